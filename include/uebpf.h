@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* uebpf.h - the public API of libuebpf: eBPF programs in the caller's own process.
+ *
+ * An env holds what programs may use (helpers, program types, limits, hooks).  An object is
+ * opened in an env from a file, memory or instructions, may be adjusted (globals, map sizes and
+ * bindings), and is then loaded.  Loading yields programs (immutable, refcounted, runnable from
+ * any thread and from signal handlers) and maps (refcounted, may outlive the object).
+ *
+ * Rules that hold everywhere:
+ *  - functions return 0 or a negative errno value; errno itself is never touched;
+ *  - option structs begin with their own size, a NULL option pointer or a zero field means default;
+ *  - the library installs no signal handler, starts no thread, reads no environment variable,
+ *    never writes to stdout or stderr and never ends the process.
+ */
+#ifndef UEBPF_H
+#define UEBPF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define UEBPF_API __attribute__((visibility("default")))
+#else
+#define UEBPF_API
+#endif
+
+struct uebpf_env;
+struct uebpf_object;
+struct uebpf_prog;
+struct uebpf_map;
+struct uebpf_call;	/* what a helper can ask about the run that called it */
+
+/* "0.1.0"; static storage. */
+UEBPF_API const char *uebpf_version(void);
+/* What this build and CPU can do, e.g. "interp jit=x86-64 movbe bmi libelf"; static per env-free call. */
+UEBPF_API size_t uebpf_features(char *buf, size_t cap);
+
+/* ---- errors --------------------------------------------------------------------------- */
+
+enum uebpf_stage {
+	UEBPF_STAGE_NONE, UEBPF_STAGE_ENV, UEBPF_STAGE_OPEN, UEBPF_STAGE_ELF, UEBPF_STAGE_BTF,
+	UEBPF_STAGE_RELOC, UEBPF_STAGE_CORE, UEBPF_STAGE_MAP, UEBPF_STAGE_DECODE, UEBPF_STAGE_LINK,
+	UEBPF_STAGE_VERIFY, UEBPF_STAGE_REWRITE, UEBPF_STAGE_JIT, UEBPF_STAGE_RUN, UEBPF_STAGE_FILTER
+};
+
+/* Stable numbers: a code keeps its value and meaning in all later versions. */
+enum uebpf_code {
+	UEBPF_OK = 0,
+	/* arguments and resources */
+	UEBPF_E_ARGUMENT = 1, UEBPF_E_MEMORY = 2, UEBPF_E_IO = 3, UEBPF_E_LIMIT = 4, UEBPF_E_STATE = 5,
+	UEBPF_E_ABSENT = 6,		/* a part this build or machine does not have */
+	/* what was given is not a usable object */
+	UEBPF_E_NOT_ELF = 20, UEBPF_E_HOST_OBJECT = 21, UEBPF_E_LLVM_IR = 22, UEBPF_E_SOURCE_TEXT = 23,
+	UEBPF_E_BIG_ENDIAN = 24, UEBPF_E_MALFORMED = 25, UEBPF_E_NO_PROGRAM = 26, UEBPF_E_NO_BTF = 27,
+	UEBPF_E_BAD_BTF = 28, UEBPF_E_BAD_RELOC = 29, UEBPF_E_EXTERN = 30, UEBPF_E_CORE = 31,
+	UEBPF_E_MAP_DEF = 32, UEBPF_E_MAP_TYPE = 33, UEBPF_E_MAP_BIND = 34, UEBPF_E_SYNTAX = 35,
+	UEBPF_E_FIELD = 36,
+	/* what the program asks for */
+	UEBPF_E_INSN = 50, UEBPF_E_JUMP = 51, UEBPF_E_HELPER = 52, UEBPF_E_KFUNC = 53,
+	UEBPF_E_PROG_TYPE = 54, UEBPF_E_UNSUPPORTED = 55, UEBPF_E_TOO_LONG = 56,
+	/* the verifier's no */
+	UEBPF_E_UNSAFE = 70, UEBPF_E_FORM = 71, UEBPF_E_COMPLEX = 72,
+	/* a run that did not end with exit */
+	UEBPF_E_FAULT = 90, UEBPF_E_BUDGET = 91, UEBPF_E_ABORTED = 92, UEBPF_E_DEPTH = 93,
+	UEBPF_E_NO_HELPER = 94, UEBPF_E_CONTEXT = 95
+};
+
+/* One error, whole: fixed size, by value, nothing to free, may be copied and sent. */
+struct uebpf_error {
+	uint32_t stage;		/* enum uebpf_stage */
+	uint32_t code;		/* enum uebpf_code */
+	int32_t err;		/* negative errno value, the same that the function returned */
+	uint32_t pc;		/* instruction slot in the program (8-byte units), UINT32_MAX if none */
+	uint32_t line;		/* source line, 0 if unknown */
+	uint32_t column;	/* source column, 0 if unknown */
+	char object[128];	/* file or object name, tail kept when longer */
+	char section[64];
+	char symbol[64];	/* program, map, global or extern */
+	char file[128];		/* source file */
+	char text[512];		/* "prog.o:xdp/drop_udp:filter.c:42: what is wrong and how to mend it" */
+};
+UEBPF_API const char *uebpf_stage_name(uint32_t stage);
+UEBPF_API const char *uebpf_code_name(uint32_t code);	/* "UEBPF_E_NOT_ELF" */
+
+/* ---- env ------------------------------------------------------------------------------ */
+
+enum uebpf_level { UEBPF_LOG_ERROR, UEBPF_LOG_WARN, UEBPF_LOG_INFO, UEBPF_LOG_DEBUG };
+enum uebpf_mode { UEBPF_MODE_DEFAULT, UEBPF_MODE_VERIFIED, UEBPF_MODE_CHECKED, UEBPF_MODE_TRUSTED };
+enum uebpf_engine { UEBPF_ENGINE_AUTO, UEBPF_ENGINE_JIT, UEBPF_ENGINE_INTERP };
+enum uebpf_policy { UEBPF_POLICY_USER, UEBPF_POLICY_KERNEL };
+enum uebpf_probe {
+	UEBPF_PROBE_REFUSE,	/* memory that the env does not know: -EFAULT */
+	UEBPF_PROBE_SYSCALL	/* process_vm_readv on ourselves, about 1 us a read */
+};
+enum uebpf_clock { UEBPF_CLOCK_MONOTONIC, UEBPF_CLOCK_BOOTTIME, UEBPF_CLOCK_COARSE, UEBPF_CLOCK_TAI,
+		   UEBPF_CLOCK_JIFFIES };
+struct uebpf_task { uint32_t pid, tgid, uid, gid; char comm[16]; };
+
+/* Hooks replace what a program learns of its surroundings; each may be NULL (the real thing).
+ * They are called from whatever thread runs a program and must be as safe as that thread needs. */
+struct uebpf_hooks {
+	size_t size;
+	void *ctx;						/* first argument of each */
+	uint64_t (*clock)(void *ctx, enum uebpf_clock which);	/* ns; jiffies: ticks */
+	uint32_t (*random)(void *ctx);
+	uint32_t (*cpu)(void *ctx);
+	void (*task)(void *ctx, struct uebpf_task *out);
+	void (*print)(void *ctx, const char *text, size_t len);	/* trace_printk; NULL: discarded */
+	/* perf_event_output: index is the map slot that was named (or the cpu). Return 0 or -errno. */
+	int (*perf_output)(void *ctx, struct uebpf_map *map, uint32_t index, const void *data, size_t len);
+};
+
+struct uebpf_env_opts {
+	size_t size;
+	struct uebpf_hooks hooks;	/* hooks.size 0: none */
+	void (*log)(void *ctx, enum uebpf_level level, const char *line);
+	void *log_ctx;
+	void *(*alloc)(void *ctx, void *old, size_t old_size, size_t new_size); /* new_size 0 frees */
+	void *alloc_ctx;
+	uint32_t mode;			/* enum uebpf_mode: default of its objects */
+	uint32_t engine;		/* enum uebpf_engine */
+	uint32_t policy;		/* enum uebpf_policy */
+	uint32_t probe;			/* enum uebpf_probe */
+	uint32_t stack_size;		/* bytes a frame, 0 = 512 */
+	uint32_t max_frames;		/* 0 = 8 */
+	uint32_t max_insns;		/* slots a program, 0 = 1,000,000 */
+	uint32_t cpu_slots;		/* per-CPU maps: slots to reserve, 0 = possible CPUs */
+	uint64_t budget;		/* steps of a checked run, 0 = 2^32 */
+	const char *cpu_features_off;	/* "movbe,bmi" or "all"; NULL: use what the CPU has */
+};
+/* NULL when memory is short or an option is out of range. */
+UEBPF_API struct uebpf_env *uebpf_env_new(const struct uebpf_env_opts *opts);
+/* Objects, programs and maps keep what they need of the env alive. */
+UEBPF_API void uebpf_env_free(struct uebpf_env *env);
+
+/* A host's own helper.  `fn` gets r1-r5 and the call; what it returns becomes r0. */
+typedef uint64_t (*uebpf_helper_fn)(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5,
+				    struct uebpf_call *call);
+/* id: a kernel number (contract taken from the built-in row), or 0 for the next free number from
+ * 0x10000; name: how an object's extern function finds it; proto: the contract in C-like text, e.g.
+ * "u64 (ctx, map, key, mem:size, size, scalar, cstr)"; NULL keeps the built-in row's contract.
+ * Returns the id or -EINVAL, -EEXIST, -ENOMEM.  Not while another thread opens objects in `env`. */
+UEBPF_API int uebpf_env_add_helper(struct uebpf_env *env, uint32_t id, const char *name,
+				   const char *proto, uebpf_helper_fn fn, void *host,
+				   struct uebpf_error *err);
+/* Asked of a call: the run's host pointer, the helper's own, the ctx passed to uebpf_prog_run. */
+UEBPF_API void *uebpf_call_host(const struct uebpf_call *call);
+UEBPF_API void *uebpf_call_helper_host(const struct uebpf_call *call);
+UEBPF_API void *uebpf_call_ctx(const struct uebpf_call *call, size_t *len);
+UEBPF_API struct uebpf_env *uebpf_call_env(const struct uebpf_call *call);
+/* Ends the run with `status` (negative errno) after the helper returns. */
+UEBPF_API void uebpf_call_fail(struct uebpf_call *call, int status, uint64_t address);
+
+/* A host-described context (section "uebpf/filter" or "uebpf/NAME"). */
+enum uebpf_field_kind {
+	UEBPF_FIELD_SCALAR,	/* size 1, 2, 4, 8 */
+	UEBPF_FIELD_CSTR,	/* pointer to a NUL-terminated string */
+	UEBPF_FIELD_BYTES,	/* bytes in place */
+	UEBPF_FIELD_MEM		/* pointer to memory whose byte count is in field `size_field` */
+};
+struct uebpf_field {
+	const char *name;
+	uint32_t offset, size;	/* in the host's struct, bytes */
+	uint32_t kind;		/* enum uebpf_field_kind */
+	uint32_t writable;
+	const char *size_field;	/* UEBPF_FIELD_MEM */
+};
+struct uebpf_type_opts {
+	size_t size;
+	const char *name;		/* section "uebpf/NAME", --type NAME */
+	uint32_t ctx_size;		/* bytes of the host's struct */
+	const struct uebpf_field *fields; /* NULL: the whole struct is readable bytes */
+	uint32_t nr_fields;
+	uint32_t writable;		/* without fields: may programs write it */
+};
+UEBPF_API int uebpf_env_add_type(struct uebpf_env *env, const struct uebpf_type_opts *type,
+				 struct uebpf_error *err);
+
+/* ---- objects -------------------------------------------------------------------------- */
+
+struct uebpf_open_opts {
+	size_t size;
+	const char *name;	/* in messages; default: the path, or "memory" */
+	const char *type;	/* program type of sections that say nothing ("raw", "xdp", ...) */
+	const char *btf;	/* file with the target BTF of CO-RE; NULL: /sys/kernel/btf/vmlinux */
+	const char *kconfig;	/* file with CONFIG_x=y lines; NULL: defaults */
+};
+/* All return NULL with *err filled (err may be NULL).  The data may be freed after the call. */
+UEBPF_API struct uebpf_object *uebpf_object_open_file(struct uebpf_env *env, const char *path,
+				const struct uebpf_open_opts *opts, struct uebpf_error *err);
+UEBPF_API struct uebpf_object *uebpf_object_open_memory(struct uebpf_env *env, const void *data, size_t len,
+				const struct uebpf_open_opts *opts, struct uebpf_error *err);
+/* `insns`: n slots of 8 bytes in the little-endian wire form (RFC 9669 3.1). */
+UEBPF_API struct uebpf_object *uebpf_object_open_insns(struct uebpf_env *env, const void *insns, size_t n,
+				const struct uebpf_open_opts *opts, struct uebpf_error *err);
+/* Assembly text in clang's form, one instruction a line, "label:" lines allowed. */
+UEBPF_API struct uebpf_object *uebpf_object_open_text(struct uebpf_env *env, const char *text,
+				const struct uebpf_open_opts *opts, struct uebpf_error *err);
+UEBPF_API void uebpf_object_free(struct uebpf_object *obj);	/* NULL is fine */
+
+/* Before load.  A global by its symbol name; `size` must be the symbol's. */
+UEBPF_API int uebpf_object_set_global(struct uebpf_object *obj, const char *name, const void *value,
+				size_t size, struct uebpf_error *err);
+/* Address and size of a global (after load: live, shared with the programs); NULL if unknown. */
+UEBPF_API void *uebpf_object_global(struct uebpf_object *obj, const char *name, size_t *size);
+/* Overrides a map definition's max_entries. */
+UEBPF_API int uebpf_object_resize_map(struct uebpf_object *obj, const char *name, uint32_t max_entries,
+				struct uebpf_error *err);
+/* Uses `map` (a reference is taken) in place of the object's own map `name`. */
+UEBPF_API int uebpf_object_bind_map(struct uebpf_object *obj, const char *name, struct uebpf_map *map,
+				struct uebpf_error *err);
+
+enum uebpf_may { UEBPF_MAY_SYSCALL = 1, UEBPF_MAY_LOCK = 2, UEBPF_MAY_ALLOC = 4 };
+struct uebpf_load_opts {
+	size_t size;
+	uint32_t mode, engine, policy;	/* 0: the env's */
+	uint32_t refuse_may;		/* enum uebpf_may bits: refuse programs with helpers or maps that may */
+	uint32_t metered;		/* count steps and honour budget and abort in verified/trusted mode too */
+	uint64_t budget;		/* default of run.budget, 0 = the env's */
+	const char *no_rules;		/* "rotate,fold" or "all": rewriting rules switched off */
+	uint32_t log_level;		/* verifier: 0 short, 1 path, 2 states */
+	uint64_t max_states, max_ns;	/* verifier limits, 0 = default */
+	const char *only;		/* load just this program (name or section); others stay unloaded */
+};
+/* 0 when at least one program can run; what is wrong with another is told by uebpf_prog_error.
+ * When none can run, the first one's error is returned. */
+UEBPF_API int uebpf_object_load(struct uebpf_object *obj, const struct uebpf_load_opts *opts,
+				struct uebpf_error *err);
+/* The verifier's and loader's log, alive until the object is freed; "" if empty. */
+UEBPF_API const char *uebpf_object_log(const struct uebpf_object *obj);
+/* By function name or section; NULL name: the only program (NULL when there are several). */
+UEBPF_API const struct uebpf_prog *uebpf_object_prog(const struct uebpf_object *obj, const char *name);
+/* Iteration in the object's order: prev NULL gives the first, NULL comes after the last. */
+UEBPF_API const struct uebpf_prog *uebpf_object_next_prog(const struct uebpf_object *obj,
+				const struct uebpf_prog *prev);
+UEBPF_API struct uebpf_map *uebpf_object_map(const struct uebpf_object *obj, const char *name);
+UEBPF_API struct uebpf_map *uebpf_object_next_map(const struct uebpf_object *obj, struct uebpf_map *prev);
+
+/* ---- programs ------------------------------------------------------------------------- */
+
+struct uebpf_prog_info {
+	size_t size;
+	const char *name, *section, *type;
+	uint32_t slots;			/* 8-byte units, subprograms included */
+	uint32_t insns;			/* decoded instructions */
+	uint32_t subprogs;
+	uint32_t mode, engine;		/* as loaded */
+	uint32_t may;			/* enum uebpf_may bits of the helpers and maps it uses */
+	uint32_t stack;			/* bytes a run may use */
+	uint32_t ctx_size;		/* bytes that uebpf_prog_run needs at least */
+	size_t code_bytes;		/* machine code, 0 when interpreted */
+	uint64_t verify_ns, compile_ns;
+	uint64_t verify_states, verify_insns;
+};
+UEBPF_API void uebpf_prog_info(const struct uebpf_prog *prog, struct uebpf_prog_info *info);
+UEBPF_API const char *uebpf_prog_name(const struct uebpf_prog *prog);
+/* Why the program cannot run: 0, or its negative errno with *err filled. */
+UEBPF_API int uebpf_prog_error(const struct uebpf_prog *prog, struct uebpf_error *err);
+UEBPF_API const struct uebpf_prog *uebpf_prog_ref(const struct uebpf_prog *prog);
+UEBPF_API void uebpf_prog_unref(const struct uebpf_prog *prog);
+
+struct uebpf_run {
+	size_t size;			/* sizeof(struct uebpf_run) */
+	void *host;			/* for helpers: uebpf_call_host() */
+	uint64_t budget;		/* steps, 0 = the load's */
+	const uint32_t *abort;		/* non-zero there ends the run soon (metered or checked programs) */
+	uint64_t steps;			/* out: steps charged (metered or checked programs) */
+	uint32_t pc;			/* out, on fault: slot within the program */
+	uint32_t pad;
+	uint64_t address;		/* out, on -EFAULT: the address that was refused */
+};
+/* Runs `prog` on ctx (layout by its type; see docs/types.md).  Any thread, signal handlers too.
+ * Returns 0 with *r0 set; -EFAULT bad access; -ETIME budget spent; -ECANCELED abort flag;
+ * -EINVAL ctx_len smaller than the type needs; -ELOOP call depth; -ENOSYS a helper without a function
+ * here; -ENOEXEC the program was refused at load; -EOPNOTSUPP budget or abort asked of a program
+ * loaded without metering.  r0, run may be NULL. */
+UEBPF_API int uebpf_prog_run(const struct uebpf_prog *prog, void *ctx, size_t ctx_len,
+			     struct uebpf_run *run, uint64_t *r0);
+/* The same with an error whose text names object, section, source line and what was wrong. */
+UEBPF_API int uebpf_prog_explain(const struct uebpf_prog *prog, int status, const struct uebpf_run *run,
+				 struct uebpf_error *err);
+/* Calls `step` before each instruction (interpreter; checked mode): registers r0-r10 and its text. */
+typedef void (*uebpf_trace_fn)(void *arg, uint32_t pc, const uint64_t regs[11], const char *insn);
+UEBPF_API int uebpf_prog_trace(const struct uebpf_prog *prog, void *ctx, size_t ctx_len,
+			       struct uebpf_run *run, uint64_t *r0, uebpf_trace_fn step, void *arg);
+/* Runs over n records of `stride` bytes from base; results[i] = r0.  Returns 0 or the status of the
+ * first record that failed, whose index is *at (at may be NULL); earlier results are valid. */
+UEBPF_API int uebpf_prog_run_batch(const struct uebpf_prog *prog, void *base, size_t stride, size_t n,
+				   uint64_t *results, size_t *at);
+/* Pointer/length form. */
+struct uebpf_record { void *data; size_t len; };
+UEBPF_API int uebpf_prog_run_records(const struct uebpf_prog *prog, const struct uebpf_record *records,
+				     size_t n, uint64_t *results, size_t *at);
+/* The compiled function itself: only of programs that cannot fault and carry no budget; else NULL. */
+typedef uint64_t (*uebpf_entry)(void *ctx, size_t ctx_len, void *host);
+UEBPF_API uebpf_entry uebpf_prog_entry(const struct uebpf_prog *prog);
+/* Text of a stage of the program: "insns", "facts", "rewrite", "x86".  Returns the length that the
+ * whole text has (may exceed cap) or -EINVAL / -ENOENT. */
+UEBPF_API long uebpf_prog_dump(const struct uebpf_prog *prog, const char *what, char *buf, size_t cap);
+/* Name of a return value for the program's type ("XDP_DROP"), or NULL. */
+UEBPF_API const char *uebpf_prog_verdict(const struct uebpf_prog *prog, uint64_t r0);
+
+/* Context of xdp, tc and socket programs; read, and written back after the run. */
+struct uebpf_packet {
+	size_t size;			/* sizeof(struct uebpf_packet) */
+	uint8_t *data, *data_end;	/* the packet, L2 first */
+	uint8_t *data_meta;		/* NULL: no metadata (same as data) */
+	uint8_t *head, *tail;		/* bounds of the buffer: room to grow in front and behind; NULL: none */
+	uint32_t ifindex, rx_queue, egress_ifindex;
+	uint32_t mark, priority, protocol;	/* protocol in network byte order, as in __sk_buff */
+	uint32_t pkt_type, queue_mapping, vlan_present, vlan_tci, vlan_proto, hash, tc_index, tc_classid;
+	uint32_t cb[5];
+	uint32_t napi_id, family, remote_ip4, local_ip4, remote_ip6[4], local_ip6[4], remote_port, local_port;
+	uint32_t gso_segs, gso_size, wire_len, tstamp_type;
+	uint64_t tstamp, hwtstamp;
+	/* out: where a redirect helper sent the packet */
+	uint32_t redirect_kind;		/* enum uebpf_redirect */
+	uint32_t redirect_ifindex;	/* or the map slot */
+	uint64_t redirect_flags;
+	struct uebpf_map *redirect_map;
+};
+enum uebpf_redirect { UEBPF_REDIRECT_NONE, UEBPF_REDIRECT_IFINDEX, UEBPF_REDIRECT_MAP, UEBPF_REDIRECT_PEER,
+		      UEBPF_REDIRECT_NEIGH, UEBPF_REDIRECT_CLONE };
+
+/* ---- maps ----------------------------------------------------------------------------- */
+
+enum uebpf_share { UEBPF_SHARE_PRIVATE, UEBPF_SHARE_SHARED, UEBPF_SHARE_MAPPED, UEBPF_SHARE_MIRRORED };
+struct uebpf_map_opts {
+	size_t size;
+	const char *name;
+	uint32_t type;			/* the kernel's number (BPF_MAP_TYPE_x) */
+	uint32_t key_size, value_size, max_entries;
+	uint32_t flags;			/* the kernel's BPF_F_x for BPF_MAP_CREATE */
+	uint64_t extra;			/* map_extra */
+	struct uebpf_map *inner;	/* template of map-in-map types */
+};
+struct uebpf_map_info {
+	size_t size;
+	const char *name, *type_name;
+	uint32_t type, key_size, value_size, max_entries, flags;
+	uint32_t share;			/* enum uebpf_share */
+	uint32_t cpu_slots;		/* values a per-CPU lookup returns */
+	uint32_t may;			/* enum uebpf_may */
+	uint64_t bytes;			/* storage */
+	uint64_t extra;
+};
+UEBPF_API struct uebpf_map *uebpf_map_create(struct uebpf_env *env, const struct uebpf_map_opts *opts,
+					     struct uebpf_error *err);
+UEBPF_API struct uebpf_map *uebpf_map_ref(struct uebpf_map *map);
+UEBPF_API void uebpf_map_unref(struct uebpf_map *map);
+UEBPF_API void uebpf_map_info(const struct uebpf_map *map, struct uebpf_map_info *info);
+UEBPF_API const char *uebpf_map_name(const struct uebpf_map *map);
+
+/* As bpf(BPF_MAP_*_ELEM): the kernel's flags and errno values.  value of per-CPU maps: cpu_slots
+ * values, each rounded up to 8 bytes.  Any thread. */
+UEBPF_API int uebpf_map_lookup(struct uebpf_map *map, const void *key, void *value);
+UEBPF_API int uebpf_map_update(struct uebpf_map *map, const void *key, const void *value, uint64_t flags);
+UEBPF_API int uebpf_map_delete(struct uebpf_map *map, const void *key);
+UEBPF_API int uebpf_map_lookup_delete(struct uebpf_map *map, const void *key, void *value);
+/* key NULL: the first.  -ENOENT after the last; an unknown key starts again, as the kernel does. */
+UEBPF_API int uebpf_map_next_key(struct uebpf_map *map, const void *key, void *next);
+/* The value in place (this thread's slot for per-CPU maps), NULL if absent or not addressable. */
+UEBPF_API void *uebpf_map_value(struct uebpf_map *map, const void *key);
+/* prog_array: the program is referenced; NULL removes it. */
+UEBPF_API int uebpf_map_set_prog(struct uebpf_map *map, uint32_t index, const struct uebpf_prog *prog);
+/* Calls cb for each finished record of a ring buffer map, in order, until empty or cb returns
+ * non-zero (which is returned if negative).  Returns the number of records.  One consumer at a time. */
+typedef int (*uebpf_record_fn)(void *arg, const void *data, size_t len);
+UEBPF_API long uebpf_map_consume(struct uebpf_map *map, uebpf_record_fn cb, void *arg);
+/* A file descriptor that is readable while a ring buffer map holds records (poll, epoll); -errno. */
+UEBPF_API int uebpf_map_poll_fd(struct uebpf_map *map);
+/* Text of a key or value by the object's BTF: returns the whole length; what: 0 key, 1 value. */
+UEBPF_API long uebpf_map_format(const struct uebpf_map *map, int what, const void *data, int json,
+				char *buf, size_t cap);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* code.h - a program that is ready to be verified, rewritten, compiled or run, and the state of
+ * one run.  The engines, the verifier and the helpers meet here. */
+#ifndef UEBPF_VM_CODE_H
+#define UEBPF_VM_CODE_H
+
+#include "vm/desc.h"
+#include "vm/insn.h"
+
+struct subprog {
+	uint32_t start, end;	/* decoded instructions [start, end); sub[0] is the program */
+	uint32_t slot;		/* source slot of start */
+	const char *name;	/* "" if unknown; owned by the code */
+	bool global;		/* verified on its own */
+	bool callback;		/* its address is taken */
+};
+
+/* What runs and helpers need of the env; the loader embeds it in struct uebpf_env. */
+struct vm_host {
+	struct uebpf_hooks hooks;
+	uint32_t probe;			/* enum uebpf_probe */
+	uint32_t stack_size, max_frames, cpu_slots;
+	uint64_t budget;
+	uint64_t _Atomic random_state;
+	struct uebpf_env *env;
+};
+
+/* Immutable once built: any number of threads run it. */
+struct code {
+	struct insn *insn;
+	uint32_t n;
+	uint32_t *slot;			/* source slot of insn[i] */
+	uint32_t slots;			/* source length in slots */
+	struct subprog *sub;
+	uint32_t nr_sub;
+	struct uebpf_map **map;		/* referenced */
+	uint32_t nr_map;
+	const struct helper **helper;	/* helpers used; a prepared CALL holds the index in off and fn in imm */
+	uint32_t nr_helper;
+	const struct prog_type *type;
+	const struct helper_table *helpers;
+	struct vm_host *host;
+	struct region *region;		/* static: map values, read-only data */
+	uint32_t nr_region;
+	uint32_t stack_size;		/* bytes a frame */
+	uint32_t frames;		/* frames that a run can need (call graph; callx, callbacks: the limit) */
+	uint32_t max_frames;
+	bool checked;			/* run with need checks */
+	bool metered;			/* CHARGE instructions present */
+	bool calls;			/* uses helpers that look at the call */
+	bool gpl;			/* object's licence */
+	bool uses_stack;
+	uint64_t budget;
+	const struct uebpf_prog *owner;
+};
+
+/* ---- building ---- */
+
+/* Decodes n slots (wire form) and checks structure: opcodes, reserved fields, registers, jumps,
+ * subprogram boundaries, ends (RFC 9669 and vm/isa.def).  subs: start slots of known subprograms
+ * (nr_subs may be 0: found from calls).  0 or -errno with *err (pc, code, text).
+ * Fills insn, n, slot, slots, sub, nr_sub; the caller zeroes *code first and frees with code_free. */
+struct sub_def { uint32_t slot; const char *name; bool global; };
+int code_decode(struct code *code, const void *slots, uint32_t n, const struct sub_def *subs,
+		uint32_t nr_subs, uint32_t max_insns, struct uebpf_error *err);
+/* Binds helpers, maps and the type, computes frames, inserts CHARGE / INIT_* as mode asks; after
+ * this the interpreter can run it.  The fields type, helpers, host, map, checked, metered are set. */
+int code_prepare(struct code *code, struct uebpf_error *err);
+struct code *code_copy(const struct code *code);	/* deep; NULL when memory is short */
+void code_free(struct code *code);			/* contents and maps' references, not *code */
+
+/* ---- text ---- */
+
+/* One instruction in clang's form; target resolves labels ("+3" relative if NULL). snprintf-like. */
+int insn_text(char *buf, size_t cap, const struct code *code, uint32_t index);
+/* Disassembly of raw slots; returns slots consumed (1 or 2). */
+int raw_text(char *buf, size_t cap, const void *slots, uint32_t n);
+/* Assembles text (clang's form, one a line, labels "name:", comments // # ;) into wire slots.
+ * *out is malloc'ed (caller frees).  Error: err->line and err->column. */
+int asm_text(const char *text, void **out, uint32_t *n, struct uebpf_error *err);
+
+/* ---- running ---- */
+
+enum { CALL_REGIONS = 16 };
+enum own_region { OWN_CTX, OWN_PACKET, OWN_META, OWN_STACK, OWN_FIRST_FREE };
+struct uebpf_call {
+	const struct code *code;
+	void *ctx;
+	size_t ctx_len;
+	void *host;			/* uebpf_run.host */
+	struct uebpf_run *run;
+	struct vm_host *env;
+	const struct helper *helper;	/* the one being called */
+	int status;			/* 0, or negative errno: the run ends */
+	uint32_t pc;			/* decoded index of the fault */
+	uint64_t address;
+	uint64_t left;			/* steps that may still be charged */
+	const uint32_t *abort;
+	const struct code *tail;	/* set by a tail call: continue there */
+	uint32_t tails;			/* tail calls so far (limit 33) */
+	uint32_t depth;			/* frames in use */
+	int32_t slot;			/* per-CPU slot owned by this run, -1: none yet */
+	void (*on_exit)(struct uebpf_call *call);	/* gives the slot back; NULL: nothing to do */
+	/* Runs the subprogram at `fn` (value of LD_FUNC) with r1-r5; set by the engine. */
+	uint64_t (*callback)(struct uebpf_call *call, uint64_t fn, uint64_t r1, uint64_t r2,
+			     uint64_t r3, uint64_t r4, uint64_t r5);
+	void *engine;			/* the engine's own state */
+	struct region own[CALL_REGIONS];
+	uint32_t nr_own;
+	uint32_t packet_gen;		/* grows when a helper moves the packet */
+	void *held;			/* helpers' and maps' own chain of things to release at exit */
+};
+
+/* Is [addr, addr+size) accessible to the program?  Slow and exact; also used for helper arguments. */
+bool call_may_access(struct uebpf_call *call, uint64_t addr, uint64_t size, uint32_t access);
+/* Memory that a helper hands to the program for the rest of the run / takes back. */
+int call_add_region(struct uebpf_call *call, const void *base, size_t size, uint32_t access);
+void call_drop_region(struct uebpf_call *call, const void *base);
+/* The packet of this run or NULL; call_packet_moved after its bounds changed. */
+struct uebpf_packet *call_packet(struct uebpf_call *call);
+void call_packet_moved(struct uebpf_call *call);
+/* Tests each argument against helper->arg (checked mode); false: call->status and address are set. */
+bool call_check_args(struct uebpf_call *call, const struct helper *helper, const uint64_t r[6]);
+
+/* Runs prepared code in the interpreter.  0 or negative status; *r0 set on 0. */
+int interp_run(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0);
+int interp_trace(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0,
+		 uebpf_trace_fn step, void *arg);
+
+/* Context access through the type's field table (checked mode). 0 or -EFAULT. */
+int ctx_load(const struct prog_type *type, const void *ctx, uint32_t off, uint32_t size, uint64_t *value);
+int ctx_store(const struct prog_type *type, void *ctx, uint32_t off, uint32_t size, uint64_t value);
+
+/* ---- errors: one way to make them ---- */
+/* Fills *err (may be NULL) and returns `errnum` (negative). text is printf-like. */
+int error_set(struct uebpf_error *err, enum uebpf_stage stage, enum uebpf_code code, int errnum,
+	      uint32_t pc, const char *text, ...) __attribute__((format(printf, 6, 7)));
+
+#endif

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* desc.h - descriptors: what the engine, verifier and JIT may know of helpers, maps and program
+ * types.  Rows live in helpers/, maps/ and loader/; nothing here names one of them, so a test can
+ * pass fakes. */
+#ifndef UEBPF_VM_DESC_H
+#define UEBPF_VM_DESC_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "include/uebpf.h"
+
+struct insn;
+struct code;
+
+/* ---- memory a program may touch ---- */
+
+enum access { ACCESS_READ = 1, ACCESS_WRITE = 2, ACCESS_CTX = 4 /* through the field table */ };
+/* [lo, hi).  With stride: only bytes first .. first+len of each stride-sized element (values of a
+ * map, without keys and links); an access must lie inside one element. */
+struct region {
+	uintptr_t lo, hi;
+	uint32_t stride, first, len;
+	uint32_t access;		/* enum access bits */
+};
+static inline bool region_holds(const struct region *r, uint64_t addr, uint64_t size)
+{
+	uint64_t at = addr - r->lo;
+	if (addr < r->lo || size > r->hi - r->lo || at > r->hi - r->lo - size)
+		return false;
+	if (!r->stride)
+		return true;
+	at %= r->stride;
+	return at >= r->first && at - r->first + size <= r->len;
+}
+
+/* ---- helpers ---- */
+
+enum arg_kind {
+	ARG_NONE,
+	ARG_ANY,		/* any initialised value (may leak a pointer where the policy allows) */
+	ARG_SCALAR,		/* a number */
+	ARG_CTX,		/* the program's own context */
+	ARG_MAP,		/* a map; `size` unused */
+	ARG_KEY,		/* readable, key_size of the map argument */
+	ARG_VALUE,		/* readable, value_size of the map argument */
+	ARG_VALUE_OUT,		/* writable, value_size of the map argument; need not be initialised */
+	ARG_MEM,		/* readable memory, length in the next argument */
+	ARG_MEM_OUT,		/* writable memory, length in the next argument, need not be initialised */
+	ARG_MEM_INOUT,		/* readable and writable memory, length in the next argument */
+	ARG_FIXED,		/* readable memory of `size` bytes */
+	ARG_FIXED_OUT,		/* writable memory of `size` bytes, aligned to it when 4 or 8 */
+	ARG_SIZE,		/* length of the argument before, > 0 */
+	ARG_SIZE0,		/* length of the argument before, may be 0 */
+	ARG_ALLOC_SIZE,		/* constant: how much memory the result has */
+	ARG_CSTR,		/* constant NUL-terminated string in read-only memory */
+	ARG_FUNC,		/* a subprogram of this program, called back; `size`: enum callback */
+	ARG_STACK,		/* pointer to stack memory handed to the callback, or NULL */
+	ARG_ACQUIRED,		/* what an acquiring helper returned; released when the row says so */
+	ARG_SPIN_LOCK,		/* struct bpf_spin_lock inside a map value */
+	ARG_TIMER,		/* struct bpf_timer inside a map value */
+	ARG_DYNPTR,		/* initialised dynptr on the stack; `size`: enum dynptr or 0 = any */
+	ARG_DYNPTR_OUT,		/* uninitialised dynptr on the stack; `size`: enum dynptr made */
+	ARG_SOCK,		/* a socket object of the host */
+	ARG_BTF,		/* a kernel object by BTF (task, inode ...) */
+	ARG_KPTR,		/* kernel pointer slot inside a map value */
+	ARG_KIND_COUNT
+};
+enum arg_flags { ARG_OR_NULL = 1 /* NULL allowed */, ARG_CONST = 2 /* value known at load */ };
+enum callback { CALLBACK_LOOP, CALLBACK_MAP_ELEM, CALLBACK_DYNPTR, CALLBACK_TIMER, CALLBACK_VMA };
+enum dynptr { DYNPTR_ANY, DYNPTR_LOCAL, DYNPTR_RINGBUF, DYNPTR_SKB, DYNPTR_XDP };
+struct arg { uint8_t kind, flags; uint16_t size; };
+
+enum ret_kind {
+	RET_SCALAR,		/* a number in [lo, hi] when lo < hi, else any */
+	RET_VOID,		/* r0 unreadable afterwards for the verifier; 0 in the engines */
+	RET_VALUE_OR_NULL,	/* value of the map argument */
+	RET_VALUE,		/* the same, never NULL (per-CPU this_cpu_ptr) */
+	RET_MEM_OR_NULL,	/* memory of the ARG_ALLOC_SIZE argument's size, or `size` when non-zero */
+	RET_MEM,		/* memory of `size` bytes, never NULL */
+	RET_SOCK_OR_NULL, RET_BTF_OR_NULL, RET_BTF,
+	RET_NEVER		/* tail call: returns only on failure */
+};
+struct ret { uint8_t kind, flags; uint16_t size; int64_t lo, hi; };
+enum ret_flags { RET_ACQUIRES = 1 /* must be released, by a helper that releases, on every path */ };
+
+enum helper_flags {
+	HF_PURE = 1,		/* same arguments, same result, no effect: may be folded or removed */
+	HF_RELEASES = 2,	/* its ARG_ACQUIRED argument is gone afterwards */
+	HF_MOVES_PACKET = 4,	/* packet pointers are invalid afterwards */
+	HF_CALLS_BACK = 8,	/* runs ARG_FUNC */
+	HF_TAIL = 16,		/* may replace the program (sets call->tail) */
+	HF_GPL = 32,		/* kernel policy: only in GPL-compatible objects */
+	HF_LOCKS = 64, HF_UNLOCKS = 128,	/* bpf_spin_lock / unlock */
+	HF_NEEDS_CALL = 256,	/* the function looks at its struct uebpf_call */
+	HF_MAY_FAULT = 512,	/* may set call->status */
+};
+enum helper_group {		/* which program types offer it (kernel policy) */
+	HG_BASE = 1, HG_TRACING = 2, HG_XDP = 4, HG_TC = 8, HG_SOCKET = 16, HG_SOCK_OPS = 32,
+	HG_CGROUP_SOCK = 64, HG_CGROUP_ADDR = 128, HG_CGROUP_SKB = 256, HG_SK_MSG = 512, HG_SK_SKB = 1024,
+	HG_LWT = 2048, HG_LSM = 4096, HG_SYSCALL = 8192, HG_SK_LOOKUP = 1 << 14, HG_CGROUP = 1 << 15,
+	HG_PERF = 1 << 16, HG_HOST = 1 << 30
+};
+struct helper {
+	uint32_t id;
+	const char *name;		/* without the bpf_ prefix */
+	uebpf_helper_fn fn;		/* NULL: contract only; a run that reaches it gets -ENOSYS */
+	struct arg arg[5];
+	struct ret ret;
+	uint32_t flags;			/* enum helper_flags */
+	uint32_t groups;		/* enum helper_group */
+	uint32_t may;			/* enum uebpf_may */
+	uint64_t map_types;		/* bit per map type that ARG_MAP accepts, 0 = any */
+	const char *support;		/* "full", "adapted: how", "host: through the host's function", "refused: why" */
+	const char *doc;		/* one line */
+	/* Writes instructions that do the same; r1-r5 in, r0 out.  Returns how many, 0 = no. */
+	int (*inliner)(const struct code *code, uint32_t pc, struct insn *out, int cap);
+	void *host;			/* uebpf_call_helper_host() */
+};
+/* Helpers of an env by id: built-in rows below the host's own. */
+struct helper_table {
+	const struct helper *builtin;	/* sorted by id */
+	uint32_t nr_builtin;
+	const struct helper *host;	/* overrides and additions, sorted by id */
+	uint32_t nr_host;
+};
+const struct helper *helper_find(const struct helper_table *table, uint32_t id);
+const struct helper *helper_find_name(const struct helper_table *table, const char *name);
+
+/* ---- maps ---- */
+
+enum map_traits {
+	MT_ARRAY = 1,		/* key is a u32 index below max_entries; lookup of a good index never fails */
+	MT_PERCPU = 2,
+	MT_HASH = 4,
+	MT_PROGS = 8,		/* values are programs */
+	MT_MAPS = 16,		/* values are maps */
+	MT_RINGBUF = 32,
+	MT_NO_LOOKUP = 64,	/* programs cannot look values up */
+	MT_NO_KEY = 128,	/* queue, stack, bloom, ring buffers */
+	MT_REDIRECT = 256,	/* devmap, cpumap, xskmap, sockmap */
+	MT_LRU = 512,
+	MT_SIZED_BY_USER = 1024,/* max_entries 0 means possible CPUs (perf_event_array ...) */
+};
+struct map_ops {
+	const char *name;		/* "hash" */
+	uint32_t type;			/* BPF_MAP_TYPE_x */
+	uint32_t traits;
+	uint32_t flags;			/* BPF_F_x accepted at creation */
+	uint32_t may;
+	/* 0 or -errno (the kernel's) with *why. */
+	int (*check)(const struct uebpf_map_opts *opts, const char **why);
+	size_t (*bytes)(const struct uebpf_map *map);	/* storage for the geometry in *map */
+	size_t handle_size;		/* size of the process-local struct, begins with struct uebpf_map */
+	int (*init)(struct uebpf_map *map, bool fresh);	/* storage is mapped; fresh: zeroed, lay it out */
+	void (*fini)(struct uebpf_map *map);
+	/* Program side: BPF semantics, return values of the helpers. call may be NULL (host calls). */
+	void *(*lookup)(struct uebpf_map *map, const void *key, struct uebpf_call *call);
+	long (*update)(struct uebpf_map *map, const void *key, const void *value, uint64_t flags,
+		       struct uebpf_call *call);
+	long (*remove)(struct uebpf_map *map, const void *key);
+	long (*push)(struct uebpf_map *map, const void *value, uint64_t flags);
+	long (*pop)(struct uebpf_map *map, void *value);
+	long (*peek)(struct uebpf_map *map, void *value);
+	void *(*lookup_cpu)(struct uebpf_map *map, const void *key, uint32_t cpu);
+	/* User side: bpf() semantics. */
+	int (*user_lookup)(struct uebpf_map *map, const void *key, void *value, uint64_t flags);
+	int (*user_update)(struct uebpf_map *map, const void *key, const void *value, uint64_t flags);
+	int (*next_key)(struct uebpf_map *map, const void *key, void *next);
+	int (*lookup_delete)(struct uebpf_map *map, const void *key, void *value, uint64_t flags);
+	/* Instructions for map_lookup_elem on this very map: r1 map, r2 key in, r0 out; 0 = no. */
+	int (*inline_lookup)(const struct uebpf_map *map, struct insn *out, int cap);
+};
+/* The process-local handle of a map; families extend it (handle_size). */
+struct uebpf_map {
+	const struct map_ops *ops;
+	uint32_t type, key_size, value_size, max_entries, flags;
+	uint32_t value_stride;		/* value_size rounded up to 8 */
+	uint64_t extra;
+	_Atomic uint32_t refs;
+	uint32_t share;			/* enum uebpf_share */
+	uint32_t cpu_slots;
+	bool frozen;
+	char name[64];
+	struct region values;		/* where values lie, for checked runs; lo == hi: nowhere */
+	void *base;			/* storage: one contiguous mapping, offsets only */
+	size_t bytes;
+	struct uebpf_env *env;
+	struct uebpf_map *inner;	/* template of map-in-map */
+	/* Where a global data map keeps names and types; owned by the loader's BTF, refcounted there. */
+	const void *btf;
+	uint32_t btf_key, btf_value;
+	uint32_t spin_lock_off;		/* offset of struct bpf_spin_lock in the value, UINT32_MAX: none */
+};
+
+/* ---- program types ---- */
+
+enum ctx_kind {
+	CTX_SCALAR,
+	CTX_PACKET, CTX_PACKET_END, CTX_PACKET_META,	/* 4 bytes in the program's view, a pointer here */
+	CTX_MEM,		/* pointer to memory, its byte count in the host field size_off */
+	CTX_CSTR,		/* pointer to a NUL-terminated string */
+	CTX_PTR,		/* pointer that only probe_read may follow */
+	CTX_SOCK,		/* host socket or NULL */
+};
+struct ctx_field {
+	const char *name;
+	uint16_t off, size;		/* in the program's view */
+	uint16_t count;			/* array of such fields (0 = 1) */
+	uint8_t kind;			/* enum ctx_kind */
+	uint8_t access;			/* ACCESS_READ | ACCESS_WRITE */
+	uint8_t narrow;			/* smaller aligned loads inside the field are allowed */
+	uint8_t flags;
+	uint32_t host_off;		/* in the host's struct */
+	uint16_t host_size;		/* bytes there: widened or narrowed to `size` */
+	uint32_t size_off;		/* CTX_MEM: host offset of a 64-bit (or size_width) byte count */
+	uint16_t size_width;
+};
+struct verdict { const char *name; int64_t value; };
+enum type_flags {
+	TYPE_PACKET = 1,	/* host context is struct uebpf_packet */
+	TYPE_PACKET_WRITE = 2,	/* programs may write packet bytes */
+	TYPE_DIRECT = 4,	/* program's view is the host's bytes: no field translation */
+	TYPE_RAW = 8,		/* r1 = memory (read-write), r2 = its length */
+	TYPE_REFUSED = 16,	/* known, cannot run in user space: `why` */
+	TYPE_LD_ABS = 32,	/* LD_ABS / LD_IND allowed */
+};
+struct prog_type {
+	const char *name;		/* "xdp" */
+	uint32_t kernel_type;		/* BPF_PROG_TYPE_x, 0 = ours */
+	uint32_t flags;			/* enum type_flags */
+	uint32_t ctx_size;		/* bytes of the program's view; TYPE_RAW: 0 */
+	uint32_t host_size;		/* bytes that uebpf_prog_run needs at least */
+	uint32_t groups;		/* enum helper_group: kernel policy offers these */
+	const struct ctx_field *fields;
+	uint32_t nr_fields;
+	int64_t ret_lo, ret_hi;		/* allowed r0, when ret_lo < ret_hi */
+	const struct verdict *verdicts;
+	uint32_t nr_verdicts;
+	const char *why;		/* TYPE_REFUSED */
+	const char *doc;
+};
+/* The field that an access of `size` bytes at `off` of the program's view touches, or NULL. */
+const struct ctx_field *ctx_field_at(const struct prog_type *type, uint32_t off, uint32_t size, bool write);
+
+#endif

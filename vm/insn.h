@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* insn.h - raw and decoded instructions, and what isa.def says about them.
+ * Knows nothing of helpers, maps or program types. */
+#ifndef UEBPF_VM_INSN_H
+#define UEBPF_VM_INSN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One 64-bit slot as it stands in an object, already in host byte order (RFC 9669 3.1).
+ * dst and src share a byte whose halves depend on the byte order; raw_load knows. */
+struct raw_insn {
+	uint8_t code;
+	uint8_t dst, src;
+	int16_t off;
+	int32_t imm;
+};
+struct raw_insn raw_load(const uint8_t bytes[8]);	/* little-endian objects */
+void raw_store(uint8_t bytes[8], struct raw_insn raw);
+
+enum shape {
+	SHAPE_BAD,
+	SHAPE_ALU_K, SHAPE_ALU_X,	/* dst = dst op imm; dst = dst op src */
+	SHAPE_UN,			/* dst = op dst */
+	SHAPE_JCC_K, SHAPE_JCC_X,	/* if dst op imm/src goto off */
+	SHAPE_LOAD,			/* dst = *(size *)(src + off) */
+	SHAPE_STORE_X, SHAPE_STORE_K,	/* *(size *)(dst + off) = src / imm */
+	SHAPE_ATOMIC,			/* *(size *)(dst + off) op src */
+	SHAPE_PKT_ABS, SHAPE_PKT_IND,	/* r0 = ntoh(packet[imm (+ src)]), exit with 0 when outside */
+	SHAPE_WIDE,			/* dst = 64-bit immediate or pseudo source */
+	SHAPE_JA,			/* goto off */
+	SHAPE_CALL,			/* helper by imm */
+	SHAPE_LOCAL, SHAPE_CALLX,	/* subprogram at off; at the address in dst */
+	SHAPE_EXIT,
+	SHAPE_MARK,			/* internal: no effect on registers or memory of the guest */
+	SHAPE_COUNT
+};
+
+enum op {
+	OP_BAD,
+#define ALU(n, ...)	 OP_##n##64_K, OP_##n##64_X, OP_##n##32_K, OP_##n##32_X,
+#define MOVSX(n, w, ...) OP_##n##w##_X,
+#define UN(n, ...)	 OP_##n,
+#define JCC(n, ...)	 OP_##n##64_K, OP_##n##64_X, OP_##n##32_K, OP_##n##32_X,
+#define MEM(n, ...)	 OP_LD_##n, OP_STX_##n, OP_ST_##n,
+#define LDSX(n, ...)	 OP_LD_##n,
+#define ATOMIC(n, ...)	 OP_##n##64, OP_##n##32,
+#define FETCH(n, ...)	 OP_##n##64, OP_##n##32,
+#define ACQREL(n, ...)	 OP_LDACQ_##n, OP_STREL_##n,
+#define PKT(n, ...)	 OP_ABS_##n, OP_IND_##n,
+#define WIDE(n, ...)	 OP_##n,
+#define OP(n, ...)	 OP_##n,
+#define INNER(n, ...)	 OP_##n,
+#include "vm/isa.def"
+	OP_COUNT
+};
+
+/* A decoded instruction.  Jumps, local calls and LD_FUNC hold in `off` the absolute index
+ * of the decoded target.  A CALL holds the helper id in imm. */
+struct insn {
+	uint16_t op;
+	uint8_t dst : 4, src : 4;
+	uint8_t steps;			/* source steps it stands for (usually 1) */
+	int32_t off;			/* displacement, or absolute target */
+	union {
+		int64_t imm;
+		struct { int32_t imm_lo, imm_hi; };	/* halves in memory order, for split uses */
+	};
+};
+_Static_assert(sizeof(struct insn) == 16, "an instruction is two words");
+_Static_assert(OP_COUNT < 0x10000, "op is 16 bits");
+
+enum op_flags {
+	OPF_WIDTH64 = 1,	/* ALU, jump: 64-bit form */
+	OPF_SIGNED = 2,		/* load: sign-extends */
+	OPF_FETCH = 4,		/* atomic: old value comes back */
+	OPF_INNER = 8,		/* internal row */
+	OPF_LINUX = 16,		/* beyond RFC 9669 */
+};
+struct op_info {
+	const char *name;	/* "ADD64_K" */
+	const char *text;	/* "+=" */
+	uint8_t shape;
+	uint8_t code;		/* opcode byte (0 for internal rows) */
+	uint8_t size;		/* bytes of memory touched; 0 = none */
+	uint8_t flags;
+	uint8_t group;		/* enum isa_group */
+};
+enum isa_group { ISA_BASE32, ISA_BASE64, ISA_DIVMUL32, ISA_DIVMUL64, ISA_ATOMIC32, ISA_ATOMIC64,
+		 ISA_PACKET, ISA_LINUX, ISA_INTERNAL };
+extern const struct op_info isa_op[OP_COUNT];
+
+static inline uint64_t isa_bswap16(uint64_t v) { return __builtin_bswap16((uint16_t)v); }
+static inline uint64_t isa_bswap32(uint64_t v) { return __builtin_bswap32((uint32_t)v); }
+static inline uint64_t isa_bswap64(uint64_t v) { return __builtin_bswap64(v); }
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+static inline uint64_t isa_le16(uint64_t v) { return (uint16_t)v; }
+static inline uint64_t isa_le32(uint64_t v) { return (uint32_t)v; }
+static inline uint64_t isa_le64(uint64_t v) { return v; }
+#define isa_be16 isa_bswap16
+#define isa_be32 isa_bswap32
+#define isa_be64 isa_bswap64
+#else
+static inline uint64_t isa_be16(uint64_t v) { return (uint16_t)v; }
+static inline uint64_t isa_be32(uint64_t v) { return (uint32_t)v; }
+static inline uint64_t isa_be64(uint64_t v) { return v; }
+#define isa_le16 isa_bswap16
+#define isa_le32 isa_bswap32
+#define isa_le64 isa_bswap64
+#endif
+
+/* The meaning of each row as a pure function: alu64_ADD(a, b), alu32_SDIV(a, b), un_BE16(a),
+ * movsx64_MOVSB(b), jcc32_JSGT(a, b), rmw64_FADD(old, operand).  alu32 results are zero-extended. */
+#define ALU(n, c, o, t, expr) \
+static inline uint64_t alu64_##n(uint64_t a, uint64_t b) \
+{ typedef uint64_t U; typedef int64_t S; enum { W = 64 }; (void)a; (void)b; (void)W; (void)sizeof(S); return (U)(expr); } \
+static inline uint64_t alu32_##n(uint32_t a, uint32_t b) \
+{ typedef uint32_t U; typedef int32_t S; enum { W = 32 }; (void)a; (void)b; (void)W; (void)sizeof(S); return (U)(expr); }
+#define MOVSX(n, w, o, t, type) \
+static inline uint64_t movsx##w##_##n(uint64_t b) { return (uint##w##_t)(int##w##_t)(type)b; }
+#define UN(n, c, i, t, expr) \
+static inline uint64_t un_##n(uint64_t a) { return expr; }
+#define JCC(n, c, t, expr) \
+static inline bool jcc64_##n(uint64_t a, uint64_t b) { typedef int64_t S; (void)sizeof(S); return expr; } \
+static inline bool jcc32_##n(uint32_t a, uint32_t b) { typedef int32_t S; (void)sizeof(S); return expr; }
+#define ATOMIC(n, i, t, expr) \
+static inline uint64_t rmw64_##n(uint64_t a, uint64_t b) { (void)a; return expr; } \
+static inline uint32_t rmw32_##n(uint32_t a, uint32_t b) { (void)a; return expr; }
+#define FETCH ATOMIC
+#include "vm/isa.def"
+#undef FETCH
+
+/* Evaluates an ALU, MOVSX or UN op on values; *ok is false for other shapes. */
+uint64_t isa_eval(enum op op, uint64_t dst, uint64_t operand, bool *ok);
+/* Evaluates a conditional jump. */
+bool isa_taken(enum op op, uint64_t dst, uint64_t operand);
+
+#endif
