@@ -23,6 +23,9 @@ struct vm_host {
 	uint64_t budget;
 	uint64_t _Atomic random_state;
 	struct uebpf_env *env;
+	/* uebpf_env_opts.alloc; only vm/mem.c calls it */
+	void *(*alloc)(void *ctx, void *old, size_t old_size, size_t new_size);
+	void *alloc_ctx;
 };
 
 /* Immutable once built: any number of threads run it. */
@@ -59,7 +62,8 @@ struct code {
 /* Decodes n slots (wire form) and checks structure: opcodes, reserved fields, registers, jumps,
  * subprogram boundaries, ends (RFC 9669 and vm/isa.def).  subs: start slots of known subprograms
  * (nr_subs may be 0: found from calls).  0 or -errno with *err (pc, code, text).
- * Fills insn, n, slot, slots, sub, nr_sub; the caller zeroes *code first and frees with code_free. */
+ * Fills insn, n, slot, slots, sub, nr_sub; the caller zeroes *code first, sets host (its memory comes
+ * from there, vm/mem.h; NULL: malloc) and frees with code_free. */
 struct sub_def { uint32_t slot; const char *name; bool global; };
 int code_decode(struct code *code, const void *slots, uint32_t n, const struct sub_def *subs,
 		uint32_t nr_subs, uint32_t max_insns, struct uebpf_error *err);
