@@ -57,6 +57,14 @@ struct code {
 	const struct uebpf_prog *owner;
 };
 
+/* What floors below the loader may know of a program (prog_array, tail calls); the loader's own struct
+ * begins with it.  hold: +1 takes, -1 drops a reference from inside the library; such references do
+ * not keep a prog_array and its own object alive in a circle, as uebpf_prog_ref would. */
+struct uebpf_prog {
+	const struct code *code;	/* NULL: refused at load */
+	void (*hold)(const struct uebpf_prog *prog, int n);
+};
+
 /* ---- building ---- */
 
 /* Decodes n slots (wire form) and checks structure: opcodes, reserved fields, registers, jumps,
