@@ -1,53 +1,161 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-# make                 library and command in build/
-# make demo | check    the two commands a newcomer needs
-# MODE=release|debug|asan|ubsan|tsan|cov    each in its own tree; ELF=no builds without libelf
+# make                   the library and the command, in build/
+# make demo | check      the two commands that a newcomer needs
+# MODE=release|debug|asan|ubsan|tsan|cov   each in a tree of its own;  ELF=no  without libelf
+# WERROR=1 (CI)          CC CFLAGS CPPFLAGS LDFLAGS PREFIX LIBDIR DESTDIR as everywhere
+
 MODE    ?= release
-BUILD   := build$(if $(filter-out release,$(MODE)),/$(MODE))
 VERSION := $(shell cat VERSION)
-CC      ?= cc
-CFLAGS  ?= -O2 -g
+SONAME  := libuebpf.so.$(firstword $(subst ., ,$(VERSION)))
+BUILD   := build$(if $(filter-out release,$(MODE)),/$(MODE))$(if $(filter no,$(ELF)),-noelf)
 PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib
+BINDIR  ?= $(PREFIX)/bin
+MANDIR  ?= $(PREFIX)/share/man
 ELF     ?= yes
+CC      ?= cc
+AR      ?= ar
+OBJCOPY ?= objcopy
+PKG_CONFIG ?= pkg-config
 
-mode_release :=
-mode_debug   := -O0 -g3
-mode_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-mode_ubsan   := -O1 -g -fsanitize=undefined -fno-sanitize-recover=undefined
-mode_tsan    := -O1 -g -fsanitize=thread
-mode_cov     := -O0 -g --coverage
-all_cflags   := -std=c11 -D_GNU_SOURCE -I. -Wall -Wextra $(if $(WERROR),-Werror) -fPIC -fvisibility=hidden \
-	-fno-strict-aliasing $(CPPFLAGS) $(CFLAGS) $(mode_$(MODE)) -DUEBPF_VERSION='"$(VERSION)"' -MMD -MP
-all_ldflags  := $(mode_$(MODE)) $(LDFLAGS)
+opt_release := -O2 -g
+opt_debug   := -O0 -g3
+opt_asan    := -O1 -g -fno-omit-frame-pointer
+opt_ubsan   := -O1 -g
+opt_tsan    := -O1 -g
+opt_cov     := -O0 -g
+opt_fuzz    := -O1 -g
+san_asan    := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+san_ubsan   := -fsanitize=undefined -fno-sanitize-recover=undefined
+san_tsan    := -fsanitize=thread
+san_cov     := --coverage
+ifeq ($(opt_$(MODE)),)
+$(error MODE=$(MODE) is not one of release debug asan ubsan tsan cov fuzz)
+endif
+CFLAGS ?= $(opt_$(MODE))
 
-lib_dirs := vm verifier jit jit/x86_64 helpers maps loader
-lib_src  := $(sort $(foreach d,$(lib_dirs),$(wildcard $(d)/*.c)))
+common := -std=c11 -D_GNU_SOURCE -I. -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror) \
+	-ffile-prefix-map=$(CURDIR)=. -fvisibility=hidden -fno-strict-aliasing \
+	$(CPPFLAGS) $(CFLAGS) $(san_$(MODE)) -DUEBPF_VERSION='"$(VERSION)"' -MMD -MP
+ldflags := $(san_$(MODE)) $(LDFLAGS)
+
+# ---- library ----
+machine  := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+has_jit  := $(filter x86_64,$(if $(findstring -m32,$(CFLAGS) $(CPPFLAGS)),i386,$(machine)))
+lib_src  := $(sort $(wildcard vm/*.c verifier/*.c jit/*.c helpers/*.c maps/*.c loader/*.c) \
+	$(if $(has_jit),$(wildcard jit/x86_64/*.c)))
+# A part that is left out has a file of its own that says so.
+lib_src  := $(filter-out $(if $(filter no,$(ELF)),$(wildcard loader/elf*.c),loader/no_elf.c) \
+	$(if $(has_jit),jit/none.c),$(lib_src))
 lib_obj  := $(lib_src:%.c=$(BUILD)/obj/%.o)
+lib_libs := $(if $(filter no,$(ELF)),,-lelf)
 inner    := $(BUILD)/libuebpf-inner.a
 
-all: $(inner)
+all: $(BUILD)/libuebpf.a $(BUILD)/libuebpf.so $(if $(wildcard tools/*.c),$(BUILD)/uebpf-run) $(BUILD)/uebpf.pc
 
-$(BUILD)/obj/%.o: %.c
+$(BUILD)/obj/%.o: %.c VERSION
 	@mkdir -p $(@D)
-	$(CC) $(all_cflags) -c -o $@ $<
+	$(CC) $(common) -fPIC -c -o $@ $<
 
+# For tests and tools of this tree only: every name visible to the linker.
 $(inner): $(lib_obj)
 	@rm -f $@
 	$(AR) rcsD $@ $(lib_obj)
 
-# tests/<folder>/<name>_test.c: one Check program each
-test_src := $(sort $(wildcard tests/*/*_test.c))
-test_bin := $(test_src:%.c=$(BUILD)/%)
-$(BUILD)/tests/%_test: tests/%_test.c $(inner)
+# What users link: one object, only uebpf_ names (hidden ones made local).
+$(BUILD)/libuebpf.a: $(lib_obj)
+	@rm -f $@
+	$(CC) -r -nostdlib $(filter -m32 -m64,$(CFLAGS)) -o $(BUILD)/uebpf.o $(lib_obj)
+	$(OBJCOPY) --localize-hidden $(BUILD)/uebpf.o
+	$(AR) rcsD $@ $(BUILD)/uebpf.o
+
+$(BUILD)/libuebpf.so: $(lib_obj) libuebpf.map
+	$(CC) $(common) $(ldflags) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=libuebpf.map \
+		-Wl,-z,now -Wl,-z,relro -o $@ $(lib_obj) $(lib_libs)
+	ln -sf libuebpf.so $(BUILD)/$(SONAME)
+
+$(BUILD)/uebpf.pc: uebpf.pc.in VERSION
 	@mkdir -p $(@D)
-	$(CC) $(all_cflags) $(all_ldflags) -o $@ $< $(inner) -lcheck -lsubunit -lm -lrt -lelf -lpthread
+	sed -e 's|@PREFIX@|$(PREFIX)|;s|@LIBDIR@|$(LIBDIR)|;s|@VERSION@|$(VERSION)|;s|@LIBS@|$(lib_libs)|' $< > $@
 
-check: $(test_bin)
-	@for t in $(test_bin); do $$t || exit 1; done
+# ---- the command; optional libraries are detected, their absence is named by the option ----
+optional = $(shell $(PKG_CONFIG) --exists $(1) 2>/dev/null && echo yes)
+tool_flags :=
+tool_libs  :=
+ifneq ($(NO_OPTIONAL),1)
+define use_optional
+ifeq ($(call optional,$(1)),yes)
+tool_flags += -DHAVE_$(2) $(shell $(PKG_CONFIG) --cflags $(1))
+tool_libs  += $(shell $(PKG_CONFIG) --libs $(1))
+endif
+endef
+$(eval $(call use_optional,libpcap,LIBPCAP))
+$(eval $(call use_optional,libbpf,LIBBPF))
+$(eval $(call use_optional,json-c,JSONC))
+endif
+tool_obj := $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard tools/*.c)))
+$(tool_obj): common += $(tool_flags)
+$(BUILD)/uebpf-run: $(tool_obj) $(inner)
+	$(CC) $(common) $(ldflags) -o $@ $(tool_obj) $(inner) $(tool_libs) $(lib_libs) -lpthread -lm
 
+# ---- tests: tests/<folder>/<name>_test.c, one Check program each ----
+test_src  := $(sort $(wildcard tests/*/*_test.c))
+test_bin  := $(test_src:%.c=$(BUILD)/%)
+test_util := $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard tests/gen/*.c tests/util/*.c)))
+test_libs := -lcheck -lsubunit -lm -lrt $(tool_libs) $(lib_libs) -lpthread -ldl
+$(test_util) $(test_bin): common += $(tool_flags)
+$(test_bin): $(BUILD)/tests/%_test: tests/%_test.c $(test_util) $(inner)
+	@mkdir -p $(@D)
+	$(CC) $(common) $(ldflags) -o $@ $< $(test_util) $(inner) $(test_libs)
+
+tests: $(test_bin)
+
+# ---- generated documents: fail in `make check` when stale ----
+$(BUILD)/gendoc: docs/gendoc.c $(inner)
+	$(CC) $(common) $(ldflags) -o $@ $< $(inner) $(lib_libs) -lpthread -lm
+docs-build: $(BUILD)/gendoc
+docs: $(BUILD)/gendoc
+	$(BUILD)/gendoc docs
+
+# ---- the two commands of the README, and the long runs ----
+deps-%:
+	@scripts/deps $*
+check: deps-check
+	@WERROR=$(WERROR) scripts/check
+demo: deps-demo
+	@$(MAKE) --no-print-directory all
+	@examples/demo/run.sh
+bench: deps-bench
+	@bench/run
+soak: deps-check
+	@scripts/check soak
+fuzz: deps-check
+	@scripts/check fuzz
+
+format:
+	git ls-files '*.c' '*.h' | xargs clang-format -i
+lint: deps-lint
+	@scripts/lint
+
+install: all
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(MANDIR)/man1
+	install -m 755 $(BUILD)/uebpf-run $(DESTDIR)$(BINDIR)/
+	install -m 644 $(BUILD)/libuebpf.a $(DESTDIR)$(LIBDIR)/
+	install -m 755 $(BUILD)/libuebpf.so $(DESTDIR)$(LIBDIR)/libuebpf.so.$(VERSION)
+	ln -sf libuebpf.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libuebpf.so
+	install -m 644 $(wildcard include/*.h) $(DESTDIR)$(PREFIX)/include/
+	install -m 644 $(BUILD)/uebpf.pc $(DESTDIR)$(LIBDIR)/pkgconfig/
+	sed 's/@VERSION@/$(VERSION)/' docs/uebpf-run.1 > $(DESTDIR)$(MANDIR)/man1/uebpf-run.1
+uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/uebpf-run $(DESTDIR)$(LIBDIR)/libuebpf.a $(DESTDIR)$(LIBDIR)/libuebpf.so* \
+		$(DESTDIR)$(LIBDIR)/pkgconfig/uebpf.pc $(addprefix $(DESTDIR)$(PREFIX)/,$(wildcard include/*.h)) \
+		$(DESTDIR)$(MANDIR)/man1/uebpf-run.1
+dist:
+	git archive --prefix=uebpf-$(VERSION)/ -o uebpf-$(VERSION).tar.gz HEAD
 clean:
 	rm -rf build
 
--include $(lib_obj:.o=.d)
-.PHONY: all check clean
+-include $(lib_obj:.o=.d) $(tool_obj:.o=.d) $(test_util:.o=.d) $(addsuffix .d,$(test_bin))
+.PHONY: all tests docs-build docs check demo bench soak fuzz format lint install uninstall dist clean
+.SECONDARY:

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+# shellcheck shell=bash disable=SC2154
+# What scripts/check runs: one line a step, "name|command".  Sourced, not run.
+all_tests=$(git ls-files 'tests/*/*_test.c')
+thread_tests=$(grep -E '_threads_test\.c$' <<<"$all_tests")
+# Under ASan+UBSan: data tests, vm, loader, maps, helpers, api.
+asan_tests=$(grep -E '^tests/(vm|loader|maps|helpers|api)/' <<<"$all_tests" | grep -vE '_kernel_test\.c$')
+
+bins() { local dir=$1; shift; for t in "$@"; do printf '%s/%s ' "$dir" "${t%.c}"; done; }
+
+plan_build() {
+	echo "build-release|make -j$jobs all tests docs-build"
+	# shellcheck disable=SC2086
+	case $what in
+	check|soak)
+		echo "build-asan|make -j$jobs MODE=asan $(bins build/asan $asan_tests)"
+		[ -n "$thread_tests" ] && echo "build-tsan|make -j$jobs MODE=tsan $(bins build/tsan $thread_tests)"
+		;;
+	esac
+}
+
+plan_steps() {
+	case $what in
+	check)
+		# long ones first, so that two cores end together
+		plan_fuzz 20
+		# shellcheck disable=SC2086
+		{ list_tests release $all_tests; list_tests asan $asan_tests; list_tests tsan $thread_tests; }
+		for s in tests/tools/*_test.sh; do [ -e "$s" ] && { n=${s##*/}; echo "tools-${n%.sh}|bash $s"; }; done
+		echo "includes|scripts/includes"
+		echo "docs-fresh|scripts/docs-fresh"
+		echo "compile-variants|scripts/variants"
+		;;
+	soak)
+		# shellcheck disable=SC2086
+		SOAK=1 list_tests release $all_tests | sed 's/|/|SOAK=1 /'
+		;;
+	fuzz)	plan_fuzz "${FUZZ_SECONDS:-3600}" ;;
+	esac
+}
+
+plan_fuzz() {	# seconds each
+	for f in tests/fuzz/*_fuzz.c; do
+		[ -e "$f" ] && { n=${f##*/}; echo "fuzz-${n%_fuzz.c}|scripts/fuzz ${n%_fuzz.c} $1"; }
+	done
+}
