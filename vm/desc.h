@@ -225,6 +225,7 @@ enum type_flags {
 	TYPE_RAW = 8,		/* r1 = memory (read-write), r2 = its length */
 	TYPE_REFUSED = 16,	/* known, cannot run in user space: `why` */
 	TYPE_LD_ABS = 32,	/* LD_ABS / LD_IND allowed */
+	TYPE_CTX_WRITE = 64,	/* TYPE_DIRECT without fields: programs may write the struct */
 };
 struct prog_type {
 	const char *name;		/* "xdp" */
