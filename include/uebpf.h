@@ -36,7 +36,9 @@ struct uebpf_call;	/* what a helper can ask about the run that called it */
 
 /* "0.1.0"; static storage. */
 UEBPF_API const char *uebpf_version(void);
-/* What this build and CPU can do, e.g. "interp jit=x86-64 movbe bmi libelf"; static per env-free call. */
+/* What this build and CPU can do, e.g. "interp verifier jit=x86-64 movbe bmi libelf"; static per env-free
+ * call.  Words: "interp", "verifier" when mode verified exists, "jit=ARCH" when engine jit exists, then
+ * CPU features in use, then "libelf" when objects can be opened. */
 UEBPF_API size_t uebpf_features(char *buf, size_t cap);
 
 /* ---- errors --------------------------------------------------------------------------- */
@@ -207,6 +209,25 @@ UEBPF_API int uebpf_object_set_global(struct uebpf_object *obj, const char *name
 				size_t size, struct uebpf_error *err);
 /* Address and size of a global (after load: live, shared with the programs); NULL if unknown. */
 UEBPF_API void *uebpf_object_global(struct uebpf_object *obj, const char *name, size_t *size);
+/* Globals in the object's order: the i-th, or -ENOENT after the last.  Strings live with the object. */
+struct uebpf_global_info {
+	size_t size;
+	const char *name;
+	const char *section;		/* ".data", ".rodata", ".bss", ".data.x"; the map's name in `map` */
+	const char *map;		/* its map, as uebpf_object_map() knows it */
+	uint32_t offset, bytes;		/* in that map's value */
+	uint32_t read_only;
+	uint32_t typed;			/* the object's BTF knows its type: format and parse work */
+};
+UEBPF_API int uebpf_object_global_info(const struct uebpf_object *obj, uint32_t i,
+				struct uebpf_global_info *info);
+/* Before load: sets a global from text by its BTF type, in the form that uebpf_map_parse() reads;
+ * a global without BTF takes an integer of its size or x"HEX". */
+UEBPF_API int uebpf_object_parse_global(struct uebpf_object *obj, const char *name, const char *text,
+				struct uebpf_error *err);
+/* Text of a global's present value (as uebpf_map_format). */
+UEBPF_API long uebpf_object_format_global(const struct uebpf_object *obj, const char *name, int json,
+				char *buf, size_t cap);
 /* Overrides a map definition's max_entries. */
 UEBPF_API int uebpf_object_resize_map(struct uebpf_object *obj, const char *name, uint32_t max_entries,
 				struct uebpf_error *err);
@@ -255,6 +276,13 @@ struct uebpf_prog_info {
 	size_t code_bytes;		/* machine code, 0 when interpreted */
 	uint64_t verify_ns, compile_ns;
 	uint64_t verify_states, verify_insns;
+	uint32_t ctx_kind;		/* enum uebpf_ctx: what uebpf_prog_run takes */
+	uint32_t kernel_type;		/* BPF_PROG_TYPE_x, 0: the kernel has no such type */
+};
+enum uebpf_ctx {
+	UEBPF_CTX_BYTES,		/* a struct of ctx_size bytes, as its type lays it out */
+	UEBPF_CTX_PACKET,		/* struct uebpf_packet */
+	UEBPF_CTX_RAW			/* any memory: r1 its address, r2 its length */
 };
 UEBPF_API void uebpf_prog_info(const struct uebpf_prog *prog, struct uebpf_prog_info *info);
 UEBPF_API const char *uebpf_prog_name(const struct uebpf_prog *prog);
@@ -301,6 +329,24 @@ UEBPF_API uebpf_entry uebpf_prog_entry(const struct uebpf_prog *prog);
 /* Text of a stage of the program: "insns", "facts", "rewrite", "x86".  Returns the length that the
  * whole text has (may exceed cap) or -EINVAL / -ENOENT. */
 UEBPF_API long uebpf_prog_dump(const struct uebpf_prog *prog, const char *what, char *buf, size_t cap);
+/* A helper as the env knows it; strings are static or live as long as the env. */
+struct uebpf_helper_info {
+	size_t size;
+	uint32_t id;
+	uint32_t may;			/* enum uebpf_may */
+	uint32_t callable;		/* 0: contract only, a run that reaches it gets -ENOSYS */
+	uint32_t args;			/* how many arguments its contract has, 0-5 */
+	const char *name;		/* without bpf_ */
+	const char *support;		/* "full", "adapted: how", "host: ...", "refused: why" */
+	const char *doc;		/* one line */
+};
+/* The i-th different helper that `prog` calls (by id, ascending); -ENOENT after the last. */
+UEBPF_API int uebpf_prog_helper(const struct uebpf_prog *prog, uint32_t i, struct uebpf_helper_info *info);
+/* By name, with or without "bpf_"; -ENOENT when the env has none of that name. */
+UEBPF_API int uebpf_env_helper(const struct uebpf_env *env, const char *name, struct uebpf_helper_info *info);
+/* The i-th field of what uebpf_prog_run takes as ctx (of struct uebpf_packet for packet types; offset
+ * and size as in the host's memory); -ENOENT after the last or when the type has no named fields. */
+UEBPF_API int uebpf_prog_field(const struct uebpf_prog *prog, uint32_t i, struct uebpf_field *field);
 /* Name of a return value for the program's type ("XDP_DROP"), or NULL. */
 UEBPF_API const char *uebpf_prog_verdict(const struct uebpf_prog *prog, uint64_t r0);
 
@@ -376,6 +422,15 @@ UEBPF_API int uebpf_map_poll_fd(struct uebpf_map *map);
 /* Text of a key or value by the object's BTF: returns the whole length; what: 0 key, 1 value. */
 UEBPF_API long uebpf_map_format(const struct uebpf_map *map, int what, const void *data, int json,
 				char *buf, size_t cap);
+
+/* The reverse: a key (what 0) or value (what 1) from text by the object's BTF into `data` of key_size or
+ * value_size bytes (per-CPU maps: one value).  Reads what uebpf_map_format writes and shorter forms:
+ * integers (decimal, 0x, negative, 'c', true/false, enum names), dotted IPv4 and colon IPv6/MAC addresses
+ * into members of their size (network order), "text" into char arrays, {1, 2} and {.name = 1} or
+ * {"name": 1} for structs and [1, 2] or {1, 2} for arrays (what is not named is zero), x"HEX" for bytes
+ * as they lie in memory.  Without BTF: an integer up to 8 bytes or x"HEX".  -EINVAL with *err. */
+UEBPF_API int uebpf_map_parse(const struct uebpf_map *map, int what, const char *text, void *data,
+			      struct uebpf_error *err);
 
 #ifdef __cplusplus
 }
