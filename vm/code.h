@@ -93,7 +93,13 @@ int asm_text(const char *text, void **out, uint32_t *n, struct uebpf_error *err)
 
 /* ---- running ---- */
 
-enum { CALL_REGIONS = 16 };
+enum { CALL_REGIONS = 16, CALL_HOLDS = 8 };
+/* Something a run holds (ring buffer record, spin lock) and must give up when it ends early. */
+struct call_hold {
+	void (*drop)(struct uebpf_call *call, struct call_hold *hold);
+	struct uebpf_map *map;
+	void *what;
+};
 enum own_region { OWN_CTX, OWN_PACKET, OWN_META, OWN_STACK, OWN_FIRST_FREE };
 struct uebpf_call {
 	const struct code *code;
@@ -121,7 +127,18 @@ struct uebpf_call {
 	uint32_t nr_own;
 	uint32_t packet_gen;		/* grows when a helper moves the packet */
 	void *held;			/* helpers' and maps' own chain of things to release at exit */
+	uint32_t nr_hold;		/* what helpers acquired and did not release yet */
+	struct call_hold hold[CALL_HOLDS];
 };
+/* Engines call this when a run ends, however it ended, before on_exit. */
+static inline void call_drop_holds(struct uebpf_call *call)
+{
+	while (call->nr_hold) {
+		struct call_hold *hold = &call->hold[--call->nr_hold];
+
+		hold->drop(call, hold);
+	}
+}
 
 /* Is [addr, addr+size) accessible to the program?  Slow and exact; also used for helper arguments. */
 bool call_may_access(struct uebpf_call *call, uint64_t addr, uint64_t size, uint32_t access);

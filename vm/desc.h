@@ -83,7 +83,10 @@ enum ret_kind {
 	RET_NEVER		/* tail call: returns only on failure */
 };
 struct ret { uint8_t kind, flags; uint16_t size; int64_t lo, hi; };
-enum ret_flags { RET_ACQUIRES = 1 /* must be released, by a helper that releases, on every path */ };
+enum ret_flags {
+	RET_ACQUIRES = 1,	/* must be released, by a helper that releases, on every path */
+	RET_UPTO_SIZE = 2,	/* scalar in [-4095, value of the first ARG_SIZE or ARG_SIZE0 argument] */
+};
 
 enum helper_flags {
 	HF_PURE = 1,		/* same arguments, same result, no effect: may be folded or removed */
@@ -100,7 +103,13 @@ enum helper_group {		/* which program types offer it (kernel policy) */
 	HG_BASE = 1, HG_TRACING = 2, HG_XDP = 4, HG_TC = 8, HG_SOCKET = 16, HG_SOCK_OPS = 32,
 	HG_CGROUP_SOCK = 64, HG_CGROUP_ADDR = 128, HG_CGROUP_SKB = 256, HG_SK_MSG = 512, HG_SK_SKB = 1024,
 	HG_LWT = 2048, HG_LSM = 4096, HG_SYSCALL = 8192, HG_SK_LOOKUP = 1 << 14, HG_CGROUP = 1 << 15,
-	HG_PERF = 1 << 16, HG_HOST = 1 << 30
+	HG_PERF = 1 << 16,
+	/* A program type's row names HG_BASE and the bits of its own kind; a helper's row the kinds that
+	 * the kernel gives it to (HG_BASE: all).  tests/helpers/groups_kernel_test.c compares. */
+	HG_KPROBE = 1 << 17, HG_LWT_XMIT = 1 << 18, HG_SEG6LOCAL = 1 << 19, HG_REUSEPORT = 1 << 20,
+	HG_FLOW = 1 << 21, HG_SYSCTL = 1 << 22, HG_SOCKOPT = 1 << 23, HG_BTF = 1 << 24 /* fentry, tp_btf */,
+	HG_NETFILTER = 1 << 25, HG_LWT_IN = 1 << 26, HG_ITER = 1 << 27, HG_LIRC = 1 << 28,
+	HG_HOST = 1 << 30
 };
 struct helper {
 	uint32_t id;
@@ -169,6 +178,28 @@ struct map_ops {
 	int (*user_update)(struct uebpf_map *map, const void *key, const void *value, uint64_t flags);
 	int (*next_key)(struct uebpf_map *map, const void *key, void *next);
 	int (*lookup_delete)(struct uebpf_map *map, const void *key, void *value, uint64_t flags);
+	/* Ring buffer, producer: memory of a record (8-aligned) or NULL; then commit, once.  output
+	 * copies.  flags: BPF_RB_x. */
+	void *(*reserve)(struct uebpf_map *map, uint64_t size);
+	void (*commit)(struct uebpf_map *map, void *record, uint64_t flags, bool discard);
+	uint64_t (*query)(struct uebpf_map *map, uint64_t what);	/* BPF_RB_AVAIL_DATA ... */
+	/* User ring buffer: gives each sample to fn until it returns non-zero; how many, or -errno. */
+	long (*drain)(struct uebpf_map *map, long (*fn)(void *arg, void *data, uint32_t len), void *arg,
+		      uint64_t flags);
+	/* Each element of this thread's view until fn returns non-zero; how many were visited, or
+	 * -errno.  A visited element stays valid memory while fn runs, even when fn deletes it. */
+	long (*for_each)(struct uebpf_map *map, uint64_t (*fn)(void *arg, void *key, void *value),
+			 void *arg, struct uebpf_call *call);
+	/* Local storage keyed by an object (thread id for task storage, host's cookie for sockets):
+	 * create: makes it when absent, from init or zeroes. */
+	void *(*storage)(struct uebpf_map *map, uint64_t owner, const void *init, bool create);
+	long (*storage_remove)(struct uebpf_map *map, uint64_t owner);
+	/* stack_trace: the id of a stack of n addresses; flags BPF_F_FAST_STACK_CMP, BPF_F_REUSE_STACKID. */
+	long (*stack_id)(struct uebpf_map *map, const uint64_t *ip, uint32_t n, uint64_t flags);
+	/* prog_array: NULL when empty or out of range. */
+	const struct uebpf_prog *(*prog)(struct uebpf_map *map, uint32_t index);
+	/* devmap, cpumap, xskmap, sockmap, cgroup_array ...: is something at this key? */
+	bool (*has_target)(struct uebpf_map *map, const void *key);
 	/* Instructions for map_lookup_elem on this very map: r1 map, r2 key in, r0 out; 0 = no. */
 	int (*inline_lookup)(const struct uebpf_map *map, struct insn *out, int cap);
 };
