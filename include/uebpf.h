@@ -368,6 +368,11 @@ struct uebpf_packet {
 	uint32_t redirect_ifindex;	/* or the map slot */
 	uint64_t redirect_flags;
 	struct uebpf_map *redirect_map;
+	/* set by the library before each run and when a helper moves the bounds: data_end - data */
+	uint32_t len;
+	uint32_t flow_keys_len;
+	void *sock;			/* the host's socket object, or NULL */
+	void *flow_keys;		/* struct bpf_flow_keys of flow_dissector programs, or NULL */
 };
 enum uebpf_redirect { UEBPF_REDIRECT_NONE, UEBPF_REDIRECT_IFINDEX, UEBPF_REDIRECT_MAP, UEBPF_REDIRECT_PEER,
 		      UEBPF_REDIRECT_NEIGH, UEBPF_REDIRECT_CLONE };

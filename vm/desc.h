@@ -127,6 +127,10 @@ struct helper {
 	int (*inliner)(const struct code *code, uint32_t pc, struct insn *out, int cap);
 	void *host;			/* uebpf_call_helper_host() */
 };
+/* Id of the call that replaces an instruction which cannot work here (a CO-RE relocation or weak
+ * extern without target).  Binding accepts it, the verifier refuses it where it is reachable, a run
+ * that reaches it ends with -ENOSYS and its pc. */
+enum { HELPER_POISON = 0x0bad2310 };
 /* Helpers of an env by id: built-in rows below the host's own. */
 struct helper_table {
 	const struct helper *builtin;	/* sorted by id */
@@ -246,7 +250,7 @@ struct ctx_field {
 	uint32_t host_off;		/* in the host's struct */
 	uint16_t host_size;		/* bytes there: widened or narrowed to `size` */
 	uint32_t size_off;		/* CTX_MEM: host offset of a 64-bit (or size_width) byte count */
-	uint16_t size_width;
+	uint16_t size_width;		/* bytes of that count, 0 = 8 */
 };
 struct verdict { const char *name; int64_t value; };
 enum type_flags {
