@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* self.h - who is running: process and thread number, a random stream, kept per thread so that asking
+ * costs a nanosecond, and right after fork.
+ *
+ * Thread-local memory is of the initial-exec model: no lazy allocation, no destructors, usable in
+ * signal handlers.  A page that fork wipes (MADV_WIPEONFORK) holds our pid once asked; a cache whose
+ * pid differs from it is stale.  Where the kernel lacks that, each question is a system call. */
+#ifndef UEBPF_VM_SELF_H
+#define UEBPF_VM_SELF_H
+
+#include <stdint.h>
+
+struct self {
+	uint32_t pid, tid;	/* tgid and thread id of this thread, in its pid namespace */
+	uint64_t random;	/* state of its random stream, different in each thread and child */
+	uint32_t birth;		/* 1..1023 from the thread's start time, 0: not asked, see self_birth */
+	uint32_t pad;
+};
+extern _Thread_local struct self self_cache __attribute__((tls_model("initial-exec")));
+extern uint32_t self_fork_page[];
+
+struct self *self_refresh(void);
+static inline struct self *self_get(void)
+{
+	uint32_t pid = __atomic_load_n(&self_fork_page[0], __ATOMIC_RELAXED);
+
+	return __builtin_expect(pid && pid == self_cache.pid, 1) ? &self_cache : self_refresh();
+}
+
+/* Ten bits of when a thread was born (/proc/TID/stat), never 0; 1 when it cannot be known.  Together
+ * with the thread id it tells a lock's owner from a later thread of equal number. */
+uint32_t self_birth(void);
+/* Does the thread that called itself (tid, birth) still exist? */
+int self_alive(uint32_t tid, uint32_t birth);
+
+#endif

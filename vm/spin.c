@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* spin.c - see spin.h. */
+#include <errno.h>
+#include <sched.h>
+#include "vm/self.h"
+#include "vm/spin.h"
+
+enum { TID_BITS = 22, TID_MASK = (1 << TID_BITS) - 1, SPINS = 200, YIELDS = 100 };
+
+static uint32_t owner_word(void)
+{
+	struct self *self = self_get();
+	uint32_t birth = self->birth ? self->birth : self_birth();
+
+	return birth << TID_BITS | (self->tid & TID_MASK);
+}
+
+static void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#else
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+#endif
+}
+
+int spin_lock(uint32_t *word)
+{
+	uint32_t self = owner_word(), seen = 0;
+	unsigned spins = 0;
+
+	while (!__atomic_compare_exchange_n(word, &seen, self, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+		if (seen == self)
+			return -EBUSY;
+		if (++spins % SPINS) {
+			relax();
+		} else if (spins / SPINS % YIELDS) {
+			int saved = errno;
+
+			sched_yield();
+			errno = saved;
+		} else if (seen && !self_alive(seen & TID_MASK, seen >> TID_BITS)) {
+			if (__atomic_compare_exchange_n(word, &seen, self, 0, __ATOMIC_ACQUIRE,
+							__ATOMIC_RELAXED))
+				return 0;
+		}
+		seen = 0;
+	}
+	return 0;
+}
+
+void spin_unlock(uint32_t *word)
+{
+	uint32_t self = owner_word();
+
+	__atomic_compare_exchange_n(word, &self, 0, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+}
