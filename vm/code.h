@@ -55,6 +55,7 @@ struct code {
 	bool uses_stack;
 	uint64_t budget;
 	const struct uebpf_prog *owner;
+	struct jit_code *jit;		/* machine code (jit/jit.h), NULL: interpreted */
 };
 
 /* What floors below the loader may know of a program (prog_array, tail calls); the loader's own struct

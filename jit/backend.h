@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* backend.h - what the folder of an architecture gives to jit/, and what it finds there. */
+#ifndef UEBPF_JIT_BACKEND_H
+#define UEBPF_JIT_BACKEND_H
+
+#include "jit/jit.h"
+
+uint32_t backend_cpu(void);	/* enum jit_cpu bits that this machine has */
+
+/* ---- code pages ---- */
+/* Room for `size` bytes of code, 32-aligned; its final address is known before it is filled, so
+ * that the caller can resolve addresses.  0, -ENOMEM, -EACCES. */
+int pages_reserve(struct jit_pages *pages, size_t size, uint8_t **at);
+/* Puts the bytes there and makes them executable; other programs in the same pages keep running.
+ * On failure the room is given back. */
+int pages_publish(struct jit_pages *pages, uint8_t *at, const void *bytes, size_t size);
+void pages_release(struct jit_pages *pages, uint8_t *at, size_t size);
+
+/* ---- being seen (debug.c) ---- */
+struct debug_sub { uint32_t off, len; const char *name; };
+struct debug_line { uint32_t off, slot; };
+
+#endif

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* pages.c - where machine code lives.  Knows nothing of instructions.
+ *
+ * Programs are small and pages are not, so many programs share one page.  A page in use must stay
+ * executable at every moment, because other threads are inside; and it must never be writable, so
+ * it cannot be patched in place.  It is therefore replaced as a whole: a private page is filled with
+ * the old contents and the new program, made executable, and moved over the old one by
+ * mremap(MREMAP_FIXED).  The kernel does that under the lock that a page fault of another thread
+ * waits for, so that thread sees the old page or the new one, which agree on every byte in use.
+ *
+ * All mappings are private and anonymous: after fork parent and child own different pages.
+ * Arenas belong to an env; there is no state of the process. */
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "jit/backend.h"
+#include "vm/mem.h"
+
+enum {
+	PAGE = 4096,
+	UNIT = 32,			/* allocation grain and alignment of an entry */
+	UNITS = PAGE / UNIT,		/* per page */
+	ARENA_PAGES = 128,		/* address space reserved at a time; pages come one by one */
+};
+struct arena {
+	struct arena *next;
+	uint8_t *base;
+	uint64_t used[ARENA_PAGES][UNITS / 64];
+	uint8_t mapped[ARENA_PAGES];	/* code is or was there */
+};
+struct jit_pages {
+	struct vm_host *host;
+	struct arena *arenas;
+	_Atomic int owner;		/* pid that holds the lock, 0: free */
+};
+
+/* A lock that a child of fork can break: the thread that held it does not exist there.  What it was
+ * doing is unknown, so the child leaves the half-done arenas alone and begins new ones. */
+static void lock(struct jit_pages *pages)
+{
+	int me = getpid(), free = 0;
+
+	while (!atomic_compare_exchange_weak_explicit(&pages->owner, &free, me, memory_order_acquire,
+						      memory_order_relaxed)) {
+		if (free && free != me && atomic_compare_exchange_strong(&pages->owner, &free, me)) {
+			pages->arenas = NULL;
+			return;
+		}
+		free = 0;
+		usleep(0);
+	}
+}
+
+static void unlock(struct jit_pages *pages)
+{
+	atomic_store_explicit(&pages->owner, 0, memory_order_release);
+}
+
+struct jit_pages *jit_pages_new(struct vm_host *host)
+{
+	struct jit_pages *pages = mem_alloc(host, sizeof *pages);
+
+	if (pages)
+		pages->host = host;
+	return pages;
+}
+
+void jit_pages_free(struct jit_pages *pages)
+{
+	struct arena *next;
+
+	if (!pages)
+		return;
+	for (struct arena *a = pages->arenas; a; a = next) {
+		next = a->next;
+		munmap(a->base, (size_t)ARENA_PAGES * PAGE);
+		mem_free(pages->host, a, sizeof *a);
+	}
+	mem_free(pages->host, pages, sizeof *pages);
+}
+
+static bool unit_used(const struct arena *a, size_t unit)
+{
+	return a->used[unit / UNITS][unit % UNITS / 64] >> unit % 64 & 1;
+}
+
+static void mark(struct arena *a, size_t unit, size_t n, bool used)
+{
+	for (; n--; unit++) {
+		uint64_t bit = 1ull << unit % 64, *word = &a->used[unit / UNITS][unit % UNITS / 64];
+
+		*word = used ? *word | bit : *word & ~bit;
+	}
+}
+
+static bool page_empty(const struct arena *a, size_t page)
+{
+	for (int i = 0; i < UNITS / 64; i++)
+		if (a->used[page][i])
+			return false;
+	return true;
+}
+
+/* First run of n free units.  A program below a page does not straddle two, so that publishing
+ * replaces one page; a larger one takes whole pages. */
+static bool find_room(struct arena *a, size_t n, size_t *unit)
+{
+	if (n > UNITS) {
+		size_t want = (n + UNITS - 1) / UNITS, run = 0;
+
+		for (size_t page = 0; page < ARENA_PAGES; page++) {
+			run = page_empty(a, page) ? run + 1 : 0;
+			if (run == want)
+				return *unit = (page + 1 - want) * UNITS, true;
+		}
+		return false;
+	}
+	for (size_t page = 0; page < ARENA_PAGES; page++) {
+		size_t run = 0;
+
+		if (!~a->used[page][0] && !~a->used[page][1])
+			continue;
+		for (size_t i = 0; i < UNITS; i++) {
+			run = unit_used(a, page * UNITS + i) ? 0 : run + 1;
+			if (run == n)
+				return *unit = page * UNITS + i + 1 - n, true;
+		}
+	}
+	return false;
+}
+
+static struct arena *new_arena(struct jit_pages *pages)
+{
+	struct arena *a = mem_alloc(pages->host, sizeof *a);
+
+	if (!a)
+		return NULL;
+	a->base = mmap(NULL, (size_t)ARENA_PAGES * PAGE, PROT_NONE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (a->base == MAP_FAILED) {
+		mem_free(pages->host, a, sizeof *a);
+		return NULL;
+	}
+	a->next = pages->arenas;
+	return pages->arenas = a;
+}
+
+static bool is_large(size_t size) { return size > (size_t)ARENA_PAGES * PAGE / 2; }
+static size_t whole_pages(size_t size) { return (size + PAGE - 1) / PAGE * PAGE; }
+
+static int reserve(struct jit_pages *pages, size_t size, uint8_t **at)
+{
+	size_t n = (size + UNIT - 1) / UNIT, unit;
+	struct arena *a;
+
+	lock(pages);
+	for (a = pages->arenas; a; a = a->next)
+		if (find_room(a, n, &unit))
+			break;
+	if (!a) {
+		a = new_arena(pages);
+		if (!a || !find_room(a, n, &unit)) {
+			unlock(pages);
+			return -ENOMEM;
+		}
+	}
+	mark(a, unit, n, true);
+	unlock(pages);
+	*at = a->base + unit * UNIT;
+	return 0;
+}
+
+int pages_reserve(struct jit_pages *pages, size_t size, uint8_t **at)
+{
+	int saved = errno, err = 0;
+
+	if (is_large(size)) {	/* a mapping of its own */
+		*at = mmap(NULL, whole_pages(size), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		err = *at == MAP_FAILED ? -ENOMEM : 0;
+	} else {
+		err = reserve(pages, size, at);
+	}
+	errno = saved;
+	return err;
+}
+
+static struct arena *arena_of(struct jit_pages *pages, const uint8_t *at)
+{
+	for (struct arena *a = pages->arenas; a; a = a->next)
+		if (at >= a->base && at < a->base + (size_t)ARENA_PAGES * PAGE)
+			return a;
+	return NULL;
+}
+
+/* Builds the pages [page, page + len) anew with `bytes` at `at` and moves them into place. */
+static int replace(uint8_t *page, size_t len, bool keep, uint8_t *at, const void *bytes, size_t size)
+{
+	uint8_t *fresh = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int err = 0;
+
+	if (fresh == MAP_FAILED)
+		return -ENOMEM;
+	if (keep)
+		memcpy(fresh, page, len);
+	else
+		memset(fresh, 0xcc, len);	/* int3: a jump astray stops at once */
+	memcpy(fresh + (at - page), bytes, size);
+	if (mprotect(fresh, len, PROT_READ | PROT_EXEC))
+		err = -errno;
+	else if (mremap(fresh, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, page) == MAP_FAILED)
+		err = -errno;
+	if (err)
+		munmap(fresh, len);
+	return err;
+}
+
+int pages_publish(struct jit_pages *pages, uint8_t *at, const void *bytes, size_t size)
+{
+	size_t first = (uintptr_t)at % PAGE, len = whole_pages(first + size), page;
+	int saved = errno, err;
+	struct arena *a;
+
+	if (is_large(size)) {
+		err = replace(at, len, false, at, bytes, size);
+		if (err)
+			munmap(at, len);
+		errno = saved;
+		return err;
+	}
+	lock(pages);
+	a = arena_of(pages, at);
+	if (!a) {	/* the child of a fork that broke the lock in between */
+		unlock(pages);
+		return -EAGAIN;
+	}
+	page = (size_t)(at - a->base) / PAGE;
+	err = replace(at - first, len, len == PAGE && a->mapped[page], at, bytes, size);
+	if (!err)
+		memset(a->mapped + page, 1, len / PAGE);
+	else
+		mark(a, (size_t)(at - a->base) / UNIT, (size + UNIT - 1) / UNIT, false);
+	unlock(pages);
+	errno = saved;
+	return err;
+}
+
+void pages_release(struct jit_pages *pages, uint8_t *at, size_t size)
+{
+	size_t unit, n = (size + UNIT - 1) / UNIT;
+	int saved = errno;
+	struct arena *a;
+
+	if (is_large(size)) {
+		munmap(at, whole_pages(size));
+		errno = saved;
+		return;
+	}
+	lock(pages);
+	a = arena_of(pages, at);
+	if (a) {
+		unit = (size_t)(at - a->base) / UNIT;
+		mark(a, unit, n, false);
+		for (size_t page = unit / UNITS; page <= (unit + n - 1) / UNITS; page++)
+			if (a->mapped[page] && page_empty(a, page)) {
+				/* address space stays reserved, the memory goes back */
+				if (mmap(a->base + page * PAGE, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS |
+					 MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED)
+					a->mapped[page] = 0;
+			}
+	}
+	unlock(pages);
+	errno = saved;
+}
