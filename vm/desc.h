@@ -252,7 +252,7 @@ struct ctx_field {
 	uint32_t size_off;		/* CTX_MEM: host offset of a 64-bit (or size_width) byte count */
 	uint16_t size_width;		/* bytes of that count, 0 = 8 */
 };
-struct verdict { const char *name; int64_t value; };
+struct verdict { const char *name; int64_t value; /* INT64_MIN: all others */ };
 enum type_flags {
 	TYPE_PACKET = 1,	/* host context is struct uebpf_packet */
 	TYPE_PACKET_WRITE = 2,	/* programs may write packet bytes */
@@ -260,6 +260,8 @@ enum type_flags {
 	TYPE_RAW = 8,		/* r1 = memory (read-write), r2 = its length */
 	TYPE_REFUSED = 16,	/* known, cannot run in user space: `why` */
 	TYPE_LD_ABS = 32,	/* LD_ABS / LD_IND allowed */
+	TYPE_OPEN = 64,		/* the caller chooses ctx_len (ctx_size is the most a program may touch):
+				 * a run needs as many bytes as the program touches */
 	TYPE_CTX_WRITE = 64,	/* TYPE_DIRECT without fields: programs may write the struct */
 };
 struct prog_type {

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* types.c - program types as rows: context fields, rights, verdicts; and what a section name says.
+ * Offsets and rights are those of Linux 6.18 (include/uapi/linux/bpf.h, net/core/filter.c,
+ * kernel/trace/bpf_trace.c); tests compare them with the running kernel's BTF. */
+#include <string.h>
+#include "loader/loader.h"
+
+enum { R = ACCESS_READ, RW = ACCESS_READ | ACCESS_WRITE };
+
+#define HOST(m) offsetof(struct uebpf_packet, m), sizeof(((struct uebpf_packet *)0)->m)
+/* A field of `size` bytes at `off` that is member `m` of the host's packet. */
+#define F(name, off, size, acc, m) { name, off, size, 0, CTX_SCALAR, acc, 1, 0, HOST(m), 0, 0 }
+#define F_WHOLE(name, off, size, acc, m) { name, off, size, 0, CTX_SCALAR, acc, 0, 0, HOST(m), 0, 0 }
+#define F_ARRAY(name, off, n, acc, m) { name, off, 4, n, CTX_SCALAR, acc, 1, 0, \
+	offsetof(struct uebpf_packet, m), sizeof(((struct uebpf_packet *)0)->m[0]), 0, 0 }
+#define F_PTR(name, off, size, kind, m) { name, off, size, 0, kind, R, 0, 0, HOST(m), 0, 0 }
+/* The same bytes on both sides. */
+#define D(name, off, size, acc) { name, off, size, 0, CTX_SCALAR, acc, 1, 0, off, size, 0, 0 }
+#define D_WHOLE(name, off, size, acc) { name, off, size, 0, CTX_SCALAR, acc, 0, 0, off, size, 0, 0 }
+#define D_ARRAY(name, off, size, n, acc) { name, off, size, n, CTX_SCALAR, acc, 1, 0, off, size, 0, 0 }
+#define D_KIND(name, off, size, kind) { name, off, size, 0, kind, R, 0, 0, off, size, 0, 0 }
+
+static const struct ctx_field xdp_md[] = {
+	F_PTR("data", 0, 4, CTX_PACKET, data),
+	F_PTR("data_end", 4, 4, CTX_PACKET_END, data_end),
+	F_PTR("data_meta", 8, 4, CTX_PACKET_META, data_meta),
+	F_WHOLE("ingress_ifindex", 12, 4, R, ifindex),
+	F_WHOLE("rx_queue_index", 16, 4, R, rx_queue),
+	F_WHOLE("egress_ifindex", 20, 4, R, egress_ifindex),
+};
+
+/* struct __sk_buff.  What every type of skb program reads ... */
+#define SKB_COMMON(mark_acc, prio_acc, tc_index_acc, cb_acc, queue_acc) \
+	F("len", 0, 4, R, len), \
+	F("pkt_type", 4, 4, R, pkt_type), \
+	F("mark", 8, 4, mark_acc, mark), \
+	F("queue_mapping", 12, 4, queue_acc, queue_mapping), \
+	F("protocol", 16, 4, R, protocol), \
+	F("vlan_present", 20, 4, R, vlan_present), \
+	F("vlan_tci", 24, 4, R, vlan_tci), \
+	F("vlan_proto", 28, 4, R, vlan_proto), \
+	F("priority", 32, 4, prio_acc, priority), \
+	F("ingress_ifindex", 36, 4, R, ifindex), \
+	F("ifindex", 40, 4, R, ifindex), \
+	F("tc_index", 44, 4, tc_index_acc, tc_index), \
+	F_ARRAY("cb", 48, 5, cb_acc, cb), \
+	F("hash", 68, 4, R, hash), \
+	F("napi_id", 84, 4, R, napi_id), \
+	F("gso_segs", 164, 4, R, gso_segs), \
+	F_PTR("sk", 168, 8, CTX_SOCK, sock), \
+	F("gso_size", 176, 4, R, gso_size)
+/* ... and what some do. */
+#define SKB_DATA \
+	F_PTR("data", 76, 4, CTX_PACKET, data), \
+	F_PTR("data_end", 80, 4, CTX_PACKET_END, data_end)
+#define SKB_SOCKET \
+	F("family", 88, 4, R, family), \
+	F_WHOLE("remote_ip4", 92, 4, R, remote_ip4), \
+	F_WHOLE("local_ip4", 96, 4, R, local_ip4), \
+	F_ARRAY("remote_ip6", 100, 4, R, remote_ip6), \
+	F_ARRAY("local_ip6", 116, 4, R, local_ip6), \
+	F("remote_port", 132, 4, R, remote_port), \
+	F("local_port", 136, 4, R, local_port)
+
+static const struct ctx_field tc_skb[] = {
+	SKB_COMMON(RW, RW, RW, RW, RW),
+	SKB_DATA,
+	F_PTR("data_meta", 140, 4, CTX_PACKET_META, data_meta),
+	F("tc_classid", 72, 4, RW, tc_classid),
+	F_WHOLE("tstamp", 152, 8, RW, tstamp),
+	F("wire_len", 160, 4, R, wire_len),
+	{ "tstamp_type", 180, 1, 0, CTX_SCALAR, R, 0, 0, HOST(tstamp_type), 0, 0 },
+	F_WHOLE("hwtstamp", 184, 8, R, hwtstamp),
+};
+static const struct ctx_field socket_skb[] = {
+	SKB_COMMON(R, R, R, RW, R),
+};
+static const struct ctx_field cgroup_skb[] = {
+	SKB_COMMON(RW, RW, R, RW, R),
+	SKB_DATA,
+	SKB_SOCKET,
+	F_WHOLE("tstamp", 152, 8, RW, tstamp),
+	F_WHOLE("hwtstamp", 184, 8, R, hwtstamp),
+};
+static const struct ctx_field lwt_skb[] = {
+	SKB_COMMON(RW, RW, R, RW, R),
+	SKB_DATA,
+};
+static const struct ctx_field sk_skb[] = {
+	SKB_COMMON(0, RW, RW, R, R),
+	SKB_DATA,
+	SKB_SOCKET,
+};
+static const struct ctx_field dissector[] = {
+	SKB_DATA,
+	{ "flow_keys", 144, 8, 0, CTX_MEM, R, 0, 0, HOST(flow_keys),
+	  offsetof(struct uebpf_packet, flow_keys_len), 4 },
+};
+static const struct ctx_field sk_msg[] = {
+	F_PTR("data", 0, 8, CTX_PACKET, data),
+	F_PTR("data_end", 8, 8, CTX_PACKET_END, data_end),
+	F_WHOLE("family", 16, 4, R, family),
+	F_WHOLE("remote_ip4", 20, 4, R, remote_ip4),
+	F_WHOLE("local_ip4", 24, 4, R, local_ip4),
+	F_ARRAY("remote_ip6", 28, 4, R, remote_ip6),
+	F_ARRAY("local_ip6", 44, 4, R, local_ip6),
+	F_WHOLE("remote_port", 60, 4, R, remote_port),
+	F_WHOLE("local_port", 64, 4, R, local_port),
+	F_WHOLE("size", 68, 4, R, len),
+	F_PTR("sk", 72, 8, CTX_SOCK, sock),
+};
+static const struct ctx_field sk_reuseport[] = {
+	F_PTR("data", 0, 8, CTX_PACKET, data),
+	F_PTR("data_end", 8, 8, CTX_PACKET_END, data_end),
+	F_WHOLE("len", 16, 4, R, len),
+	F("eth_protocol", 20, 4, R, protocol),
+	F_WHOLE("ip_protocol", 24, 4, R, cb[0]),
+	F_WHOLE("bind_inany", 28, 4, R, cb[1]),
+	F_WHOLE("hash", 32, 4, R, hash),
+	F_PTR("sk", 40, 8, CTX_SOCK, sock),
+};
+static const struct ctx_field sockopt[] = {
+	F_PTR("sk", 0, 8, CTX_SOCK, sock),
+	F_PTR("optval", 8, 8, CTX_PACKET, data),
+	F_PTR("optval_end", 16, 8, CTX_PACKET_END, data_end),
+	F_WHOLE("level", 24, 4, RW, cb[0]),
+	F_WHOLE("optname", 28, 4, RW, cb[1]),
+	F_WHOLE("optlen", 32, 4, RW, cb[2]),
+	F_WHOLE("retval", 36, 4, RW, cb[3]),
+};
+
+static const struct ctx_field tracepoint[] = { D("record", 0, 8192, R) };
+static const struct ctx_field raw_tp[] = { D_ARRAY("args", 0, 8, 12, R) };
+static const struct ctx_field any_rw[] = { D("ctx", 0, 65535, RW) };
+static const struct ctx_field any_ro[] = { D("event", 0, 65535, R) };
+static const struct ctx_field lirc[] = { D_WHOLE("sample", 0, 4, R) };
+
+#if defined(__aarch64__)
+enum { PT_REGS = 272 };		/* struct user_pt_regs */
+#define REGS D_ARRAY("regs", 0, 8, 34, R)
+#elif defined(__riscv) || defined(__powerpc64__) || defined(__s390x__) || defined(__loongarch__)
+enum { PT_REGS = 384 };		/* at least the kernel's, a host gives that many bytes */
+#define REGS D_ARRAY("regs", 0, 8, 48, R)
+#else
+enum { PT_REGS = 168 };		/* x86-64, also what is assumed elsewhere */
+#define REG(name, n) D(name, (n) * 8, 8, R)
+#define REGS REG("r15", 0), REG("r14", 1), REG("r13", 2), REG("r12", 3), REG("bp", 4), \
+	REG("bx", 5), REG("r11", 6), REG("r10", 7), REG("r9", 8), REG("r8", 9), REG("ax", 10), \
+	REG("cx", 11), REG("dx", 12), REG("si", 13), REG("di", 14), REG("orig_ax", 15), \
+	REG("ip", 16), REG("cs", 17), REG("flags", 18), REG("sp", 19), REG("ss", 20)
+#endif
+static const struct ctx_field pt_regs[] = { REGS };
+static const struct ctx_field perf_event[] = {
+	REGS,
+	D("sample_period", PT_REGS, 8, R),
+	D("addr", PT_REGS + 8, 8, R),
+};
+
+static const struct ctx_field sock_ops[] = {
+	D_WHOLE("op", 0, 4, R),
+	D_WHOLE("reply", 4, 4, RW),
+	D_ARRAY("args", 8, 4, 3, R),
+	D_WHOLE("family", 20, 4, R),
+	D_WHOLE("remote_ip4", 24, 4, R),
+	D_WHOLE("local_ip4", 28, 4, R),
+	D_ARRAY("remote_ip6", 32, 4, 4, R),
+	D_ARRAY("local_ip6", 48, 4, 4, R),
+	D_WHOLE("remote_port", 64, 4, R),
+	D_WHOLE("local_port", 68, 4, R),
+	D_WHOLE("is_fullsock", 72, 4, R),
+	D_WHOLE("snd_cwnd", 76, 4, R),
+	D_WHOLE("srtt_us", 80, 4, R),
+	D_WHOLE("bpf_sock_ops_cb_flags", 84, 4, R),
+	D_WHOLE("state", 88, 4, R),
+	D_WHOLE("rtt_min", 92, 4, R),
+	D_WHOLE("snd_ssthresh", 96, 4, R),
+	D_WHOLE("rcv_nxt", 100, 4, R),
+	D_WHOLE("snd_nxt", 104, 4, R),
+	D_WHOLE("snd_una", 108, 4, R),
+	D_WHOLE("mss_cache", 112, 4, R),
+	D_WHOLE("ecn_flags", 116, 4, R),
+	D_WHOLE("rate_delivered", 120, 4, R),
+	D_WHOLE("rate_interval_us", 124, 4, R),
+	D_WHOLE("packets_out", 128, 4, R),
+	D_WHOLE("retrans_out", 132, 4, R),
+	D_WHOLE("total_retrans", 136, 4, R),
+	D_WHOLE("segs_in", 140, 4, R),
+	D_WHOLE("data_segs_in", 144, 4, R),
+	D_WHOLE("segs_out", 148, 4, R),
+	D_WHOLE("data_segs_out", 152, 4, R),
+	D_WHOLE("lost_out", 156, 4, R),
+	D_WHOLE("sacked_out", 160, 4, R),
+	D_WHOLE("sk_txhash", 164, 4, RW),
+	D_WHOLE("bytes_received", 168, 8, R),
+	D_WHOLE("bytes_acked", 176, 8, R),
+	D_KIND("sk", 184, 8, CTX_SOCK),
+	D_KIND("skb_data", 192, 8, CTX_PTR),
+	D_KIND("skb_data_end", 200, 8, CTX_PTR),
+	D_WHOLE("skb_len", 208, 4, R),
+	D("skb_tcp_flags", 212, 4, R),
+	D_WHOLE("skb_hwtstamp", 216, 8, R),
+};
+
+#define SOCK_HEAD(acc) \
+	D_WHOLE("bound_dev_if", 0, 4, acc), \
+	D("family", 4, 4, R), D("type", 8, 4, R), D("protocol", 12, 4, R), \
+	D_WHOLE("mark", 16, 4, acc), D_WHOLE("priority", 20, 4, acc)
+static const struct ctx_field bpf_sock_create[] = {
+	SOCK_HEAD(RW),
+	D("state", 72, 4, R),
+	D_WHOLE("rx_queue_mapping", 76, 4, R),
+};
+static const struct ctx_field bpf_sock_bound[] = {
+	SOCK_HEAD(R),
+	D("src_ip4", 24, 4, R),
+	D_ARRAY("src_ip6", 28, 4, 4, R),
+	D("src_port", 44, 4, R),
+	D("dst_port", 48, 2, R),
+	D("dst_ip4", 52, 4, R),
+	D_ARRAY("dst_ip6", 56, 4, 4, R),
+	D("state", 72, 4, R),
+	D_WHOLE("rx_queue_mapping", 76, 4, R),
+};
+static const struct ctx_field sock_addr[] = {
+	D("user_family", 0, 4, R),
+	D("user_ip4", 4, 4, RW),
+	D("user_ip6", 8, 16, RW),		/* 8-byte accesses are allowed */
+	D("user_port", 24, 4, RW),
+	D("family", 28, 4, R),
+	D("type", 32, 4, R),
+	D("protocol", 36, 4, R),
+	D("msg_src_ip4", 40, 4, RW),
+	D("msg_src_ip6", 44, 16, RW),
+	D_KIND("sk", 64, 8, CTX_SOCK),
+};
+static const struct ctx_field cgroup_dev[] = {
+	D("access_type", 0, 4, R),
+	D_WHOLE("major", 4, 4, R),
+	D_WHOLE("minor", 8, 4, R),
+};
+static const struct ctx_field sysctl[] = {
+	D("write", 0, 4, R),
+	D("file_pos", 4, 4, RW),
+};
+static const struct ctx_field sk_lookup[] = {
+	D_KIND("sk", 0, 8, CTX_SOCK),
+	D("family", 8, 4, R),
+	D("protocol", 12, 4, R),
+	D("remote_ip4", 16, 4, R),
+	D("remote_ip6", 20, 16, R),
+	D("remote_port", 36, 2, R),
+	D("remote_port_pad", 38, 2, R),
+	D("local_ip4", 40, 4, R),
+	D("local_ip6", 44, 16, R),
+	D("local_port", 60, 4, R),
+	D("ingress_ifindex", 64, 4, R),
+};
+static const struct ctx_field no_fields[] = {};
+
+#define ANY_OTHER INT64_MIN
+static const struct verdict xdp_verdicts[] = {
+	{ "XDP_ABORTED", 0 }, { "XDP_DROP", 1 }, { "XDP_PASS", 2 }, { "XDP_TX", 3 }, { "XDP_REDIRECT", 4 },
+};
+static const struct verdict tc_verdicts[] = {
+	{ "TC_ACT_UNSPEC", -1 }, { "TC_ACT_OK", 0 }, { "TC_ACT_RECLASSIFY", 1 }, { "TC_ACT_SHOT", 2 },
+	{ "TC_ACT_PIPE", 3 }, { "TC_ACT_STOLEN", 4 }, { "TC_ACT_QUEUED", 5 }, { "TC_ACT_REPEAT", 6 },
+	{ "TC_ACT_REDIRECT", 7 }, { "TC_ACT_TRAP", 8 },
+};
+static const struct verdict socket_verdicts[] = { { "DROP", 0 }, { "KEEP", ANY_OTHER } };
+static const struct verdict filter_verdicts[] = { { "DISCARD", 0 }, { "KEEP", ANY_OTHER } };
+static const struct verdict allow_verdicts[] = { { "DENY", 0 }, { "ALLOW", 1 } };
+static const struct verdict sk_verdicts[] = { { "SK_DROP", 0 }, { "SK_PASS", 1 } };
+static const struct verdict lwt_verdicts[] = {
+	{ "BPF_OK", 0 }, { "BPF_DROP", 2 }, { "BPF_REDIRECT", 7 }, { "BPF_LWT_REROUTE", 128 },
+};
+static const struct verdict dissector_verdicts[] = {
+	{ "BPF_OK", 0 }, { "BPF_DROP", 2 }, { "BPF_FLOW_DISSECTOR_CONTINUE", 129 },
+};
+static const struct verdict no_verdicts[] = {};
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define TYPE(id, nm, kernel, fl, ctx, host, grp, fld, lo, hi, ver, what) \
+static const struct prog_type type_##id = { \
+	.name = nm, .kernel_type = kernel, .flags = fl, .ctx_size = ctx, .host_size = host, \
+	.groups = grp, .fields = fld, .nr_fields = COUNT(fld), .ret_lo = lo, .ret_hi = hi, \
+	.verdicts = ver, .nr_verdicts = COUNT(ver), .doc = what };
+#define REFUSED(id, nm, kernel, reason) \
+static const struct prog_type type_##id = { \
+	.name = nm, .kernel_type = kernel, .flags = TYPE_REFUSED, .groups = HG_BASE | HG_TRACING, \
+	.why = reason, .doc = "refused: " reason };
+#include "loader/types.def"
+
+const struct prog_type *const prog_types[] = {
+#define TYPE(id, ...) &type_##id,
+#define REFUSED(id, ...) &type_##id,
+#include "loader/types.def"
+};
+const uint32_t nr_prog_types = COUNT(prog_types);
+
+enum how { EXACT, SLASH, LOOSE };
+static const struct { const char *prefix; enum how how; const struct prog_type *type; } sections[] = {
+#define SECTION(prefix, how, id) { prefix, how, &type_##id },
+#include "loader/types.def"
+};
+
+/* Does `section` match; then *rest is what follows the prefix (past a slash). */
+static bool matches(const char *section, const char *prefix, enum how how, const char **rest)
+{
+	size_t len = strlen(prefix);
+	char next;
+
+	if (strncmp(section, prefix, len) != 0)
+		return false;
+	next = section[len];
+	*rest = section + len + (next == '/');
+	if (next == '\0')
+		return true;
+	if (how >= SLASH && next == '/')
+		return true;
+	return how == LOOSE && (strchr("_-.", next) || (next >= '0' && next <= '9'));
+}
+
+void section_type(const char *section, struct section_match *out)
+{
+	size_t best = 0;
+
+	memset(out, 0, sizeof(*out));
+	out->attach = "";
+	if (section[0] == '?') {
+		out->optional = true;
+		section++;
+	}
+	for (size_t i = 0; i < COUNT(sections); i++) {
+		size_t len = strlen(sections[i].prefix);
+		const char *rest;
+
+		if (len > best && matches(section, sections[i].prefix, sections[i].how, &rest)) {
+			best = len;
+			out->type = sections[i].type;
+			out->attach = rest;
+		}
+	}
+	if (!strncmp(section, "uebpf/", 6))
+		out->host_type = section + 6;
+}
+
+const struct prog_type *prog_type_find(const char *name)
+{
+	struct section_match match;
+
+	for (uint32_t i = 0; i < nr_prog_types; i++)
+		if (!strcmp(prog_types[i]->name, name))
+			return prog_types[i];
+	section_type(name, &match);
+	return match.type;
+}
+
+const char *prog_type_verdict(const struct prog_type *type, uint64_t r0)
+{
+	for (uint32_t i = 0; i < type->nr_verdicts; i++)
+		if (type->verdicts[i].value == (int32_t)r0 || type->verdicts[i].value == ANY_OTHER)
+			return type->verdicts[i].name;
+	return NULL;
+}
