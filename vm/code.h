@@ -15,7 +15,7 @@ struct subprog {
 	bool callback;		/* its address is taken */
 };
 
-/* What runs and helpers need of the env; the loader embeds it in struct uebpf_env. */
+/* What runs, maps and helpers need of the env; struct uebpf_env begins with it (vm_host_of). */
 struct vm_host {
 	struct uebpf_hooks hooks;
 	uint32_t probe;			/* enum uebpf_probe */
@@ -23,10 +23,17 @@ struct vm_host {
 	uint64_t budget;
 	uint64_t _Atomic random_state;
 	struct uebpf_env *env;
+	/* A reference to the env: +1 takes, -1 drops (maps outlive their object and hold their env). */
+	void (*hold)(struct vm_host *host, int n);
 	/* uebpf_env_opts.alloc; only vm/mem.c calls it */
 	void *(*alloc)(void *ctx, void *old, size_t old_size, size_t new_size);
 	void *alloc_ctx;
 };
+
+static inline struct vm_host *vm_host_of(struct uebpf_env *env)
+{
+	return (struct vm_host *)env;
+}
 
 /* Immutable once built: any number of threads run it. */
 struct code {
