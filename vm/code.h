@@ -56,7 +56,9 @@ struct code {
 	uint32_t frames;		/* frames that a run can need (call graph; callx, callbacks: the limit) */
 	uint32_t max_frames;
 	bool checked;			/* run with need checks */
-	bool metered;			/* CHARGE instructions present */
+	bool metered;			/* steps are counted (checked: always) */
+	bool bound, marked;		/* code_bind, code_mark done */
+	bool no_zero;			/* frames need no zeroing: the verifier saw no read of unwritten stack */
 	bool calls;			/* uses helpers that look at the call */
 	bool gpl;			/* object's licence */
 	bool uses_stack;
@@ -83,9 +85,40 @@ struct uebpf_prog {
 struct sub_def { uint32_t slot; const char *name; bool global; };
 int code_decode(struct code *code, const void *slots, uint32_t n, const struct sub_def *subs,
 		uint32_t nr_subs, uint32_t max_insns, struct uebpf_error *err);
-/* Binds helpers, maps and the type, computes frames, inserts CHARGE / INIT_* as mode asks; after
- * this the interpreter can run it.  The fields type, helpers, host, map, checked, metered are set. */
+/* The subprogram that holds decoded instruction `index`; the one that begins there, or NULL. */
+struct subprog *code_sub_of(const struct code *code, uint32_t index);
+struct subprog *code_sub_at(const struct code *code, uint32_t index);
+/* The caller sets type, helpers, host, map, nr_map, checked, metered and, where not the host's, region,
+ * stack_size, max_frames and budget; then, in this order (code_prepare does what was not done yet):
+ *
+ * code_bind     tests that helpers, maps and the type fit; CALL gets off = index in code->helper and
+ *               imm = (intptr_t)fn (a function that fails the run with -ENOSYS where the row has none);
+ *               rows with HF_TAIL become CALL_TAIL; map values join code->region; counts frames.
+ *               Instruction indices stay: facts of a verifier that ran before or after hold.
+ * code_mark     inserts CHARGE at each basic block of the program as it stands (metered or checked) and
+ *               INIT_SET / INIT_CHECK where a register might be read before it is written (checked).
+ *               A rewriter that removes or merges blocks must run after it and keep every CHARGE.
+ *               *moved: old index -> new index of the instruction itself, n + 1 entries, freed with
+ *               mem_free(host, moved, (old n + 1) * 4); NULL: not wanted.
+ * LD_MAP and LD_MAPVAL keep index and offset for good; code_map_address gives the pointer. */
+int code_bind(struct code *code, struct uebpf_error *err);
+int code_mark(struct code *code, uint32_t **moved, struct uebpf_error *err);
 int code_prepare(struct code *code, struct uebpf_error *err);
+/* What LD_MAP (the handle) or LD_MAPVAL (address of a value's byte) puts into its register. */
+static inline uint64_t code_map_address(const struct code *code, const struct insn *insn)
+{
+	struct uebpf_map *map = code->map[insn->imm_lo];
+
+	return insn->op == OP_LD_MAP ? (uintptr_t)map :
+	       (uint64_t)(map->values.lo + map->values.first) + (uint32_t)insn->imm_hi;
+}
+/* The row of a CALL or CALL_TAIL, bound or not; NULL when the id is unknown. */
+static inline const struct helper *code_helper(const struct code *code, const struct insn *insn)
+{
+	return code->bound ? code->helper[insn->off] : helper_find(code->helpers, (uint32_t)insn->imm);
+}
+/* Registers r1-r5 that a helper's contract names, as a bit mask (bit 1 = r1). */
+uint32_t helper_reads(const struct helper *helper);
 struct code *code_copy(const struct code *code);	/* deep; NULL when memory is short */
 void code_free(struct code *code);			/* contents and maps' references, not *code */
 

@@ -131,6 +131,16 @@ static inline uint32_t rmw32_##n(uint32_t a, uint32_t b) { (void)a; return expr;
 #include "vm/isa.def"
 #undef FETCH
 
+/* The row of a wire slot, by opcode and whatever else tells rows apart; OP_BAD when there is none.
+ * Says nothing about operands and reserved fields: decode does. */
+enum op isa_find(struct raw_insn raw);
+/* The wire form of an op with all operands zero (opcode and selecting fields set). */
+struct raw_insn isa_wire(enum op op);
+/* Bit per register.  Calls of helpers and subprograms: their arguments are not counted as read (the
+ * callee's contract says which), r1-r5 not as written although a call leaves them undefined. */
+uint32_t insn_reads(const struct insn *insn);
+uint32_t insn_writes(const struct insn *insn);
+
 /* Evaluates an ALU, MOVSX or UN op on values; *ok is false for other shapes. */
 uint64_t isa_eval(enum op op, uint64_t dst, uint64_t operand, bool *ok);
 /* Evaluates a conditional jump. */
