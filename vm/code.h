@@ -13,6 +13,7 @@ struct subprog {
 	const char *name;	/* "" if unknown; owned by the code */
 	bool global;		/* verified on its own */
 	bool callback;		/* its address is taken */
+	uint32_t zero;		/* bytes below its r10 that a run zeroes on entry (code_bind); unless code->no_zero */
 };
 
 /* What runs, maps and helpers need of the env; struct uebpf_env begins with it (vm_host_of). */
@@ -93,7 +94,8 @@ struct subprog *code_sub_at(const struct code *code, uint32_t index);
  *
  * code_bind     tests that helpers, maps and the type fit; CALL gets off = index in code->helper and
  *               imm = (intptr_t)fn (a function that fails the run with -ENOSYS where the row has none);
- *               rows with HF_TAIL become CALL_TAIL; map values join code->region; counts frames.
+ *               rows with HF_TAIL become CALL_TAIL; CALL_LOCAL gets imm = bytes of the callee's frame
+ *               to zero; map values join code->region; counts frames.
  *               Instruction indices stay: facts of a verifier that ran before or after hold.
  * code_mark     inserts CHARGE at each basic block of the program as it stands (metered or checked) and
  *               INIT_SET / INIT_CHECK where a register might be read before it is written (checked).
@@ -153,10 +155,10 @@ struct uebpf_call {
 	int status;			/* 0, or negative errno: the run ends */
 	uint32_t pc;			/* decoded index of the fault */
 	uint64_t address;
-	uint64_t left;			/* steps that may still be charged */
+	uint64_t left, budget;		/* steps that may still be charged; at the start */
 	const uint32_t *abort;
 	const struct code *tail;	/* set by a tail call: continue there */
-	uint32_t tails;			/* tail calls so far (limit 33) */
+	uint32_t tails;			/* tail calls so far; the engine counts and holds the limit of 33 */
 	uint32_t depth;			/* frames in use */
 	int32_t slot;			/* per-CPU slot owned by this run, -1: none yet */
 	void (*on_exit)(struct uebpf_call *call);	/* gives the slot back; NULL: nothing to do */
@@ -166,6 +168,7 @@ struct uebpf_call {
 	void *engine;			/* the engine's own state */
 	struct region own[CALL_REGIONS];
 	uint32_t nr_own;
+	uint32_t next_own;		/* the next to give way when all are taken */
 	uint32_t packet_gen;		/* grows when a helper moves the packet */
 	void *held;			/* helpers' and maps' own chain of things to release at exit */
 	uint32_t nr_hold;		/* what helpers acquired and did not release yet */
@@ -191,6 +194,27 @@ struct uebpf_packet *call_packet(struct uebpf_call *call);
 void call_packet_moved(struct uebpf_call *call);
 /* Tests each argument against helper->arg (checked mode); false: call->status and address are set. */
 bool call_check_args(struct uebpf_call *call, const struct helper *helper, const uint64_t r[6]);
+
+/* What every engine does around a run: fills *call (depth 1, no stack region yet), tests the context
+ * and the options in *run; 0 or the status to return.  end: gives up what is held, writes *run back,
+ * returns the status.  call->pc is UINT32_MAX until something faults. */
+int call_begin(struct uebpf_call *call, const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run);
+int call_end(struct uebpf_call *call);
+/* After a helper in checked mode: makes what it returned accessible by its contract.  r: arguments as
+ * they were, r[0] the result (may be changed: a void helper's is 0). */
+void call_returned(struct uebpf_call *call, const struct helper *helper, uint64_t r[6]);
+/* The region that grants `access` to [addr, addr + size); NULL: none. */
+const struct region *call_find_region(struct uebpf_call *call, uint64_t addr, uint64_t size, uint32_t access);
+/* A load or store of 1, 2, 4, 8 bytes with all checks (context fields too); false: -EFAULT is set. */
+bool call_load(struct uebpf_call *call, uint64_t addr, uint32_t size, uint64_t *value);
+bool call_store(struct uebpf_call *call, uint64_t addr, uint32_t size, uint64_t value);
+/* LD_ABS, LD_IND: the value in host order; false with status 0: outside of the packet, the program
+ * ends with 0; false with status: r6 is not the context (checked). */
+bool call_packet_load(struct uebpf_call *call, uint64_t r6, int32_t off, uint32_t size, uint64_t *value);
+/* The tail call that a helper asked for may happen: takes call->tail, counts, sets call->code.
+ * NULL: none was asked for, or the limit is reached; or it cannot be (status set). */
+const struct code *call_take_tail(struct uebpf_call *call);
+enum { TAIL_LIMIT = 33, MAY_GOTO_LIMIT = 8 << 20 /* Linux: BPF_MAX_LOOPS */ };
 
 /* Runs prepared code in the interpreter.  0 or negative status; *r0 set on 0. */
 int interp_run(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0);

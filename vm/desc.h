@@ -16,7 +16,11 @@ struct code;
 
 /* ---- memory a program may touch ---- */
 
-enum access { ACCESS_READ = 1, ACCESS_WRITE = 2, ACCESS_CTX = 4 /* through the field table */ };
+enum access {
+	ACCESS_READ = 1, ACCESS_WRITE = 2,
+	ACCESS_CTX = 4,		/* through the field table; with ACCESS_READ: only writes */
+	ACCESS_OBJECT = 8,	/* what a helper returned and helpers take back (inner map, socket); not memory */
+};
 /* [lo, hi).  With stride: only bytes first .. first+len of each stride-sized element (values of a
  * map, without keys and links); an access must lie inside one element. */
 struct region {
@@ -260,7 +264,7 @@ enum type_flags {
 	TYPE_RAW = 8,		/* r1 = memory (read-write), r2 = its length */
 	TYPE_REFUSED = 16,	/* known, cannot run in user space: `why` */
 	TYPE_LD_ABS = 32,	/* LD_ABS / LD_IND allowed */
-	TYPE_OPEN = 64,		/* the caller chooses ctx_len (ctx_size is the most a program may touch):
+	TYPE_OPEN = 128,		/* the caller chooses ctx_len (ctx_size is the most a program may touch):
 				 * a run needs as many bytes as the program touches */
 	TYPE_CTX_WRITE = 64,	/* TYPE_DIRECT without fields: programs may write the struct */
 };

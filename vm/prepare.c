@@ -208,6 +208,52 @@ static int longest_chain(const struct code *code, uint32_t *frames, struct uebpf
 	return stack && best && state ? 0 : no_memory(err);
 }
 
+/* Does the instruction do more with r10 than access memory at a constant distance from it?  *low: the
+ * lowest byte below r10 that it touches otherwise. */
+static bool lets_stack_out(const struct insn *insn, uint32_t *low)
+{
+	uint8_t shape = isa_op[insn->op].shape;
+	bool direct = false;
+
+	if (!(insn_reads(insn) & 1u << 10))
+		return false;
+	if (shape == SHAPE_LOAD)
+		direct = true;
+	else if (shape == SHAPE_STORE_K)
+		direct = insn->dst == 10;
+	else if (shape == SHAPE_STORE_X || shape == SHAPE_ATOMIC)
+		direct = insn->dst == 10 && insn->src != 10;
+	if (direct && insn->off < 0 && (uint32_t)-insn->off > *low)
+		*low = (uint32_t)-insn->off;
+	return !direct;
+}
+
+/* How much of each frame a run has to zero: what direct accesses reach, or all of it where the stack's
+ * address gets around.  In a checked run a pointer may wander into any live frame. */
+static void measure_stack(struct code *code)
+{
+	bool out_somewhere = false;
+
+	code->uses_stack = false;
+	for (uint32_t k = 0; k < code->nr_sub; k++) {
+		struct subprog *sub = &code->sub[k];
+		bool out = false;
+		uint32_t low = 0;
+
+		for (uint32_t i = sub->start; i < sub->end; i++) {
+			code->uses_stack |= code->insn[i].op == OP_CALL_TAIL || (insn_reads(&code->insn[i]) & 1u << 10);
+			out |= lets_stack_out(&code->insn[i], &low);
+		}
+		out_somewhere |= out;
+		sub->zero = out || low > code->stack_size ? code->stack_size : (low + 7) & ~7u;
+	}
+	for (uint32_t k = 0; k < code->nr_sub && code->checked && out_somewhere; k++)
+		code->sub[k].zero = code->stack_size;
+	for (uint32_t i = 0; i < code->n; i++)
+		if (code->insn[i].op == OP_CALL_LOCAL)
+			code->insn[i].imm = code_sub_at(code, (uint32_t)code->insn[i].off)->zero;
+}
+
 static int count_frames(struct code *code, struct uebpf_error *err)
 {
 	const struct vm_host *host = code->host;
@@ -220,15 +266,11 @@ static int count_frames(struct code *code, struct uebpf_error *err)
 		code->max_frames = host && host->max_frames ? host->max_frames : 8;
 	if (!code->budget)
 		code->budget = host && host->budget ? host->budget : 1ull << 32;
-	code->uses_stack = false;
-	for (uint32_t i = 0; i < code->n; i++) {
-		const struct insn *insn = &code->insn[i];
-		bool tail = insn->op == OP_CALL_TAIL;
-
-		/* What a tail call leads to is not known here: it may need all there is. */
-		all |= insn->op == OP_CALLX || insn->op == OP_LD_FUNC || tail;
-		code->uses_stack |= tail || (insn_reads(insn) & 1u << 10);
-	}
+	/* What a tail call leads to is not known here: it may need all there is. */
+	for (uint32_t i = 0; i < code->n; i++)
+		all |= code->insn[i].op == OP_CALLX || code->insn[i].op == OP_LD_FUNC ||
+		       code->insn[i].op == OP_CALL_TAIL;
+	measure_stack(code);
 	ret = longest_chain(code, &code->frames, err);
 	if (all || code->frames > code->max_frames)
 		code->frames = code->max_frames;

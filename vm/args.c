@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* args.c - a helper's arguments against its contract, in a checked run: the same rows that the
+ * verifier proves.  Knows no helper by number. */
+#include <errno.h>
+#include <string.h>
+#include "vm/code.h"
+
+enum { MEM_MAX = 1 << 29 /* BPF_MAX_VAR_SIZ */, DYNPTR_BYTES = 16, TIMER_BYTES = 16, LOCK_BYTES = 4 };
+
+static bool refuse(struct uebpf_call *call, uint64_t address)
+{
+	call->status = -EFAULT;
+	call->address = address;
+	return false;
+}
+
+static bool can(struct uebpf_call *call, uint64_t addr, uint64_t size, uint32_t access)
+{
+	if (size > MEM_MAX || !call_may_access(call, addr, size, access))
+		return refuse(call, addr);
+	return true;
+}
+
+static bool is_map(struct uebpf_call *call, uint64_t addr)
+{
+	for (uint32_t i = 0; i < call->code->nr_map; i++)
+		if ((uintptr_t)call->code->map[i] == addr)
+			return true;
+	return false;
+}
+
+/* A pointer that some helper returned as an object, exactly. */
+static bool is_object(struct uebpf_call *call, uint64_t addr)
+{
+	for (uint32_t i = OWN_FIRST_FREE; i < call->nr_own; i++)
+		if (call->own[i].lo == addr && call->own[i].lo != call->own[i].hi)
+			return true;
+	return false;
+}
+
+static bool check_map(struct uebpf_call *call, const struct helper *helper, uint64_t addr)
+{
+	const struct uebpf_map *map = (const struct uebpf_map *)(uintptr_t)addr;
+
+	if (!is_map(call, addr) && !(is_object(call, addr) && call_may_access(call, addr, 1, ACCESS_OBJECT)))
+		return refuse(call, addr);
+	if (helper->map_types && !(map->type < 64 && helper->map_types >> map->type & 1))
+		return refuse(call, addr);
+	return true;
+}
+
+/* Readable up to and including a NUL, whatever region that lies in. */
+static bool check_string(struct uebpf_call *call, uint64_t addr)
+{
+	uint64_t at = addr;
+
+	for (;;) {
+		const struct region *r = call_find_region(call, at, 1, ACCESS_READ);
+		uint64_t room;
+
+		if (!r)
+			return refuse(call, addr);
+		room = r->stride ? 1 : r->hi - at;
+		if (memchr((const void *)(uintptr_t)at, 0, (size_t)room))
+			return true;
+		at += room;
+	}
+}
+
+static bool check_function(struct uebpf_call *call, uint64_t fn)
+{
+	const struct code *code = call->code;
+	uint64_t at = fn - (uintptr_t)code->insn;
+	const struct subprog *sub;
+
+	if (fn < (uintptr_t)code->insn || at % sizeof(struct insn) || at / sizeof(struct insn) >= code->n)
+		return refuse(call, fn);
+	sub = code_sub_at(code, (uint32_t)(at / sizeof(struct insn)));
+	return sub && sub->callback ? true : refuse(call, fn);
+}
+
+static bool check_one(struct uebpf_call *call, const struct helper *helper, int i, const uint64_t r[6],
+		      const struct uebpf_map *map)
+{
+	const struct arg *arg = &helper->arg[i];
+	uint64_t v = r[i + 1], len = i < 4 ? r[i + 2] : 0;
+
+	if (arg->flags & ARG_OR_NULL && !v)
+		return true;
+	switch ((enum arg_kind)arg->kind) {
+	case ARG_NONE: case ARG_ANY: case ARG_SCALAR: case ARG_ALLOC_SIZE: case ARG_STACK: case ARG_KIND_COUNT:
+		return true;
+	case ARG_CTX: return v == (uintptr_t)call->ctx ? true : refuse(call, v);
+	case ARG_MAP: return check_map(call, helper, v);
+	case ARG_KEY: return !map || can(call, v, map->key_size, ACCESS_READ);
+	case ARG_VALUE: return !map || can(call, v, map->value_size, ACCESS_READ);
+	case ARG_VALUE_OUT: return !map || can(call, v, map->value_size, ACCESS_WRITE);
+	case ARG_MEM: return can(call, v, len, ACCESS_READ);
+	case ARG_MEM_OUT: return can(call, v, len, ACCESS_WRITE);
+	case ARG_MEM_INOUT: return can(call, v, len, ACCESS_READ | ACCESS_WRITE);
+	case ARG_FIXED: return can(call, v, arg->size, ACCESS_READ);
+	case ARG_FIXED_OUT: return can(call, v, arg->size, ACCESS_WRITE);
+	case ARG_SIZE: return v && v <= MEM_MAX ? true : refuse(call, v);
+	case ARG_SIZE0: return v <= MEM_MAX ? true : refuse(call, v);
+	case ARG_CSTR: return check_string(call, v);
+	case ARG_FUNC: return check_function(call, v);
+	case ARG_ACQUIRED: case ARG_SOCK: case ARG_BTF:
+		return is_object(call, v) ? true : refuse(call, v);
+	case ARG_SPIN_LOCK: return can(call, v, LOCK_BYTES, ACCESS_READ | ACCESS_WRITE);
+	case ARG_TIMER: return can(call, v, TIMER_BYTES, ACCESS_READ | ACCESS_WRITE);
+	case ARG_DYNPTR: case ARG_DYNPTR_OUT: return can(call, v, DYNPTR_BYTES, ACCESS_READ | ACCESS_WRITE);
+	case ARG_KPTR: return can(call, v, 8, ACCESS_READ | ACCESS_WRITE);
+	}
+	return refuse(call, v);
+}
+
+bool call_check_args(struct uebpf_call *call, const struct helper *helper, const uint64_t r[6])
+{
+	const struct uebpf_map *map = NULL;
+
+	for (int i = 0; i < 5 && helper->arg[i].kind != ARG_NONE; i++) {
+		if (!check_one(call, helper, i, r, map))
+			return false;
+		if (helper->arg[i].kind == ARG_MAP && !map)
+			map = (const struct uebpf_map *)(uintptr_t)r[i + 1];
+	}
+	return true;
+}

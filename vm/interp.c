@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* interp.c - the interpreter: one body (interp_loop.h), three builds of it.
+ *
+ *   run_plain    verified and trusted programs: no run-time checks
+ *   run_checked  every access, argument, step and first read of a register is tested
+ *   run_traced   either, with a function called before each instruction
+ *
+ * Registers live in an array, frames in another; the guest's stack is one block on the host's stack,
+ * as large as the program's call graph needs.  A run allocates nothing, takes no lock and makes no
+ * system call.  Helpers that call back (bpf_loop) re-enter the same body one frame deeper. */
+#include <errno.h>
+#include <string.h>
+#include "vm/code.h"
+
+/* What a callee must give back to its caller. */
+struct frame {
+	const struct insn *back;
+	const struct code *code;	/* a tail call may have replaced the callee's program */
+	uint64_t saved[4];		/* r6-r9 */
+	uint32_t init;			/* registers known to be written (checked) */
+	uint32_t loops;			/* may_goto budget */
+};
+
+/* The last regions that were hit: an access of 2^k bytes at addr is inside when addr - lo < limit[k]. */
+struct hit { uint64_t lo, limit[4]; };
+
+struct engine {
+	struct uebpf_call call;
+	struct hit rd[2], wr[2];
+	uint32_t rd_next, wr_next;
+	uint8_t *stack_end;		/* r10 of the first frame */
+	uint32_t frame_size, frames;
+	struct frame *frame;
+	uint64_t (*body)(struct engine *e, const struct insn *pc, uint64_t *r, uint32_t init);
+	uebpf_trace_fn step;
+	void *step_arg;
+};
+
+struct any16 { uint16_t v; } __attribute__((packed, may_alias));
+struct any32 { uint32_t v; } __attribute__((packed, may_alias));
+struct any64 { uint64_t v; } __attribute__((packed, may_alias));
+typedef struct { uint8_t v; } mem_uint8_t;
+typedef struct { int8_t v; } mem_int8_t;
+typedef struct any16 mem_uint16_t;
+typedef struct any32 mem_uint32_t;
+typedef struct any64 mem_uint64_t;
+typedef struct { int16_t v; } __attribute__((packed, may_alias)) mem_int16_t;
+typedef struct { int32_t v; } __attribute__((packed, may_alias)) mem_int32_t;
+
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+#define noinline __attribute__((noinline))
+
+/* ---- what is rare, out of line ---- */
+
+static void forget_hits(struct engine *e)
+{
+	memset(e->rd, 0, sizeof e->rd);
+	memset(e->wr, 0, sizeof e->wr);
+}
+
+static void remember(struct hit *hit, const struct region *r, uint64_t addr)
+{
+	uint64_t lo = r->lo, len = r->hi - r->lo;
+
+	if (r->stride) {
+		lo = addr - (addr - r->lo) % r->stride + r->first;
+		len = r->len;
+	}
+	hit->lo = lo;
+	for (int k = 0; k < 4; k++)
+		hit->limit[k] = len >= 1u << k ? len - (1u << k) + 1 : 0;
+}
+
+static noinline bool slow_load(struct engine *e, uint64_t addr, uint32_t size, uint64_t *value)
+{
+	const struct region *r = call_find_region(&e->call, addr, size, ACCESS_READ);
+
+	if (r)
+		remember(&e->rd[e->rd_next ^= 1], r, addr);
+	return call_load(&e->call, addr, size, value);
+}
+
+static noinline bool slow_store(struct engine *e, uint64_t addr, uint32_t size, uint64_t value)
+{
+	const struct region *r = call_find_region(&e->call, addr, size, ACCESS_WRITE);
+
+	if (r)
+		remember(&e->wr[e->wr_next ^= 1], r, addr);
+	return call_store(&e->call, addr, size, value);
+}
+
+static inline bool is_hit(const struct hit hit[2], uint64_t addr, int k)
+{
+	return likely(addr - hit[0].lo < hit[0].limit[k]) || addr - hit[1].lo < hit[1].limit[k];
+}
+
+/* Atomics: real memory only (not context fields), aligned (RFC 9669 does not define others, and a
+ * misaligned one is not atomic on every host). */
+static noinline bool slow_atomic(struct engine *e, uint64_t addr, uint32_t size)
+{
+	const struct region *r = call_find_region(&e->call, addr, size, ACCESS_READ | ACCESS_WRITE);
+
+	if (r && !(addr & (size - 1))) {
+		remember(&e->wr[e->wr_next ^= 1], r, addr);
+		return true;
+	}
+	e->call.status = -EFAULT;
+	e->call.address = addr;
+	return false;
+}
+
+static inline bool atomic_ok(struct engine *e, uint64_t addr, int k)
+{
+	/* A region that may be written may be read. */
+	return (is_hit(e->wr, addr, k) && !(addr & ((1u << k) - 1))) || slow_atomic(e, addr, 1u << k);
+}
+
+static inline bool atomic_ok_read(struct engine *e, uint64_t addr, int k)
+{
+	uint64_t value;
+
+	if (addr & ((1u << k) - 1)) {
+		e->call.status = -EFAULT;
+		e->call.address = addr;
+		return false;
+	}
+	/* A context field is no memory that another thread orders with: call_load refuses nothing here
+	 * that a region would grant. */
+	return is_hit(e->rd, addr, k) || (call_find_region(&e->call, addr, 1u << k, ACCESS_READ) ?
+					  slow_load(e, addr, 1u << k, &value) : slow_atomic(e, addr, 1u << k));
+}
+
+/* The frame in use grew or shrank the stack region by one frame. */
+static void stack_changed(struct engine *e)
+{
+	struct region *r = &e->call.own[OWN_STACK];
+
+	*r = (struct region){ .lo = (uintptr_t)e->stack_end - (uintptr_t)e->call.depth * e->frame_size,
+			      .hi = (uintptr_t)e->stack_end, .access = ACCESS_READ | ACCESS_WRITE };
+	if (!e->frame_size)
+		*r = (struct region){ 0 };
+}
+
+static uint64_t frame_pointer(const struct engine *e)
+{
+	return (uintptr_t)e->stack_end - (uintptr_t)(e->call.depth - 1) * e->frame_size;
+}
+
+static inline void zero_stack(const struct engine *e, uint64_t fp, uint32_t size)
+{
+	if (size && !e->call.code->no_zero)
+		memset((char *)(uintptr_t)fp - size, 0, size);
+}
+
+/* The subprogram whose address LD_FUNC gave: the address of its first instruction. */
+static noinline const struct subprog *function_at(struct engine *e, uint64_t fn)
+{
+	const struct code *code = e->call.code;
+	uint64_t at = fn - (uintptr_t)code->insn;
+	const struct subprog *sub = NULL;
+
+	if (fn >= (uintptr_t)code->insn && at % sizeof(struct insn) == 0 && at / sizeof(struct insn) < code->n)
+		sub = code_sub_at(code, (uint32_t)(at / sizeof(struct insn)));
+	if (sub && sub->callback)
+		return sub;
+	e->call.status = -EFAULT;
+	e->call.address = fn;
+	return NULL;
+}
+
+static uint32_t first_init(const struct code *code)
+{
+	return 1u << 10 | 1u << 1 | (code->type->flags & TYPE_RAW ? 1u << 2 : 0);
+}
+
+/* A helper has asked for a tail call.  The new program takes the frame of the caller. */
+static noinline const struct code *enter_tail(struct engine *e, uint64_t *r)
+{
+	const struct code *code = call_take_tail(&e->call);
+
+	if (!code)
+		return NULL;
+	if (code->uses_stack && code->stack_size > e->frame_size) {
+		e->call.status = -ELOOP;	/* from another env, with larger frames than this run has */
+		return NULL;
+	}
+	r[1] = (uintptr_t)e->call.ctx;
+	r[2] = code->type->flags & TYPE_RAW ? e->call.ctx_len : r[2];
+	zero_stack(e, r[10], code->sub[0].zero);
+	forget_hits(e);
+	return code;
+}
+
+static noinline void trace_step(struct engine *e, const struct insn *pc, const uint64_t *r)
+{
+	const struct code *code = e->call.code;
+	uint32_t index = (uint32_t)(pc - code->insn);
+	char text[128];
+
+	if (isa_op[pc->op].shape == SHAPE_MARK)
+		return;
+	insn_text(text, sizeof text, code, index);
+	e->step(e->step_arg, code->slot[index], r, text);
+}
+
+static noinline bool helper_returned(struct engine *e, const struct helper *helper, uint64_t *r)
+{
+	call_returned(&e->call, helper, r);
+	forget_hits(e);
+	return true;
+}
+
+/* ---- the body, three times ---- */
+
+#define BODY run_plain
+#define CHECKED false
+#define TRACED false
+#include "vm/interp_loop.h"
+#undef BODY
+#undef CHECKED
+
+#define BODY run_checked
+#define CHECKED true
+#include "vm/interp_loop.h"
+#undef BODY
+#undef CHECKED
+#undef TRACED
+
+#define BODY run_traced
+#define CHECKED (e->call.code->checked)
+#define TRACED true
+#include "vm/interp_loop.h"
+
+/* uebpf_call.callback: a helper runs a subprogram of its caller, one frame deeper. */
+static uint64_t run_callback(struct uebpf_call *call, uint64_t fn, uint64_t r1, uint64_t r2, uint64_t r3,
+			     uint64_t r4, uint64_t r5)
+{
+	struct engine *e = call->engine;
+	uint64_t r[11] = { 0, r1, r2, r3, r4, r5 }, r0;
+	const struct code *code = call->code;
+	const struct helper *helper = call->helper;
+	const struct subprog *sub = function_at(e, fn);
+
+	if (!sub)
+		return 0;
+	if (call->depth >= e->frames) {
+		call->status = -ELOOP;
+		return 0;
+	}
+	call->depth++;
+	r[10] = frame_pointer(e);
+	if (code->checked)
+		stack_changed(e);
+	zero_stack(e, r[10], sub->zero);
+	r0 = e->body(e, &code->insn[sub->start], r, 1u << 10 | 0x3e);
+	call->helper = helper;
+	if (call->status)
+		return 0;
+	call->code = code;
+	call->depth--;
+	if (code->checked) {
+		stack_changed(e);
+		forget_hits(e);
+	}
+	return r0;
+}
+
+static int run(struct engine *e, const struct code *code, uint64_t *r0)
+{
+	uint32_t frames = code->frames, size = code->uses_stack ? code->stack_size : 0;
+	struct frame frame[frames];
+	uint64_t r[11] = { 0 };
+
+	size = (size + 15) & ~15u;
+	e->stack_end = NULL;
+	if (size)
+		e->stack_end = (uint8_t *)__builtin_alloca_with_align((size_t)size * frames, 128) + (size_t)size * frames;
+	e->frame = frame;
+	e->frame_size = size;
+	e->frames = frames;
+	e->rd_next = e->wr_next = 0;
+	e->call.callback = run_callback;
+	e->call.engine = e;
+	r[1] = (uintptr_t)e->call.ctx;
+	if (code->type->flags & TYPE_RAW)
+		r[2] = e->call.ctx_len;
+	r[10] = frame_pointer(e);
+	if (code->checked) {
+		forget_hits(e);
+		stack_changed(e);
+	}
+	zero_stack(e, r[10], code->sub[0].zero);
+	*r0 = e->body(e, code->insn, r, first_init(code));
+	return call_end(&e->call);
+}
+
+int interp_run(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *opts, uint64_t *r0)
+{
+	struct engine e;
+	uint64_t value = 0;
+	int ret = call_begin(&e.call, code, ctx, ctx_len, opts);
+
+	if (ret)
+		return ret;
+	e.body = code->checked ? run_checked : run_plain;
+	ret = run(&e, code, &value);
+	if (!ret && r0)
+		*r0 = value;
+	return ret;
+}
+
+int interp_trace(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *opts, uint64_t *r0,
+		 uebpf_trace_fn step, void *arg)
+{
+	struct engine e;
+	uint64_t value = 0;
+	int ret = call_begin(&e.call, code, ctx, ctx_len, opts);
+
+	if (ret)
+		return ret;
+	e.body = run_traced;
+	e.step = step;
+	e.step_arg = arg;
+	ret = run(&e, code, &value);
+	if (!ret && r0)
+		*r0 = value;
+	return ret;
+}
