@@ -130,7 +130,8 @@ struct uebpf_env_opts {
 	uint32_t stack_size;		/* bytes a frame, 0 = 512 */
 	uint32_t max_frames;		/* 0 = 8 */
 	uint32_t max_insns;		/* slots a program, 0 = 1,000,000 */
-	uint32_t cpu_slots;		/* per-CPU maps: slots to reserve, 0 = possible CPUs */
+	uint32_t cpu_slots;		/* per-CPU maps: runs that may be active at once, 0 = possible
+					 * CPUs but at least 64; at most 1024 */
 	uint64_t budget;		/* steps of a checked run, 0 = 2^32 */
 	const char *cpu_features_off;	/* "movbe,bmi" or "all"; NULL: use what the CPU has */
 };

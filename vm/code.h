@@ -29,6 +29,7 @@ struct vm_host {
 	/* uebpf_env_opts.alloc; only vm/mem.c calls it */
 	void *(*alloc)(void *ctx, void *old, size_t old_size, size_t new_size);
 	void *alloc_ctx;
+	struct map_domain *_Atomic domain;	/* maps/domain.c: slots of per-CPU maps; maps_host_fini() */
 };
 
 static inline struct vm_host *vm_host_of(struct uebpf_env *env)

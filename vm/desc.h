@@ -159,6 +159,8 @@ enum map_traits {
 	MT_REDIRECT = 256,	/* devmap, cpumap, xskmap, sockmap */
 	MT_LRU = 512,
 	MT_SIZED_BY_USER = 1024,/* max_entries 0 means possible CPUs (perf_event_array ...) */
+	MT_EXTRA = 2048,	/* map_extra has a meaning */
+	MT_STORAGE = 4096,	/* local storage: the program reaches it by owner (ops->storage) */
 };
 struct map_ops {
 	const char *name;		/* "hash" */

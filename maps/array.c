@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* array.c - array and per-CPU array (kernel/bpf/arraymap.c).
+ *
+ * Layout, constant for the life of a map and usable from inlined code:
+ *   array            value(i)       = base + i * value_stride
+ *   per-CPU array    value(i, slot) = base + slot * slot_stride + i * value_stride
+ * value_stride is value_size rounded up to 8; slot_stride leaves a cache line between slots. */
+#include <string.h>
+#include "maps/array.h"
+#include "maps/keys.h"
+
+static uint32_t index_of(const void *key)
+{
+	uint32_t i;
+
+	memcpy(&i, key, sizeof(i));
+	return i;
+}
+
+int array_check(const struct uebpf_map_opts *o, const char **why)
+{
+	if (!o->max_entries || o->key_size != 4 || !o->value_size) {
+		*why = "an array needs max_entries, a 4-byte key and a value";
+		return -EINVAL;
+	}
+	if (o->value_size > INT32_MAX) {
+		*why = "value too large";
+		return -E2BIG;
+	}
+	return 0;
+}
+
+static int percpu_array_check(const struct uebpf_map_opts *o, const char **why)
+{
+	int r = array_check(o, why);
+
+	if (!r && round_up(o->value_size, 8) > PERCPU_MAX_VALUE) {
+		*why = "per-CPU values are at most 32768 bytes";
+		r = -E2BIG;
+	}
+	return r;
+}
+
+static size_t array_bytes(const struct uebpf_map *map)
+{
+	/* mmapable or not, ends on a page: one layout for every source of the memory */
+	return (size_t)map->max_entries * map->value_stride;
+}
+
+static int array_init(struct uebpf_map *map, bool fresh)
+{
+	(void)fresh;
+	map->values = (struct region){
+		.lo = (uintptr_t)map->base, .hi = (uintptr_t)map->base + array_bytes(map),
+		.stride = map->value_stride, .len = map->value_size,
+	};
+	return 0;
+}
+
+static void *array_lookup(struct uebpf_map *map, const void *key, struct uebpf_call *call)
+{
+	uint32_t i = index_of(key);
+
+	(void)call;
+	return i < map->max_entries ? (uint8_t *)map->base + (size_t)i * map->value_stride : NULL;
+}
+
+int array_check_update(const struct uebpf_map *map, uint32_t index, uint64_t flags)
+{
+	if ((flags & ~(uint64_t)BPF_F_LOCK) > BPF_EXIST)
+		return -EINVAL;
+	if (index >= map->max_entries)
+		return -E2BIG;
+	if (flags & BPF_NOEXIST)
+		return -EEXIST;
+	if ((flags & BPF_F_LOCK) && map->spin_lock_off == UINT32_MAX)
+		return -EINVAL;
+	return 0;
+}
+
+static long array_update(struct uebpf_map *map, const void *key, const void *value, uint64_t flags,
+			 struct uebpf_call *call)
+{
+	uint32_t i = index_of(key);
+	int r = array_check_update(map, i, flags);
+	void *at;
+
+	(void)call;
+	if (r)
+		return r;
+	at = (uint8_t *)map->base + (size_t)i * map->value_stride;
+	if (flags & BPF_F_LOCK)
+		return value_store_locked(map, at, value);
+	value_store(map, at, value);
+	return 0;
+}
+
+static int array_user_update(struct uebpf_map *map, const void *key, const void *value, uint64_t flags)
+{
+	return (int)array_update(map, key, value, flags, NULL);
+}
+
+static int array_user_lookup(struct uebpf_map *map, const void *key, void *value, uint64_t flags)
+{
+	void *at = array_lookup(map, key, NULL);
+
+	if (!at)
+		return -ENOENT;
+	if (flags & BPF_F_LOCK)
+		return value_load_locked(map, value, at);
+	value_load(map, value, at);
+	return 0;
+}
+
+long array_remove(struct uebpf_map *map, const void *key)
+{
+	(void)map;
+	(void)key;
+	return -EINVAL;
+}
+
+int array_next_key(struct uebpf_map *map, const void *key, void *next)
+{
+	uint32_t i = key ? index_of(key) : UINT32_MAX, n;
+
+	if (i < map->max_entries && i == map->max_entries - 1)
+		return -ENOENT;
+	n = i >= map->max_entries ? 0 : i + 1;
+	memcpy(next, &n, sizeof(n));
+	return 0;
+}
+
+static void *array_lookup_cpu(struct uebpf_map *map, const void *key, uint32_t cpu)
+{
+	(void)map;
+	(void)key;
+	(void)cpu;
+	return NULL;
+}
+
+static long array_for_each(struct uebpf_map *map, uint64_t (*fn)(void *, void *, void *), void *arg,
+			   struct uebpf_call *call)
+{
+	uint32_t i, key;
+
+	for (i = 0; i < map->max_entries; i++) {
+		void *value = map->ops->lookup(map, &i, call);
+
+		if (!value)
+			return -EBUSY;
+		key = i;
+		if (fn(arg, &key, value))
+			return i + 1;
+	}
+	return i;
+}
+
+/* ---- per-CPU ---- */
+
+size_t percpu_slot_stride(size_t n, uint32_t value_stride)
+{
+	size_t gap = (MAP_LINE + value_stride - 1) / value_stride;
+
+	return (n + gap) * value_stride;
+}
+
+static size_t percpu_bytes(const struct uebpf_map *map)
+{
+	return percpu_slot_stride(map->max_entries, map->value_stride) * map->cpu_slots;
+}
+
+static int percpu_init(struct uebpf_map *map, bool fresh)
+{
+	struct percpu_array *a = (struct percpu_array *)map;
+
+	array_init(map, fresh);
+	a->slot_stride = percpu_slot_stride(map->max_entries, map->value_stride);
+	map->values.hi = map->values.lo + percpu_bytes(map);
+	return 0;
+}
+
+static uint8_t *percpu_at(struct uebpf_map *map, uint32_t i, uint32_t slot)
+{
+	struct percpu_array *a = (struct percpu_array *)map;
+
+	return (uint8_t *)map->base + slot * a->slot_stride + (size_t)i * map->value_stride;
+}
+
+static void *percpu_lookup(struct uebpf_map *map, const void *key, struct uebpf_call *call)
+{
+	uint32_t i = index_of(key);
+	int slot;
+
+	if (i >= map->max_entries)
+		return NULL;
+	slot = map_slot(map_local(map), call);
+	return slot < 0 ? NULL : percpu_at(map, i, (uint32_t)slot);
+}
+
+static void *percpu_lookup_cpu(struct uebpf_map *map, const void *key, uint32_t cpu)
+{
+	uint32_t i = index_of(key);
+
+	return i < map->max_entries && cpu < map->cpu_slots ? percpu_at(map, i, cpu) : NULL;
+}
+
+static int percpu_check_update(const struct uebpf_map *map, uint32_t i, uint64_t flags)
+{
+	if (flags > BPF_EXIST)
+		return -EINVAL;
+	if (i >= map->max_entries)
+		return -E2BIG;
+	return flags == BPF_NOEXIST ? -EEXIST : 0;
+}
+
+static long percpu_update(struct uebpf_map *map, const void *key, const void *value, uint64_t flags,
+			  struct uebpf_call *call)
+{
+	int r = percpu_check_update(map, index_of(key), flags);
+	void *at;
+
+	if (r)
+		return r;
+	at = percpu_lookup(map, key, call);
+	if (!at)
+		return -EBUSY;
+	words_store(at, value, map->value_size);
+	return 0;
+}
+
+void percpu_user_store(struct uebpf_map *map, uint8_t *first, size_t slot_stride, const void *values)
+{
+	const uint8_t *v = values;
+	uint32_t touched = slots_touched(map);
+
+	for (uint32_t slot = 0; slot < map->cpu_slots; slot++, v += map->value_stride) {
+		if (slot >= touched) {
+			uint32_t i = 0;
+
+			while (i < map->value_size && !v[i])
+				i++;
+			if (i == map->value_size)
+				continue;	/* stays zero: its memory stays untouched */
+			domain_touch(map_local(map)->domain, slot + 1);
+		}
+		words_store(first + slot * slot_stride, v, map->value_size);
+	}
+}
+
+void percpu_user_load(struct uebpf_map *map, const uint8_t *first, size_t slot_stride, void *values)
+{
+	uint8_t *v = values;
+	uint32_t touched = slots_touched(map);
+
+	memset(values, 0, (size_t)map->cpu_slots * map->value_stride);
+	for (uint32_t slot = 0; slot < touched && slot < map->cpu_slots; slot++, v += map->value_stride)
+		words_load(v, first + slot * slot_stride, map->value_size);
+}
+
+static int percpu_user_lookup(struct uebpf_map *map, const void *key, void *value, uint64_t flags)
+{
+	uint32_t i = index_of(key);
+
+	(void)flags;
+	if (i >= map->max_entries)
+		return -ENOENT;
+	percpu_user_load(map, percpu_at(map, i, 0), ((struct percpu_array *)map)->slot_stride, value);
+	return 0;
+}
+
+static int percpu_user_update(struct uebpf_map *map, const void *key, const void *value, uint64_t flags)
+{
+	uint32_t i = index_of(key);
+	int r = percpu_check_update(map, i, flags);
+
+	if (r)
+		return r;
+	percpu_user_store(map, percpu_at(map, i, 0), ((struct percpu_array *)map)->slot_stride, value);
+	return 0;
+}
+
+const struct map_ops array_ops = {
+	.name = "array", .type = BPF_MAP_TYPE_ARRAY, .traits = MT_ARRAY,
+	.flags = BPF_F_NUMA_NODE | BPF_F_MMAPABLE | BPF_F_INNER_MAP | MAP_ACCESS_FLAGS,
+	.check = array_check, .bytes = array_bytes, .handle_size = sizeof(struct map_local),
+	.init = array_init, .lookup = array_lookup, .update = array_update, .remove = array_remove,
+	.lookup_cpu = array_lookup_cpu, .user_lookup = array_user_lookup,
+	.user_update = array_user_update, .next_key = array_next_key, .for_each = array_for_each,
+};
+
+const struct map_ops percpu_array_ops = {
+	.name = "percpu_array", .type = BPF_MAP_TYPE_PERCPU_ARRAY, .traits = MT_ARRAY | MT_PERCPU,
+	.flags = MAP_ACCESS_FLAGS, .may = UEBPF_MAY_SYSCALL,
+	.check = percpu_array_check, .bytes = percpu_bytes, .handle_size = sizeof(struct percpu_array),
+	.init = percpu_init, .lookup = percpu_lookup, .update = percpu_update, .remove = array_remove,
+	.lookup_cpu = percpu_lookup_cpu, .user_lookup = percpu_user_lookup,
+	.user_update = percpu_user_update, .next_key = array_next_key, .for_each = array_for_each,
+};

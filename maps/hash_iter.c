@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* hash_iter.c - walking a hash table, and the clock that evicts from LRU tables.
+ *
+ * Inside a bucket, next_key goes by (hash, key) and not by place: entries that stay in the table
+ * are seen once whatever others do, even when a neighbour's removal moves them. */
+#include "maps/hash.h"
+
+enum { SNAPSHOT = 64, CLOCK_TURNS = 4 };
+
+static uint32_t get32(const _Atomic uint32_t *p)
+{
+	return atomic_load_explicit(p, memory_order_acquire);
+}
+
+static struct bucket *next_in_chain(const struct hash_map *h, const struct bucket *b)
+{
+	uint32_t n = get32(&b->next);
+
+	return n && n <= h->mask + h->nr_over ? &h->bucket[n] : NULL;
+}
+
+static uint64_t stored_hash(const struct hash_map *h, uint32_t e)
+{
+	return key_hash_of(&h->seed, elem_key(h, e), h->local.m.key_size, true);
+}
+
+/* Order of two stored keys whose hashes are equal. */
+static int compare_keys(const uint8_t *a, const uint8_t *b, uint32_t size, bool b_stored)
+{
+	for (uint32_t at = 0; at < size; at += 8) {
+		uint64_t x = word_get(a + at), y = b_stored ? word_get(b + at) : key_word(b + at, size - at);
+
+		if (x != y)
+			return x < y ? -1 : 1;
+	}
+	return 0;
+}
+
+/* key NULL: no tie to break; after NULL: from the start of the bucket. */
+struct cursor { const uint64_t *after; const void *key; };
+
+static bool is_after(const struct hash_map *h, uint32_t e, uint64_t hash, const struct cursor *c)
+{
+	if (!c->after || hash > *c->after)
+		return true;
+	if (hash < *c->after || !c->key)
+		return false;
+	return compare_keys(elem_key(h, e), c->key, h->local.m.key_size, false) > 0;
+}
+
+static uint32_t least_after(const struct hash_map *h, const struct bucket *head, const struct cursor *c)
+{
+	uint64_t best_hash = 0;
+	uint32_t best = 0;
+
+	for (const struct bucket *b = head; b; b = next_in_chain(h, b))
+		for (int i = 0; i < BUCKET_SLOTS; i++) {
+			uint32_t e = get32(&b->idx[i]);
+			uint64_t hash;
+
+			if (!atomic_load_explicit(&b->tag[i], memory_order_acquire) || e - 1 >= h->last)
+				continue;
+			hash = stored_hash(h, e);
+			if (!is_after(h, e, hash, c))
+				continue;
+			if (!best || hash < best_hash ||
+			    (hash == best_hash && compare_keys(elem_key(h, e), elem_key(h, best),
+							       h->local.m.key_size, true) < 0)) {
+				best = e;
+				best_hash = hash;
+			}
+		}
+	return best;
+}
+
+/* next may be the same memory as key. */
+int hash_next_key(struct uebpf_map *map, const void *key, void *next)
+{
+	struct hash_map *h = (struct hash_map *)map;
+	struct cursor c = { NULL, NULL };
+	uint64_t hash = 0;
+	uint32_t n = 0;
+
+	if (key) {
+		hash = key_hash(&h->seed, key, map->key_size);
+		if (hash_find(h, key, hash)) {
+			c.after = &hash;
+			c.key = key;
+			n = hash & h->mask;
+		}
+	}
+	while (n <= h->mask) {
+		struct bucket *head = &h->bucket[n];
+		uint32_t seq = get32(&head->seq);
+		uint32_t e = least_after(h, head, &c);
+
+		if (e) {
+			key_load(next, elem_key(h, e), map->key_size);
+			if (next == c.key)
+				c.key = NULL;
+		}
+		atomic_thread_fence(memory_order_acquire);
+		if (atomic_load_explicit(&head->seq, memory_order_relaxed) != seq)
+			continue;
+		if (e)
+			return 0;
+		c.after = NULL;
+		n++;
+	}
+	return -ENOENT;
+}
+
+static uint32_t snapshot(const struct hash_map *h, const struct bucket *head, uint32_t *out)
+{
+	uint32_t n;
+
+	for (;;) {
+		uint32_t seq = get32(&head->seq);
+
+		n = 0;
+		for (const struct bucket *b = head; b; b = next_in_chain(h, b))
+			for (int i = 0; i < BUCKET_SLOTS; i++)
+				if (atomic_load_explicit(&b->tag[i], memory_order_acquire) && n < SNAPSHOT)
+					out[n++] = get32(&b->idx[i]);
+		atomic_thread_fence(memory_order_acquire);
+		if (atomic_load_explicit(&head->seq, memory_order_relaxed) == seq)
+			return n;
+	}
+}
+
+/* A chain longer than the snapshot (more than 9 times the mean) is beyond what a seeded hash gives;
+ * its tail would be left out. */
+long hash_for_each(struct uebpf_map *map, uint64_t (*fn)(void *arg, void *key, void *value), void *arg,
+		   struct uebpf_call *call)
+{
+	struct hash_map *h = (struct hash_map *)map;
+	int slot = h->percpu ? map_slot(&h->local, call) : 0;
+	long seen = 0;
+
+	if (slot < 0)
+		return -EBUSY;
+	for (uint32_t n = 0; n <= h->mask; n++) {
+		struct bucket *head = &h->bucket[n];
+		uint32_t e[SNAPSHOT], count = snapshot(h, head, e);
+
+		for (uint32_t i = 0; i < count; i++) {
+			if (e[i] - 1 >= h->last || bucket_find_elem(h, head, e[i]).i < 0)
+				continue;	/* removed since */
+			seen++;
+			if (fn(arg, elem_key(h, e[i]), elem_value(h, e[i], (uint32_t)slot)))
+				return seen;
+		}
+	}
+	return seen;
+}
+
+/* ---- LRU: a clock over the elements.  Lookups set `used`; the hand clears it once and takes the
+ * element when it comes round again unused.  New elements start unused, so what was touched after
+ * its insertion survives a sweep of what was not. ---- */
+
+uint32_t lru_evict(struct hash_map *h)
+{
+	uint64_t limit = (uint64_t)h->last * CLOCK_TURNS;
+
+	for (uint64_t n = 0; n < limit; n++) {
+		uint32_t e = atomic_fetch_add_explicit(&h->head->hand, 1, memory_order_relaxed) % h->last + 1;
+		struct lru_mark *mark = elem_mark(h, e);
+		struct bucket *head;
+		struct place at;
+		uint32_t home;
+
+		if (!atomic_load_explicit(&mark->linked, memory_order_acquire))
+			continue;
+		if (atomic_load_explicit(&mark->used, memory_order_relaxed)) {
+			atomic_store_explicit(&mark->used, 0, memory_order_relaxed);
+			continue;
+		}
+		home = atomic_load_explicit((_Atomic uint32_t *)&mark->bucket, memory_order_relaxed);
+		if (home > h->mask)
+			continue;
+		head = &h->bucket[home];
+		if (lock_try(&h->local, &head->lock) < 0)
+			continue;
+		at = bucket_find_elem(h, head, e);
+		if (at.i >= 0) {
+			bucket_unlink(h, head, at);
+			atomic_store_explicit(&mark->linked, 0, memory_order_relaxed);
+		}
+		lock_give(&head->lock);
+		if (at.i >= 0)
+			return e;
+	}
+	return 0;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* lock.c - the slow path of locks that name their owner. */
+#include <sched.h>
+#include "maps/maps.h"
+
+enum { OWNER_PID_SHIFT = 32, OWNER_BIRTH_SHIFT = 22, OWNER_TID = (1 << 22) - 1, OWNER_BIRTH = 1023,
+       SPINS = 64, LOOK_AFTER = 256 };
+
+/* A private map's lock under another process id was held by a thread of the parent at fork; a shared
+ * one is asked for after a while, because asking is a system call or more. */
+static bool owner_is_gone(struct map_local *local, uint64_t owner, uint64_t me, uint32_t waited)
+{
+	if (local->m.share == UEBPF_SHARE_PRIVATE)
+		return owner >> OWNER_PID_SHIFT != me >> OWNER_PID_SHIFT;
+	return waited % LOOK_AFTER == LOOK_AFTER - 1 &&
+	       !self_alive((uint32_t)owner & OWNER_TID, (uint32_t)(owner >> OWNER_BIRTH_SHIFT) & OWNER_BIRTH);
+}
+
+int lock_wait(struct map_local *local, struct map_lock *lock, uint64_t me, bool try)
+{
+	int saved = errno;
+
+	for (uint32_t n = 0;; n++) {
+		uint64_t owner = atomic_load_explicit(&lock->owner, memory_order_relaxed);
+
+		if (owner == me)
+			return -EBUSY;
+		if (!owner || owner_is_gone(local, owner, me, n)) {
+			if (atomic_compare_exchange_strong_explicit(&lock->owner, &owner, me,
+					memory_order_acquire, memory_order_relaxed))
+				return owner != 0;
+			continue;
+		}
+		if (try)
+			return -EAGAIN;
+		if (n > SPINS)
+			sched_yield();
+		errno = saved;
+	}
+}

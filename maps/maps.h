@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* maps.h - what the loader may ask of maps, and what the families of map types share.
+ * Helpers and engines know maps only through struct map_ops (vm/desc.h). */
+#ifndef UEBPF_MAPS_MAPS_H
+#define UEBPF_MAPS_MAPS_H
+
+#include <errno.h>
+#include <linux/bpf.h>
+#include "vm/code.h"
+#include "vm/self.h"
+
+#ifndef ENOTSUPP
+#define ENOTSUPP 524	/* what the kernel returns where a map type lacks an operation */
+#endif
+/* Newer than the linux/bpf.h of Debian 12. */
+enum { MAP_TYPE_CGRP_STORAGE = 32, MAP_TYPE_ARENA = 33 };
+enum { MAP_F_SEGV_ON_FAULT = 1 << 17, MAP_F_NO_USER_CONV = 1 << 18 };
+
+/* ---- for the loader ---- */
+
+/* Creates a private map; *out has one reference.  0 or the kernel's negative errno with *err. */
+int map_new(struct vm_host *host, const struct uebpf_map_opts *opts, struct uebpf_map **out,
+	    struct uebpf_error *err);
+/* What libbpf does to a definition before it asks the kernel: perf_event_array without a size gets
+ * one slot a CPU, ring buffers are rounded up, stack_trace without value size gets 127 addresses. */
+void map_adjust_opts(struct uebpf_map_opts *opts);
+/* The row of a type, NULL if there is none; i counts rows (docs, tests). */
+const struct map_ops *map_ops_find(uint32_t type);
+const struct map_ops *map_ops_at(uint32_t i);
+/* When no map of the host is left: gives its slots back. */
+void maps_host_fini(struct vm_host *host);
+/* bpf(BPF_MAP_FREEZE): user-side updates give -EPERM from now on. */
+int map_freeze(struct uebpf_map *map);
+
+/* ---- for the families ---- */
+
+/* Every handle begins so. */
+struct map_local {
+	struct uebpf_map m;
+	struct vm_host *host;
+	struct map_domain *domain;
+	void *block;		/* from the host's allocator: the unaligned start of m.base; or NULL */
+	size_t block_size;
+	size_t mapped;		/* bytes of mmap at m.base, 0: none */
+};
+static inline struct map_local *map_local(const struct uebpf_map *map)
+{
+	return (struct map_local *)map;
+}
+
+static inline size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
+enum { MAP_PAGE = 4096, MAP_LINE = 64 };
+
+/* Storage of `bytes` zeroed bytes aligned to a cache line, at map->base. */
+int storage_private(struct map_local *local, size_t bytes);
+void storage_free(struct map_local *local);
+
+/* Values travel as 8-byte relaxed atomics: element memory is shared with lock-free readers.
+ * `shared` is 8-aligned; n is rounded up to 8 there, the caller's side is touched exactly. */
+void words_store(void *shared, const void *from, size_t n);
+void words_load(void *to, const void *shared, size_t n);
+void words_zero(void *shared, size_t n);
+/* A whole value in or out; the lock word inside it (map->spin_lock_off) stays or reads as 0. */
+void value_store(const struct uebpf_map *map, void *shared, const void *from);
+void value_init(const struct uebpf_map *map, void *shared, const void *from);	/* lock word zeroed */
+void value_load(const struct uebpf_map *map, void *to, const void *shared);
+/* BPF_F_LOCK: under the value's own spin lock. 0 or -EBUSY. */
+int value_store_locked(const struct uebpf_map *map, void *shared, const void *from);
+int value_load_locked(const struct uebpf_map *map, void *to, const void *shared);
+
+/* Flags that the kernel's bpf_map_flags_access_ok refuses: both _PROG rights taken away. */
+static inline bool access_flags_ok(uint32_t flags)
+{
+	return (flags & (BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG)) != (BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG);
+}
+enum { MAP_ACCESS_FLAGS = BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG };
+
+uint32_t possible_cpus(void);
+
+/* ---- domain.c: who runs, and on which slot of per-CPU maps ---- */
+
+enum { DOMAIN_MAX_SLOTS = 1024 };
+struct domain_slot { _Atomic uint32_t busy; uint32_t pad[MAP_LINE / 4 - 1]; };
+/* One for each host.  `live` is wiped to zeroes in a forked child. */
+struct map_domain {
+	uint32_t slots;			/* capacity */
+	_Atomic uint32_t used;		/* 1 + the highest slot that a run of this process ever took */
+	struct domain_slot *live;
+	size_t live_bytes;
+};
+struct map_domain *domain_get(struct vm_host *host);	/* NULL: short of memory */
+/* The slot of a run (taken when it has none), of the calling thread when call is NULL.  -1: no slot
+ * came free for a second; the run ends with -EUSERS. */
+int domain_slot_take(struct map_local *local, struct uebpf_call *call);
+extern __thread uint32_t thread_slot_hint __attribute__((tls_model("initial-exec"), visibility("hidden")));
+static inline int map_slot(struct map_local *local, struct uebpf_call *call)
+{
+	if (call && call->slot >= 0)
+		return call->slot;
+	return domain_slot_take(local, call);
+}
+/* Slots below this may hold values that differ from zero; touch raises it. */
+uint32_t slots_touched(const struct uebpf_map *map);
+void domain_touch(struct map_domain *domain, uint32_t slots);
+
+/* ---- lock.c: locks that name their owner ---- */
+
+/* 0: free; else tid (22 bits), birth (10, shared maps only) and pid (22) of the holder, so that a
+ * waiter can tell its own thread (a signal handler: -EBUSY), a living peer (wait) and one that is
+ * gone (take over). */
+struct map_lock { _Atomic uint64_t owner; };
+static inline uint64_t lock_me(struct map_local *local)
+{
+	struct self *self = self_get();
+
+	return (uint64_t)self->pid << 32 | self->tid |
+	       (local->m.share == UEBPF_SHARE_PRIVATE ? 0 : (uint64_t)self_birth() << 22);
+}
+/* 0: held now; 1: taken over from a dead owner, the caller repairs first; -EBUSY: this thread
+ * already holds it.  try: -EAGAIN instead of waiting. */
+int lock_wait(struct map_local *local, struct map_lock *lock, uint64_t me, bool try);
+static inline int lock_take(struct map_local *local, struct map_lock *lock)
+{
+	uint64_t me = lock_me(local), none = 0;
+
+	if (__builtin_expect(atomic_compare_exchange_strong_explicit(&lock->owner, &none, me,
+				memory_order_acquire, memory_order_relaxed), 1))
+		return 0;
+	return lock_wait(local, lock, me, false);
+}
+static inline int lock_try(struct map_local *local, struct map_lock *lock)
+{
+	uint64_t me = lock_me(local), none = 0;
+
+	if (atomic_compare_exchange_strong_explicit(&lock->owner, &none, me, memory_order_acquire,
+						    memory_order_relaxed))
+		return 0;
+	return lock_wait(local, lock, me, true);
+}
+static inline void lock_give(struct map_lock *lock)
+{
+	atomic_store_explicit(&lock->owner, 0, memory_order_release);
+}
+
+uint64_t random_u64(void);
+
+/* ---- rows, one list (types.c) ---- */
+extern const struct map_ops array_ops, percpu_array_ops, hash_ops, percpu_hash_ops, lru_hash_ops,
+	lru_percpu_hash_ops, lpm_trie_ops, ringbuf_ops, user_ringbuf_ops, queue_ops, stack_ops,
+	bloom_ops, prog_array_ops, perf_event_array_ops, cgroup_array_ops, array_of_maps_ops,
+	hash_of_maps_ops, stack_trace_ops, devmap_ops, devmap_hash_ops, cpumap_ops, xskmap_ops,
+	sockmap_ops, sockhash_ops, reuseport_array_ops, sk_storage_ops, inode_storage_ops,
+	task_storage_ops, cgrp_storage_ops, cgroup_storage_ops, percpu_cgroup_storage_ops, arena_ops,
+	struct_ops_ops;
+
+#endif

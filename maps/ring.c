@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* ring.c - ring buffer: many producers under a short lock, one consumer without any.
+ *
+ * Only reserve is ordered by the lock, as in the kernel; commit is one store.  A producer in a
+ * signal handler that interrupted a reserve of its own thread gets NULL, as one in an NMI does.
+ * Waking: the eventfd is written when the consumer had read everything up to this record.  While
+ * nobody polls there is neither fence nor system call; who starts to poll pays a membarrier. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "maps/ring.h"
+
+enum { MEMBARRIER_GLOBAL = 1 };
+
+int ring_check(const struct uebpf_map_opts *o, const char **why)
+{
+	if (o->key_size || o->value_size || !o->max_entries || (o->max_entries & (o->max_entries - 1)) ||
+	    o->max_entries % MAP_PAGE) {
+		*why = "a ring buffer has no key or value; max_entries is its size, a power of two of at least 4096";
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* Shared anonymous memory, because private pages cannot be mapped twice. */
+int ring_init(struct uebpf_map *map, bool fresh)
+{
+	struct ring_map *r = (struct ring_map *)map;
+	size_t size = map->max_entries, front = 3 * MAP_PAGE;
+	int saved = errno;
+	uint8_t *p;
+
+	(void)fresh;
+	p = mmap(NULL, front + 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		goto fail;
+	if (mmap(p, front + size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
+	    MAP_FAILED ||
+	    mremap(p + front, 0, size, MREMAP_MAYMOVE | MREMAP_FIXED, p + front + size) == MAP_FAILED) {
+		munmap(p, front + 2 * size);
+		goto fail;
+	}
+	map->base = p;
+	map->bytes = front + size;
+	r->local.mapped = front + 2 * size;
+	r->ring = (struct ring){ .control = (void *)p, .consumer = (void *)(p + MAP_PAGE),
+				 .producer = (void *)(p + 2 * MAP_PAGE), .data = p + front,
+				 .mask = size - 1 };
+	map->values = (struct region){ .lo = (uintptr_t)p + front, .hi = (uintptr_t)p + front + 2 * size };
+	map->values.hi = map->values.lo;	/* records are handed out one by one */
+	return 0;
+fail:
+	errno = saved;
+	return -ENOMEM;
+}
+
+void ring_fini(struct uebpf_map *map)
+{
+	struct ring_map *r = (struct ring_map *)map;
+	int fd = atomic_load(&r->fd), saved = errno;
+
+	if (fd)
+		close(fd - 1);
+	errno = saved;
+}
+
+static void notify(struct ring_map *r)
+{
+	int fd = atomic_load_explicit(&r->fd, memory_order_relaxed), saved = errno;
+	uint64_t one = 1;
+
+	if (fd && write(fd - 1, &one, sizeof(one)) < 0)
+		errno = saved;	/* full: it is readable already */
+}
+
+void *ring_reserve(struct uebpf_map *map, uint64_t size)
+{
+	struct ring_map *r = (struct ring_map *)map;
+	struct ring *ring = &r->ring;
+	uint64_t len = round_up((size_t)size + RING_HEADER, 8), at;
+	struct ring_record *rec = NULL;
+
+	if (size > UINT32_MAX / 4 || len > ring->mask + 1)
+		return NULL;
+	if (lock_take(&r->local, &ring->control->lock) < 0)
+		return NULL;
+	at = atomic_load_explicit(ring->producer, memory_order_relaxed);
+	if (at + len - atomic_load_explicit(ring->consumer, memory_order_acquire) <= ring->mask) {
+		rec = (struct ring_record *)(ring->data + (at & ring->mask));
+		atomic_store_explicit(&rec->len, (uint32_t)size | RING_BUSY, memory_order_relaxed);
+		rec->page = (uint32_t)(((uint8_t *)rec - (uint8_t *)map->base) / MAP_PAGE);
+		atomic_store_explicit(ring->producer, at + len, memory_order_release);
+	}
+	lock_give(&ring->control->lock);
+	return rec ? rec + 1 : NULL;
+}
+
+void ring_commit(struct uebpf_map *map, void *record, uint64_t flags, bool discard)
+{
+	struct ring_map *r = (struct ring_map *)map;
+	struct ring *ring = &r->ring;
+	struct ring_record *rec = (struct ring_record *)record - 1;
+	uint32_t len = atomic_load_explicit(&rec->len, memory_order_relaxed) & ~RING_BUSY;
+	uint64_t at = (uint64_t)((uint8_t *)rec - ring->data);
+
+	atomic_store_explicit(&rec->len, discard ? len | RING_DISCARD : len, memory_order_release);
+	if (!atomic_load_explicit(&r->fd, memory_order_relaxed))
+		return;
+	if (flags & BPF_RB_FORCE_WAKEUP) {
+		notify(r);
+	} else if (!(flags & BPF_RB_NO_WAKEUP)) {
+		atomic_thread_fence(memory_order_seq_cst);
+		if ((atomic_load_explicit(ring->consumer, memory_order_relaxed) & ring->mask) == at)
+			notify(r);
+	}
+}
+
+uint64_t ring_query(struct uebpf_map *map, uint64_t what)
+{
+	struct ring *ring = &((struct ring_map *)map)->ring;
+	uint64_t consumer = atomic_load_explicit(ring->consumer, memory_order_acquire);
+	uint64_t producer = atomic_load_explicit(ring->producer, memory_order_acquire);
+
+	switch (what) {
+	case BPF_RB_AVAIL_DATA: return producer - consumer;
+	case BPF_RB_RING_SIZE: return ring->mask + 1;
+	case BPF_RB_CONS_POS: return consumer;
+	case BPF_RB_PROD_POS: return producer;
+	default: return 0;
+	}
+}
+
+/* Up to the first record that is still being written.  Lengths come from shared memory: one that
+ * cannot be is the end (-EBADMSG). */
+static long walk_ready(struct ring *ring, uebpf_record_fn cb, void *arg, int *stop)
+{
+	uint64_t at = atomic_load_explicit(ring->consumer, memory_order_relaxed);
+	uint64_t end = atomic_load_explicit(ring->producer, memory_order_acquire);
+	long n = 0;
+
+	while (at != end && !*stop) {
+		struct ring_record *rec = (struct ring_record *)(ring->data + (at & ring->mask));
+		uint32_t len = atomic_load_explicit(&rec->len, memory_order_acquire);
+		uint64_t bytes = round_up((size_t)(len & ~(RING_BUSY | RING_DISCARD)) + RING_HEADER, 8);
+
+		if (len & RING_BUSY)
+			break;
+		if (bytes > end - at || bytes > ring->mask + 1) {
+			*stop = -EBADMSG;
+			break;
+		}
+		if (!(len & RING_DISCARD)) {
+			n++;
+			*stop = cb(arg, rec + 1, len);
+		}
+		at += bytes;
+		atomic_store_explicit(ring->consumer, at, memory_order_release);
+	}
+	return n;
+}
+
+long ring_walk(struct ring *ring, uebpf_record_fn cb, void *arg)
+{
+	long n = 0, more;
+	int stop = 0;
+
+	do {
+		more = walk_ready(ring, cb, arg, &stop);
+		n += more;
+		if (!more)	/* our position, then theirs: the other half of the fence in commit */
+			atomic_thread_fence(memory_order_seq_cst);
+	} while (!stop && (more || (more = walk_ready(ring, cb, arg, &stop), n += more, more)));
+	return stop < 0 ? stop : n;
+}
+
+static bool holds_record(struct ring *ring)
+{
+	uint64_t at = atomic_load_explicit(ring->consumer, memory_order_relaxed);
+	struct ring_record *rec = (struct ring_record *)(ring->data + (at & ring->mask));
+
+	return at != atomic_load_explicit(ring->producer, memory_order_acquire) &&
+	       !(atomic_load_explicit(&rec->len, memory_order_acquire) & RING_BUSY);
+}
+
+long ring_consume(struct uebpf_map *map, uebpf_record_fn cb, void *arg)
+{
+	struct ring_map *r = (struct ring_map *)map;
+	int fd = atomic_load_explicit(&r->fd, memory_order_relaxed), saved = errno;
+	uint64_t count;
+	long n;
+
+	if (fd && read(fd - 1, &count, sizeof(count)) < 0)
+		errno = saved;	/* was not readable */
+	n = ring_walk(&r->ring, cb, arg);
+	if (fd && holds_record(&r->ring))
+		notify(r);	/* the callback stopped early: stay readable */
+	return n;
+}
+
+int ring_poll_fd(struct uebpf_map *map)
+{
+	struct ring_map *r = (struct ring_map *)map;
+	int fd = atomic_load(&r->fd), saved = errno, none = 0, made;
+
+	if (fd)
+		return fd - 1;
+	made = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC);	/* readable at first: there may be records */
+	if (made < 0) {
+		made = -errno;
+		errno = saved;
+		return made;
+	}
+	if (!atomic_compare_exchange_strong(&r->fd, &none, made + 1)) {
+		close(made);
+		errno = saved;
+		return none - 1;
+	}
+	if (syscall(SYS_membarrier, MEMBARRIER_GLOBAL, 0, 0) < 0)
+		usleep(1000);	/* any producer that did not see the descriptor has stored its record */
+	errno = saved;
+	return made;
+}
+
+const struct map_ops ringbuf_ops = {
+	.name = "ringbuf", .type = BPF_MAP_TYPE_RINGBUF, .traits = MT_RINGBUF | MT_NO_KEY | MT_NO_LOOKUP,
+	.flags = BPF_F_NUMA_NODE, .may = UEBPF_MAY_LOCK | UEBPF_MAY_SYSCALL, .check = ring_check,
+	.handle_size = sizeof(struct ring_map), .init = ring_init, .fini = ring_fini,
+	.reserve = ring_reserve, .commit = ring_commit, .query = ring_query,
+};

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* types.c - the table of map types, one row a type. */
+#include "maps/maps.h"
+
+static const struct map_ops *const rows[] = {
+	&array_ops, &percpu_array_ops, &hash_ops, &percpu_hash_ops, &lru_hash_ops, &lru_percpu_hash_ops,
+	&prog_array_ops, &perf_event_array_ops, &cgroup_array_ops, &ringbuf_ops,
+};
+
+const struct map_ops *map_ops_at(uint32_t i)
+{
+	return i < sizeof(rows) / sizeof(rows[0]) ? rows[i] : NULL;
+}
+
+const struct map_ops *map_ops_find(uint32_t type)
+{
+	const struct map_ops *ops;
+
+	for (uint32_t i = 0; (ops = map_ops_at(i)); i++)
+		if (ops->type == type)
+			return ops;
+	return NULL;
+}
