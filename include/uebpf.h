@@ -146,10 +146,13 @@ typedef uint64_t (*uebpf_helper_fn)(uint64_t r1, uint64_t r2, uint64_t r3, uint6
 /* id: a kernel number (contract taken from the built-in row), or 0 for the next free number from
  * 0x10000; name: how an object's extern function finds it; proto: the contract in C-like text, e.g.
  * "u64 (ctx, map, key, mem:size, size, scalar, cstr)"; NULL keeps the built-in row's contract.
- * Returns the id or -EINVAL, -EEXIST, -ENOMEM.  Not while another thread opens objects in `env`. */
+ * Returns the id or -EINVAL, -EEXIST, -ENOMEM.  Objects opened later see it.  Any thread. */
 UEBPF_API int uebpf_env_add_helper(struct uebpf_env *env, uint32_t id, const char *name,
 				   const char *proto, uebpf_helper_fn fn, void *host,
 				   struct uebpf_error *err);
+/* Withdraws a helper of the host's; objects opened before keep it.  -ENOENT, -ENOMEM, or -EBUSY while a
+ * loaded program calls it.  Any thread. */
+UEBPF_API int uebpf_env_remove_helper(struct uebpf_env *env, uint32_t id);
 /* Asked of a call: the run's host pointer, the helper's own, the ctx passed to uebpf_prog_run. */
 UEBPF_API void *uebpf_call_host(const struct uebpf_call *call);
 UEBPF_API void *uebpf_call_helper_host(const struct uebpf_call *call);
@@ -182,6 +185,8 @@ struct uebpf_type_opts {
 };
 UEBPF_API int uebpf_env_add_type(struct uebpf_env *env, const struct uebpf_type_opts *type,
 				 struct uebpf_error *err);
+/* -ENOENT, or -EBUSY while an object that uses it is open.  Any thread. */
+UEBPF_API int uebpf_env_remove_type(struct uebpf_env *env, const char *name);
 
 /* ---- objects -------------------------------------------------------------------------- */
 

@@ -74,14 +74,15 @@ dispatch:
 	CASE(n##32_X) if (jcc32_##n((uint32_t)D, (uint32_t)S)) JUMP; NEXT;
 
 	/* Loads and stores: a hit in the last regions, or the long way with all checks. */
-#define LOAD(type, wide) { \
+/* A context field that holds a pointer comes back whole from a 4-byte load: no narrowing there. */
+#define LOAD(type, wide, slow) { \
 		uint64_t addr = S + (uint64_t)(int64_t)pc->off, v; \
 		if (!CHECKED || is_hit(e->rd, addr, LOG(type))) { \
 			D = (uint64_t)(wide)AT(type, addr); \
 		} else { \
 			if (!slow_load(e, addr, sizeof(type), &v)) \
 				goto stop; \
-			D = (uint64_t)(wide)(type)v; \
+			D = (slow); \
 		} \
 		NEXT; \
 	}
@@ -94,10 +95,10 @@ dispatch:
 		NEXT; \
 	}
 #define MEM(n, s, type) \
-	CASE(LD_##n) LOAD(type, uint64_t) \
+	CASE(LD_##n) LOAD(type, uint64_t, v) \
 	CASE(STX_##n) STORE(type, S) \
 	CASE(ST_##n) STORE(type, K)
-#define LDSX(n, s, type) CASE(LD_##n) LOAD(type, int64_t)
+#define LDSX(n, s, type) CASE(LD_##n) LOAD(type, int64_t, (uint64_t)(int64_t)(type)v)
 
 	/* RFC 9669 5.3 says nothing of ordering; Linux: fully ordered with a fetched value, relaxed
 	 * without.  We take the stronger for all. */

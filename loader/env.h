@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* env.h - the env: what its objects share.  Option tables (helpers, types) are replaced, never
+ * changed, so an object keeps the ones that it was opened with. */
+#ifndef UEBPF_LOADER_ENV_H
+#define UEBPF_LOADER_ENV_H
+
+#include "loader/lock.h"
+#include "vm/code.h"
+
+/* One helper that the host gave; lives as long as a set or a program names it. */
+struct host_helper {
+	_Atomic uint32_t refs;		/* sets */
+	_Atomic uint32_t users;		/* loaded programs */
+	char name[];
+};
+
+/* An immutable table of all helpers: built-in rows below the host's. */
+struct helper_set {
+	_Atomic uint32_t refs;
+	struct helper_table table;
+	struct host_helper **own;	/* beside table.host */
+	struct helper host[];
+};
+
+/* A program type that the host described, in one allocation with its fields and names. */
+struct host_type {
+	struct prog_type type;
+	struct host_type *next;
+	size_t bytes;
+	_Atomic uint32_t users;		/* open objects' programs */
+};
+
+struct uebpf_env {
+	struct vm_host host;		/* first: vm_host_of() */
+	_Atomic uint32_t refs;
+	struct env_lock lock;		/* helpers, types, next_id */
+	struct helper_set *helpers;
+	struct host_type *types;
+	uint32_t next_id;
+	uint32_t mode, engine, policy, max_insns;
+	void (*log)(void *ctx, enum uebpf_level level, const char *line);
+	void *log_ctx;
+	char *cpu_features_off;
+};
+
+struct uebpf_env *env_ref(struct uebpf_env *env);
+void env_unref(struct uebpf_env *env);
+void env_log(struct uebpf_env *env, enum uebpf_level level, const char *text, ...)
+	__attribute__((format(printf, 3, 4)));
+
+int env_tables_init(struct uebpf_env *env);		/* 0 or -ENOMEM */
+void env_tables_free(struct uebpf_env *env);
+struct helper_set *env_helpers(struct uebpf_env *env);	/* a reference to the present ones */
+void helper_set_unref(struct uebpf_env *env, struct helper_set *set);
+/* A program's helpers are in use (n = 1) or no longer (n = -1). */
+void helper_set_use(struct helper_set *set, const struct code *code, int n);
+
+/* A type that the host added, by name, or NULL; with a use counted until type_put. */
+const struct prog_type *type_get(struct uebpf_env *env, const char *name);
+void type_put(struct uebpf_env *env, const struct prog_type *type);
+
+/* Copies an option struct whose first member is its size into `to` (of `size` bytes): what the caller
+ * did not know stays zero.  -EINVAL: no size, or the caller sets something that we do not know. */
+int options_copy(void *to, size_t size, const void *from);
+
+#endif

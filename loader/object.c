@@ -1,0 +1,558 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* object.c - opening objects, their lifetime, log and lists.  Loading is in pipeline.c, globals and
+ * bindings in adjust.c. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "loader/error.h"
+#include "loader/object.h"
+#include "vm/mem.h"
+
+enum { FILE_MAX = 1 << 30 };
+
+/* ---- log ---- */
+
+void object_log_text(struct uebpf_object *obj, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (obj->log_len + len + 1 > obj->log_cap) {
+		size_t cap = (obj->log_len + len + 1) * 2;
+		char *log = mem_resize(object_host(obj), obj->log, obj->log_cap, cap);
+
+		if (!log)
+			return;		/* the callback still gets each line */
+		obj->log = log;
+		obj->log_cap = cap;
+	}
+	memcpy(obj->log + obj->log_len, text, len + 1);
+	obj->log_len += len;
+}
+
+static void log_line(void *arg, enum uebpf_level level, const char *line)
+{
+	struct uebpf_object *obj = arg;
+
+	object_log_text(obj, line);
+	object_log_text(obj, "\n");
+	env_log(obj->env, level, "%s", line);
+}
+
+void object_log(struct uebpf_object *obj, enum uebpf_level level, const char *text, ...)
+{
+	char line[1024];
+	va_list ap;
+
+	va_start(ap, text);
+	vsnprintf(line, sizeof(line), text, ap);
+	va_end(ap);
+	log_line(obj, level, line);
+}
+
+const char *uebpf_object_log(const struct uebpf_object *obj)
+{
+	return obj && obj->log ? obj->log : "";
+}
+
+/* ---- life ---- */
+
+uint32_t object_nr_maps(const struct uebpf_object *obj)
+{
+	return obj->image ? obj->image->nr_maps : 0;
+}
+
+void prog_unload(struct prog *prog)
+{
+	struct vm_host *host = object_host(prog->object);
+
+	if (prog->base.code)
+		helper_set_use(prog->object->helpers, &prog->code, -1);
+	prog->base.code = NULL;
+	code_free(&prog->code);
+	memset(&prog->code, 0, sizeof(prog->code));
+	if (prog->linked) {
+		link_free(prog->linked);
+		mem_free(host, prog->linked, sizeof(*prog->linked));
+		prog->linked = NULL;
+	}
+	mem_free(host, prog->error, sizeof(*prog->error));
+	prog->error = NULL;
+}
+
+static void object_destroy(struct uebpf_object *obj)
+{
+	struct uebpf_env *env = obj->env;
+	struct vm_host *host = object_host(obj);
+	uint32_t i, nr_maps = object_nr_maps(obj);
+
+	for (i = 0; i < obj->nr_progs; i++)
+		prog_unload(&obj->progs[i]);
+	for (i = 0; obj->maps && i < nr_maps; i++)
+		if (obj->maps[i])
+			uebpf_map_unref(obj->maps[i]);
+	for (i = 0; i < obj->nr_types; i++)
+		type_put(env, obj->types[i]);
+	mem_free(host, obj->types, obj->nr_types * sizeof(*obj->types));
+	mem_free(host, obj->progs, obj->nr_progs * sizeof(*obj->progs));
+	mem_free(host, obj->maps, nr_maps * sizeof(*obj->maps));
+	mem_free(host, obj->bound, nr_maps * sizeof(*obj->bound));
+	mem_free(host, obj->resized, nr_maps * sizeof(*obj->resized));
+	mem_free(host, obj->slots, (size_t)obj->nr_slots * 8);
+	mem_free(host, obj->log, obj->log_cap);
+	mem_free_string(host, obj->name);
+	elf_close(obj->image);
+	helper_set_unref(env, obj->helpers);
+	mem_free(host, obj, sizeof(*obj));
+	env_unref(env);
+}
+
+static void object_put(struct uebpf_object *obj)
+{
+	if (atomic_fetch_sub_explicit(&obj->refs, 1, memory_order_acq_rel) == 1)
+		object_destroy(obj);
+}
+
+/* References that the object itself has to its map i. */
+static uint32_t own_refs(const struct uebpf_object *obj, uint32_t i)
+{
+	uint32_t p, m, n = 1;
+
+	for (p = 0; p < obj->nr_progs; p++)
+		for (m = 0; m < obj->progs[p].code.nr_map; m++)
+			n += obj->progs[p].code.map[m] == obj->maps[i];
+	return n;
+}
+
+/* Entries of a table that another holder shares stay, as the kernel keeps them while a user has it. */
+static void empty_prog_arrays(struct uebpf_object *obj)
+{
+	uint32_t i, k;
+
+	for (i = 0; obj->maps && i < object_nr_maps(obj); i++) {
+		struct uebpf_map *map = obj->maps[i];
+
+		if (!map || obj->bound[i] || !(map->ops->traits & MT_PROGS) ||
+		    atomic_load_explicit(&map->refs, memory_order_acquire) > own_refs(obj, i))
+			continue;
+		for (k = 0; k < map->max_entries; k++)
+			uebpf_map_set_prog(map, k, NULL);
+	}
+}
+
+void object_user_put(struct uebpf_object *obj)
+{
+	if (atomic_fetch_sub_explicit(&obj->users, 1, memory_order_acq_rel) != 1)
+		return;
+	empty_prog_arrays(obj);
+	object_put(obj);
+}
+
+static void prog_hold(const struct uebpf_prog *prog, int n)
+{
+	struct uebpf_object *obj = prog_of(prog)->object;
+
+	if (n > 0)
+		atomic_fetch_add_explicit(&obj->refs, 1, memory_order_relaxed);
+	else
+		object_put(obj);
+}
+
+void uebpf_object_free(struct uebpf_object *obj)
+{
+	if (obj)
+		object_user_put(obj);
+}
+
+const struct uebpf_prog *uebpf_prog_ref(const struct uebpf_prog *prog)
+{
+	atomic_fetch_add_explicit(&prog_of(prog)->object->users, 1, memory_order_relaxed);
+	return prog;
+}
+
+void uebpf_prog_unref(const struct uebpf_prog *prog)
+{
+	if (prog)
+		object_user_put(prog_of(prog)->object);
+}
+
+/* ---- opening ---- */
+
+static int no_memory(struct uebpf_error *err)
+{
+	return error_set(err, UEBPF_STAGE_OPEN, UEBPF_E_MEMORY, -ENOMEM, UINT32_MAX,
+			 "no memory to open the object");
+}
+
+/* A type that the env added, counted once for this object. */
+static const struct prog_type *find_type(void *arg, const char *name)
+{
+	struct uebpf_object *obj = arg;
+	const struct prog_type **types, *type;
+	uint32_t i, n = obj->nr_types;
+
+	for (i = 0; i < n; i++)
+		if (!strcmp(obj->types[i]->name, name))
+			return obj->types[i];
+	type = type_get(obj->env, name);
+	if (!type)
+		return NULL;
+	types = mem_resize(object_host(obj), obj->types, n * sizeof(*types), (n + 1) * sizeof(*types));
+	if (!types) {
+		type_put(obj->env, type);
+		obj->short_of_memory = true;
+		return NULL;
+	}
+	obj->types = types;
+	obj->types[obj->nr_types++] = type;
+	return type;
+}
+
+static int options_open(struct uebpf_env *env, const struct uebpf_open_opts *opts,
+			struct uebpf_open_opts *out, const char *name, struct uebpf_error *err)
+{
+	if (!env || options_copy(out, sizeof(*out), opts))
+		return error_set(err, UEBPF_STAGE_OPEN, UEBPF_E_ARGUMENT, -EINVAL, UINT32_MAX,
+				 "opening needs an env and options whose size is set");
+	if (!out->name)
+		out->name = name;
+	return 0;
+}
+
+static struct uebpf_object *object_new(struct uebpf_env *env, const char *name)
+{
+	struct uebpf_object *obj = mem_alloc(&env->host, sizeof(*obj));
+
+	if (!obj)
+		return NULL;
+	atomic_init(&obj->users, 1);
+	atomic_init(&obj->refs, 1);
+	obj->env = env_ref(env);
+	obj->helpers = env_helpers(env);
+	obj->name = mem_string(&env->host, name);
+	if (!obj->name) {
+		object_destroy(obj);
+		return NULL;
+	}
+	return obj;
+}
+
+static int progs_new(struct uebpf_object *obj, uint32_t n, struct uebpf_error *err)
+{
+	uint32_t i;
+
+	obj->progs = mem_array(object_host(obj), n, sizeof(*obj->progs));
+	if (!obj->progs)
+		return no_memory(err);
+	obj->nr_progs = n;
+	for (i = 0; i < n; i++) {
+		obj->progs[i].base.hold = prog_hold;
+		obj->progs[i].object = obj;
+	}
+	return 0;
+}
+
+static struct uebpf_object *open_failed(struct uebpf_object *obj, const char *name, struct uebpf_error *err)
+{
+	struct place at = { .object = name };
+
+	/* The loader names the place where it knows more than the object. */
+	if (err && !err->object[0])
+		error_place(err, &at);
+	if (obj)
+		object_destroy(obj);
+	return NULL;
+}
+
+static int lists_new(struct uebpf_object *obj, struct uebpf_error *err)
+{
+	struct vm_host *host = object_host(obj);
+	uint32_t n = obj->image->nr_maps;
+
+	if (!n)
+		return 0;
+	obj->maps = mem_array(host, n, sizeof(*obj->maps));
+	obj->bound = mem_array(host, n, sizeof(*obj->bound));
+	obj->resized = mem_array(host, n, sizeof(*obj->resized));
+	return obj->maps && obj->bound && obj->resized ? 0 : no_memory(err);
+}
+
+static int open_image(struct uebpf_object *obj, const void *data, size_t len,
+		      const struct uebpf_open_opts *o, struct uebpf_error *err)
+{
+	struct elf_params params = {
+		.name = obj->name, .type = o->type, .btf = o->btf, .kconfig = o->kconfig,
+		.helpers = &obj->helpers->table, .find_type = find_type, .find_arg = obj,
+		.log = log_line, .log_arg = obj, .max_slots = obj->env->max_insns,
+	};
+	uint32_t i;
+	int rc;
+
+	if (o->type && !find_type(obj, o->type) && !prog_type_find(o->type))
+		return obj->short_of_memory ? no_memory(err) : error_set(err, UEBPF_STAGE_OPEN, UEBPF_E_PROG_TYPE, -EINVAL, UINT32_MAX,
+				 "unknown program type %s", o->type);
+	rc = elf_open(data, len, &params, &obj->image, err);
+	if (!rc && obj->short_of_memory)
+		rc = no_memory(err);
+	rc = rc ? rc : lists_new(obj, err);
+	rc = rc ? rc : obj->image->nr_progs ? progs_new(obj, obj->image->nr_progs, err) : 0;
+	for (i = 0; !rc && i < obj->nr_progs; i++) {
+		obj->progs[i].name = obj->image->progs[i].name;
+		obj->progs[i].section = obj->image->progs[i].section;
+		obj->progs[i].type = obj->image->progs[i].type;
+	}
+	return rc;
+}
+
+struct uebpf_object *uebpf_object_open_memory(struct uebpf_env *env, const void *data, size_t len,
+					      const struct uebpf_open_opts *opts, struct uebpf_error *err)
+{
+	struct uebpf_error local;
+	struct uebpf_object *obj = NULL;
+	struct uebpf_open_opts o;
+	int saved = errno;
+
+	err = err ? err : &local;
+	memset(err, 0, sizeof(*err));
+	if (options_open(env, opts, &o, "memory", err))
+		return open_failed(NULL, "memory", err);
+	if (!data && len) {
+		error_set(err, UEBPF_STAGE_OPEN, UEBPF_E_ARGUMENT, -EINVAL, UINT32_MAX, "no data given");
+		return open_failed(NULL, o.name, err);
+	}
+	obj = object_new(env, o.name);
+	if ((obj ? open_image(obj, data, len, &o, err) : no_memory(err)) != 0)
+		obj = open_failed(obj, o.name, err);
+	errno = saved;
+	return obj;
+}
+
+/* The whole file; *len bytes in memory of the env. */
+static void *read_file(struct uebpf_env *env, const char *path, size_t *len, struct uebpf_error *err)
+{
+	uint8_t *data = NULL;
+	size_t cap = 0, n = 0;
+	ssize_t got = 0;
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC), why = 0;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		why = errno;
+	else if (S_ISDIR(st.st_mode))
+		why = EISDIR;
+	else if (st.st_size > FILE_MAX)
+		why = EFBIG;
+	/* A pipe has no size: read until the end, doubling. */
+	for (cap = why ? 0 : (size_t)st.st_size + 1; !why; n += (size_t)got) {
+		if (n == cap || !data) {
+			size_t more = data ? cap * 2 : cap < 4096 ? 4096 : cap;
+			uint8_t *grown = more > (size_t)FILE_MAX * 2 ? NULL :
+					 mem_resize(&env->host, data, data ? cap : 0, more);
+
+			if (!grown) {
+				why = more > (size_t)FILE_MAX * 2 ? EFBIG : ENOMEM;
+				break;
+			}
+			data = grown;
+			cap = more;
+		}
+		got = read(fd, data + n, cap - n);
+		if (got <= 0) {
+			why = got < 0 ? errno : 0;
+			break;
+		}
+	}
+	if (fd >= 0)
+		close(fd);
+	if (why) {
+		error_set(err, UEBPF_STAGE_OPEN, why == ENOMEM ? UEBPF_E_MEMORY : UEBPF_E_IO, -why,
+			  UINT32_MAX, "cannot read %s: %s", path, strerrordesc_np(why));
+		mem_free(&env->host, data, cap);
+		return NULL;
+	}
+	/* Give back exactly what will be freed. */
+	*len = n;
+	if (n && n != cap) {
+		uint8_t *fit = mem_resize(&env->host, data, cap, n);
+
+		if (!fit) {
+			error_set(err, UEBPF_STAGE_OPEN, UEBPF_E_MEMORY, -ENOMEM, UINT32_MAX,
+				  "no memory to read %s", path);
+			mem_free(&env->host, data, cap);
+			return NULL;
+		}
+		return fit;
+	}
+	if (!n) {
+		mem_free(&env->host, data, cap);
+		error_set(err, UEBPF_STAGE_OPEN, UEBPF_E_NOT_ELF, -EINVAL, UINT32_MAX, "%s is empty", path);
+		return NULL;
+	}
+	return data;
+}
+
+struct uebpf_object *uebpf_object_open_file(struct uebpf_env *env, const char *path,
+					    const struct uebpf_open_opts *opts, struct uebpf_error *err)
+{
+	struct uebpf_error local;
+	struct uebpf_open_opts o;
+	struct uebpf_object *obj;
+	int saved = errno;
+	size_t len;
+	void *data;
+
+	err = err ? err : &local;
+	memset(err, 0, sizeof(*err));
+	if (options_open(env, opts, &o, path, err))
+		return open_failed(NULL, path, err);
+	if (!path) {
+		error_set(err, UEBPF_STAGE_OPEN, UEBPF_E_ARGUMENT, -EINVAL, UINT32_MAX, "no path given");
+		return open_failed(NULL, o.name, err);
+	}
+	data = read_file(env, path, &len, err);
+	if (!data) {
+		errno = saved;
+		return open_failed(NULL, o.name, err);
+	}
+	o.size = sizeof(o);
+	obj = uebpf_object_open_memory(env, data, len, &o, err);
+	mem_free(&env->host, data, len);
+	errno = saved;
+	return obj;
+}
+
+/* ---- bare instructions ---- */
+
+static int take_slots(struct uebpf_object *obj, const void *insns, size_t n, const char *type,
+		      struct uebpf_error *err)
+{
+	const char *name = type ? type : "raw";
+	const struct prog_type *t = find_type(obj, name);
+	int rc;
+
+	if (!t)
+		t = prog_type_find(name);
+	if (obj->short_of_memory)
+		return no_memory(err);
+	if (!t)
+		return error_set(err, UEBPF_STAGE_OPEN, UEBPF_E_PROG_TYPE, -EINVAL, UINT32_MAX,
+				 "unknown program type %s", name);
+	if (!insns || !n)
+		return error_set(err, UEBPF_STAGE_OPEN, UEBPF_E_NO_PROGRAM, -EINVAL, UINT32_MAX,
+				 "no instructions given");
+	if (n > obj->env->max_insns)
+		return error_set(err, UEBPF_STAGE_OPEN, UEBPF_E_TOO_LONG, -E2BIG, UINT32_MAX,
+				 "%zu instruction slots, this env allows %u (uebpf_env_opts.max_insns)", n,
+				 obj->env->max_insns);
+	rc = progs_new(obj, 1, err);
+	if (rc)
+		return rc;
+	obj->progs[0].name = "main";
+	obj->progs[0].section = "";
+	obj->progs[0].type = t;
+	obj->slots = mem_copy(object_host(obj), insns, n * 8);
+	if (!obj->slots)
+		return no_memory(err);
+	obj->nr_slots = (uint32_t)n;
+	return 0;
+}
+
+struct uebpf_object *uebpf_object_open_insns(struct uebpf_env *env, const void *insns, size_t n,
+					     const struct uebpf_open_opts *opts, struct uebpf_error *err)
+{
+	struct uebpf_error local;
+	struct uebpf_object *obj;
+	struct uebpf_open_opts o;
+
+	err = err ? err : &local;
+	memset(err, 0, sizeof(*err));
+	if (options_open(env, opts, &o, "memory", err))
+		return open_failed(NULL, "memory", err);
+	obj = object_new(env, o.name);
+	if ((obj ? take_slots(obj, insns, n, o.type, err) : no_memory(err)) != 0)
+		return open_failed(obj, o.name, err);
+	return obj;
+}
+
+struct uebpf_object *uebpf_object_open_text(struct uebpf_env *env, const char *text,
+					    const struct uebpf_open_opts *opts, struct uebpf_error *err)
+{
+	struct uebpf_error local;
+	struct uebpf_object *obj;
+	struct uebpf_open_opts o;
+	void *slots = NULL;
+	uint32_t n = 0;
+
+	err = err ? err : &local;
+	memset(err, 0, sizeof(*err));
+	if (options_open(env, opts, &o, "text", err))
+		return open_failed(NULL, "text", err);
+	if (!text) {
+		error_set(err, UEBPF_STAGE_OPEN, UEBPF_E_ARGUMENT, -EINVAL, UINT32_MAX, "no text given");
+		return open_failed(NULL, o.name, err);
+	}
+	if (asm_text(text, &slots, &n, err))
+		return open_failed(NULL, o.name, err);
+	o.size = sizeof(o);
+	obj = uebpf_object_open_insns(env, slots, n, &o, err);
+	free(slots);
+	return obj;
+}
+
+/* ---- lists ---- */
+
+const struct uebpf_prog *uebpf_object_prog(const struct uebpf_object *obj, const char *name)
+{
+	uint32_t i;
+
+	if (!obj)
+		return NULL;
+	if (!name)
+		return obj->nr_progs == 1 ? &obj->progs[0].base : NULL;
+	for (i = 0; i < obj->nr_progs; i++)
+		if (!strcmp(obj->progs[i].name, name))
+			return &obj->progs[i].base;
+	for (i = 0; i < obj->nr_progs; i++)
+		if (!strcmp(obj->progs[i].section, name))
+			return &obj->progs[i].base;
+	return NULL;
+}
+
+const struct uebpf_prog *uebpf_object_next_prog(const struct uebpf_object *obj, const struct uebpf_prog *prev)
+{
+	uint32_t i = prev ? (uint32_t)(prog_of(prev) - obj->progs) + 1 : 0;
+
+	return obj && i < obj->nr_progs ? &obj->progs[i].base : NULL;
+}
+
+static bool listed(const struct uebpf_object *obj, uint32_t i)
+{
+	return obj->maps[i] && !obj->image->maps[i].template_only;
+}
+
+struct uebpf_map *uebpf_object_map(const struct uebpf_object *obj, const char *name)
+{
+	uint32_t i;
+
+	for (i = 0; obj && name && i < object_nr_maps(obj); i++)
+		if (listed(obj, i) && !strcmp(obj->image->maps[i].name, name))
+			return obj->maps[i];
+	return NULL;
+}
+
+struct uebpf_map *uebpf_object_next_map(const struct uebpf_object *obj, struct uebpf_map *prev)
+{
+	bool found = !prev;
+	uint32_t i;
+
+	for (i = 0; obj && i < object_nr_maps(obj); i++) {
+		if (found && listed(obj, i))
+			return obj->maps[i];
+		found = found || obj->maps[i] == prev;
+	}
+	return NULL;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* object.h - objects and programs as the library keeps them.
+ *
+ * An object, its programs and what they share are one thing with one lifetime.  Two counts rule it:
+ * `users` are references from outside (the handle that open returned, uebpf_prog_ref), `refs` are one
+ * for all users together and those from inside (a prog_array's entry).  When the last user goes, the
+ * object empties the prog_arrays that nobody else holds, so that a table of the object's own programs
+ * does not keep it alive for ever. */
+#ifndef UEBPF_LOADER_OBJECT_H
+#define UEBPF_LOADER_OBJECT_H
+
+#include "loader/env.h"
+#include "loader/loader.h"
+
+struct prog {
+	struct uebpf_prog base;		/* first */
+	/* what a run looks at */
+	uint32_t min_ctx;		/* bytes */
+	bool packet;			/* ctx is struct uebpf_packet */
+	bool metered;			/* budget and abort can be asked for */
+	bool keeps_errno;		/* calls nothing that could change errno */
+	uint8_t mode, engine;
+	struct code code;
+
+	struct uebpf_object *object;
+	const struct prog_type *type;	/* NULL: unknown, refused */
+	const char *name, *section;	/* the image's or static */
+	struct linked *linked;		/* names and lines; NULL for bare instructions */
+	struct uebpf_error *error;	/* why it cannot run */
+	bool lost_error;		/* ... and there was no memory to say it */
+	uint32_t may;			/* enum uebpf_may */
+	uint64_t verify_ns, compile_ns, verify_states, verify_insns;
+};
+
+struct uebpf_object {
+	_Atomic uint32_t users, refs;
+	struct uebpf_env *env;
+	struct helper_set *helpers;
+	struct elf_image *image;	/* NULL: bare instructions */
+	char *name;
+	void *slots;			/* bare instructions, until loaded */
+	uint32_t nr_slots;
+	bool loaded;
+	struct uebpf_map **maps;	/* as image->maps: created or bound */
+	bool *bound;
+	uint32_t *resized;		/* max_entries, 0: as written */
+	const struct prog_type **types;	/* of the env, in use */
+	uint32_t nr_types;
+	bool short_of_memory;		/* while looking for a type */
+	struct prog *progs;
+	uint32_t nr_progs;
+	char *log;
+	size_t log_len, log_cap;
+};
+
+static inline struct vm_host *object_host(const struct uebpf_object *obj)
+{
+	return &obj->env->host;
+}
+static inline struct prog *prog_of(const struct uebpf_prog *prog)
+{
+	return (struct prog *)prog;
+}
+uint32_t object_nr_maps(const struct uebpf_object *obj);
+void object_log(struct uebpf_object *obj, enum uebpf_level level, const char *text, ...)
+	__attribute__((format(printf, 3, 4)));
+void object_log_text(struct uebpf_object *obj, const char *text);	/* lines as they are */
+void object_user_put(struct uebpf_object *obj);
+/* Puts object, section, symbol and source line into an error of the program and before its text. */
+void prog_blame(const struct prog *prog, struct uebpf_error *err);
+/* Frees what loading gave the program; it stays listed. */
+void prog_unload(struct prog *prog);
+int code_helper_info(const struct code *code, uint32_t i, struct uebpf_helper_info *info);
+
+#endif

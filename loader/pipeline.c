@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* pipeline.c - uebpf_object_load: maps and their first contents, then each program through link,
+ * decode and prepare; verifier and JIT have their call sites in `stages`.  What is wrong with one
+ * program is kept with it and does not stop its neighbours. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "loader/error.h"
+#include "loader/object.h"
+#include "maps/maps.h"
+#include "vm/mem.h"
+
+/* All that loading needs to know, in one place. */
+struct load {
+	struct uebpf_object *obj;
+	struct uebpf_load_opts o;
+	struct uebpf_error *err;	/* never NULL */
+};
+
+static int no_memory(struct load *l)
+{
+	return error_set(l->err, UEBPF_STAGE_LINK, UEBPF_E_MEMORY, -ENOMEM, UINT32_MAX,
+			 "no memory to load the object");
+}
+
+/* ---- options ---- */
+
+static int absent(struct load *l, const char *what)
+{
+	return error_set(l->err, UEBPF_STAGE_LINK, UEBPF_E_ABSENT, -EOPNOTSUPP, UINT32_MAX,
+			 "%s: this build has no such part", what);
+}
+
+static int check_options(struct load *l)
+{
+	const struct uebpf_load_opts *o = &l->o;
+
+	if (o->mode > UEBPF_MODE_TRUSTED || o->engine > UEBPF_ENGINE_INTERP || o->policy > UEBPF_POLICY_KERNEL ||
+	    o->refuse_may & ~(uint32_t)(UEBPF_MAY_SYSCALL | UEBPF_MAY_LOCK | UEBPF_MAY_ALLOC))
+		return error_set(l->err, UEBPF_STAGE_LINK, UEBPF_E_ARGUMENT, -EINVAL, UINT32_MAX,
+				 "a load option is out of range");
+	if (o->mode == UEBPF_MODE_VERIFIED)
+		return absent(l, "mode verified");
+	if (o->engine == UEBPF_ENGINE_JIT)
+		return absent(l, "engine jit");
+	if (o->no_rules)
+		return absent(l, "rewriting rules");
+	if (o->log_level || o->max_states || o->max_ns)
+		return absent(l, "the verifier's log and limits");
+	return 0;
+}
+
+/* ---- maps ---- */
+
+static int map_failed(struct load *l, uint32_t i)
+{
+	struct place at = { .object = l->obj->name, .section = l->obj->image->maps[i].section,
+			    .symbol = l->obj->image->maps[i].name };
+
+	error_place(l->err, &at);
+	return l->err->err;
+}
+
+/* `depth` ends a circle of templates, which a hostile object may hold. */
+static int create_map(struct load *l, uint32_t i, int depth)
+{
+	struct uebpf_object *obj = l->obj;
+	const struct image_map *im = &obj->image->maps[i];
+	struct uebpf_map_opts o = im->opts;
+	struct uebpf_map *map;
+	int rc = 0;
+
+	if (obj->maps[i])
+		return 0;
+	if (depth > 2)
+		rc = error_set(l->err, UEBPF_STAGE_MAP, UEBPF_E_MAP_DEF, -EINVAL, UINT32_MAX,
+			       "maps of maps nest too deep");
+	if (!rc && im->inner != IMAGE_NONE) {
+		rc = create_map(l, im->inner, depth + 1);
+		if (rc)
+			return rc;
+		o.inner = obj->maps[im->inner];
+	}
+	o.size = sizeof(o);
+	if (obj->resized[i])
+		o.max_entries = obj->resized[i];
+	if (!rc) {
+		map_adjust_opts(&o);
+		rc = map_new(object_host(obj), &o, &map, l->err);
+	}
+	if (rc)
+		return map_failed(l, i);
+	if (obj->image->btf && (im->btf_key || im->btf_value)) {
+		map->btf = obj->image->btf;
+		map->btf_key = im->btf_key;
+		map->btf_value = im->btf_value;
+	}
+	obj->maps[i] = map;
+	return 0;
+}
+
+/* Bytes of a data section; a bound map keeps what it has. */
+static int fill_map(struct load *l, uint32_t i)
+{
+	const struct image_map *im = &l->obj->image->maps[i];
+	struct uebpf_map *map = l->obj->maps[i];
+	uint32_t zero = 0, p;
+	uint8_t *value;
+
+	if (im->kind < IMAGE_MAP_DATA || l->obj->bound[i])
+		return 0;
+	value = uebpf_map_value(map, &zero);
+	if (!value) {
+		error_set(l->err, UEBPF_STAGE_MAP, UEBPF_E_MAP_DEF, -EINVAL, UINT32_MAX,
+			  "its value cannot be addressed");
+		return map_failed(l, i);
+	}
+	if (im->bytes)
+		memcpy(value, im->bytes, map->value_size);
+	for (p = 0; p < l->obj->image->nr_pointers; p++) {
+		const struct image_pointer *at = &l->obj->image->pointers[p];
+		uint8_t *target = at->map == i ? uebpf_map_value(l->obj->maps[at->target], &zero) : NULL;
+		uint64_t address = (uintptr_t)target + at->target_off;
+
+		if (target && at->off <= map->value_size && map->value_size - at->off >= sizeof(address))
+			memcpy(value + at->off, &address, sizeof(address));
+	}
+	return 0;
+}
+
+static int freeze_map(struct load *l, uint32_t i)
+{
+	struct uebpf_map *map = l->obj->maps[i];
+
+	if (!l->obj->image->maps[i].read_only || l->obj->bound[i])
+		return 0;
+	map->values.access &= ~(uint32_t)ACCESS_WRITE;
+	if (map_freeze(map)) {
+		error_set(l->err, UEBPF_STAGE_MAP, UEBPF_E_MAP_DEF, -EINVAL, UINT32_MAX, "cannot be frozen");
+		return map_failed(l, i);
+	}
+	return 0;
+}
+
+static int each_map(struct load *l, int (*fn)(struct load *, uint32_t))
+{
+	uint32_t i;
+	int rc = 0;
+
+	for (i = 0; !rc && i < object_nr_maps(l->obj); i++)
+		rc = fn(l, i);
+	return rc;
+}
+
+static int create_top(struct load *l, uint32_t i)
+{
+	return create_map(l, i, 0);
+}
+
+/* Declared elements: programs of prog arrays (those that can run), maps of maps of maps. */
+static int fill_slots(struct load *l, uint32_t i)
+{
+	const struct image_map *im = &l->obj->image->maps[i];
+	struct uebpf_map *map = l->obj->maps[i];
+	uint32_t s;
+	int rc = 0;
+
+	for (s = 0; !rc && !l->obj->bound[i] && s < im->nr_slots; s++) {
+		const struct image_slot *slot = &im->slots[s];
+
+		if (map->ops->traits & MT_PROGS) {
+			const struct uebpf_prog *prog = &l->obj->progs[slot->target].base;
+
+			rc = prog->code ? uebpf_map_set_prog(map, slot->index, prog) : 0;
+		} else if (map->ops->traits & MT_MAPS) {
+			rc = map->ops->user_update(map, &slot->index, &l->obj->maps[slot->target], 0);
+		}
+	}
+	if (rc) {
+		error_set(l->err, UEBPF_STAGE_MAP, UEBPF_E_MAP_DEF, rc, UINT32_MAX,
+			  "initial element %u cannot be set: %s", im->slots[s - 1].index, strerrordesc_np(-rc));
+		return map_failed(l, i);
+	}
+	return 0;
+}
+
+static void drop_maps(struct uebpf_object *obj)
+{
+	uint32_t i;
+
+	for (i = 0; i < object_nr_maps(obj); i++)
+		if (obj->maps[i] && !obj->bound[i]) {
+			uebpf_map_unref(obj->maps[i]);
+			obj->maps[i] = NULL;
+		}
+}
+
+/* ---- one program ---- */
+
+static int check_type(struct load *l, struct prog *prog)
+{
+	const struct image_prog *ip = l->obj->image ? &l->obj->image->progs[prog - l->obj->progs] : NULL;
+
+	if (!prog->type && ip && ip->host_type)
+		return error_set(l->err, UEBPF_STAGE_LINK, UEBPF_E_PROG_TYPE, -EINVAL, UINT32_MAX,
+				 "this env has no type %s; the host describes it with uebpf_env_add_type before "
+				 "it opens the object", ip->host_type);
+	if (!prog->type)
+		return error_set(l->err, UEBPF_STAGE_LINK, UEBPF_E_PROG_TYPE, -EINVAL, UINT32_MAX,
+				 "section \"%s\" does not say the program's type; name one when opening "
+				 "(uebpf_open_opts.type, --type), such as raw or xdp", prog->section);
+	if (prog->type->flags & TYPE_REFUSED)
+		return error_set(l->err, UEBPF_STAGE_LINK, UEBPF_E_PROG_TYPE, -EOPNOTSUPP, UINT32_MAX,
+				 "programs of type %s cannot run in user space: %s", prog->type->name,
+				 prog->type->why ? prog->type->why : "their context exists only in the kernel");
+	return 0;
+}
+
+static int check_mode(struct load *l, struct prog *prog)
+{
+	prog->mode = l->o.mode == UEBPF_MODE_DEFAULT ? UEBPF_MODE_CHECKED : (uint8_t)l->o.mode;
+	prog->engine = UEBPF_ENGINE_INTERP;
+	if (prog->mode == UEBPF_MODE_TRUSTED && !(prog->type->flags & (TYPE_DIRECT | TYPE_RAW)))
+		return error_set(l->err, UEBPF_STAGE_LINK, UEBPF_E_ABSENT, -EOPNOTSUPP, UINT32_MAX,
+				 "mode trusted for type %s needs the verifier's analysis of context accesses, "
+				 "which this build does not have; use mode checked", prog->type->name);
+	return 0;
+}
+
+static int link_stage(struct load *l, struct prog *prog)
+{
+	struct vm_host *host = object_host(l->obj);
+
+	if (!l->obj->image)
+		return 0;
+	prog->linked = mem_alloc(host, sizeof(*prog->linked));
+	if (!prog->linked)
+		return no_memory(l);
+	return elf_link_program(l->obj->image, (uint32_t)(prog - l->obj->progs), prog->linked, l->err);
+}
+
+static int decode_stage(struct load *l, struct prog *prog)
+{
+	struct uebpf_object *obj = l->obj;
+	struct code *code = &prog->code;
+	uint32_t i;
+	int rc;
+
+	code->host = object_host(obj);
+	code->type = prog->type;
+	code->helpers = &obj->helpers->table;
+	code->owner = &prog->base;
+	code->gpl = obj->image ? obj->image->gpl : true;
+	code->budget = l->o.budget ? l->o.budget : object_host(obj)->budget;
+	code->checked = prog->mode == UEBPF_MODE_CHECKED;
+	code->metered = code->checked || l->o.metered;
+	if (prog->linked)
+		rc = code_decode(code, prog->linked->slots, prog->linked->n, prog->linked->subs,
+				 prog->linked->nr_subs, obj->env->max_insns, l->err);
+	else
+		rc = code_decode(code, obj->slots, obj->nr_slots, NULL, 0, obj->env->max_insns, l->err);
+	if (rc || !prog->linked || !prog->linked->nr_maps)
+		return rc;
+	code->map = mem_array(code->host, prog->linked->nr_maps, sizeof(*code->map));
+	if (!code->map)
+		return no_memory(l);
+	for (i = 0; i < prog->linked->nr_maps; i++)
+		code->map[i] = uebpf_map_ref(obj->maps[prog->linked->maps[i]]);
+	code->nr_map = prog->linked->nr_maps;
+	return 0;
+}
+
+static const char *may_text(uint32_t may)
+{
+	return may & UEBPF_MAY_SYSCALL ? "make a system call" :
+	       may & UEBPF_MAY_LOCK ? "take a lock" : "allocate memory";
+}
+
+/* What the helpers and maps of a program may do, and whether the caller wants that. */
+static int may_stage(struct load *l, struct prog *prog)
+{
+	const struct code *code = &prog->code;
+	uint32_t i;
+
+	for (i = 0; i < code->nr_helper; i++) {
+		prog->may |= code->helper[i]->may;
+		if (code->helper[i]->may & l->o.refuse_may)
+			return error_set(l->err, UEBPF_STAGE_LINK, UEBPF_E_HELPER, -EPERM, UINT32_MAX,
+					 "helper %s may %s, which the load options refuse",
+					 code->helper[i]->name, may_text(code->helper[i]->may & l->o.refuse_may));
+	}
+	for (i = 0; i < code->nr_map; i++) {
+		prog->may |= code->map[i]->ops->may;
+		if (code->map[i]->ops->may & l->o.refuse_may)
+			return error_set(l->err, UEBPF_STAGE_LINK, UEBPF_E_MAP_TYPE, -EPERM, UINT32_MAX,
+					 "map %s (%s) may %s, which the load options refuse", code->map[i]->name,
+					 code->map[i]->ops->name,
+					 may_text(code->map[i]->ops->may & l->o.refuse_may));
+	}
+	return 0;
+}
+
+static int prepare_stage(struct load *l, struct prog *prog)
+{
+	return code_prepare(&prog->code, l->err);
+}
+
+static int ready_stage(struct load *l, struct prog *prog)
+{
+	const struct code *code = &prog->code;
+
+	prog->min_ctx = prog->type->host_size;
+	prog->packet = (prog->type->flags & TYPE_PACKET) != 0;
+	prog->metered = code->metered;
+	/* Helpers without side effects on the C library leave errno alone; the host's are not known. */
+	prog->keeps_errno = code->nr_helper == 0 && code->nr_map == 0;
+	prog->base.code = code;
+	helper_set_use(l->obj->helpers, code, 1);
+	return 0;
+}
+
+static int (*const stages[])(struct load *, struct prog *) = {
+	check_type, check_mode, link_stage, decode_stage, prepare_stage, may_stage, ready_stage
+};
+
+static int load_prog(struct load *l, struct prog *prog)
+{
+	size_t s;
+	int rc = 0;
+
+	memset(l->err, 0, sizeof(*l->err));
+	l->err->pc = UINT32_MAX;
+	for (s = 0; !rc && s < sizeof(stages) / sizeof(*stages); s++)
+		rc = stages[s](l, prog);
+	if (!rc)
+		return 0;
+	l->err->err = rc;
+	prog_blame(prog, l->err);
+	prog_unload(prog);
+	prog->error = mem_copy(object_host(l->obj), l->err, sizeof(*l->err));
+	prog->lost_error = !prog->error;
+	object_log(l->obj, UEBPF_LOG_WARN, "%s", l->err->text);
+	return rc;
+}
+
+static bool wanted(const struct load *l, const struct prog *prog)
+{
+	if (l->o.only)
+		return !strcmp(prog->name, l->o.only) || !strcmp(prog->section, l->o.only);
+	return !l->obj->image || !l->obj->image->progs[prog - l->obj->progs].optional;
+}
+
+static int load_progs(struct load *l)
+{
+	struct uebpf_object *obj = l->obj;
+	struct prog *first = NULL;
+	uint32_t i, tried = 0, good = 0;
+
+	for (i = 0; i < obj->nr_progs; i++) {
+		struct prog *prog = &obj->progs[i];
+
+		if (!wanted(l, prog))
+			continue;
+		tried++;
+		if (!load_prog(l, prog))
+			good++;
+		else if (!first)
+			first = prog;
+	}
+	if (good || (!tried && !l->o.only && obj->nr_progs))
+		return 0;
+	if (first)
+		return uebpf_prog_error(&first->base, l->err);
+	return error_set(l->err, UEBPF_STAGE_LINK, UEBPF_E_NO_PROGRAM, -ENOENT, UINT32_MAX,
+			 l->o.only ? "%s: the object has no program or section %s" :
+				     "%s: the object has no program%s", obj->name, l->o.only ? l->o.only : "");
+}
+
+/* ---- all of it ---- */
+
+static int load(struct load *l)
+{
+	struct uebpf_object *obj = l->obj;
+	int rc = check_options(l);
+
+	rc = rc ? rc : each_map(l, create_top);
+	rc = rc ? rc : each_map(l, fill_map);
+	rc = rc ? rc : each_map(l, freeze_map);
+	if (rc) {
+		drop_maps(obj);
+		return rc;
+	}
+	obj->loaded = true;
+	rc = load_progs(l);
+	rc = rc ? rc : each_map(l, fill_slots);
+	/* The instructions are in the decoded program now. */
+	mem_free(object_host(obj), obj->slots, (size_t)obj->nr_slots * 8);
+	obj->slots = NULL;
+	obj->nr_slots = 0;
+	return rc;
+}
+
+int uebpf_object_load(struct uebpf_object *obj, const struct uebpf_load_opts *opts, struct uebpf_error *err)
+{
+	struct uebpf_error local;
+	struct load l = { .obj = obj, .err = err ? err : &local };
+	int saved = errno, rc;
+
+	memset(l.err, 0, sizeof(*l.err));
+	if (!obj || options_copy(&l.o, sizeof(l.o), opts))
+		return error_set(l.err, UEBPF_STAGE_LINK, UEBPF_E_ARGUMENT, -EINVAL, UINT32_MAX,
+				 "loading needs an object and options whose size is set");
+	if (obj->loaded)
+		return error_set(l.err, UEBPF_STAGE_LINK, UEBPF_E_STATE, -EBUSY, UINT32_MAX,
+				 "%s is loaded already", obj->name);
+	l.o.mode = l.o.mode ? l.o.mode : obj->env->mode;
+	l.o.engine = l.o.engine ? l.o.engine : obj->env->engine;
+	l.o.policy = l.o.policy ? l.o.policy : obj->env->policy;
+	rc = load(&l);
+	if (rc && !l.err->object[0])
+		error_place(l.err, &(struct place){ .object = obj->name });
+	else if (!rc)
+		memset(l.err, 0, sizeof(*l.err));
+	errno = saved;
+	return rc;
+}

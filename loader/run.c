@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* run.c - running programs.  Everything here may be called in a signal handler, right after fork, on
+ * a small stack and by many threads: no lock, no allocation, no system call. */
+#include <errno.h>
+#include <string.h>
+#include "loader/object.h"
+
+/* The context of packet types: bounds in order, optional pointers filled in. */
+static int packet_ready(struct uebpf_packet *pkt, size_t len)
+{
+	if (!pkt || len < sizeof(*pkt) || pkt->size < sizeof(*pkt))
+		return -EINVAL;
+	if (!pkt->data_meta)
+		pkt->data_meta = pkt->data;
+	if (pkt->data > pkt->data_end || pkt->data_meta > pkt->data ||
+	    (uintptr_t)pkt->data_end - (uintptr_t)pkt->data > UINT32_MAX ||
+	    (pkt->head && pkt->head > pkt->data_meta) || (pkt->tail && pkt->tail < pkt->data_end))
+		return -EINVAL;
+	pkt->len = (uint32_t)(pkt->data_end - pkt->data);
+	return 0;
+}
+
+static int run_one(const struct prog *prog, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0)
+{
+	int rc, saved;
+
+	if (__builtin_expect(!prog->base.code, 0))
+		return -ENOEXEC;
+	if (__builtin_expect(ctx_len < prog->min_ctx, 0))
+		return -EINVAL;
+	if (run && (run->size < sizeof(*run) || ((run->budget || run->abort) && !prog->metered)))
+		return run->size < sizeof(*run) ? -EINVAL : -EOPNOTSUPP;
+	if (prog->packet && (rc = packet_ready(ctx, ctx_len)) != 0)
+		return rc;
+	if (prog->keeps_errno)
+		return interp_run(prog->base.code, ctx, ctx_len, run, r0);
+	saved = errno;
+	rc = interp_run(prog->base.code, ctx, ctx_len, run, r0);
+	errno = saved;
+	return rc;
+}
+
+int uebpf_prog_run(const struct uebpf_prog *prog, void *ctx, size_t ctx_len, struct uebpf_run *run,
+		   uint64_t *r0)
+{
+	uint64_t unwanted;
+
+	return run_one(prog_of(prog), ctx, ctx_len, run, r0 ? r0 : &unwanted);
+}
+
+int uebpf_prog_trace(const struct uebpf_prog *base, void *ctx, size_t ctx_len, struct uebpf_run *run,
+		     uint64_t *r0, uebpf_trace_fn step, void *arg)
+{
+	const struct prog *prog = prog_of(base);
+	int saved = errno, rc;
+	uint64_t unwanted;
+
+	if (!base->code)
+		return -ENOEXEC;
+	if (!step || ctx_len < prog->min_ctx || (run && run->size < sizeof(*run)))
+		return -EINVAL;
+	if (!prog->code.checked)
+		return -EOPNOTSUPP;
+	rc = prog->packet ? packet_ready(ctx, ctx_len) : 0;
+	if (!rc)
+		rc = interp_trace(base->code, ctx, ctx_len, run, r0 ? r0 : &unwanted, step, arg);
+	errno = saved;
+	return rc;
+}
+
+int uebpf_prog_run_batch(const struct uebpf_prog *prog, void *base, size_t stride, size_t n,
+			 uint64_t *results, size_t *at)
+{
+	char *record = base;
+	uint64_t unwanted;
+	size_t i;
+	int rc;
+
+	for (i = 0; i < n; i++, record += stride) {
+		rc = run_one(prog_of(prog), record, stride, NULL, results ? &results[i] : &unwanted);
+		if (rc) {
+			if (at)
+				*at = i;
+			return rc;
+		}
+	}
+	return 0;
+}
+
+int uebpf_prog_run_records(const struct uebpf_prog *prog, const struct uebpf_record *records, size_t n,
+			   uint64_t *results, size_t *at)
+{
+	uint64_t unwanted;
+	size_t i;
+	int rc;
+
+	for (i = 0; i < n; i++) {
+		rc = run_one(prog_of(prog), records[i].data, records[i].len, NULL,
+			     results ? &results[i] : &unwanted);
+		if (rc) {
+			if (at)
+				*at = i;
+			return rc;
+		}
+	}
+	return 0;
+}
+
+uebpf_entry uebpf_prog_entry(const struct uebpf_prog *prog)
+{
+	(void)prog;
+	return NULL;		/* the interpreter has no bare entry */
+}
