@@ -144,8 +144,17 @@ UEBPF_API void uebpf_env_free(struct uebpf_env *env);
 typedef uint64_t (*uebpf_helper_fn)(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5,
 				    struct uebpf_call *call);
 /* id: a kernel number (contract taken from the built-in row), or 0 for the next free number from
- * 0x10000; name: how an object's extern function finds it; proto: the contract in C-like text, e.g.
- * "u64 (ctx, map, key, mem:size, size, scalar, cstr)"; NULL keeps the built-in row's contract.
+ * 0x10000; name: how an object's extern function finds it; NULL proto keeps the built-in row's contract.
+ * proto: the contract, "result (argument, ...)" with up to five arguments:
+ *   result: void, a number (u8 ... u64, s8 ... s64, int, long, scalar), value or value? (of the map
+ *     argument), mem:N or mem:N? (N bytes), mem? (as many as the alloc_size argument says), sock?
+ *   argument: a number; any; ctx; map; key, value, value_out (of the map before); mem, mem_out, mem_inout
+ *     (length in the next size or size0 argument; "mem:size" says the same), mem:N, mem_out:N (N bytes);
+ *     size (> 0), size0; alloc_size; cstr (constant string); func:loop|map_elem|dynptr|timer|vma; stack;
+ *     acquired; spin_lock; timer; dynptr[:local|ringbuf]; dynptr_out:local|ringbuf; sock; btf; kptr
+ *   "?" behind an argument allows NULL; a name may follow it: "u64 (ctx, mem:size data, size len, cstr)".
+ * A function must keep its contract (a value or mem result is memory of that size while the run lasts):
+ * the verifier believes it.  A bad contract is told with its column in *err.
  * Returns the id or -EINVAL, -EEXIST, -ENOMEM.  Objects opened later see it.  Any thread. */
 UEBPF_API int uebpf_env_add_helper(struct uebpf_env *env, uint32_t id, const char *name,
 				   const char *proto, uebpf_helper_fn fn, void *host,
@@ -306,6 +315,7 @@ struct uebpf_run {
 	uint32_t pc;			/* out, on fault: slot within the program */
 	uint32_t pad;
 	uint64_t address;		/* out, on -EFAULT: the address that was refused */
+	uint64_t cookie;		/* what the helper get_attach_cookie returns */
 };
 /* Runs `prog` on ctx (layout by its type; see docs/types.md).  Any thread, signal handlers too.
  * Returns 0 with *r0 set; -EFAULT bad access; -ETIME budget spent; -ECANCELED abort flag;
@@ -379,6 +389,16 @@ struct uebpf_packet {
 	uint32_t flow_keys_len;
 	void *sock;			/* the host's socket object, or NULL */
 	void *flow_keys;		/* struct bpf_flow_keys of flow_dissector programs, or NULL */
+	struct uebpf_tunnel *tunnel;	/* what the tunnel helpers read and write, or NULL */
+	uint64_t socket_cookie;		/* get_socket_cookie */
+	uint32_t socket_uid;		/* get_socket_uid, when socket_cookie is not 0 */
+	uint32_t pad;
+};
+/* Tunnel metadata of a packet; bytes as in the kernel's struct bpf_tunnel_key (linux/bpf.h). */
+struct uebpf_tunnel {
+	uint32_t key_len, opt_len;	/* bytes valid in key and opt; 0: the packet has none */
+	uint64_t flags;			/* BPF_F_x of skb_set_tunnel_key */
+	uint8_t key[64], opt[256];
 };
 enum uebpf_redirect { UEBPF_REDIRECT_NONE, UEBPF_REDIRECT_IFINDEX, UEBPF_REDIRECT_MAP, UEBPF_REDIRECT_PEER,
 		      UEBPF_REDIRECT_NEIGH, UEBPF_REDIRECT_CLONE };

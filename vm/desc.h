@@ -50,13 +50,13 @@ enum arg_kind {
 	ARG_KEY,		/* readable, key_size of the map argument */
 	ARG_VALUE,		/* readable, value_size of the map argument */
 	ARG_VALUE_OUT,		/* writable, value_size of the map argument; need not be initialised */
-	ARG_MEM,		/* readable memory, length in the next argument */
-	ARG_MEM_OUT,		/* writable memory, length in the next argument, need not be initialised */
-	ARG_MEM_INOUT,		/* readable and writable memory, length in the next argument */
+	ARG_MEM,		/* readable memory, length in the next ARG_SIZE or ARG_SIZE0 argument (arg_length) */
+	ARG_MEM_OUT,		/* writable memory, length the same way, need not be initialised */
+	ARG_MEM_INOUT,		/* readable and writable memory, length the same way */
 	ARG_FIXED,		/* readable memory of `size` bytes */
 	ARG_FIXED_OUT,		/* writable memory of `size` bytes, aligned to it when 4 or 8 */
-	ARG_SIZE,		/* length of the argument before, > 0 */
-	ARG_SIZE0,		/* length of the argument before, may be 0 */
+	ARG_SIZE,		/* length of the memory arguments before, > 0 */
+	ARG_SIZE0,		/* length of the memory arguments before, may be 0 */
 	ARG_ALLOC_SIZE,		/* constant: how much memory the result has */
 	ARG_CSTR,		/* constant NUL-terminated string in read-only memory */
 	ARG_FUNC,		/* a subprogram of this program, called back; `size`: enum callback */
@@ -84,7 +84,8 @@ enum ret_kind {
 	RET_MEM_OR_NULL,	/* memory of the ARG_ALLOC_SIZE argument's size, or `size` when non-zero */
 	RET_MEM,		/* memory of `size` bytes, never NULL */
 	RET_SOCK_OR_NULL, RET_BTF_OR_NULL, RET_BTF,
-	RET_NEVER		/* tail call: returns only on failure */
+	RET_NEVER,		/* tail call: returns only on failure */
+	RET_FIRST		/* the first argument */
 };
 struct ret { uint8_t kind, flags; uint16_t size; int64_t lo, hi; };
 enum ret_flags {
@@ -130,7 +131,19 @@ struct helper {
 	/* Writes instructions that do the same; r1-r5 in, r0 out.  Returns how many, 0 = no. */
 	int (*inliner)(const struct code *code, uint32_t pc, struct insn *out, int cap);
 	void *host;			/* uebpf_call_helper_host() */
+	/* Load-time test of a constant ARG_CSTR argument; size: value of the last size argument, when
+	 * known (else UINT64_MAX).  0, or -EINVAL with *why. */
+	int (*check)(const char *text, uint64_t size, const char **why);
 };
+enum { HELPER_INTERNAL = 0x7f000000 /* ids of the library's own rows; hosts count from 0x10000 */ };
+/* Index of the argument that holds the length of memory argument i; 5: none. */
+static inline unsigned arg_length(const struct helper *helper, unsigned i)
+{
+	do
+		i++;
+	while (i < 5 && helper->arg[i].kind != ARG_SIZE && helper->arg[i].kind != ARG_SIZE0);
+	return i;
+}
 /* Id of the call that replaces an instruction which cannot work here (a CO-RE relocation or weak
  * extern without target).  Binding accepts it, the verifier refuses it where it is reachable, a run
  * that reaches it ends with -ENOSYS and its pc. */

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* map.c - helpers on maps, through the operations of struct map_ops; knows no map type. */
+#include "helpers/families.h"
+
+enum { LOOP_LIMIT = 1 << 23, TAIL_LIMIT = 33, STORAGE_CREATE = 1 /* BPF_LOCAL_STORAGE_GET_F_CREATE */ };
+
+/* A checked run knows the values of the maps that its program names; those of a map that came out of
+ * another map become known when a lookup hands them out. */
+static void *hand_out(struct uebpf_call *call, const struct uebpf_map *map, void *value)
+{
+	uint32_t i;
+
+	if (!value || !call->code->checked || map->ops->traits & (MT_MAPS | MT_PROGS))
+		return value;
+	for (i = 0; i < call->code->nr_map; i++)
+		if (call->code->map[i] == map)
+			return value;
+	if (!call_may_access(call, (uintptr_t)value, map->value_size, ACCESS_READ))
+		call_add_region(call, value, map->value_size, ACCESS_READ | ACCESS_WRITE);
+	return value;
+}
+
+FN(map_lookup_elem)
+{
+	struct uebpf_map *map = ptr(r1);
+
+	if (!map->ops->lookup)
+		return 0;
+	return (uintptr_t)hand_out(call, map, map->ops->lookup(map, ptr(r2), call));
+}
+
+FN(map_lookup_percpu_elem)
+{
+	struct uebpf_map *map = ptr(r1);
+
+	if (!map->ops->lookup_cpu || (uint32_t)r3 >= map->cpu_slots)
+		return 0;
+	return (uintptr_t)hand_out(call, map, map->ops->lookup_cpu(map, ptr(r2), (uint32_t)r3));
+}
+
+FN(map_update_elem)
+{
+	struct uebpf_map *map = ptr(r1);
+
+	return map->ops->update ? (uint64_t)map->ops->update(map, ptr(r2), ptr(r3), r4, call)
+				: ERR(EOPNOTSUPP);
+}
+
+FN(map_delete_elem)
+{
+	struct uebpf_map *map = ptr(r1);
+
+	return map->ops->remove ? (uint64_t)map->ops->remove(map, ptr(r2)) : ERR(EOPNOTSUPP);
+}
+
+FN(map_push_elem)
+{
+	struct uebpf_map *map = ptr(r1);
+
+	return map->ops->push ? (uint64_t)map->ops->push(map, ptr(r2), r3) : ERR(EOPNOTSUPP);
+}
+
+FN(map_pop_elem)
+{
+	struct uebpf_map *map = ptr(r1);
+
+	return map->ops->pop ? (uint64_t)map->ops->pop(map, ptr(r2)) : ERR(EOPNOTSUPP);
+}
+
+FN(map_peek_elem)
+{
+	struct uebpf_map *map = ptr(r1);
+
+	return map->ops->peek ? (uint64_t)map->ops->peek(map, ptr(r2)) : ERR(EOPNOTSUPP);
+}
+
+/* ---- control flow ---- */
+
+FN(tail_call)
+{
+	struct uebpf_map *map = ptr(r2);
+	const struct uebpf_prog *prog;
+
+	if (!map->ops->prog || call->tails >= TAIL_LIMIT)
+		return ERR(ENOENT);
+	prog = map->ops->prog(map, (uint32_t)r3);
+	if (!prog || !prog->code)
+		return ERR(ENOENT);
+	call->tails++;
+	call->tail = prog->code;
+	return 0;
+}
+
+FN(loop)
+{
+	uint32_t n = (uint32_t)r1, i;
+
+	if (r4)
+		return ERR(EINVAL);
+	if (n > LOOP_LIMIT)
+		return ERR(E2BIG);
+	for (i = 0; i < n; i++)
+		if (call->callback(call, r2, i, r3, 0, 0, 0) || call->status)
+			return i + 1;
+	return i;
+}
+
+struct visit {
+	struct uebpf_call *call;
+	struct uebpf_map *map;
+	uint64_t fn, ctx;
+};
+
+static uint64_t visit_element(void *arg, void *key, void *value)
+{
+	struct visit *visit = arg;
+	struct uebpf_call *call = visit->call;
+	uint64_t stop;
+
+	if (call->code->checked && call_add_region(call, key, visit->map->key_size, ACCESS_READ))
+		return 1;
+	hand_out(call, visit->map, value);
+	stop = call->callback(call, visit->fn, (uintptr_t)visit->map, (uintptr_t)key, (uintptr_t)value,
+			      visit->ctx, 0);
+	if (call->code->checked)
+		call_drop_region(call, key);
+	return stop || call->status;
+}
+
+FN(for_each_map_elem)
+{
+	struct uebpf_map *map = ptr(r1);
+	struct visit visit = { .call = call, .map = map, .fn = r2, .ctx = r3 };
+
+	if (r4)
+		return ERR(EINVAL);
+	return map->ops->for_each ? (uint64_t)map->ops->for_each(map, visit_element, &visit, call)
+				  : ERR(EOPNOTSUPP);
+}
+
+/* ---- storages ---- */
+
+static uint64_t storage_get(struct uebpf_call *call, struct uebpf_map *map, uint64_t owner, uint64_t init,
+			    uint64_t flags)
+{
+	if (!owner || flags & ~(uint64_t)STORAGE_CREATE || !map->ops->storage)
+		return 0;
+	return (uintptr_t)hand_out(call, map,
+				   map->ops->storage(map, owner, ptr(init), flags & STORAGE_CREATE));
+}
+
+static uint64_t storage_delete(struct uebpf_map *map, uint64_t owner)
+{
+	if (!owner)
+		return ERR(EINVAL);
+	return map->ops->storage_remove ? (uint64_t)map->ops->storage_remove(map, owner)
+					: ERR(EOPNOTSUPP);
+}
+
+FN(task_storage_get)
+{
+	return storage_get(call, ptr(r1), r2, r3, r4);
+}
+
+FN(task_storage_delete)
+{
+	return storage_delete(ptr(r1), r2);
+}
+
+FN(sk_storage_get)
+{
+	return storage_get(call, ptr(r1), r2, r3, r4);
+}
+
+FN(sk_storage_delete)
+{
+	return storage_delete(ptr(r1), r2);
+}

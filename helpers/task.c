@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* task.c - time, chance, CPU and the identity of the running thread; each through the env's hooks. */
+#include <linux/bpf.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+#include "helpers/families.h"
+#include "helpers/task.h"
+#include "vm/self.h"
+
+#define NSEC UINT64_C(1000000000)
+#define TASK_MARK (UINT64_C(0x7a5c) << 48)
+
+/* ---- time ---- */
+
+static uint64_t clock_ns(struct uebpf_call *call, enum uebpf_clock which, clockid_t id)
+{
+	const struct uebpf_hooks *hooks = &call->env->hooks;
+	struct timespec now = { 0, 0 };
+
+	if (hooks->clock)
+		return hooks->clock(hooks->ctx, which);
+	clock_gettime(id, &now);
+	return (uint64_t)now.tv_sec * NSEC + (uint64_t)now.tv_nsec;
+}
+
+FN(ktime_get_ns)
+{
+	return clock_ns(call, UEBPF_CLOCK_MONOTONIC, CLOCK_MONOTONIC);
+}
+
+FN(ktime_get_boot_ns)
+{
+	return clock_ns(call, UEBPF_CLOCK_BOOTTIME, CLOCK_BOOTTIME);
+}
+
+FN(ktime_get_coarse_ns)
+{
+	return clock_ns(call, UEBPF_CLOCK_COARSE, CLOCK_MONOTONIC_COARSE);
+}
+
+FN(ktime_get_tai_ns)
+{
+	return clock_ns(call, UEBPF_CLOCK_TAI, CLOCK_TAI);
+}
+
+/* The kernel's counter starts five minutes before its 32-bit wrap; the coarse clock advances once a
+ * tick and its resolution is the tick. */
+FN(jiffies64)
+{
+	const struct uebpf_hooks *hooks = &call->env->hooks;
+	struct timespec tick = { 0, 0 };
+	uint64_t ns, hz;
+
+	if (hooks->clock)
+		return hooks->clock(hooks->ctx, UEBPF_CLOCK_JIFFIES);
+	clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
+	ns = tick.tv_nsec > 0 ? (uint64_t)tick.tv_nsec : NSEC / 250;
+	hz = (NSEC + ns / 2) / ns;
+	return (uint32_t)(-300 * (int64_t)hz) +
+	       clock_ns(call, UEBPF_CLOCK_COARSE, CLOCK_MONOTONIC_COARSE) / (NSEC / hz);
+}
+
+/* ---- chance ---- */
+
+FN(get_prandom_u32)
+{
+	const struct uebpf_hooks *hooks = &call->env->hooks;
+	struct self *self;
+	uint64_t x;
+
+	if (hooks->random)
+		return hooks->random(hooks->ctx);
+	self = self_get();
+	x = self->random += UINT64_C(0x9e3779b97f4a7c15);
+	x = (x ^ x >> 32) * UINT64_C(0xd6e8feb86659fd93);
+	return (uint32_t)(x >> 32);
+}
+
+/* ---- CPU ---- */
+
+/* glibc 2.35 keeps struct rseq of each thread at this offset from the thread pointer; the kernel writes
+ * the CPU's number there.  Weak: other C libraries do not have it. */
+extern const ptrdiff_t __rseq_offset __attribute__((weak));
+extern const unsigned int __rseq_size __attribute__((weak));
+struct rseq_head { uint32_t cpu_id_start, cpu_id; };
+
+uint32_t current_cpu(struct uebpf_call *call)
+{
+	const struct uebpf_hooks *hooks = &call->env->hooks;
+	int cpu;
+
+	if (hooks->cpu)
+		return hooks->cpu(hooks->ctx);
+#if defined(__x86_64__) || defined(__aarch64__)
+	if (&__rseq_size && __rseq_size) {
+		const volatile struct rseq_head *rseq =
+			(const void *)((char *)__builtin_thread_pointer() + __rseq_offset);
+
+		if ((int32_t)rseq->cpu_id >= 0)
+			return rseq->cpu_id;
+	}
+#endif
+	cpu = sched_getcpu();
+	return cpu < 0 ? 0 : (uint32_t)cpu;
+}
+
+FN(get_smp_processor_id)
+{
+	return current_cpu(call);
+}
+
+FN(get_numa_node_id)
+{
+	unsigned cpu = 0, node = 0;
+
+	if (call->env->hooks.cpu)	/* a replay has one node */
+		return 0;
+	return getcpu(&cpu, &node) ? 0 : node;
+}
+
+/* ---- identity ---- */
+
+FN(get_current_pid_tgid)
+{
+	const struct uebpf_hooks *hooks = &call->env->hooks;
+	struct uebpf_task task = { 0 };
+	const struct self *self;
+
+	if (hooks->task) {
+		hooks->task(hooks->ctx, &task);
+		return (uint64_t)task.tgid << 32 | task.pid;
+	}
+	self = self_get();
+	return (uint64_t)self->pid << 32 | self->tid;
+}
+
+/* Not cached: both can change in a live thread without our knowing. */
+FN(get_current_uid_gid)
+{
+	const struct uebpf_hooks *hooks = &call->env->hooks;
+	struct uebpf_task task = { 0 };
+
+	if (hooks->task) {
+		hooks->task(hooks->ctx, &task);
+		return (uint64_t)task.gid << 32 | task.uid;
+	}
+	return (uint64_t)getgid() << 32 | getuid();
+}
+
+FN(get_current_comm)
+{
+	const struct uebpf_hooks *hooks = &call->env->hooks;
+	struct uebpf_task task = { 0 };
+	uint32_t size = (uint32_t)r2, len;
+
+	if (hooks->task)
+		hooks->task(hooks->ctx, &task);
+	else
+		prctl(PR_GET_NAME, task.comm, 0ul, 0ul, 0ul);
+	task.comm[sizeof task.comm - 1] = 0;
+	len = (uint32_t)strlen(task.comm);
+	if (len >= size)
+		len = size - 1;
+	memcpy(ptr(r1), task.comm, len);
+	memset((char *)ptr(r1) + len, 0, size - len);
+	return 0;
+}
+
+uint64_t task_number(struct uebpf_call *call)
+{
+	const struct uebpf_hooks *hooks = &call->env->hooks;
+	struct uebpf_task task = { 0 };
+
+	if (!hooks->task)
+		return TASK_MARK | self_get()->tid;
+	hooks->task(hooks->ctx, &task);
+	return TASK_MARK | task.pid;
+}
+
+FN(get_current_task)
+{
+	return task_number(call);
+}
+
+FN(get_current_task_btf)
+{
+	return task_number(call);
+}
+
+FN(get_ns_current_pid_tgid)
+{
+	struct bpf_pidns_info info = { 0, 0 };
+	const struct self *self = self_get();
+	int saved = errno, err = -EINVAL;
+	struct stat st;
+
+	if (r4 == sizeof info && stat("/proc/self/ns/pid", &st) == 0 && (uint64_t)st.st_dev == r1 &&
+	    (uint64_t)st.st_ino == r2) {
+		info.pid = self->tid;
+		info.tgid = self->pid;
+		err = 0;
+	}
+	memset(ptr(r3), 0, (uint32_t)r4);
+	if (!err)
+		memcpy(ptr(r3), &info, sizeof info);
+	errno = saved;
+	return (uint64_t)(int64_t)err;
+}
+
+FN(get_attach_cookie)
+{
+	const struct uebpf_run *run = call->run;
+
+	return run && run->size >= offsetof(struct uebpf_run, cookie) + sizeof run->cookie ? run->cookie
+											    : 0;
+}
