@@ -2,7 +2,7 @@
 /* map.c - helpers on maps, through the operations of struct map_ops; knows no map type. */
 #include "helpers/families.h"
 
-enum { LOOP_LIMIT = 1 << 23, TAIL_LIMIT = 33, STORAGE_CREATE = 1 /* BPF_LOCAL_STORAGE_GET_F_CREATE */ };
+enum { LOOP_LIMIT = 1 << 23, STORAGE_CREATE = 1 /* BPF_LOCAL_STORAGE_GET_F_CREATE */ };
 
 /* A checked run knows the values of the maps that its program names; those of a map that came out of
  * another map become known when a lookup hands them out. */
