@@ -61,6 +61,24 @@ static int map_failed(struct load *l, uint32_t i)
 	return l->err->err;
 }
 
+static void drop_btf(const void *btf)
+{
+	btf_unref((struct btf *)btf);
+}
+
+/* Where a value holds its struct bpf_spin_lock, UINT32_MAX: nowhere. */
+static uint32_t spin_lock_off(const struct btf *btf, uint32_t value)
+{
+	struct btf_member m;
+	uint32_t i, id = btf_skip(btf, value);
+
+	for (i = 0; btf_is_composite(btf, id) && btf_member(btf, id, i, &m); i++)
+		if (!m.bits && m.bit_off % 8 == 0 && btf_is_composite(btf, btf_skip(btf, m.type)) &&
+		    !strcmp(btf_name(btf, btf_skip(btf, m.type)), "bpf_spin_lock"))
+			return m.bit_off / 8;
+	return UINT32_MAX;
+}
+
 /* `depth` ends a circle of templates, which a hostile object may hold. */
 static int create_map(struct load *l, uint32_t i, int depth)
 {
@@ -91,9 +109,12 @@ static int create_map(struct load *l, uint32_t i, int depth)
 	if (rc)
 		return map_failed(l, i);
 	if (obj->image->btf && (im->btf_key || im->btf_value)) {
-		map->btf = obj->image->btf;
+		map->btf = btf_ref(obj->image->btf);
+		map->btf_drop = drop_btf;
 		map->btf_key = im->btf_key;
 		map->btf_value = im->btf_value;
+		if (im->kind < IMAGE_MAP_DATA)
+			map->spin_lock_off = spin_lock_off(obj->image->btf, im->btf_value);
 	}
 	obj->maps[i] = map;
 	return 0;
@@ -171,7 +192,11 @@ static int fill_slots(struct load *l, uint32_t i)
 		if (map->ops->traits & MT_PROGS) {
 			const struct uebpf_prog *prog = &l->obj->progs[slot->target].base;
 
-			rc = prog->code ? uebpf_map_set_prog(map, slot->index, prog) : 0;
+			if (!prog->code)
+				object_log(l->obj, UEBPF_LOG_WARN, "%s: element %u of %s stays empty: %s cannot run",
+					   l->obj->name, slot->index, im->name, uebpf_prog_name(prog));
+			else
+				rc = uebpf_map_set_prog(map, slot->index, prog);
 		} else if (map->ops->traits & MT_MAPS) {
 			rc = map->ops->user_update(map, &slot->index, &l->obj->maps[slot->target], 0);
 		}

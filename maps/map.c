@@ -100,6 +100,8 @@ static void map_free(struct uebpf_map *map)
 		map->ops->fini(map);
 	storage_free(l);
 	uebpf_map_unref(map->inner);
+	if (map->btf_drop)
+		map->btf_drop(map->btf);
 	mem_free(host, l, map->ops->handle_size);
 	if (host->hold)
 		host->hold(host, -1);

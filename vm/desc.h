@@ -242,8 +242,9 @@ struct uebpf_map {
 	size_t bytes;
 	struct uebpf_env *env;
 	struct uebpf_map *inner;	/* template of map-in-map */
-	/* Where a global data map keeps names and types; owned by the loader's BTF, refcounted there. */
+	/* Names and types of keys and values: the loader's BTF, a reference that btf_drop gives back. */
 	const void *btf;
+	void (*btf_drop)(const void *btf);
 	uint32_t btf_key, btf_value;
 	uint32_t spin_lock_off;		/* offset of struct bpf_spin_lock in the value, UINT32_MAX: none */
 };
