@@ -41,7 +41,7 @@ ldflags := $(san_$(MODE)) $(LDFLAGS)
 
 # ---- library ----
 machine  := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
-has_jit  := $(filter x86_64,$(if $(findstring -m32,$(CFLAGS) $(CPPFLAGS)),i386,$(machine)))
+has_jit  := $(and $(wildcard jit/x86_64/*.c),$(filter x86_64,$(if $(findstring -m32,$(CFLAGS) $(CPPFLAGS)),i386,$(machine))))
 lib_src  := $(sort $(wildcard vm/*.c verifier/*.c jit/*.c helpers/*.c maps/*.c loader/*.c) \
 	$(if $(has_jit),$(wildcard jit/x86_64/*.c)))
 # A part that is left out has a file of its own that says so.
