@@ -1,0 +1,827 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* asm.c - text in clang's form to wire slots; the other direction is vm/text.c.
+ *
+ * One instruction a line; "name:" lines are labels; comments begin with //, # or ;.  What clang has no
+ * text for is written: r1 = map(N) ll, map_value(N, OFF) ll, map_fd(N) ll, map_value_fd(N, OFF) ll,
+ * btf_id(N, M) ll, func LABEL ll; call LABEL or call pc+N (a subprogram); call kfunc N.
+ * No check beyond what a field can hold: refusing programs is the decoder's. */
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "vm/code.h"
+
+enum { NAME_MAX_LEN = 63 };
+struct label { char name[NAME_MAX_LEN + 1]; uint32_t slot; };
+/* A field that waits for a label: jump offset (16 bits) or immediate. */
+struct fixup { char name[NAME_MAX_LEN + 1]; uint32_t slot, line, column; bool wide; };
+
+struct assembler {
+	const char *start, *at;		/* of the line; where reading stands */
+	uint32_t line;
+	uint8_t *slots;
+	uint32_t n, cap;
+	struct label *label;
+	uint32_t nr_label;
+	struct fixup *fixup;
+	uint32_t nr_fixup;
+	struct uebpf_error *err;
+	int failed;
+};
+
+static bool fail(struct assembler *a, const char *text)
+{
+	if (!a->failed) {
+		a->failed = error_set(a->err, UEBPF_STAGE_OPEN, UEBPF_E_SYNTAX, -EINVAL, a->n,
+				      "line %u, column %u: %s", a->line, (uint32_t)(a->at - a->start) + 1, text);
+		if (a->err) {
+			a->err->line = a->line;
+			a->err->column = (uint32_t)(a->at - a->start) + 1;
+		}
+	}
+	return false;
+}
+
+static bool no_memory(struct assembler *a)
+{
+	if (!a->failed)
+		a->failed = error_set(a->err, UEBPF_STAGE_OPEN, UEBPF_E_MEMORY, -ENOMEM, UINT32_MAX, "out of memory");
+	return false;
+}
+
+static bool grow(struct assembler *a, void **array, uint32_t n, size_t size)
+{
+	void *p;
+
+	if (n & (n - 1) || (n && n < 16))
+		return true;
+	p = realloc(*array, (n ? n * 2 : 16) * size);
+	if (!p)
+		return no_memory(a);
+	*array = p;
+	return true;
+}
+
+/* ---- tokens ---- */
+
+static void blanks(struct assembler *a)
+{
+	while (*a->at == ' ' || *a->at == '\t' || *a->at == '\r')
+		a->at++;
+}
+
+static bool ends(struct assembler *a)
+{
+	blanks(a);
+	return !*a->at || *a->at == '\n' || *a->at == '#' || *a->at == ';' || !strncmp(a->at, "//", 2);
+}
+
+static bool is_word(char c)
+{
+	return isalnum((unsigned char)c) || c == '_' || c == '.' || c == '$';
+}
+
+/* Takes `text` if it stands next; a word must end where it ends. */
+static bool take(struct assembler *a, const char *text)
+{
+	size_t len = strlen(text);
+
+	blanks(a);
+	if (strncmp(a->at, text, len) || (is_word(text[len - 1]) && is_word(a->at[len])))
+		return false;
+	a->at += len;
+	return true;
+}
+
+static bool need(struct assembler *a, const char *text)
+{
+	static const char *const said[] = { "(", ")", "[", "]", ",", "*", "=", "ll", "goto" };
+
+	if (take(a, text))
+		return true;
+	for (size_t i = 0; i < sizeof said / sizeof said[0]; i++)
+		if (!strcmp(said[i], text)) {
+			char why[24] = "expected ";
+
+			return fail(a, strcat(why, text));
+		}
+	return fail(a, "unexpected text");
+}
+
+static bool name(struct assembler *a, char out[NAME_MAX_LEN + 1])
+{
+	size_t len = 0;
+
+	blanks(a);
+	if (isdigit((unsigned char)*a->at))
+		return false;
+	while (is_word(a->at[len]))
+		len++;
+	if (!len || len > NAME_MAX_LEN)
+		return false;
+	memcpy(out, a->at, len);
+	out[len] = 0;
+	a->at += len;
+	return true;
+}
+
+/* A sign, blanks, then decimal or 0x digits that fit 64 bits. */
+static bool number(struct assembler *a, int64_t *value)
+{
+	const char *p;
+	bool minus = false;
+	uint64_t v = 0;
+	unsigned base = 10;
+
+	blanks(a);
+	p = a->at;
+	if (*p == '-' || *p == '+')
+		minus = *p++ == '-';
+	while (*p == ' ')
+		p++;
+	if (p[0] == '0' && (p[1] == 'x' || p[1] == 'X'))
+		base = 16, p += 2;
+	if (!isxdigit((unsigned char)*p))
+		return false;
+	for (; isalnum((unsigned char)*p); p++) {
+		unsigned digit = isdigit((unsigned char)*p) ? (unsigned)(*p - '0') :
+				 (unsigned)(tolower((unsigned char)*p) - 'a' + 10);
+
+		if (digit >= base)
+			return fail(a, "bad digit in a number");
+		if (v > (UINT64_MAX - digit) / base)
+			return fail(a, "the number does not fit 64 bits");
+		v = v * base + digit;
+	}
+	a->at = p;
+	*value = (int64_t)(minus ? 0 - v : v);
+	return true;
+}
+
+static bool need_number(struct assembler *a, int64_t lo, int64_t hi, int64_t *value)
+{
+	if (!number(a, value))
+		return fail(a, "expected a number");
+	if (*value < lo || *value > hi)
+		return fail(a, "the number does not fit its field");
+	return true;
+}
+
+/* 32-bit operands may be written unsigned; 64-bit ones are sign-extended, so that would be another value. */
+static bool need_imm(struct assembler *a, bool narrow, int32_t *imm)
+{
+	int64_t v;
+
+	if (!need_number(a, INT32_MIN, narrow ? (int64_t)UINT32_MAX : INT32_MAX, &v))
+		return false;
+	*imm = (int32_t)(uint32_t)v;
+	return true;
+}
+
+/* r0-r10 or w0-w10; *w tells which. */
+static bool reg(struct assembler *a, uint8_t *out, bool *w)
+{
+	const char *p;
+	unsigned v;
+
+	blanks(a);
+	p = a->at;
+	if ((*p != 'r' && *p != 'w') || !isdigit((unsigned char)p[1]))
+		return false;
+	v = (unsigned)(p[1] - '0');
+	if (isdigit((unsigned char)p[2]))
+		v = v * 10 + (unsigned)(p[2] - '0'), p++;
+	if (is_word(p[2]) || v > 10)
+		return false;
+	*w = *a->at == 'w';
+	*out = (uint8_t)v;
+	a->at = p + 2;
+	return true;
+}
+
+static bool need_reg(struct assembler *a, uint8_t *out, bool *w)
+{
+	return reg(a, out, w) || fail(a, "expected a register (r0-r10, w0-w10)");
+}
+
+/* ---- output ---- */
+
+static bool emit(struct assembler *a, struct raw_insn raw)
+{
+	if (a->n == a->cap) {
+		uint32_t cap = a->cap ? a->cap * 2 : 64;
+		uint8_t *p = realloc(a->slots, (size_t)cap * 8);
+
+		if (!p)
+			return no_memory(a);
+		a->slots = p;
+		a->cap = cap;
+	}
+	raw_store(a->slots + 8 * (size_t)a->n++, raw);
+	return true;
+}
+
+/* "+3", "-0x2" or a label: a distance for the slot that is emitted next, in off or (wide) imm. */
+static bool target(struct assembler *a, struct raw_insn *raw, bool wide)
+{
+	struct fixup f = { .slot = a->n, .line = a->line, .wide = wide };
+	int64_t v = 0;
+
+	blanks(a);
+	f.column = (uint32_t)(a->at - a->start) + 1;
+	if (*a->at == '+' || *a->at == '-') {
+		if (!need_number(a, wide ? INT32_MIN : INT16_MIN, wide ? INT32_MAX : INT16_MAX, &v))
+			return false;
+	} else if (name(a, f.name)) {
+		if (!grow(a, (void **)&a->fixup, a->nr_fixup, sizeof f))
+			return false;
+		a->fixup[a->nr_fixup++] = f;
+	} else {
+		return fail(a, "expected a label or +N or -N");
+	}
+	if (wide)
+		raw->imm = (int32_t)v;
+	else
+		raw->off = (int16_t)v;
+	if (take(a, "<"))	/* llvm-objdump's note of the symbol */
+		while (*a->at && *a->at != '\n' && *a->at++ != '>')
+			;
+	return true;
+}
+
+/* ---- operands ---- */
+
+static const struct { const char *name; uint8_t size; bool is_signed; } types[] = {
+	{ "u8", 1, false }, { "u16", 2, false }, { "u32", 4, false }, { "u64", 8, false },
+	{ "s8", 1, true }, { "s16", 2, true }, { "s32", 4, true },
+};
+
+/* "(u32 *)" after the first parenthesis: "u32 *)". */
+static bool pointer_type(struct assembler *a, uint8_t *size, bool *is_signed)
+{
+	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+		if (take(a, types[i].name)) {
+			*size = types[i].size;
+			*is_signed = types[i].is_signed;
+			return need(a, "*") && need(a, ")");
+		}
+	return fail(a, "expected a type: u8 u16 u32 u64 s8 s16 s32");
+}
+
+/* "r2 + 0x4" or "r2". */
+static bool place(struct assembler *a, uint8_t *base, int16_t *off)
+{
+	int64_t v = 0;
+	bool w;
+
+	if (!need_reg(a, base, &w))
+		return false;
+	blanks(a);
+	if ((*a->at == '+' || *a->at == '-') && !need_number(a, INT16_MIN, INT16_MAX, &v))
+		return false;
+	*off = (int16_t)v;
+	return true;
+}
+
+/* "(u32 *)(r2 + 0x4)". */
+static bool memory(struct assembler *a, uint8_t *size, bool *is_signed, uint8_t *base, int16_t *off)
+{
+	return need(a, "(") && pointer_type(a, size, is_signed) && need(a, "(") && place(a, base, off) &&
+	       need(a, ")");
+}
+
+static enum op sized(enum op b, enum op h, enum op w, enum op dw, uint8_t size)
+{
+	return size == 1 ? b : size == 2 ? h : size == 4 ? w : dw;
+}
+
+/* ---- statements ---- */
+
+/* The row with this operator text among ALU or jump rows: base form is 64_K, then 64_X, 32_K, 32_X. */
+static enum op operator_row(struct assembler *a, bool jump)
+{
+	static const struct { const char *text; enum op op; bool jump; } rows[] = {
+#define ALU(n, c, o, t, e) { t, OP_##n##64_K, false },
+#define JCC(n, c, t, e) { t, OP_##n##64_K, true },
+#include "vm/isa.def"
+	};
+	const char *best = NULL;
+	enum op op = OP_BAD;
+
+	blanks(a);
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		size_t len = strlen(rows[i].text);
+
+		if (rows[i].jump == jump && !strncmp(a->at, rows[i].text, len) && (!best || len > strlen(best))) {
+			best = rows[i].text;
+			op = rows[i].op;
+		}
+	}
+	if (best)
+		a->at += strlen(best);
+	else
+		fail(a, jump ? "expected a comparison" : "expected an operator");
+	return op;
+}
+
+/* Completes an ALU or jump row with its second operand. */
+static bool operand(struct assembler *a, enum op row, bool w, struct raw_insn *raw)
+{
+	uint8_t src;
+	bool src_w;
+
+	if (reg(a, &src, &src_w)) {
+		if (src_w != w)
+			return fail(a, "operands of different width");
+		*raw = isa_wire((enum op)(row + (w ? 3 : 1)));
+		raw->src = src;
+		return true;
+	}
+	*raw = isa_wire((enum op)(row + (w ? 2 : 0)));
+	return need_imm(a, w, &raw->imm);
+}
+
+static bool jump_if(struct assembler *a)
+{
+	struct raw_insn raw = { 0 };
+	uint8_t dst;
+	enum op row;
+	bool w;
+
+	if (!need_reg(a, &dst, &w))
+		return false;
+	row = operator_row(a, true);
+	if (row == OP_BAD || !operand(a, row, w, &raw) || !need(a, "goto"))
+		return false;
+	raw.dst = dst;
+	return target(a, &raw, false) && emit(a, raw);
+}
+
+static bool call(struct assembler *a)
+{
+	struct raw_insn raw = isa_wire(OP_CALL);
+	int64_t v;
+
+	if (take(a, "kfunc")) {
+		raw = isa_wire(OP_CALL_KFUNC);
+		return need_imm(a, false, &raw.imm) && emit(a, raw);
+	}
+	blanks(a);
+	if (isdigit((unsigned char)*a->at) || *a->at == '-' || *a->at == '+') {
+		if (!need_number(a, INT32_MIN, UINT32_MAX, &v))
+			return false;
+		raw.imm = (int32_t)(uint32_t)v;
+		return emit(a, raw);
+	}
+	raw = isa_wire(OP_CALL_LOCAL);
+	if (!strncmp(a->at, "pc+", 3) || !strncmp(a->at, "pc-", 3))
+		a->at += 2;
+	return target(a, &raw, true) && emit(a, raw);
+}
+
+static bool store(struct assembler *a)
+{
+	struct raw_insn raw;
+	uint8_t size, base, src;
+	bool is_signed, w;
+	int16_t off;
+
+	if (!memory(a, &size, &is_signed, &base, &off) || !need(a, "="))
+		return false;
+	if (is_signed)
+		return fail(a, "stores have no sign: u8 u16 u32 u64");
+	if (reg(a, &src, &w)) {
+		raw = isa_wire(sized(OP_STX_B, OP_STX_H, OP_STX_W, OP_STX_DW, size));
+		raw.src = src;
+	} else {
+		raw = isa_wire(sized(OP_ST_B, OP_ST_H, OP_ST_W, OP_ST_DW, size));
+		if (!need_imm(a, size < 8, &raw.imm))
+			return false;
+	}
+	raw.dst = base;
+	raw.off = off;
+	return emit(a, raw);
+}
+
+static bool locked(struct assembler *a)
+{
+	static const struct { const char *text; enum op op; } rows[] = {
+#define ATOMIC(n, i, t, e) { t, OP_##n##64 },
+#include "vm/isa.def"
+	};
+	uint8_t size, base, src;
+	bool is_signed, w;
+	int16_t off;
+
+	if (!need(a, "*") || !memory(a, &size, &is_signed, &base, &off))
+		return false;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct raw_insn raw;
+
+		if (!take(a, rows[i].text))
+			continue;
+		if (size < 4 || is_signed)
+			return fail(a, "atomics work on u32 and u64");
+		raw = isa_wire((enum op)(rows[i].op + (size == 4)));
+		if (!need_reg(a, &src, &w))
+			return false;
+		raw.dst = base;
+		raw.src = src;
+		raw.off = off;
+		return emit(a, raw);
+	}
+	return fail(a, "expected += |= &= ^=");
+}
+
+static bool release(struct assembler *a)
+{
+	struct raw_insn raw;
+	uint8_t size, base, src;
+	bool is_signed, w;
+	int16_t off;
+
+	if (!need(a, "(") || !memory(a, &size, &is_signed, &base, &off) || !need(a, ",") ||
+	    !need_reg(a, &src, &w) || !need(a, ")"))
+		return false;
+	if (is_signed)
+		return fail(a, "store_release has no sign");
+	raw = isa_wire(sized(OP_STREL_B, OP_STREL_H, OP_STREL_W, OP_STREL_DW, size));
+	raw.dst = base;
+	raw.src = src;
+	raw.off = off;
+	return emit(a, raw);
+}
+
+/* ---- what may stand right of "r1 =" ---- */
+
+static bool fetch(struct assembler *a, uint8_t dst, bool w, enum op op64, bool typed)
+{
+	uint8_t size = w ? 4 : 8, base, src;
+	struct raw_insn raw;
+	bool is_signed, src_w;
+	int16_t off;
+
+	if (!need(a, "("))
+		return false;
+	if (typed ? !memory(a, &size, &is_signed, &base, &off) : !place(a, &base, &off))
+		return false;
+	if (!need(a, ",") || !need_reg(a, &src, &src_w))
+		return false;
+	if (op64 == OP_CMPXCHG64) {
+		if (src != 0 || dst != 0)
+			return fail(a, "cmpxchg compares with and returns r0");
+		if (!need(a, ",") || !need_reg(a, &src, &src_w))
+			return false;
+	} else if (src != dst) {
+		return fail(a, "the result comes back in the operand register");
+	}
+	raw = isa_wire((enum op)(op64 + (size == 4)));
+	raw.dst = base;
+	raw.src = src;
+	raw.off = off;
+	return need(a, ")") && emit(a, raw);
+}
+
+static bool is_fetch(struct assembler *a, uint8_t dst, bool w, bool *ok)
+{
+	static const struct { const char *text; enum op op; bool w, typed; } rows[] = {
+		{ "atomic_fetch_add", OP_FADD64, false, true }, { "atomic_fetch_or", OP_FOR64, false, true },
+		{ "atomic_fetch_and", OP_FAND64, false, true }, { "atomic_fetch_xor", OP_FXOR64, false, true },
+		{ "xchg_64", OP_XCHG64, false, false }, { "xchg32_32", OP_XCHG64, true, false },
+		{ "cmpxchg_64", OP_CMPXCHG64, false, false }, { "cmpxchg32_32", OP_CMPXCHG64, true, false },
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		if (take(a, rows[i].text)) {
+			*ok = fetch(a, dst, rows[i].w, rows[i].op, rows[i].typed);
+			(void)w;
+			return true;
+		}
+	return false;
+}
+
+static bool load(struct assembler *a, uint8_t dst)
+{
+	struct raw_insn raw;
+	uint8_t size, base;
+	bool is_signed, w;
+	int64_t v = 0;
+	int16_t off;
+
+	if (!need(a, "(") || !pointer_type(a, &size, &is_signed))
+		return false;
+	if (take(a, "skb")) {
+		if (dst || is_signed || size == 8)
+			return fail(a, "packet loads are r0 = *(u8, u16 or u32 *)skb[...]");
+		if (!need(a, "["))
+			return false;
+		if (reg(a, &base, &w)) {
+			raw = isa_wire(sized(OP_IND_B, OP_IND_H, OP_IND_W, OP_BAD, size));
+			raw.src = base;
+			blanks(a);
+			if ((*a->at == '+' || *a->at == '-') && !need_number(a, INT32_MIN, INT32_MAX, &v))
+				return false;
+			raw.imm = (int32_t)v;
+		} else {
+			raw = isa_wire(sized(OP_ABS_B, OP_ABS_H, OP_ABS_W, OP_BAD, size));
+			if (!need_imm(a, true, &raw.imm))
+				return false;
+		}
+		return need(a, "]") && emit(a, raw);
+	}
+	if (!need(a, "(") || !place(a, &base, &off) || !need(a, ")"))
+		return false;
+	raw = is_signed ? isa_wire(sized(OP_LD_SB, OP_LD_SH, OP_LD_SW, OP_BAD, size)) :
+			  isa_wire(sized(OP_LD_B, OP_LD_H, OP_LD_W, OP_LD_DW, size));
+	raw.dst = dst;
+	raw.src = base;
+	raw.off = off;
+	return emit(a, raw);
+}
+
+static bool acquire(struct assembler *a, uint8_t dst)
+{
+	struct raw_insn raw;
+	uint8_t size, base;
+	bool is_signed;
+	int16_t off;
+
+	if (!need(a, "(") || !memory(a, &size, &is_signed, &base, &off) || !need(a, ")"))
+		return false;
+	if (is_signed)
+		return fail(a, "load_acquire has no sign");
+	raw = isa_wire(sized(OP_LDACQ_B, OP_LDACQ_H, OP_LDACQ_W, OP_LDACQ_DW, size));
+	raw.dst = dst;
+	raw.src = base;
+	raw.off = off;
+	return emit(a, raw);
+}
+
+static bool cast(struct assembler *a, uint8_t dst)
+{
+	struct raw_insn raw;
+	int64_t to, from;
+	uint8_t src;
+	bool w;
+
+	if (!need(a, "(") || !need_reg(a, &src, &w) || !need(a, ",") || !need_number(a, 0, 1, &to) ||
+	    !need(a, ",") || !need_number(a, 0, 1, &from) || !need(a, ")"))
+		return false;
+	if (to == from)
+		return fail(a, "address spaces 0 and 1 are known");
+	raw = isa_wire(to ? OP_CAST_USER : OP_CAST_KERN);
+	raw.dst = dst;
+	raw.src = src;
+	return emit(a, raw);
+}
+
+static bool wide(struct assembler *a, uint8_t dst, enum op op, int32_t lo, int32_t hi)
+{
+	struct raw_insn raw = isa_wire(op);
+
+	raw.dst = dst;
+	raw.imm = lo;
+	return need(a, "ll") && emit(a, raw) && emit(a, (struct raw_insn){ .imm = hi });
+}
+
+static bool is_pseudo(struct assembler *a, uint8_t dst, bool *ok)
+{
+	static const struct { const char *text; enum op op; bool two; } rows[] = {
+		{ "map_fd", OP_LD_MAPFD, false }, { "map_value_fd", OP_LD_MAPVALFD, true },
+		{ "btf_id", OP_LD_BTFVAR, true }, { "map", OP_LD_MAP, false }, { "map_value", OP_LD_MAPVAL, true },
+	};
+	struct raw_insn raw = isa_wire(OP_LD_FUNC);
+	int64_t lo, hi = 0;
+
+	if (take(a, "func")) {
+		blanks(a);
+		if (!strncmp(a->at, "pc+", 3) || !strncmp(a->at, "pc-", 3))
+			a->at += 2;
+		*ok = target(a, &raw, true);
+		if (*ok) {
+			raw.dst = dst;
+			*ok = need(a, "ll") && emit(a, raw) && emit(a, (struct raw_insn){ 0 });
+		}
+		return true;
+	}
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		if (!take(a, rows[i].text))
+			continue;
+		*ok = need(a, "(") && need_number(a, INT32_MIN, INT32_MAX, &lo) &&
+		      (!rows[i].two || (need(a, ",") && need_number(a, INT32_MIN, UINT32_MAX, &hi))) &&
+		      need(a, ")") && wide(a, dst, rows[i].op, (int32_t)lo, (int32_t)(uint32_t)hi);
+		return true;
+	}
+	return false;
+}
+
+/* Rows on one register: swaps and negation; sign-extending moves. */
+static bool is_unary(struct assembler *a, uint8_t dst, bool w, bool *ok)
+{
+	static const struct { const char *text; enum op op, op32; bool move; } rows[] = {
+		{ "be16", OP_BE16, OP_BE16, false }, { "be32", OP_BE32, OP_BE32, false },
+		{ "be64", OP_BE64, OP_BE64, false }, { "le16", OP_LE16, OP_LE16, false },
+		{ "le32", OP_LE32, OP_LE32, false }, { "le64", OP_LE64, OP_LE64, false },
+		{ "bswap16", OP_BSWAP16, OP_BSWAP16, false }, { "bswap32", OP_BSWAP32, OP_BSWAP32, false },
+		{ "bswap64", OP_BSWAP64, OP_BSWAP64, false },
+		{ "(s8)", OP_MOVSB64_X, OP_MOVSB32_X, true }, { "(s16)", OP_MOVSH64_X, OP_MOVSH32_X, true },
+		{ "(s32)", OP_MOVSW64_X, OP_BAD, true }, { "-", OP_NEG64, OP_NEG32, false },
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		const char *back = a->at;
+		struct raw_insn raw;
+		uint8_t src;
+		bool src_w;
+
+		if (!take(a, rows[i].text))
+			continue;
+		if (!reg(a, &src, &src_w)) {
+			a->at = back;	/* "-" began a number */
+			continue;
+		}
+		*ok = false;
+		raw = isa_wire(w ? rows[i].op32 : rows[i].op);
+		raw.dst = dst;
+		if (rows[i].move)
+			raw.src = src;
+		if (src_w != w)
+			fail(a, "operands of different width");
+		else if (!raw.code)
+			fail(a, "(s32) makes 64 bits: use r registers");
+		else if (!rows[i].move && src != dst)
+			fail(a, "this works on one register: both must be the same");
+		else
+			*ok = emit(a, raw);
+		return true;
+	}
+	return false;
+}
+
+static bool assign(struct assembler *a, uint8_t dst, bool w)
+{
+	struct raw_insn raw;
+	bool ok = false;
+	int64_t v;
+
+	if (is_unary(a, dst, w, &ok) || is_fetch(a, dst, w, &ok) || is_pseudo(a, dst, &ok))
+		return ok;
+	if (take(a, "*"))
+		return load(a, dst);
+	if (take(a, "load_acquire"))
+		return acquire(a, dst);
+	if (take(a, "addr_space_cast"))
+		return cast(a, dst);
+	blanks(a);
+	if (isdigit((unsigned char)*a->at) || *a->at == '-' || *a->at == '+') {
+		if (!number(a, &v))
+			return fail(a, "expected a number");
+		blanks(a);
+		if (!strncmp(a->at, "ll", 2))
+			return wide(a, dst, OP_LDDW, (int32_t)(uint32_t)v, (int32_t)(uint32_t)((uint64_t)v >> 32));
+		if (v < INT32_MIN || v > (w ? (int64_t)UINT32_MAX : INT32_MAX))
+			return fail(a, "the number does not fit 32 bits: write \"ll\" behind it");
+		raw = isa_wire(w ? OP_MOV32_K : OP_MOV64_K);
+		raw.imm = (int32_t)(uint32_t)v;
+	} else if (!operand(a, OP_MOV64_K, w, &raw)) {
+		return false;
+	}
+	raw.dst = dst;
+	return emit(a, raw);
+}
+
+static bool set_register(struct assembler *a)
+{
+	struct raw_insn raw;
+	uint8_t dst;
+	enum op row;
+	bool w;
+
+	if (!reg(a, &dst, &w))
+		return fail(a, "expected an instruction");
+	row = operator_row(a, false);
+	if (row == OP_BAD)
+		return false;
+	if (row == OP_MOV64_K)
+		return assign(a, dst, w);
+	if (!operand(a, row, w, &raw))
+		return false;
+	raw.dst = dst;
+	return emit(a, raw);
+}
+
+static bool statement(struct assembler *a)
+{
+	struct raw_insn raw;
+	bool w;
+
+	if (take(a, "exit"))
+		return emit(a, isa_wire(OP_EXIT));
+	if (take(a, "goto"))
+		return raw = isa_wire(OP_JA), target(a, &raw, false) && emit(a, raw);
+	if (take(a, "gotol"))
+		return raw = isa_wire(OP_JA32), target(a, &raw, true) && emit(a, raw);
+	if (take(a, "may_goto"))
+		return raw = isa_wire(OP_MAY_GOTO), target(a, &raw, false) && emit(a, raw);
+	if (take(a, "callx"))
+		return raw = isa_wire(OP_CALLX), need_reg(a, &raw.dst, &w) && emit(a, raw);
+	if (take(a, "call"))
+		return call(a);
+	if (take(a, "if"))
+		return jump_if(a);
+	if (take(a, "lock"))
+		return locked(a);
+	if (take(a, "store_release"))
+		return release(a);
+	if (take(a, "*"))
+		return store(a);
+	return set_register(a);
+}
+
+static bool label(struct assembler *a)
+{
+	const char *back = a->at;
+	struct label l = { .slot = a->n };
+
+	if (!name(a, l.name) || !take(a, ":")) {
+		a->at = back;
+		return false;
+	}
+	for (uint32_t i = 0; i < a->nr_label; i++)
+		if (!strcmp(a->label[i].name, l.name))
+			return fail(a, "this label exists already");
+	if (!grow(a, (void **)&a->label, a->nr_label, sizeof l))
+		return false;
+	a->label[a->nr_label++] = l;
+	return true;
+}
+
+static bool line(struct assembler *a)
+{
+	while (!ends(a) && label(a))
+		;
+	if (a->failed)
+		return false;
+	if (ends(a))
+		return true;
+	if (!statement(a))
+		return fail(a, "not understood");
+	return ends(a) || fail(a, "text after the instruction");
+}
+
+static bool resolve(struct assembler *a)
+{
+	for (uint32_t i = 0; i < a->nr_fixup; i++) {
+		struct fixup *f = &a->fixup[i];
+		uint8_t *at = a->slots + 8 * (size_t)f->slot;
+		struct raw_insn raw = raw_load(at);
+		const struct label *l = NULL;
+		int64_t v;
+
+		for (uint32_t k = 0; k < a->nr_label && !l; k++)
+			if (!strcmp(a->label[k].name, f->name))
+				l = &a->label[k];
+		a->line = f->line;
+		a->at = a->start + f->column - 1;	/* for the error's column only */
+		if (!l)
+			return fail(a, "no such label");
+		v = (int64_t)l->slot - f->slot - 1;
+		if (!f->wide && (v < INT16_MIN || v > INT16_MAX))
+			return fail(a, "the label is further than 16 bits reach: use gotol");
+		if (f->wide)
+			raw.imm = (int32_t)v;
+		else
+			raw.off = (int16_t)v;
+		raw_store(at, raw);
+	}
+	return true;
+}
+
+int asm_text(const char *text, void **out, uint32_t *n, struct uebpf_error *err)
+{
+	struct assembler a = { .start = text, .at = text, .err = err };
+	int saved = errno;
+	bool ok = true;
+
+	while (ok && *a.at) {
+		const char *end;
+
+		a.line++;
+		a.start = a.at;
+		ok = line(&a);
+		end = strchr(a.at, '\n');
+		a.at = end ? end + 1 : a.at + strlen(a.at);
+	}
+	if (ok)
+		ok = resolve(&a);
+	free(a.label);
+	free(a.fixup);
+	errno = saved;
+	if (!ok) {
+		free(a.slots);
+		return a.failed;
+	}
+	*out = a.slots;
+	*n = a.n;
+	return 0;
+}
