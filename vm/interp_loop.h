@@ -264,10 +264,13 @@ outside:	/* of the packet: the function ends with 0 */
 	if (e->call.status)
 		goto stop;
 	r[0] = 0;
+	goto leave;
 	CASE(EXIT) {
-		uint32_t depth = e->call.depth;
+		uint32_t depth;
 		const struct frame *f;
 
+leave:
+		depth = e->call.depth;
 		if (depth == bottom)
 			return r[0];
 		f = &e->frame[depth - 1];

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* arms.c - see arms.h. */
+#include "tests/util/arms.h"
+#include <errno.h>
+#include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+/* The portable dispatch, built beside the threaded one. */
+int interp_switch_run(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0);
+
+static void ignore_step(void *arg, uint32_t pc, const uint64_t regs[11], const char *insn)
+{
+	(void)arg, (void)pc, (void)regs, (void)insn;
+}
+
+static int traced(const struct code *code, void *ctx, size_t len, struct uebpf_run *run, uint64_t *r0)
+{
+	return interp_trace(code, ctx, len, run, r0, ignore_step, NULL);
+}
+
+const struct arm arms[] = {
+	{ "interp checked", true, NULL, interp_run, NULL, true },
+	{ "interp trusted", false, NULL, interp_run, NULL, false },
+	{ "interp metered", false, NULL, interp_run, NULL, true },
+	{ "switch checked", true, NULL, interp_switch_run, NULL, true },
+	{ "switch trusted", false, NULL, interp_switch_run, NULL, false },
+	{ "traced checked", true, NULL, traced, NULL, true },
+	{ "traced trusted", false, NULL, traced, NULL, false },
+};
+const size_t nr_arms = sizeof arms / sizeof arms[0];
+
+int arm_load(const struct arm *arm, struct code *code, const void *slots, uint32_t n,
+	     const struct prog_type *type, struct uebpf_error *err)
+{
+	int ret;
+
+	memset(code, 0, sizeof *code);
+	ret = code_decode(code, slots, n, NULL, 0, 1000000, err);
+	code->type = type;
+	code->helpers = &test_helpers;
+	code->checked = arm->checked;
+	code->metered = arm->metered;
+	ret = ret ? ret : code_prepare(code, err);
+	if (!ret && arm->ready)
+		ret = arm->ready(code, err);
+	if (ret)
+		code_free(code);
+	return ret;
+}
+
+void arm_free(const struct arm *arm, struct code *code)
+{
+	if (arm->done)
+		arm->done(code);
+	code_free(code);
+}
+
+/* ---- types ---- */
+
+const struct prog_type test_raw = { .name = "raw", .flags = TYPE_RAW };
+
+static const struct ctx_field packet_fields[] = {
+	{ .name = "data", .off = 0, .size = 4, .kind = CTX_PACKET, .access = ACCESS_READ,
+	  .host_off = offsetof(struct uebpf_packet, data), .host_size = sizeof(void *) },
+	{ .name = "data_end", .off = 4, .size = 4, .kind = CTX_PACKET_END, .access = ACCESS_READ,
+	  .host_off = offsetof(struct uebpf_packet, data_end), .host_size = sizeof(void *) },
+	{ .name = "data_meta", .off = 8, .size = 4, .kind = CTX_PACKET_META, .access = ACCESS_READ,
+	  .host_off = offsetof(struct uebpf_packet, data_meta), .host_size = sizeof(void *) },
+	{ .name = "mark", .off = 12, .size = 4, .kind = CTX_SCALAR, .access = ACCESS_READ | ACCESS_WRITE,
+	  .host_off = offsetof(struct uebpf_packet, mark), .host_size = 4, .narrow = 1 },
+};
+const struct prog_type test_packet = {
+	.name = "packet", .flags = TYPE_PACKET | TYPE_PACKET_WRITE | TYPE_LD_ABS, .ctx_size = 16,
+	.host_size = sizeof(struct uebpf_packet), .fields = packet_fields,
+	.nr_fields = sizeof packet_fields / sizeof packet_fields[0],
+};
+
+#define HOST(f) .host_off = offsetof(struct test_fields, f), .host_size = sizeof(((struct test_fields *)0)->f)
+static const struct ctx_field field_rows[] = {
+	{ .name = "wide", .off = 0, .size = 4, .access = ACCESS_READ, .narrow = 1, HOST(wide) },
+	{ .name = "small", .off = 4, .size = 4, .access = ACCESS_READ | ACCESS_WRITE, HOST(small) },
+	{ .name = "cb", .off = 8, .size = 4, .count = 4, .access = ACCESS_READ | ACCESS_WRITE, .narrow = 1,
+	  .host_off = offsetof(struct test_fields, cb), .host_size = 4 },
+	{ .name = "text", .off = 24, .size = 8, .kind = CTX_CSTR, .access = ACCESS_READ, HOST(text) },
+	{ .name = "mem", .off = 32, .size = 8, .kind = CTX_MEM, .access = ACCESS_READ, HOST(mem),
+	  .size_off = offsetof(struct test_fields, mem_len), .size_width = 8 },
+};
+const struct prog_type test_fields = {
+	.name = "fields", .ctx_size = 40, .host_size = sizeof(struct test_fields), .fields = field_rows,
+	.nr_fields = sizeof field_rows / sizeof field_rows[0],
+};
+
+const struct prog_type *test_type(const char *name)
+{
+	static const struct prog_type *const all[] = { &test_raw, &test_packet, &test_fields };
+
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+		if (!strcmp(all[i]->name, name))
+			return all[i];
+	return NULL;
+}
+
+/* ---- helpers ---- */
+
+#define HELPER(name) static uint64_t name(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, \
+					  struct uebpf_call *call)
+#define UNUSED (void)a, (void)b, (void)c, (void)d, (void)e, (void)call
+
+HELPER(gather) { UNUSED; return (a & 0xff) << 32 | (b & 0xff) << 24 | (c & 0xff) << 16 | (d & 0xff) << 8 | (e & 0xff); }
+HELPER(sum5) { UNUSED; return a + 2 * b + 3 * c + 5 * d + 7 * e; }
+
+/* SSE through an aligned local: faults when the engine calls with a stack that is not 16-aligned. */
+HELPER(aligned)
+{
+	UNUSED;
+#ifdef __SSE2__
+	volatile __m128i v = _mm_set_epi64x((long long)a, (long long)b);
+	__m128i w = _mm_add_epi64(v, v);
+
+	return (uint64_t)_mm_cvtsi128_si64(w) + (uint64_t)((uintptr_t)&v & 15);
+#else
+	return 2 * b;
+#endif
+}
+HELPER(failing) { UNUSED; call->status = -EPERM; call->address = a; return 1; }
+HELPER(sum_memory)
+{
+	uint64_t sum = 0;
+
+	UNUSED;
+	for (uint64_t i = 0; i < b; i++)
+		sum += ((const uint8_t *)(uintptr_t)a)[i];
+	return sum;
+}
+HELPER(fill_memory) { UNUSED; memset((void *)(uintptr_t)a, (int)c, (size_t)b); return b; }
+/* loop(n, fn, ctx, 0): as bpf_loop. */
+HELPER(loop)
+{
+	UNUSED;
+	for (uint64_t i = 0; i < a; i++)
+		if (call->callback(call, b, i, c, 0, 0, 0) || call->status)
+			return i + 1;
+	return a;
+}
+static uint8_t lent[32];
+HELPER(lend) { UNUSED; memset(lent, 0, sizeof lent); return a ? (uintptr_t)lent : 0; }
+HELPER(give_back) { UNUSED; return 0; }
+HELPER(garbage) { UNUSED; return 0xdeadbeefdeadbeefull; }
+HELPER(length_of) { UNUSED; return strlen((const char *)(uintptr_t)a); }
+/* tail(ctx, 0, index): the program in host[index], as bpf_tail_call. */
+HELPER(tail)
+{
+	const struct code *const *to = call->host;
+
+	UNUSED;
+	if (to && c < 4)
+		call->tail = to[c];
+	return (uint64_t)-EINVAL;
+}
+/* Overwrites every register that a callee may: r1-r5 are undefined afterwards. */
+HELPER(trash) { UNUSED; return a ^ b ^ c ^ d ^ e; }
+
+#define A(k) { .kind = ARG_##k }
+static const struct helper rows[] = {
+	{ 0x10001, "gather", gather, .arg = { A(ANY), A(ANY), A(ANY), A(ANY), A(ANY) } },
+	{ 0x10002, "sum5", sum5, .arg = { A(ANY), A(ANY), A(ANY), A(ANY), A(ANY) } },
+	{ 0x10003, "aligned", aligned, .arg = { A(ANY), A(ANY) } },
+	{ 0x10004, "failing", failing, .arg = { A(ANY) }, .flags = HF_MAY_FAULT },
+	{ 0x10005, "sum_memory", sum_memory, .arg = { A(MEM), A(SIZE) } },
+	{ 0x10006, "fill_memory", fill_memory, .arg = { A(MEM_OUT), A(SIZE0), A(ANY) } },
+	{ 0x10007, "loop", loop, .arg = { A(ANY), A(FUNC), { .kind = ARG_STACK, .flags = ARG_OR_NULL } },
+	  .flags = HF_CALLS_BACK | HF_NEEDS_CALL },
+	{ 0x10008, "absent", NULL, .arg = { A(ANY) } },
+	{ 0x10009, "lend", lend, .arg = { A(ALLOC_SIZE) }, .ret = { .kind = RET_MEM_OR_NULL, .flags = RET_ACQUIRES } },
+	{ 0x1000a, "give_back", give_back, .arg = { A(ACQUIRED) }, .ret = { .kind = RET_VOID }, .flags = HF_RELEASES },
+	{ 0x1000b, "garbage", garbage, .arg = { A(NONE) }, .ret = { .kind = RET_VOID } },
+	{ 0x1000c, "length_of", length_of, .arg = { A(CSTR) } },
+	{ 0x1000d, "tail", tail, .arg = { A(CTX), A(ANY), A(ANY) }, .ret = { .kind = RET_NEVER },
+	  .flags = HF_TAIL | HF_NEEDS_CALL },
+	{ 0x1000e, "trash", trash, .arg = { A(NONE) } },
+};
+const struct helper_table test_helpers = { .host = rows, .nr_host = sizeof rows / sizeof rows[0] };
+
+/* Until the maps floor is linked in: programs here have no maps. */
+__attribute__((weak)) struct uebpf_map *uebpf_map_ref(struct uebpf_map *map) { return map; }
+__attribute__((weak)) void uebpf_map_unref(struct uebpf_map *map) { (void)map; }

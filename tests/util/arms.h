@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* arms.h - every engine and mode that a case must run in; a new one is one row in arms.c.
+ * Also the small descriptors (types, helpers) that data-driven and generated programs run with. */
+#ifndef TESTS_UTIL_ARMS_H
+#define TESTS_UTIL_ARMS_H
+
+#include "vm/code.h"
+
+struct arm {
+	const char *name;
+	bool checked;
+	/* After code_prepare (compile ...); NULL: nothing to do.  -EOPNOTSUPP: not on this machine. */
+	int (*ready)(struct code *code, struct uebpf_error *err);
+	int (*run)(const struct code *code, void *ctx, size_t len, struct uebpf_run *run, uint64_t *r0);
+	void (*done)(struct code *code);	/* before code_free; NULL: nothing to do */
+	bool metered;		/* trusted arms that count steps */
+};
+extern const struct arm arms[];
+extern const size_t nr_arms;
+
+/* "raw", "packet" (xdp-like: data, data_end, data_meta; LD_ABS allowed), "fields"; NULL: unknown. */
+const struct prog_type *test_type(const char *name);
+extern const struct prog_type test_raw, test_packet, test_fields;
+/* Helpers 0x10001 ..., see arms.c. */
+extern const struct helper_table test_helpers;
+
+/* Host struct of "fields"; the program's view is in arms.c. */
+struct test_fields {
+	uint64_t wide;		/* view: 4 bytes at 0, read-only, narrow */
+	uint16_t small;		/* view: 4 bytes at 4, writable */
+	uint32_t cb[4];		/* view: array at 8, writable */
+	const char *text;	/* view: pointer at 24 */
+	const void *mem;	/* view: pointer at 32 */
+	uint64_t mem_len;
+};
+
+/* Decodes and prepares `slots` for an arm with the test types and helpers.  On error *code is freed. */
+int arm_load(const struct arm *arm, struct code *code, const void *slots, uint32_t n,
+	     const struct prog_type *type, struct uebpf_error *err);
+void arm_free(const struct arm *arm, struct code *code);
+
+#endif
