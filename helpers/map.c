@@ -4,29 +4,11 @@
 
 enum { LOOP_LIMIT = 1 << 23, STORAGE_CREATE = 1 /* BPF_LOCAL_STORAGE_GET_F_CREATE */ };
 
-/* A checked run knows the values of the maps that its program names; those of a map that came out of
- * another map become known when a lookup hands them out. */
-static void *hand_out(struct uebpf_call *call, const struct uebpf_map *map, void *value)
-{
-	uint32_t i;
-
-	if (!value || !call->code->checked || map->ops->traits & (MT_MAPS | MT_PROGS))
-		return value;
-	for (i = 0; i < call->code->nr_map; i++)
-		if (call->code->map[i] == map)
-			return value;
-	if (!call_may_access(call, (uintptr_t)value, map->value_size, ACCESS_READ))
-		call_add_region(call, value, map->value_size, ACCESS_READ | ACCESS_WRITE);
-	return value;
-}
-
 FN(map_lookup_elem)
 {
 	struct uebpf_map *map = ptr(r1);
 
-	if (!map->ops->lookup)
-		return 0;
-	return (uintptr_t)hand_out(call, map, map->ops->lookup(map, ptr(r2), call));
+	return map->ops->lookup ? (uintptr_t)map->ops->lookup(map, ptr(r2), call) : 0;
 }
 
 FN(map_lookup_percpu_elem)
@@ -35,7 +17,7 @@ FN(map_lookup_percpu_elem)
 
 	if (!map->ops->lookup_cpu || (uint32_t)r3 >= map->cpu_slots)
 		return 0;
-	return (uintptr_t)hand_out(call, map, map->ops->lookup_cpu(map, ptr(r2), (uint32_t)r3));
+	return (uintptr_t)map->ops->lookup_cpu(map, ptr(r2), (uint32_t)r3);
 }
 
 FN(map_update_elem)
@@ -86,8 +68,7 @@ FN(tail_call)
 	prog = map->ops->prog(map, (uint32_t)r3);
 	if (!prog || !prog->code)
 		return ERR(ENOENT);
-	call->tails++;
-	call->tail = prog->code;
+	call->tail = prog->code;	/* the engine counts, and goes there */
 	return 0;
 }
 
@@ -111,19 +92,24 @@ struct visit {
 	uint64_t fn, ctx;
 };
 
+/* A checked run may touch key and value while it is in the callback. */
 static uint64_t visit_element(void *arg, void *key, void *value)
 {
 	struct visit *visit = arg;
 	struct uebpf_call *call = visit->call;
+	bool checked = call->code->checked;
 	uint64_t stop;
 
-	if (call->code->checked && call_add_region(call, key, visit->map->key_size, ACCESS_READ))
-		return 1;
-	hand_out(call, visit->map, value);
+	if (checked) {
+		call_add_region(call, key, visit->map->key_size, ACCESS_READ);
+		call_add_region(call, value, visit->map->value_size, ACCESS_READ | ACCESS_WRITE);
+	}
 	stop = call->callback(call, visit->fn, (uintptr_t)visit->map, (uintptr_t)key, (uintptr_t)value,
 			      visit->ctx, 0);
-	if (call->code->checked)
+	if (checked) {
+		call_drop_region(call, value);
 		call_drop_region(call, key);
+	}
 	return stop || call->status;
 }
 
@@ -140,13 +126,11 @@ FN(for_each_map_elem)
 
 /* ---- storages ---- */
 
-static uint64_t storage_get(struct uebpf_call *call, struct uebpf_map *map, uint64_t owner, uint64_t init,
-			    uint64_t flags)
+static uint64_t storage_get(struct uebpf_map *map, uint64_t owner, uint64_t init, uint64_t flags)
 {
 	if (!owner || flags & ~(uint64_t)STORAGE_CREATE || !map->ops->storage)
 		return 0;
-	return (uintptr_t)hand_out(call, map,
-				   map->ops->storage(map, owner, ptr(init), flags & STORAGE_CREATE));
+	return (uintptr_t)map->ops->storage(map, owner, ptr(init), flags & STORAGE_CREATE);
 }
 
 static uint64_t storage_delete(struct uebpf_map *map, uint64_t owner)
@@ -159,7 +143,7 @@ static uint64_t storage_delete(struct uebpf_map *map, uint64_t owner)
 
 FN(task_storage_get)
 {
-	return storage_get(call, ptr(r1), r2, r3, r4);
+	return storage_get(ptr(r1), r2, r3, r4);
 }
 
 FN(task_storage_delete)
@@ -169,7 +153,7 @@ FN(task_storage_delete)
 
 FN(sk_storage_get)
 {
-	return storage_get(call, ptr(r1), r2, r3, r4);
+	return storage_get(ptr(r1), r2, r3, r4);
 }
 
 FN(sk_storage_delete)

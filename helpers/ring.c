@@ -24,10 +24,8 @@ static void *reserve(struct uebpf_call *call, struct uebpf_map *map, uint64_t si
 	record = map->ops->reserve(map, size);
 	if (!record)
 		return NULL;
-	if (call->code->checked && call_add_region(call, record, (size_t)size, ACCESS_READ | ACCESS_WRITE)) {
-		map->ops->commit(map, record, 0, true);
-		return NULL;
-	}
+	if (call->code->checked)
+		call_add_region(call, record, (size_t)size, ACCESS_READ | ACCESS_WRITE);
 	call->hold[call->nr_hold++] = (struct call_hold){ drop_record, map, record };
 	return record;
 }
@@ -218,10 +216,9 @@ static long drain_sample(void *arg, void *data, uint32_t len)
 	bool checked = call->code->checked;
 	uint64_t stop;
 
-	if (checked && (call_add_region(call, &dyn, sizeof dyn, ACCESS_READ) ||
-			call_add_region(call, data, len, ACCESS_READ))) {
-		call_drop_region(call, &dyn);
-		return 1;
+	if (checked) {	/* args.c wants dynptrs writable; the data is not */
+		call_add_region(call, &dyn, sizeof dyn, ACCESS_READ | ACCESS_WRITE);
+		call_add_region(call, data, len, ACCESS_READ);
 	}
 	stop = call->callback(call, drain->fn, (uintptr_t)&dyn, drain->ctx, 0, 0, 0);
 	if (checked) {

@@ -83,7 +83,8 @@ static bool check_one(struct uebpf_call *call, const struct helper *helper, int 
 		      const struct uebpf_map *map)
 {
 	const struct arg *arg = &helper->arg[i];
-	uint64_t v = r[i + 1], len = i < 4 ? r[i + 2] : 0;
+	unsigned length = arg_length(helper, (unsigned)i);
+	uint64_t v = r[i + 1], len = length < 5 ? r[length + 1] : 0;
 
 	if (arg->flags & ARG_OR_NULL && !v)
 		return true;
