@@ -38,6 +38,8 @@ common := -std=c11 -D_GNU_SOURCE -I. -Wall -Wextra $(if $(filter 1,$(WERROR)),-W
 	-ffile-prefix-map=$(CURDIR)=. -fvisibility=hidden -fno-strict-aliasing \
 	$(CPPFLAGS) $(CFLAGS) $(san_$(MODE)) -DUEBPF_VERSION='"$(VERSION)"' -MMD -MP
 ldflags := $(san_$(MODE)) $(LDFLAGS)
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo '  $(1)')
 
 # ---- library ----
 machine  := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
@@ -55,28 +57,31 @@ all: $(BUILD)/libuebpf.a $(BUILD)/libuebpf.so $(if $(wildcard tools/*.c),$(BUILD
 
 $(BUILD)/obj/%.o: %.c VERSION
 	@mkdir -p $(@D)
-	$(CC) $(common) -fPIC -c -o $@ $<
+	$(call say,CC   $<)
+	$(Q)$(CC) $(common) -fPIC -c -o $@ $<
 
 # For tests and tools of this tree only: every name visible to the linker.
 $(inner): $(lib_obj)
 	@rm -f $@
-	$(AR) rcsD $@ $(lib_obj)
+	$(Q)$(AR) rcsD $@ $(lib_obj)
 
 # What users link: one object, only uebpf_ names (hidden ones made local).
 $(BUILD)/libuebpf.a: $(lib_obj)
+	$(call say,LINK $@)
 	@rm -f $@
-	$(CC) -r -nostdlib $(filter -m32 -m64,$(CFLAGS)) -o $(BUILD)/uebpf.o $(lib_obj)
-	$(OBJCOPY) --localize-hidden $(BUILD)/uebpf.o
-	$(AR) rcsD $@ $(BUILD)/uebpf.o
+	$(Q)$(CC) -r -nostdlib $(filter -m32 -m64,$(CFLAGS)) -o $(BUILD)/uebpf.o $(lib_obj)
+	$(Q)$(OBJCOPY) --localize-hidden $(BUILD)/uebpf.o
+	$(Q)$(AR) rcsD $@ $(BUILD)/uebpf.o
 
 $(BUILD)/libuebpf.so: $(lib_obj) libuebpf.map
-	$(CC) $(common) $(ldflags) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=libuebpf.map \
+	$(call say,LINK $@)
+	$(Q)$(CC) $(common) $(ldflags) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=libuebpf.map \
 		-Wl,-z,now -Wl,-z,relro -o $@ $(lib_obj) $(lib_libs)
-	ln -sf libuebpf.so $(BUILD)/$(SONAME)
+	$(Q)ln -sf libuebpf.so $(BUILD)/$(SONAME)
 
 $(BUILD)/uebpf.pc: uebpf.pc.in VERSION
 	@mkdir -p $(@D)
-	sed -e 's|@PREFIX@|$(PREFIX)|;s|@LIBDIR@|$(LIBDIR)|;s|@VERSION@|$(VERSION)|;s|@LIBS@|$(lib_libs)|' $< > $@
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|;s|@LIBDIR@|$(LIBDIR)|;s|@VERSION@|$(VERSION)|;s|@LIBS@|$(lib_libs)|' $< > $@
 
 # ---- the command; optional libraries are detected, their absence is named by the option ----
 optional = $(shell $(PKG_CONFIG) --exists $(1) 2>/dev/null && echo yes)
@@ -96,7 +101,8 @@ endif
 tool_obj := $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard tools/*.c)))
 $(tool_obj): common += $(tool_flags)
 $(BUILD)/uebpf-run: $(tool_obj) $(inner)
-	$(CC) $(common) $(ldflags) -o $@ $(tool_obj) $(inner) $(tool_libs) $(lib_libs) -lpthread -lm
+	$(call say,LINK $@)
+	$(Q)$(CC) $(common) $(ldflags) -o $@ $(tool_obj) $(inner) $(tool_libs) $(lib_libs) -lpthread -lm
 
 # ---- tests: tests/<folder>/<name>_test.c, one Check program each ----
 test_src  := $(sort $(wildcard tests/*/*_test.c))
@@ -106,13 +112,15 @@ test_libs := -lcheck -lsubunit -lm -lrt $(tool_libs) $(lib_libs) -lpthread -ldl
 $(test_util) $(test_bin): common += $(tool_flags)
 $(test_bin): $(BUILD)/tests/%_test: tests/%_test.c $(test_util) $(inner)
 	@mkdir -p $(@D)
-	$(CC) $(common) $(ldflags) -o $@ $< $(test_util) $(inner) $(test_libs)
+	$(call say,TEST $@)
+	$(Q)$(CC) $(common) $(ldflags) -o $@ $< $(test_util) $(inner) $(test_libs)
 
 tests: $(test_bin)
 
 # ---- generated documents: fail in `make check` when stale ----
 $(BUILD)/gendoc: docs/gendoc.c $(inner)
-	$(CC) $(common) $(ldflags) -o $@ $< $(inner) $(lib_libs) -lpthread -lm
+	$(call say,LINK $@)
+	$(Q)$(CC) $(common) $(ldflags) -o $@ $< $(inner) $(lib_libs) -lpthread -lm
 docs-build: $(BUILD)/gendoc
 docs: $(BUILD)/gendoc
 	$(BUILD)/gendoc docs
