@@ -7,14 +7,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "helpers/helpers.h"
 #include "loader/env.h"
 #include "loader/loader.h"
 #include "vm/mem.h"
-
-/* helpers/helpers.h */
-extern const struct helper helpers_builtin[];
-extern const uint32_t helpers_nr;
-int helpers_parse_proto(const char *text, struct helper *helper, uint32_t *column, const char **why);
 
 enum { HOST_ID_FIRST = 0x10000, NAME_MAX_LEN = 63, CTX_MAX = 65535 };
 
