@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* run.c - what happens around and beneath a compiled run: building its state, the long way of
+ * checked accesses and helper calls, callbacks and tail calls.  Nothing here depends on the machine. */
+#include <errno.h>
+#include <string.h>
+#include "jit/state.h"
+
+/* ---- windows ---- */
+
+static void set_limits(uint64_t limit[4], uint64_t len, bool allowed)
+{
+	for (int k = 0; k < 4; k++)
+		limit[k] = allowed && len >= 1u << k ? len - (1u << k) + 1 : 0;
+}
+
+static void open_window(struct jit_window *w, uint64_t lo, uint64_t hi, uint32_t access)
+{
+	w->lo = lo;
+	set_limits(w->read, hi - lo, access & ACCESS_READ);
+	set_limits(w->write, hi - lo, access & ACCESS_WRITE);
+}
+
+static void close_free_windows(struct jit_state *state)
+{
+	for (uint32_t k = WINDOW_FREE; k < state->jit->nr_window; k++)
+		memset(&state->window[k], 0, sizeof state->window[k]);
+	state->stack_memo = 0;
+}
+
+static void open_own_windows(struct jit_state *state)
+{
+	const struct region *own = state->call.own;
+
+	open_window(&state->window[WINDOW_CTX], own[OWN_CTX].lo, own[OWN_CTX].hi, own[OWN_CTX].access);
+	open_window(&state->window[WINDOW_PACKET], own[OWN_PACKET].lo, own[OWN_PACKET].hi, own[OWN_PACKET].access);
+	close_free_windows(state);
+}
+
+void jit_forget(struct jit_state *state)
+{
+	close_free_windows(state);
+}
+
+static void set_stack_region(struct jit_state *state)
+{
+	struct region *r = &state->call.own[OWN_STACK];
+
+	*r = (struct region){ 0 };
+	if (state->frame_size)
+		*r = (struct region){ .lo = (uintptr_t)(state->stack_end -
+							(uint64_t)state->call.depth * state->frame_size),
+				      .hi = (uintptr_t)state->stack_end, .access = ACCESS_READ | ACCESS_WRITE };
+}
+
+static void remember(struct jit_state *state, struct jit_window *w, const struct region *r, uint64_t addr)
+{
+	if (r == &state->call.own[OWN_STACK]) {
+		/* One frame only, so that what ends with an inner frame is told by stack_memo. */
+		uint64_t below = (state->stack_end - 1 - addr) / state->frame_size;
+		uint64_t hi = state->stack_end - below * state->frame_size;
+
+		open_window(w, hi - state->frame_size, hi, r->access);
+		state->stack_memo = 1;
+	} else if (r->stride) {
+		uint64_t lo = addr - (addr - r->lo) % r->stride + r->first;
+
+		open_window(w, lo, lo + r->len, r->access);
+	} else {
+		open_window(w, r->lo, r->hi, r->access);
+	}
+}
+
+static uint32_t fault(struct jit_state *state, uint32_t insn, uint64_t addr)
+{
+	state->call.status = -EFAULT;
+	state->call.address = addr;
+	state->call.pc = insn;
+	return 2;
+}
+
+uint32_t jit_miss(struct jit_state *state, uint64_t addr, uint32_t index)
+{
+	const struct jit_site *site = &state->jit->site[index];
+	struct uebpf_call *call = &state->call;
+	const struct region *ctx = &call->own[OWN_CTX], *r;
+	bool translated, load = site->access == ACCESS_READ;
+
+	if (site->atomic && (addr & (site->size - 1u)))
+		return fault(state, site->insn, addr);
+	set_stack_region(state);
+	r = call_find_region(call, addr, site->size, site->access);
+	translated = !site->atomic && ctx->access & ACCESS_CTX && region_holds(ctx, addr, site->size) &&
+		     !(ctx->access & site->access);
+	if (r && site->window >= WINDOW_FREE)
+		remember(state, &state->window[site->window], r, addr);
+	if (r && !translated)
+		return 0;
+	if (translated && (load ? call_load(call, addr, site->size, &state->r[0]) :
+				  call_store(call, addr, site->size, state->r[1])))
+		return 1;
+	return fault(state, site->insn, addr);
+}
+
+/* ---- calls ---- */
+
+uint64_t jit_checked_call(struct jit_state *state, uint32_t index)
+{
+	struct uebpf_call *call = &state->call;
+	const struct insn *insn = &call->code->insn[index];
+	const struct helper *helper = call->code->helper[insn->off];
+	uint32_t gen = call->packet_gen, nr = call->nr_own, next = call->next_own;
+	uint64_t *r = state->r;
+
+	call->helper = helper;
+	set_stack_region(state);
+	r[0] = 0;
+	if (!call_check_args(call, helper, r))
+		return 0;
+	r[0] = ((uebpf_helper_fn)(intptr_t)insn->imm)(r[1], r[2], r[3], r[4], r[5], call);
+	if (call->status || call->tail)
+		return r[0];
+	call_returned(call, helper, r);
+	if (gen != call->packet_gen)
+		open_own_windows(state);
+	else if (nr != call->nr_own || next != call->next_own || helper->id >= 0x10000 ||
+		 helper->flags & (HF_RELEASES | HF_CALLS_BACK | HF_MOVES_PACKET | HF_TAIL | HF_UNLOCKS))
+		close_free_windows(state);
+	return r[0];
+}
+
+const void *jit_function(struct jit_state *state, uint64_t fn)
+{
+	const struct code *code = state->call.code;
+	uint64_t at = fn - (uintptr_t)code->insn;
+	const struct subprog *sub = NULL;
+
+	if (fn >= (uintptr_t)code->insn && at % sizeof(struct insn) == 0 && at / sizeof(struct insn) < code->n)
+		sub = code_sub_at(code, (uint32_t)(at / sizeof(struct insn)));
+	if (sub && sub->callback)
+		return state->jit->text + state->jit->sub_off[sub - code->sub];
+	state->call.status = -EFAULT;
+	state->call.address = fn;
+	return NULL;
+}
+
+static uint64_t run_callback(struct uebpf_call *call, uint64_t fn, uint64_t r1, uint64_t r2, uint64_t r3,
+			     uint64_t r4, uint64_t r5)
+{
+	struct jit_state *state = call->engine;
+	const uint64_t args[5] = { r1, r2, r3, r4, r5 };
+	const struct helper *helper = call->helper;
+	const struct code *code = call->code;
+	struct jit_code *jit = state->jit;
+	const void *entry = jit_function(state, fn);
+	uint32_t init = state->init;
+	uint64_t fp = state->fp, r0;
+
+	if (!entry)
+		return 0;
+	if (call->depth >= state->frames) {
+		call->status = -ELOOP;
+		return 0;
+	}
+	call->depth++;
+	state->init = 1u << 10 | 0x3e;
+	r0 = jit->callback(state, entry, args);
+	call->helper = helper;
+	state->init = init;
+	if (call->status)
+		return 0;
+	call->code = code;
+	state->jit = jit;
+	state->fp = fp;
+	call->depth--;
+	if (code->checked) {
+		set_stack_region(state);
+		close_free_windows(state);
+	}
+	return r0;
+}
+
+const void *jit_take_tail(struct jit_state *state)
+{
+	const struct code *to = call_take_tail(&state->call);
+
+	if (!to)
+		return NULL;
+	if (!to->jit || (to->checked && to->uses_stack && ((to->stack_size + 15) & ~15u) > state->frame_size)) {
+		state->call.status = to->jit ? -ELOOP : -EOPNOTSUPP;
+		return NULL;
+	}
+	state->jit = to->jit;
+	state->init = 1u << 10 | 1u << 1 | (to->type->flags & TYPE_RAW ? 1u << 2 : 0);
+	if (to->checked)
+		open_own_windows(state);
+	return to->jit->tail;
+}
+
+uint32_t jit_packet_load(struct jit_state *state, uint64_t r6, uint32_t off, uint32_t size)
+{
+	if (call_packet_load(&state->call, r6, (int32_t)off, size, &state->r[0]))
+		return 1;
+	state->r[0] = 0;
+	return state->call.status ? 2 : 0;
+}
+
+/* ---- a run ---- */
+
+static void begin_checked(struct jit_state *state, const struct code *code, uint8_t *stack, uint32_t size)
+{
+	state->frame_size = size;
+	state->stack_end = (uintptr_t)stack + (uint64_t)size * code->frames;
+	state->init = 1u << 10 | 1u << 1 | (code->type->flags & TYPE_RAW ? 1u << 2 : 0);
+	open_own_windows(state);
+}
+
+static uint64_t run_checked(struct jit_state *state, const struct code *code)
+{
+	uint32_t size = code->uses_stack ? (code->stack_size + 15) & ~15u : 0;
+	uint8_t stack[(size_t)size * code->frames + 16] __attribute__((aligned(16)));
+
+	begin_checked(state, code, stack, size);
+	return code->jit->full(state);
+}
+
+static uint64_t run_state(struct jit_state *state, const struct code *code)
+{
+	state->jit = code->jit;
+	state->call.callback = run_callback;
+	state->call.engine = state;
+	state->frames = code->frames;
+	state->frame_size = 0;
+	state->stack_memo = 0;
+	return code->checked ? run_checked(state, code) : code->jit->full(state);
+}
+
+/* A program that needs no state: only what call_begin would refuse is tested. */
+static int run_plain(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0)
+{
+	const struct prog_type *type = code->type;
+	uint64_t value;
+
+	if (!(type->flags & (TYPE_RAW | TYPE_OPEN)) && (ctx_len < type->host_size || (!ctx && type->host_size)))
+		return -EINVAL;
+	if (run) {
+		if (run->size && run->size < sizeof *run)
+			return -EINVAL;
+		if (run->budget || run->abort)
+			return -EOPNOTSUPP;
+		run->steps = run->pc = 0;
+		run->address = 0;
+	}
+	value = code->jit->plain(ctx, ctx_len, run ? run->host : NULL);
+	if (r0)
+		*r0 = value;
+	return 0;
+}
+
+static int run_full(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0)
+{
+	struct jit_state state;
+	uint64_t value;
+	int ret;
+
+	ret = call_begin(&state.call, code, ctx, ctx_len, run);
+	if (ret)
+		return ret;
+	value = run_state(&state, code);
+	ret = call_end(&state.call);
+	if (!ret && r0)
+		*r0 = value;
+	return ret;
+}
+
+int jit_run(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0)
+{
+	return code->jit->plain ? run_plain(code, ctx, ctx_len, run, r0) : run_full(code, ctx, ctx_len, run, r0);
+}
+
+uint64_t jit_run_bare(void *ctx, size_t len, void *host, struct jit_code *jit)
+{
+	struct jit_state state;
+	uint64_t value;
+
+	if (call_begin(&state.call, jit->code, ctx, len, NULL))
+		return 0;
+	state.call.host = host;
+	value = run_state(&state, jit->code);
+	return call_end(&state.call) ? 0 : value;
+}
+
+uebpf_entry jit_plain(const struct code *code)
+{
+	return code->jit ? code->jit->plain : NULL;
+}
+
+uebpf_entry jit_entry(const struct code *code)
+{
+	if (!code->jit || code->checked || code->metered)
+		return NULL;
+	return code->jit->plain ? code->jit->plain : code->jit->bare;
+}
+
+/* ---- many runs ---- */
+
+int jit_run_batch(const struct code *code, void *base, size_t stride, size_t n, uint64_t *results, size_t *at)
+{
+	const struct jit_code *jit = code->jit;
+	int ret = 0;
+
+	if (jit->batch && n && stride) {
+		const struct prog_type *type = code->type;
+
+		if (type->flags & TYPE_RAW || stride >= type->host_size) {
+			jit->batch(base, stride, results, results + n);
+			return 0;
+		}
+	}
+	for (size_t i = 0; i < n && !ret; i++) {
+		ret = jit_run(code, (char *)base + i * stride, stride, NULL, &results[i]);
+		if (ret && at)
+			*at = i;
+	}
+	return ret;
+}
+
+int jit_run_records(const struct code *code, const struct uebpf_record *records, size_t n,
+		    uint64_t *results, size_t *at)
+{
+	const struct jit_code *jit = code->jit;
+	const struct prog_type *type = code->type;
+	int ret = 0;
+
+	if (jit->batch && n && type->flags & TYPE_RAW) {
+		jit->batch((void *)(uintptr_t)records, 0, results, results + n);
+		return 0;
+	}
+	for (size_t i = 0; i < n && !ret; i++) {
+		ret = jit_run(code, records[i].data, records[i].len, NULL, &results[i]);
+		if (ret && at)
+			*at = i;
+	}
+	return ret;
+}
+
+size_t jit_code_bytes(const struct code *code) { return code->jit ? code->jit->bytes : 0; }

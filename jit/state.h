@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* state.h - the state of one compiled run, as C and machine code share it, and what a compiled
+ * program keeps.  Backend-neutral: a backend addresses the fields by offsetof. */
+#ifndef UEBPF_JIT_STATE_H
+#define UEBPF_JIT_STATE_H
+
+#include "jit/backend.h"
+
+/* What checked code compares an address with.  An access of `size` bytes at `addr` is inside when
+ * addr - lo < limit[log2(size)]; limits of a region that is absent or too small are 0. */
+struct jit_window { uint64_t lo; uint64_t read[4], write[4]; };
+
+/* The first windows are for what the compiler can tell of a base register: the program's context and
+ * packet.  The others belong to pointers of unknown kind and remember the region that was last hit
+ * through them.  The current frame needs none: it is compared with the frame pointer. */
+enum { WINDOW_CTX, WINDOW_PACKET, WINDOW_FREE, WINDOWS = 24 };
+
+struct jit_state {
+	struct uebpf_call call;		/* first: helpers get its address */
+	struct jit_code *jit;		/* of the program that runs now */
+	uint64_t exit_sp;		/* stack pointer to return through when the run ends early */
+	uint64_t r[6];			/* arguments of a checked helper; r[0]: result of the miss path */
+	uint32_t init;			/* registers written (INIT_SET), checked code */
+	uint32_t verdict;		/* scratch of the miss path */
+	uint64_t fp;			/* guest's frame pointer at the last helper call, checked code */
+	uint64_t stack_end;		/* r10 of the first frame, checked code */
+	uint32_t frame_size, frames;	/* bytes of a frame; how many there are */
+	uint32_t stack_memo;		/* some window remembers a frame of the stack */
+	struct jit_window window[WINDOWS];
+};
+
+/* One checked access, for the miss path. */
+struct jit_site { uint32_t insn; uint8_t window, size, access, atomic; };
+
+struct jit_code {
+	struct vm_host *host;
+	struct jit_pages *pages;
+	uint8_t *text;			/* executable */
+	size_t bytes;
+	uint64_t (*plain)(void *ctx, size_t len, void *host);	/* NULL: needs a state */
+	uint64_t (*bare)(void *ctx, size_t len, void *host);	/* builds the state and calls full */
+	uint64_t (*full)(struct jit_state *state);
+	/* Runs the code at `entry` one frame deeper with args[0..4] in r1-r5. */
+	uint64_t (*callback)(struct jit_state *state, const void *entry, const uint64_t *args);
+	const void *tail;		/* where a tail call enters: machine code, not a C function */
+	/* Loops over records (results != end): from base in steps of stride; stride 0: base is an array
+	 * of struct uebpf_record.  NULL: batches run through C. */
+	void (*batch)(void *base, size_t stride, uint64_t *results, uint64_t *end);
+	uint8_t *map;			/* machine offset of each instruction: deltas, see code_map */
+	uint32_t map_bytes;
+	struct jit_site *site;
+	uint32_t nr_site;
+	uint32_t nr_window;		/* windows in use */
+	const struct code *code;
+	void *unwind;			/* registered frame information, NULL: none */
+	size_t unwind_bytes;
+	struct jit_debug *debug;	/* GDB's, NULL: not registered */
+	uint32_t *sub_off;		/* machine offset of each subprogram's prologue */
+	bool needs_state;
+};
+
+/* ---- called by machine code (run.c) ---- */
+/* A checked access missed its window: 0 it is good, go on; 1 done, a load's value is in r[0]; 2 fault. */
+uint32_t jit_miss(struct jit_state *state, uint64_t addr, uint32_t site);
+/* Checked helper call of instruction `insn`, arguments in r[1..5]. */
+uint64_t jit_checked_call(struct jit_state *state, uint32_t insn);
+/* A helper asked for a tail call: where to go on; NULL: after the call, or status is set. */
+const void *jit_take_tail(struct jit_state *state);
+/* LD_ABS, LD_IND: 1 the value is in r[0]; 0 outside the packet; 2 status is set. */
+uint32_t jit_packet_load(struct jit_state *state, uint64_t r6, uint32_t off, uint32_t size);
+/* Machine address of the function whose guest address is fn; NULL: status is set. */
+const void *jit_function(struct jit_state *state, uint64_t fn);
+/* A frame ended: windows that remember frames are emptied. */
+void jit_forget(struct jit_state *state);
+/* The bare entry of a program that needs a state. */
+uint64_t jit_run_bare(void *ctx, size_t len, void *host, struct jit_code *jit);
+
+#endif

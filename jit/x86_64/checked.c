@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* checked.c - run-time checks: accesses, steps, first reads of registers; and all out-of-line code.
+ *
+ * An access is compared with a window (jit/state.h): a region's address and the limit for its size.
+ * Which window is a guess made at compile time from where the base register came: a wrong guess costs
+ * a call of jit_miss, never safety.  Accesses based on r10 itself with a good offset need nothing. */
+#include <errno.h>
+#include "jit/x86_64/jc.h"
+#include "vm/mem.h"
+
+#define FIELD(f) x_at(STATE, (int32_t)offsetof(struct jit_state, f))
+#define CALL_FIELD(f) x_at(STATE, (int32_t)offsetof(struct jit_state, call.f))
+
+/* ---- what registers point to ---- */
+
+static uint8_t new_window(struct jc *c)
+{
+	uint8_t w = c->next_window;
+
+	c->next_window = w + 1 < WINDOWS ? w + 1 : WINDOW_FREE;
+	if (c->nr_window < w + 1u)
+		c->nr_window = w + 1u;
+	return w;
+}
+
+void enter_kinds(struct jc *c)
+{
+	if (!c->checked || !(c->flow.mark[c->i] & FLOW_TARGET))
+		return;
+	for (uint32_t k = 0; k < c->code->nr_sub; k++)
+		if (c->code->sub[k].start == c->i) {
+			memset(c->kind, KIND_UNKNOWN, sizeof c->kind);
+			c->kind[1] = k ? KIND_UNKNOWN : WINDOW_CTX;
+			c->kind[10] = KIND_FRAME;
+			return;
+		}
+	if (c->i && !flow_falls(c->in - 1) && c->kind_at[c->i][10] == KIND_FRAME)
+		memcpy(c->kind, c->kind_at[c->i], sizeof c->kind);
+}
+
+void track_kinds(struct jc *c)
+{
+	const struct insn *in = c->in;
+	uint32_t writes;
+
+	if (!c->checked)
+		return;
+	if (flow_is_jump(in) && (uint32_t)in->off > c->i && c->kind_at[in->off][10] != KIND_FRAME)
+		memcpy(c->kind_at[in->off], c->kind, sizeof c->kind);
+	writes = flow_writes(in);
+	if (!writes)
+		return;
+	switch (in->op) {
+	case OP_ADD64_K: case OP_SUB64_K:
+		return;
+	case OP_ADD64_X:	/* pointer + number or the other way round: the known one wins */
+		if (c->kind[in->dst] == KIND_UNKNOWN)
+			c->kind[in->dst] = c->kind[in->src];
+		return;
+	case OP_MOV64_X:
+		c->kind[in->dst] = c->kind[in->src];
+		return;
+	case OP_LD_W: {
+		const struct ctx_field *f = NULL;
+
+		if (c->kind[in->src] == WINDOW_CTX && in->off >= 0)
+			f = ctx_field_at(c->code->type, (uint32_t)in->off, 4, false);
+		c->kind[in->dst] = f && (f->kind == CTX_PACKET || f->kind == CTX_PACKET_END) ?
+				   WINDOW_PACKET : KIND_UNKNOWN;
+		return;
+	}
+	case OP_CALL: case OP_CALL_TAIL: case OP_CALL_LOCAL: case OP_CALLX:
+		memset(c->kind, KIND_UNKNOWN, 6);
+		if (in->op == OP_CALL)
+			c->kind[0] = new_window(c);
+		return;
+	case OP_LD_MAPVAL:
+		c->kind[in->dst] = new_window(c);
+		return;
+	}
+	for (int r = 0; r < 10; r++)
+		if (writes >> r & 1)
+			c->kind[r] = KIND_UNKNOWN;
+}
+
+/* ---- accesses ---- */
+
+static int size_log(int size) { return size == 8 ? 3 : size == 4 ? 2 : size - 1; }
+
+static bool add_site(struct jc *c, const struct jit_site *site, uint32_t *index)
+{
+	if (c->nr_site == c->cap_site) {
+		uint32_t want = c->cap_site ? c->cap_site * 2 : 32;
+		struct jit_site *p = mem_resize(c->host, c->site, c->cap_site * sizeof *p, want * sizeof *p);
+
+		if (!p) {
+			c->no_memory = true;
+			return false;
+		}
+		c->site = p;
+		c->cap_site = want;
+	}
+	*index = c->nr_site;
+	c->site[c->nr_site++] = *site;
+	return true;
+}
+
+struct x_mem emit_guard(struct jc *c, int base, int32_t off, int size, uint32_t access, uint32_t *out)
+{
+	struct x_mem m = x_at(c->reg[base], off);
+	bool atomic = access & GUARD_ATOMIC;
+	struct jit_site site = { c->i, 0, (uint8_t)size, (uint8_t)access, atomic };
+	uint8_t kind = c->kind[base];
+	struct cold *cold;
+
+	*out = UNSET;
+	if (!c->checked)
+		return m;
+	if (base == 10 && off < 0 && off >= -(int32_t)c->code->stack_size && off + size <= 0 &&
+	    (!atomic || !(off & (size - 1))))
+		return m;
+	if (kind == KIND_UNKNOWN)
+		kind = c->kind[base] = new_window(c);
+	site.window = kind == KIND_FRAME ? WINDOW_CTX : kind;	/* a frame is not remembered from here */
+	cold = jc_cold(c, COLD_MISS);
+	if (!cold || !add_site(c, &site, &cold->site))
+		return m;
+	*out = (uint32_t)(cold - c->cold);
+	cold->reg = (uint8_t)base;
+	cold->disp = off;
+	cold->access = (uint8_t)access;
+	cold->flag = atomic;
+	if (atomic && size > 1) {
+		x_lea(&c->b, true, TMP, m);
+		x_test_k(&c->b, false, TMP, size - 1);
+		jc_jcc(c, CC_NE, cold->label);
+	}
+	if (kind == KIND_FRAME) {
+		x_lea(&c->b, true, TMP, x_at(c->reg[base], off + (int32_t)c->frame_size));
+		x_alu(&c->b, true, X_SUB, TMP, RBP);
+		x_alu_k(&c->b, true, X_CMP, TMP, (int32_t)c->frame_size - size);
+		jc_jcc(c, CC_A, cold->label);
+	} else {
+		int32_t w = (int32_t)(offsetof(struct jit_state, window) + kind * sizeof(struct jit_window));
+		int32_t limit = (access & ACCESS_WRITE ? (int32_t)offsetof(struct jit_window, write) :
+				 (int32_t)offsetof(struct jit_window, read)) + 8 * size_log(size);
+
+		if (off)
+			x_lea(&c->b, true, TMP, m);
+		else
+			x_mov(&c->b, true, TMP, c->reg[base]);
+		x_alu_load(&c->b, true, X_SUB, TMP, x_at(STATE, w));
+		x_alu_load(&c->b, true, X_CMP, TMP, x_at(STATE, w + limit));
+		jc_jcc(c, CC_AE, cold->label);
+	}
+	c->cold[*out].back = jc_here(c);
+	return m;
+}
+
+void emit_guard_end(struct jc *c, uint32_t cold, int load_reg)
+{
+	if (cold == UNSET || c->no_memory)
+		return;
+	c->cold[cold].size = (uint8_t)load_reg;
+	c->cold[cold].after = jc_here(c);
+}
+
+/* ---- steps, first reads ---- */
+
+void emit_charge(struct jc *c)
+{
+	struct cold *cold = jc_cold(c, COLD_BUDGET);
+	bool poll;
+
+	if (!cold)
+		return;
+	cold->value = (int32_t)c->in->imm;
+	x_alu_k(&c->b, true, X_SUB, LEFT, (int32_t)c->in->imm);
+	jc_jcc(c, CC_B, cold->label);
+	/* The flag can change at any time; asking at loop heads, on entry and after calls bounds the delay
+	 * and sees what a helper set. */
+	poll = c->i == c->code->sub[0].start || c->flow.mark[c->i] & FLOW_LOOP ||
+	       isa_op[c->in[-1].op].shape == SHAPE_CALL || c->cur_start == c->i;
+	if (!poll)
+		return;
+	x_load(&c->b, 8, false, TMP, CALL_FIELD(abort));
+	x_alu_mem_k(&c->b, 4, X_CMP, x_at(TMP, 0), 0);
+	cold = jc_cold(c, COLD_BUDGET);
+	if (!cold)
+		return;
+	cold->value = (int32_t)c->in->imm;
+	cold->flag = true;
+	jc_jcc(c, CC_NE, cold->label);
+}
+
+void emit_init_check(struct jc *c)
+{
+	x_test_mem_k(&c->b, 4, FIELD(init), 1 << c->in->dst);
+	emit_fault_if(c, CC_E, -EFAULT);
+}
+
+void emit_fault_if(struct jc *c, enum x_cc cc, int status)
+{
+	struct cold *cold = jc_cold(c, COLD_FAULT);
+
+	if (!cold)
+		return;
+	cold->value = status;
+	jc_jcc(c, cc, cold->label);
+}
+
+void emit_forget_if(struct jc *c, enum x_cc cc)
+{
+	struct cold *cold = jc_cold(c, COLD_FORGET);
+
+	if (!cold)
+		return;
+	jc_jcc(c, cc, cold->label);
+	c->cold[c->nr_cold - 1].after = jc_here(c);
+}
+
+/* ---- out of line ---- */
+
+static void cold_fault(struct jc *c, const struct cold *k)
+{
+	if (k->value)
+		x_store_k(&c->b, 4, CALL_FIELD(status), k->value);
+	/* The innermost place counts: a callback may have stopped before its caller. */
+	x_alu_mem_k(&c->b, 4, X_CMP, CALL_FIELD(pc), -1);
+	jc_jcc(c, CC_NE, c->abort_label);
+	x_store_k(&c->b, 4, CALL_FIELD(pc), (int32_t)k->insn);
+	jc_jmp(c, c->abort_label);
+}
+
+static void cold_miss(struct jc *c, const struct cold *k)
+{
+	const struct insn *in = &c->code->insn[k->insn];
+	uint8_t shape = isa_op[in->op].shape;
+
+	if (k->access & ACCESS_WRITE && !k->flag) {
+		struct x_mem value = x_at(STATE, (int32_t)offsetof(struct jit_state, r) + 8);
+
+		if (shape == SHAPE_STORE_K) {
+			emit_const(c, TMP, (uint64_t)in->imm);
+			x_store(&c->b, 8, value, TMP);
+		} else {
+			x_store(&c->b, 8, value, c->reg[in->src]);
+		}
+	}
+	x_lea(&c->b, true, TMP, x_at(c->reg[k->reg], k->disp));
+	x_mov_k(&c->b, TMP2, k->site, true);
+	jc_call(c, c->miss_label);
+	jc_jcc(c, CC_B, k->back);
+	if (k->size != NOREG) {
+		int size = isa_op[in->op].size;
+
+		if (isa_op[in->op].flags & OPF_SIGNED)	/* as the direct load extends */
+			x_load(&c->b, size, true, k->size, x_at(STATE, offsetof(struct jit_state, r)));
+		else
+			x_load(&c->b, 8, false, k->size, x_at(STATE, offsetof(struct jit_state, r)));
+	}
+	jc_jmp(c, k->after);
+}
+
+static void cold_div(struct jc *c, const struct cold *k)
+{
+	if (k->kind == COLD_DIV_MINUS && !k->flag)
+		x_unary(&c->b, k->wide, X_NEG, k->reg);
+	else if (k->kind == COLD_DIV_MINUS || !k->flag)
+		x_mov_k(&c->b, k->reg, 0, false);
+	else if (!k->wide)
+		x_mov(&c->b, false, k->reg, k->reg);
+	jc_jmp(c, k->after);
+}
+
+static void cold_budget(struct jc *c, const struct cold *k)
+{
+	x_alu_k(&c->b, true, X_ADD, LEFT, k->value);
+	x_store_k(&c->b, 4, CALL_FIELD(status), k->flag ? -ECANCELED : -ETIME);
+	x_store_k(&c->b, 4, CALL_FIELD(pc), (int32_t)k->insn);
+	jc_jmp(c, c->abort_label);
+}
+
+static const uint8_t volatile_regs[] = { RAX, RDI, RSI, RDX, RCX, R8, R9 };
+
+static void save_volatile(struct jc *c)
+{
+	for (unsigned i = 0; i < sizeof volatile_regs; i++)
+		x_push(&c->b, volatile_regs[i]);
+}
+
+static void load_volatile(struct jc *c)
+{
+	for (unsigned i = sizeof volatile_regs; i-- > 0; )
+		x_pop(&c->b, volatile_regs[i]);
+}
+
+static void cold_forget(struct jc *c, const struct cold *k)
+{
+	save_volatile(c);
+	x_push(&c->b, RAX);
+	x_mov(&c->b, true, RDI, STATE);
+	emit_call_c(c, (const void *)jit_forget);
+	x_pop(&c->b, RAX);
+	load_volatile(c);
+	jc_jmp(c, k->after);
+}
+
+/* TMP address, TMP2 site.  Returns with flags as after a comparison of the answer with 1. */
+static void emit_miss(struct jc *c)
+{
+	jc_room(c, 256);
+	jc_bind(c, c->miss_label);
+	save_volatile(c);
+	x_mov(&c->b, true, RDI, STATE);
+	x_mov(&c->b, true, RSI, TMP);
+	x_mov(&c->b, false, RDX, TMP2);
+	emit_call_c(c, (const void *)jit_miss);
+	x_store(&c->b, 4, FIELD(verdict), RAX);
+	load_volatile(c);
+	x_alu_mem_k(&c->b, 4, X_CMP, FIELD(verdict), 1);
+	jc_jcc(c, CC_A, c->abort_label);
+	x_ret(&c->b);
+}
+
+void emit_colds(struct jc *c)
+{
+	bool miss = false;
+
+	for (uint32_t i = 0; i < c->nr_cold && !c->no_memory; i++) {
+		struct cold *k = &c->cold[i];
+
+		jc_room(c, 128);
+		jc_bind(c, k->label);
+		c->reg[10] = k->fp;
+		miss |= k->kind == COLD_MISS;
+		switch ((enum cold_kind)k->kind) {
+		case COLD_FAULT: cold_fault(c, k); break;
+		case COLD_MISS: cold_miss(c, k); break;
+		case COLD_DIV_ZERO: case COLD_DIV_MINUS: cold_div(c, k); break;
+		case COLD_BUDGET: cold_budget(c, k); break;
+		case COLD_FORGET: cold_forget(c, k); break;
+		}
+	}
+	if (miss)
+		emit_miss(c);
+}

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* compile.c - one compilation from prepared code to running machine code. */
+#include <cpuid.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "jit/x86_64/jc.h"
+#include "vm/mem.h"
+
+enum { BATCH_LIMIT = 512, ROOM = 512 };
+
+const char *jit_arch(void) { return "x86-64"; }
+
+uint32_t backend_cpu(void)
+{
+	unsigned a, b, c, d, have = 0;
+
+	if (__get_cpuid(1, &a, &b, &c, &d) && c & 1u << 22)
+		have |= JIT_CPU_MOVBE;
+	if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) {
+		have |= b & 1u << 8 ? JIT_CPU_BMI2 : 0;
+		have |= c & 1u << 22 ? JIT_CPU_RDPID : 0;
+	}
+	return have;
+}
+
+/* ---- bodies ---- */
+
+static void frame_register(struct jc *c)
+{
+	c->reg[10] = c->cur->red_zone ? RSP : RBP;
+}
+
+void emit_body(struct jc *c, uint32_t index)
+{
+	const struct subprog *sub = &c->code->sub[index];
+
+	for (uint32_t i = sub->start; i < sub->end && !c->no_memory; i++) {
+		c->i = i;
+		c->in = &c->code->insn[i];
+		jc_room(c, ROOM);
+		enter_kinds(c);
+		if (c->flow.mark[i] & FLOW_LOOP && c->rules & RULE_ALIGN) {
+			jc_align(c, 32);
+			c->hits[JIT_RULE_ALIGN]++;
+		}
+		jc_bind(c, c->insn_label + i);
+		emit_insn(c);
+		track_kinds(c);
+	}
+}
+
+static void emit_sub(struct jc *c, uint32_t index)
+{
+	c->cur = &c->sub[index];
+	c->cur_start = c->i = c->code->sub[index].start;
+	frame_register(c);
+	jc_room(c, 1024);
+	jc_align(c, 16);
+	jc_bind(c, c->cur->entry);
+	if (!index && !c->state && c->flags & JIT_ENDBR)
+		x_endbr64(&c->b);
+	emit_prologue(c);
+	emit_body(c, index);
+}
+
+static uint32_t insn_labels(struct jc *c)
+{
+	uint32_t first = c->nr_label;
+
+	for (uint32_t i = 0; i < c->code->n && !c->no_memory; i++)
+		jc_label(c);
+	return first;
+}
+
+static bool wants_batch(const struct jc *c)
+{
+	return !c->state && c->sub[0].leaf && !c->sub[0].loops && c->code->sub[0].end <= BATCH_LIMIT;
+}
+
+struct plan { struct entries entry; uint32_t batch, end; uint32_t insn_label; };
+
+static void emit_all(struct jc *c, struct plan *plan)
+{
+	c->abort_label = jc_label(c);
+	c->miss_label = jc_label(c);
+	c->retpoline_label = jc_label(c);
+	c->retpoline_ret_label = jc_label(c);
+	plan->insn_label = c->insn_label = insn_labels(c);
+	plan->batch = UNSET;
+	for (uint32_t k = 0; k < c->code->nr_sub && !c->no_memory; k++)
+		emit_sub(c, k);
+	plan->end = jc_here(c);
+	if (c->no_memory)
+		return;
+	if (wants_batch(c)) {
+		c->insn_label = insn_labels(c);
+		if (c->no_memory)
+			return;
+		c->cur = c->sub;
+		frame_register(c);
+		emit_batch(c, &plan->batch);
+	}
+	if (c->state)
+		emit_entries(c, &plan->entry);
+	emit_colds(c);
+	if (c->flags & JIT_RETPOLINE)
+		emit_retpolines(c);
+}
+
+/* ---- the map from machine code back to instructions ---- */
+
+static uint32_t put_delta(uint8_t *to, uint32_t delta)
+{
+	if (delta < 255) {
+		if (to)
+			to[0] = (uint8_t)delta;
+		return 1;
+	}
+	if (to) {
+		to[0] = 255;
+		memcpy(to + 1, &delta, 4);
+	}
+	return 5;
+}
+
+static uint32_t encode_map(const struct jc *c, const uint32_t *inserted, uint32_t label, uint8_t *to)
+{
+	uint32_t bytes = 0, last = 0;
+
+	for (uint32_t i = 0; i < c->code->n; i++) {
+		uint32_t at = jc_pos(c, inserted, label + i);
+
+		bytes += put_delta(to ? to + bytes : NULL, at - last);
+		last = at;
+	}
+	return bytes;
+}
+
+uint32_t jit_map_next(const struct jit_code *jit, uint32_t *at, uint32_t *off)
+{
+	uint32_t delta = jit->map[*at];
+
+	if (delta == 255) {
+		memcpy(&delta, jit->map + *at + 1, 4);
+		*at += 4;
+	}
+	*at += 1;
+	return *off += delta;
+}
+
+bool jit_addr(const struct code *code, uintptr_t addr, uint32_t *slot)
+{
+	const struct jit_code *jit = code->jit;
+	uint32_t at = 0, off = 0, found = 0;
+
+	if (!jit || addr < (uintptr_t)jit->text || addr >= (uintptr_t)jit->text + jit->bytes)
+		return false;
+	for (uint32_t i = 0; i < code->n; i++) {
+		if (jit_map_next(jit, &at, &off) > addr - (uintptr_t)jit->text)
+			break;
+		found = i;
+	}
+	*slot = code->slot[found];
+	return true;
+}
+
+/* ---- putting it in place ---- */
+
+static int place(struct jc *c, const struct plan *plan)
+{
+	struct jit_code *jit = c->jit;
+	uint32_t *inserted = mem_array(c->host, c->nr_fix + 1, sizeof *inserted);
+	uint8_t *bytes = NULL, *at;
+	int err = -ENOMEM;
+
+	if (!inserted)
+		return err;
+	jit->bytes = jc_layout(c, inserted);
+	bytes = mem_alloc(c->host, jit->bytes);
+	jit->map_bytes = encode_map(c, inserted, plan->insn_label, NULL);
+	jit->map = mem_alloc(c->host, jit->map_bytes);
+	jit->sub_off = mem_array(c->host, c->code->nr_sub + 1, sizeof *jit->sub_off);
+	if (bytes && jit->map && jit->sub_off)
+		err = pages_reserve(jit->pages, jit->bytes, &at);
+	if (!err) {
+		encode_map(c, inserted, plan->insn_label, jit->map);
+		jc_copy(c, inserted, bytes);
+		err = pages_publish(jit->pages, at, bytes, jit->bytes);
+	}
+	if (!err) {
+		jit->text = at;
+		for (uint32_t k = 0; k < c->code->nr_sub; k++)
+			jit->sub_off[k] = jc_pos(c, inserted, c->sub[k].entry);
+		jit->sub_off[c->code->nr_sub] = jc_pos(c, inserted, plan->end);
+#define AT(label) ((void *)(at + jc_pos(c, inserted, (label))))
+		if (c->state) {
+			jit->full = AT(plan->entry.full);
+			jit->callback = AT(plan->entry.callback);
+			jit->tail = AT(plan->entry.tail);
+			jit->bare = AT(plan->entry.bare);
+		} else {
+			jit->plain = AT(c->sub[0].entry);
+		}
+		if (plan->batch != UNSET)
+			jit->batch = AT(plan->batch);
+#undef AT
+	}
+	mem_free(c->host, bytes, jit->bytes);
+	mem_free(c->host, inserted, (c->nr_fix + 1) * sizeof *inserted);
+	return err;
+}
+
+static void free_jc(struct jc *c)
+{
+	mem_free(c->host, c->base, c->cap);
+	mem_free(c->host, c->label, c->cap_label * sizeof *c->label);
+	mem_free(c->host, c->fix, c->cap_fix * sizeof *c->fix);
+	mem_free(c->host, c->cold, c->cap_cold * sizeof *c->cold);
+	mem_free(c->host, c->sub, c->code->nr_sub * sizeof *c->sub);
+	mem_free(c->host, c->site, c->cap_site * sizeof *c->site);
+	mem_free(c->host, c->kind_at, c->code->n * sizeof *c->kind_at);
+	flow_free(c->code, &c->flow);
+}
+
+void jit_free(struct code *code)
+{
+	struct jit_code *jit = code->jit;
+	struct vm_host *host = code->host;
+
+	if (!jit)
+		return;
+	if (jit->text)
+		pages_release(jit->pages, jit->text, jit->bytes);
+	mem_free(host, jit->map, jit->map_bytes);
+	mem_free(host, jit->sub_off, (code->nr_sub + 1) * sizeof *jit->sub_off);
+	mem_free(host, jit->site, jit->nr_site * sizeof *jit->site);
+	mem_free(host, jit, sizeof *jit);
+	code->jit = NULL;
+}
+
+size_t jit_memory(const struct code *code)
+{
+	const struct jit_code *jit = code->jit;
+
+	return jit ? sizeof *jit + jit->bytes + jit->map_bytes + jit->nr_site * sizeof *jit->site +
+		     (code->nr_sub + 1) * sizeof *jit->sub_off : 0;
+}
+
+static bool rule_off(const char *list, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (const char *at = list; at && *at; at += strspn(at, ", ")) {
+		size_t len = strcspn(at, ", ");
+
+		if ((len == n && !memcmp(at, name, n)) || (len == 3 && !memcmp(at, "all", 3)))
+			return true;
+		at += len;
+	}
+	return false;
+}
+
+static uint64_t random_key(struct vm_host *host, const struct jc *c)
+{
+	uint64_t seed = (uintptr_t)c ^ (uintptr_t)c->code * 0x9e3779b97f4a7c15u;
+	unsigned lo, hi;
+
+	if (host)
+		seed ^= atomic_fetch_add_explicit(&host->random_state, 0x9e3779b97f4a7c15u, memory_order_relaxed);
+	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
+	return (seed ^ lo ^ (uint64_t)hi << 32) | 1;
+}
+
+static int fail(struct uebpf_error *err, int num, const char *what)
+{
+	return error_set(err, UEBPF_STAGE_JIT, num == -ENOMEM ? UEBPF_E_MEMORY : UEBPF_E_ABSENT, num, UINT32_MAX,
+			 "%s", what);
+}
+
+static int begin(struct jc *c)
+{
+	static const uint8_t home[11] = { RAX, RDI, RSI, RDX, RCX, R8, RBX, R13, R14, R15, RBP };
+
+	memcpy(c->reg, home, sizeof home);
+	c->exit_label = UNSET;
+	c->next_window = c->nr_window = WINDOW_FREE;
+	c->sub = mem_array(c->host, c->code->nr_sub, sizeof *c->sub);
+	if (!c->sub || flow_build(c->code, &c->flow))
+		return -ENOMEM;
+	if (c->checked) {
+		c->kind_at = mem_array(c->host, c->code->n, sizeof *c->kind_at);
+		if (!c->kind_at)
+			return -ENOMEM;
+	}
+	return plan_frames(c) ? 0 : -ENOMEM;
+}
+
+int jit_compile(struct code *code, const struct jit_opts *opts, struct uebpf_error *err)
+{
+	struct jc c = { .code = code, .host = code->host, .cpu = opts->cpu, .flags = opts->flags,
+			.metered = code->metered, .checked = code->checked };
+	struct plan plan;
+	int ret;
+
+	code->jit = mem_alloc(code->host, sizeof *code->jit);
+	if (!code->jit)
+		return fail(err, -ENOMEM, "out of memory");
+	*code->jit = (struct jit_code){ .host = code->host, .pages = opts->pages, .code = code };
+	c.jit = code->jit;
+	c.rules = (rule_off(opts->no_rules, "magic") ? 0 : RULE_MAGIC) |
+		  (rule_off(opts->no_rules, "align") ? 0 : RULE_ALIGN);
+	c.blind = random_key(code->host, &c);
+	ret = begin(&c);
+	if (!ret)
+		emit_all(&c, &plan);
+	if (c.no_memory)
+		ret = -ENOMEM;
+	if (!ret && c.unsupported)
+		ret = -EOPNOTSUPP;
+	if (!ret)
+		ret = place(&c, &plan);
+	if (!ret) {
+		code->jit->nr_window = c.nr_window;
+		code->jit->needs_state = c.state;
+		code->jit->site = c.nr_site ? mem_copy(code->host, c.site, c.nr_site * sizeof *c.site) : NULL;
+		code->jit->nr_site = c.nr_site;
+		if (c.nr_site && !code->jit->site) {
+			code->jit->nr_site = 0;
+			ret = -ENOMEM;
+		}
+	}
+	free_jc(&c);
+	if (!ret)
+		return 0;
+	jit_free(code);
+	if (ret == -EOPNOTSUPP)
+		return fail(err, ret, "the JIT has no code for an instruction of this program");
+	return fail(err, ret, ret == -ENOMEM ? "out of memory" :
+		    "the system denies executable memory; use the interpreter (--engine interp)");
+}

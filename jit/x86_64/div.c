@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* div.c - division and shifts, which x86 ties to rax, rdx and cl.
+ *
+ * Division by zero gives 0, modulo the dividend (RFC 9669 4.1); INT_MIN / -1 would trap, so a divisor
+ * of -1 is a negation.  Both tests jump to out-of-line code.  Division by a constant is a
+ * multiplication by its reciprocal (Granlund and Montgomery, "Division by invariant integers using
+ * multiplication", 1994). */
+#include "jit/x86_64/jc.h"
+
+static int host_live(const struct jc *c, int guest) { return live_after(c, guest); }
+
+/* ---- division by a variable ---- */
+
+static void cold_div(struct jc *c, enum cold_kind kind, struct form f, bool mod, struct cold **out)
+{
+	struct cold *cold = jc_cold(c, kind);
+
+	*out = cold;
+	if (!cold)
+		return;
+	cold->reg = f.d;
+	cold->wide = f.w;
+	cold->flag = mod;
+}
+
+static void save_xmm(struct jc *c, int xmm, int r) { x_rr(&c->b, X_W | X_66 | X_0F, 0x6e, xmm, r); }
+static void load_xmm(struct jc *c, int xmm, int r) { x_rr(&c->b, X_W | X_66 | X_0F, 0x7e, xmm, r); }
+
+static void divide(struct jc *c, struct form f, bool sign, bool mod)
+{
+	bool keep_rax = f.d != RAX && host_live(c, 0), keep_rdx = f.d != RDX && host_live(c, 3);
+	int by = f.s, at_rax = TMP, at_rdx = TMP2;
+
+	if (by == RAX || by == RDX || by == TMP) {
+		if (by != TMP)
+			x_mov(&c->b, true, TMP2, by);
+		else
+			at_rax = TMP2;	/* divisor stays in TMP */
+		if (by == RAX)
+			at_rax = TMP2, at_rdx = TMP;
+		if (by != TMP)
+			by = TMP2;
+	}
+	if (keep_rax && f.s != RAX)
+		x_mov(&c->b, true, at_rax, RAX);
+	if (keep_rdx && f.s != RDX) {
+		if (f.s == TMP)
+			save_xmm(c, 0, RDX);
+		else
+			x_mov(&c->b, true, at_rdx, RDX);
+	}
+	if (f.d != RAX)
+		x_mov(&c->b, true, RAX, f.d);
+	if (sign)
+		x_sign_rdx(&c->b, f.w);
+	else
+		x_alu(&c->b, false, X_XOR, RDX, RDX);
+	x_unary(&c->b, f.w, sign ? X_IDIV : X_DIV, by);
+	if (f.d != (mod ? RDX : RAX))
+		x_mov(&c->b, true, f.d, mod ? RDX : RAX);
+	if (keep_rax)
+		x_mov(&c->b, true, RAX, at_rax);
+	if (keep_rdx && f.s == TMP)
+		load_xmm(c, 0, RDX);
+	else if (keep_rdx)
+		x_mov(&c->b, true, RDX, at_rdx);
+}
+
+static void divide_tested(struct jc *c, struct form f, bool sign, bool mod)
+{
+	struct cold *zero, *minus = NULL;
+	uint32_t zero_at, minus_at = 0;
+
+	x_test(&c->b, f.w, f.s, f.s);
+	cold_div(c, COLD_DIV_ZERO, f, mod, &zero);
+	if (!zero)
+		return;
+	zero_at = (uint32_t)(zero - c->cold);
+	jc_jcc(c, CC_E, zero->label);
+	if (sign) {
+		x_alu_k(&c->b, f.w, X_CMP, f.s, -1);
+		cold_div(c, COLD_DIV_MINUS, f, mod, &minus);
+		if (!minus)
+			return;
+		minus_at = (uint32_t)(minus - c->cold);
+		jc_jcc(c, CC_E, minus->label);
+	}
+	divide(c, f, sign, mod);
+	c->cold[zero_at].after = jc_here(c);
+	if (sign)
+		c->cold[minus_at].after = c->cold[zero_at].after;
+}
+
+/* ---- division by a constant ---- */
+
+/* q = high half of (n * magic), shifted; `add`: magic has one bit more than the word. */
+struct magic { uint64_t m; unsigned shift; bool add; };
+
+static struct magic magic_for(uint64_t d, unsigned width)
+{
+	unsigned l = 64 - (unsigned)__builtin_clzll(d - 1);	/* ceil(log2 d), d > 1 */
+	unsigned __int128 two_l = (unsigned __int128)1 << l, num, m;
+	struct magic out;
+
+	/* m' = floor(2^width * (2^l - d) / d) + 1; the real multiplier is 2^width + m' */
+	num = (two_l - d) << width;
+	m = num / d + 1;
+	out = (struct magic){ (uint64_t)m, l, true };
+	/* Without the extra bit if a smaller shift is exact enough: try l - 1 downwards. */
+	for (unsigned s = l; s-- > 0; ) {
+		unsigned __int128 top = ((unsigned __int128)1 << (width + s)) / d + 1;
+
+		if (width + s >= 127 || top >> width)
+			continue;
+		if (top * d - ((unsigned __int128)1 << (width + s)) <= (unsigned __int128)1 << s)
+			return (struct magic){ (uint64_t)top, s, false };
+		break;
+	}
+	return out;
+}
+
+/* TMP = f.d / k for 32 bits; f.d stays.  Uses TMP2. */
+static void quotient32(struct jc *c, int d, uint32_t k)
+{
+	struct magic g = magic_for(k, 32);
+
+	x_mov(&c->b, false, TMP, d);
+	x_mov_k(&c->b, TMP2, (int64_t)(uint32_t)g.m, false);
+	x_imul(&c->b, true, TMP2, TMP);
+	if (!g.add) {
+		x_shift_k(&c->b, true, X_SHR, TMP2, 32 + g.shift);
+		x_mov(&c->b, false, TMP, TMP2);
+		return;
+	}
+	x_shift_k(&c->b, true, X_SHR, TMP2, 32);
+	x_alu(&c->b, false, X_SUB, TMP, TMP2);
+	x_shift_k(&c->b, false, X_SHR, TMP, 1);
+	x_alu(&c->b, false, X_ADD, TMP, TMP2);
+	if (g.shift > 1)
+		x_shift_k(&c->b, false, X_SHR, TMP, g.shift - 1);
+}
+
+/* TMP = f.d / k for 64 bits.  mul needs rax and rdx: kept in xmm registers when they are live. */
+static void quotient64(struct jc *c, int d, uint64_t k)
+{
+	struct magic g = magic_for(k, 64);
+	bool keep_rax = d == RAX || host_live(c, 0), keep_rdx = d == RDX || host_live(c, 3);
+
+	x_mov_k(&c->b, TMP, (int64_t)g.m, false);
+	if (keep_rax)
+		x_mov(&c->b, true, TMP2, RAX);
+	if (keep_rdx)
+		save_xmm(c, 0, RDX);
+	if (d != RAX)
+		x_mov(&c->b, true, RAX, d);
+	x_unary(&c->b, true, X_MUL, TMP);
+	x_mov(&c->b, true, TMP, RDX);
+	if (keep_rax)
+		x_mov(&c->b, true, RAX, TMP2);
+	if (keep_rdx)
+		load_xmm(c, 0, RDX);
+	if (!g.add) {
+		if (g.shift)
+			x_shift_k(&c->b, true, X_SHR, TMP, g.shift);
+		return;
+	}
+	x_mov(&c->b, true, TMP2, d);
+	x_alu(&c->b, true, X_SUB, TMP2, TMP);
+	x_shift_k(&c->b, true, X_SHR, TMP2, 1);
+	x_alu(&c->b, true, X_ADD, TMP, TMP2);
+	if (g.shift > 1)
+		x_shift_k(&c->b, true, X_SHR, TMP, g.shift - 1);
+}
+
+/* Unsigned, by k > 1. */
+static void reciprocal(struct jc *c, struct form f, bool mod)
+{
+	uint64_t k = f.w ? (uint64_t)f.k : (uint32_t)f.k;
+
+	c->hits[JIT_RULE_MAGIC]++;
+	if (!(k & (k - 1))) {
+		unsigned bit = (unsigned)__builtin_ctzll(k);
+
+		if (!mod) {
+			x_shift_k(&c->b, f.w, X_SHR, f.d, bit);
+		} else if (bit < 32) {
+			x_alu_k(&c->b, false, X_AND, f.d, (int32_t)(k - 1));
+		} else {	/* 2^63 as an immediate is INT64_MIN and its kin: clear the top bits */
+			x_shift_k(&c->b, true, X_SHL, f.d, 64 - bit);
+			x_shift_k(&c->b, true, X_SHR, f.d, 64 - bit);
+		}
+		return;
+	}
+	if (f.w)
+		quotient64(c, f.d, k);
+	else
+		quotient32(c, f.d, (uint32_t)k);
+	if (!mod) {
+		x_mov(&c->b, f.w, f.d, TMP);
+		return;
+	}
+	if (x_fits32((int64_t)k) || !f.w) {
+		x_imul_k(&c->b, f.w, TMP, TMP, (int32_t)k);
+	} else {
+		x_mov_k(&c->b, TMP2, (int64_t)k, false);
+		x_imul(&c->b, true, TMP, TMP2);
+	}
+	x_alu(&c->b, f.w, X_SUB, f.d, TMP);
+}
+
+void emit_divmod(struct jc *c, struct form f, bool sign, bool mod)
+{
+	int64_t k = f.w ? f.k : sign ? (int32_t)f.k : (int64_t)(uint32_t)f.k;
+
+	if (!f.imm) {
+		divide_tested(c, f, sign, mod);
+		return;
+	}
+	if (k == 0 && mod) {
+		if (!f.w)
+			x_mov(&c->b, false, f.d, f.d);
+	} else if (k == 0 || (mod && k == 1) || (mod && sign && k == -1)) {
+		x_mov_k(&c->b, f.d, 0, false);
+	} else if (k == 1) {
+		if (!f.w)
+			x_mov(&c->b, false, f.d, f.d);
+	} else if (sign && k == -1) {
+		x_unary(&c->b, f.w, X_NEG, f.d);
+	} else if (!sign && (c->rules & RULE_MAGIC) && !(c->flags & JIT_BLIND)) {
+		reciprocal(c, f, mod);
+	} else {
+		emit_const(c, TMP, (uint64_t)f.k);
+		f.s = TMP;
+		divide(c, f, sign, mod);
+	}
+}
+
+/* ---- shifts ---- */
+
+void emit_shift(struct jc *c, struct form f, enum x_shift op)
+{
+	if (f.imm) {
+		unsigned k = (unsigned)f.k & (f.w ? 63 : 31);
+
+		if (k)
+			x_shift_k(&c->b, f.w, op, f.d, k);
+		else if (!f.w)
+			x_mov(&c->b, false, f.d, f.d);
+		return;
+	}
+	if (c->cpu & JIT_CPU_BMI2) {
+		x_shx(&c->b, f.w, op, f.d, f.d, f.s);
+		return;
+	}
+	if (f.d == RCX) {
+		x_mov(&c->b, true, TMP, RCX);
+		x_mov(&c->b, false, RCX, f.s);
+		x_shift_cl(&c->b, f.w, op, TMP);
+		x_mov(&c->b, f.w, RCX, TMP);
+		return;
+	}
+	if (f.s != RCX) {
+		x_mov(&c->b, true, TMP, RCX);
+		x_mov(&c->b, false, RCX, f.s);
+	}
+	x_shift_cl(&c->b, f.w, op, f.d);
+	if (f.s != RCX)
+		x_mov(&c->b, true, RCX, TMP);
+	if (!f.w)	/* a count of 0 leaves the register, upper half included, as it was */
+		x_mov(&c->b, false, f.d, f.d);
+}

@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* emit.c - one emitter per row of vm/isa.def.  The table at the end is made from the .def, so a row
+ * without emitter does not compile. */
+#include "jit/x86_64/jc.h"
+
+typedef void emit_fn(struct jc *c);
+
+bool live_after(const struct jc *c, int guest)
+{
+	return flow_live_after(c->code, &c->flow, c->i) >> guest & 1;
+}
+
+static int dst(const struct jc *c) { return c->reg[c->in->dst]; }
+static int src(const struct jc *c) { return c->reg[c->in->src]; }
+
+/* ---- constants of the program ---- */
+
+static uint64_t next_key(struct jc *c)
+{
+	c->blind ^= c->blind << 13;
+	c->blind ^= c->blind >> 7;
+	c->blind ^= c->blind << 17;
+	return c->blind;
+}
+
+static bool blinded(const struct jc *c, int64_t k)
+{
+	return (c->flags & JIT_BLIND) && (k < -128 || k > 127);
+}
+
+void emit_const(struct jc *c, int reg, uint64_t k)
+{
+	uint64_t key;
+
+	if (!blinded(c, (int64_t)k)) {
+		x_mov_k(&c->b, reg, (int64_t)k, false);
+		return;
+	}
+	/* reg = k - key; reg += key in two halves of 32 bits that never hold k */
+	key = next_key(c) & 0x7fffffff;
+	x_mov_k(&c->b, reg, (int64_t)((k << 32 | k >> 32) - key), true);
+	x_alu_k(&c->b, true, X_ADD, reg, (int32_t)key);
+	x_shift_k(&c->b, true, X_ROL, reg, 32);
+}
+
+static struct form alu_form(const struct jc *c)
+{
+	const struct op_info *op = &isa_op[c->in->op];
+
+	return (struct form){ (op->flags & OPF_WIDTH64) != 0, c->reg[c->in->dst], c->reg[c->in->src],
+			      op->shape == SHAPE_ALU_K || op->shape == SHAPE_JCC_K, c->in->imm };
+}
+
+/* A large immediate goes through TMP when constants are blinded. */
+static struct form unblind(struct jc *c, struct form f)
+{
+	if (f.imm && blinded(c, f.k)) {
+		emit_const(c, TMP, (uint64_t)f.k);
+		f.imm = false;
+		f.s = TMP;
+	}
+	return f;
+}
+
+/* ---- arithmetic ---- */
+
+static void group1(struct jc *c, enum x_alu op)
+{
+	struct form f = unblind(c, alu_form(c));
+
+	if (f.imm)
+		x_alu_k(&c->b, f.w, op, f.d, (int32_t)f.k);
+	else
+		x_alu(&c->b, f.w, op, f.d, f.s);
+}
+
+static void alu_ADD(struct jc *c) { group1(c, X_ADD); }
+static void alu_SUB(struct jc *c) { group1(c, X_SUB); }
+static void alu_OR(struct jc *c) { group1(c, X_OR); }
+static void alu_XOR(struct jc *c) { group1(c, X_XOR); }
+
+static void alu_AND(struct jc *c)
+{
+	struct form f = alu_form(c);
+
+	if (f.imm && (f.k == 0xff || f.k == 0xffff)) {
+		x_ext(&c->b, f.k == 0xff ? 1 : 2, false, false, f.d, f.d);
+		return;
+	}
+	if (f.imm && f.k >= 0 && !blinded(c, f.k))	/* clears the upper half in either width */
+		x_alu_k(&c->b, false, X_AND, f.d, (int32_t)f.k);
+	else
+		group1(c, X_AND);
+}
+
+static void alu_MUL(struct jc *c)
+{
+	struct form f = unblind(c, alu_form(c));
+
+	if (f.imm)
+		x_imul_k(&c->b, f.w, f.d, f.d, (int32_t)f.k);
+	else
+		x_imul(&c->b, f.w, f.d, f.s);
+}
+
+static void alu_MOV(struct jc *c)
+{
+	struct form f = alu_form(c);
+
+	if (f.imm)
+		emit_const(c, f.d, f.w ? (uint64_t)f.k : (uint32_t)f.k);
+	else
+		x_mov(&c->b, f.w, f.d, f.s);
+}
+
+static void alu_LSH(struct jc *c) { emit_shift(c, alu_form(c), X_SHL); }
+static void alu_RSH(struct jc *c) { emit_shift(c, alu_form(c), X_SHR); }
+static void alu_ARSH(struct jc *c) { emit_shift(c, alu_form(c), X_SAR); }
+static void alu_DIV(struct jc *c) { emit_divmod(c, alu_form(c), false, false); }
+static void alu_MOD(struct jc *c) { emit_divmod(c, alu_form(c), false, true); }
+static void alu_SDIV(struct jc *c) { emit_divmod(c, alu_form(c), true, false); }
+static void alu_SMOD(struct jc *c) { emit_divmod(c, alu_form(c), true, true); }
+
+static void movsx_64MOVSB(struct jc *c) { x_ext(&c->b, 1, true, true, dst(c), src(c)); }
+static void movsx_64MOVSH(struct jc *c) { x_ext(&c->b, 2, true, true, dst(c), src(c)); }
+static void movsx_64MOVSW(struct jc *c) { x_ext(&c->b, 4, true, true, dst(c), src(c)); }
+static void movsx_32MOVSB(struct jc *c) { x_ext(&c->b, 1, true, false, dst(c), src(c)); }
+static void movsx_32MOVSH(struct jc *c) { x_ext(&c->b, 2, true, false, dst(c), src(c)); }
+
+static void un_NEG64_(struct jc *c) { x_unary(&c->b, true, X_NEG, dst(c)); }
+static void un_NEG32_(struct jc *c) { x_unary(&c->b, false, X_NEG, dst(c)); }
+static void un_LE16_(struct jc *c) { x_ext(&c->b, 2, false, false, dst(c), dst(c)); }
+static void un_LE32_(struct jc *c) { x_mov(&c->b, false, dst(c), dst(c)); }
+static void un_LE64_(struct jc *c) { (void)c; }
+static void un_BE16_(struct jc *c) { x_rol16_8(&c->b, dst(c)); x_ext(&c->b, 2, false, false, dst(c), dst(c)); }
+static void un_BE32_(struct jc *c) { x_bswap(&c->b, false, dst(c)); }
+static void un_BE64_(struct jc *c) { x_bswap(&c->b, true, dst(c)); }
+#define un_BSWAP16_ un_BE16_
+#define un_BSWAP32_ un_BE32_
+#define un_BSWAP64_ un_BE64_
+
+/* ---- jumps ---- */
+
+static uint32_t target(const struct jc *c) { return c->insn_label + (uint32_t)c->in->off; }
+
+static void compare(struct jc *c, struct form f, bool test)
+{
+	f = unblind(c, f);
+	if (test) {
+		if (f.imm)
+			x_test_k(&c->b, f.w, f.d, (int32_t)f.k);
+		else
+			x_test(&c->b, f.w, f.d, f.s);
+	} else if (f.imm && f.k == 0) {
+		x_test(&c->b, f.w, f.d, f.d);
+	} else if (f.imm) {
+		x_alu_k(&c->b, f.w, X_CMP, f.d, (int32_t)f.k);
+	} else {
+		x_alu(&c->b, f.w, X_CMP, f.d, f.s);
+	}
+}
+
+static void jump_if(struct jc *c, enum x_cc cc, bool test)
+{
+	compare(c, alu_form(c), test);
+	jc_jcc(c, cc, target(c));
+}
+
+static void jcc_JEQ(struct jc *c) { jump_if(c, CC_E, false); }
+static void jcc_JNE(struct jc *c) { jump_if(c, CC_NE, false); }
+static void jcc_JGT(struct jc *c) { jump_if(c, CC_A, false); }
+static void jcc_JGE(struct jc *c) { jump_if(c, CC_AE, false); }
+static void jcc_JLT(struct jc *c) { jump_if(c, CC_B, false); }
+static void jcc_JLE(struct jc *c) { jump_if(c, CC_BE, false); }
+static void jcc_JSET(struct jc *c) { jump_if(c, CC_NE, true); }
+static void jcc_JSGT(struct jc *c) { jump_if(c, CC_G, false); }
+static void jcc_JSGE(struct jc *c) { jump_if(c, CC_GE, false); }
+static void jcc_JSLT(struct jc *c) { jump_if(c, CC_L, false); }
+static void jcc_JSLE(struct jc *c) { jump_if(c, CC_LE, false); }
+
+static void op_JA(struct jc *c)
+{
+	if ((uint32_t)c->in->off != c->i + 1)
+		jc_jmp(c, target(c));
+}
+#define op_JA32 op_JA
+/* The frame counts down from MAY_GOTO_LIMIT at [rsp]. */
+static void op_MAY_GOTO(struct jc *c)
+{
+	x_alu_mem_k(&c->b, 8, X_SUB, x_at(RSP, 0), 1);
+	uint32_t go_on = jc_label(c);
+
+	jc_jcc(c, CC_AE, go_on);
+	x_store_k(&c->b, 8, x_at(RSP, 0), 0);
+	jc_jmp(c, target(c));
+	jc_bind(c, go_on);
+}
+
+/* ---- memory ---- */
+
+static void emit_load(struct jc *c, int size, bool sign)
+{
+	uint32_t cold;
+	struct x_mem m = emit_guard(c, c->in->src, c->in->off, size, ACCESS_READ, &cold);
+
+	x_load(&c->b, size, sign, dst(c), m);
+	emit_guard_end(c, cold, dst(c));
+}
+
+static void emit_store_x(struct jc *c, int size)
+{
+	uint32_t cold;
+	struct x_mem m = emit_guard(c, c->in->dst, c->in->off, size, ACCESS_WRITE, &cold);
+
+	x_store(&c->b, size, m, src(c));
+	emit_guard_end(c, cold, NOREG);
+}
+
+static void emit_store_k(struct jc *c, int size)
+{
+	uint32_t cold;
+	struct x_mem m = emit_guard(c, c->in->dst, c->in->off, size, ACCESS_WRITE, &cold);
+
+	if (blinded(c, c->in->imm)) {
+		emit_const(c, TMP, (uint64_t)c->in->imm);
+		x_store(&c->b, size, m, TMP);
+	} else {
+		x_store_k(&c->b, size, m, (int32_t)c->in->imm);
+	}
+	emit_guard_end(c, cold, NOREG);
+}
+
+static struct x_mem atomic_mem(struct jc *c, bool w, uint32_t *cold)
+{
+	return emit_guard(c, c->in->dst, c->in->off, w ? 8 : 4, GUARD_ATOMIC | ACCESS_READ | ACCESS_WRITE, cold);
+}
+
+static void plain_atomic(struct jc *c, bool w, enum x_alu op)
+{
+	uint32_t cold;
+	struct x_mem m = atomic_mem(c, w, &cold);
+
+	x_alu_store(&c->b, w ? 8 : 4, op, m, src(c), true);
+	emit_guard_end(c, cold, NOREG);
+}
+static void atomic_XADD(struct jc *c, bool w) { plain_atomic(c, w, X_ADD); }
+static void atomic_XOR_M(struct jc *c, bool w) { plain_atomic(c, w, X_XOR); }
+static void atomic_OR_M(struct jc *c, bool w) { plain_atomic(c, w, X_OR); }
+static void atomic_AND_M(struct jc *c, bool w) { plain_atomic(c, w, X_AND); }
+
+static void fetch_FADD(struct jc *c, bool w)
+{
+	uint32_t cold;
+	struct x_mem m = atomic_mem(c, w, &cold);
+
+	x_xadd(&c->b, w, m, src(c));
+	emit_guard_end(c, cold, NOREG);
+}
+
+static void fetch_XCHG(struct jc *c, bool w)
+{
+	uint32_t cold;
+	struct x_mem m = atomic_mem(c, w, &cold);
+
+	x_xchg_mem(&c->b, w, m, src(c));
+	emit_guard_end(c, cold, NOREG);
+}
+
+/* No x86 instruction fetches and combines: compare-exchange until nobody came between.  Any of the
+ * guest's registers may be rax, so: TMP operand, TMP2 new value, r9 address, xmm0 keeps rax. */
+static void fetch_loop(struct jc *c, bool w, enum x_alu op)
+{
+	uint32_t cold, again;
+	struct x_mem m = atomic_mem(c, w, &cold);
+	int s = src(c);
+
+	if (c->metered)
+		x_store(&c->b, 8, x_at(STATE, offsetof(struct jit_state, call.left)), LEFT);
+	x_lea(&c->b, true, R9, m);
+	x_mov(&c->b, true, TMP, s);
+	if (s != RAX)
+		x_rr(&c->b, X_W | X_66 | X_0F, 0x6e, 0, RAX);	/* movq xmm0, rax */
+	x_load(&c->b, w ? 8 : 4, false, RAX, x_at(R9, 0));
+	again = jc_here(c);
+	x_mov(&c->b, w, TMP2, RAX);
+	x_alu(&c->b, w, op, TMP2, TMP);
+	x_cmpxchg(&c->b, w, x_at(R9, 0), TMP2);
+	jc_jcc(c, CC_NE, again);
+	x_mov(&c->b, w, s, RAX);
+	if (s != RAX)
+		x_rr(&c->b, X_W | X_66 | X_0F, 0x7e, 0, RAX);
+	if (c->metered)
+		x_load(&c->b, 8, false, LEFT, x_at(STATE, offsetof(struct jit_state, call.left)));
+	emit_guard_end(c, cold, NOREG);
+}
+static void fetch_FXOR(struct jc *c, bool w) { fetch_loop(c, w, X_XOR); }
+static void fetch_FOR(struct jc *c, bool w) { fetch_loop(c, w, X_OR); }
+static void fetch_FAND(struct jc *c, bool w) { fetch_loop(c, w, X_AND); }
+
+static void cmpxchg(struct jc *c, bool w)
+{
+	uint32_t cold;
+	struct x_mem m = atomic_mem(c, w, &cold);
+
+	x_cmpxchg(&c->b, w, m, src(c));
+	if (!w)		/* on success eax is not written, so the upper half is still there */
+		x_mov(&c->b, false, RAX, RAX);
+	emit_guard_end(c, cold, NOREG);
+}
+static void op_CMPXCHG64(struct jc *c) { cmpxchg(c, true); }
+static void op_CMPXCHG32(struct jc *c) { cmpxchg(c, false); }
+
+/* Under x86's memory order a load acquires and a store releases. */
+static void emit_ldacq(struct jc *c, int size)
+{
+	uint32_t cold;
+	struct x_mem m = emit_guard(c, c->in->src, c->in->off, size, GUARD_ATOMIC | ACCESS_READ, &cold);
+
+	x_load(&c->b, size, false, dst(c), m);
+	emit_guard_end(c, cold, NOREG);
+}
+
+static void emit_strel(struct jc *c, int size)
+{
+	uint32_t cold;
+	struct x_mem m = emit_guard(c, c->in->dst, c->in->off, size, GUARD_ATOMIC | ACCESS_READ | ACCESS_WRITE,
+				    &cold);
+
+	x_store(&c->b, size, m, src(c));
+	emit_guard_end(c, cold, NOREG);
+}
+
+/* ---- packet loads (LD_ABS, LD_IND) ---- */
+
+static void packet_load(struct jc *c, int size, bool indirect)
+{
+	uint32_t inside = jc_label(c);
+
+	if (c->metered)
+		x_store(&c->b, 8, x_at(STATE, offsetof(struct jit_state, call.left)), LEFT);
+	if (indirect) {
+		x_mov(&c->b, false, TMP, src(c));
+		x_alu_k(&c->b, false, X_ADD, TMP, (int32_t)c->in->imm);
+	} else {
+		x_mov_k(&c->b, TMP, (uint32_t)c->in->imm, false);
+	}
+	/* Unlike a call it leaves the guest's registers alone. */
+	for (int r = 1; r <= 5; r++)
+		x_push(&c->b, c->reg[r]);
+	x_push(&c->b, RAX);
+	x_mov(&c->b, true, RDI, STATE);
+	x_mov(&c->b, true, RSI, c->reg[6]);
+	x_mov(&c->b, false, RDX, TMP);
+	x_mov_k(&c->b, RCX, size, false);
+	emit_call_c(c, (const void *)jit_packet_load);
+	x_mov(&c->b, false, TMP, RAX);
+	x_pop(&c->b, RAX);
+	for (int r = 5; r >= 1; r--)
+		x_pop(&c->b, c->reg[r]);
+	if (c->metered)
+		x_load(&c->b, 8, false, LEFT, x_at(STATE, offsetof(struct jit_state, call.left)));
+	x_load(&c->b, 8, false, RAX, x_at(STATE, offsetof(struct jit_state, r)));
+	x_alu_k(&c->b, false, X_CMP, TMP, 1);
+	emit_fault_if(c, CC_A, 0);
+	jc_jcc(c, CC_E, inside);
+	emit_exit(c);
+	jc_bind(c, inside);
+}
+
+/* ---- wide immediates ---- */
+
+static void op_LDDW(struct jc *c) { emit_const(c, dst(c), (uint64_t)c->in->imm); }
+static void op_LD_MAP(struct jc *c)
+{
+	x_mov_k(&c->b, dst(c), (int64_t)code_map_address(c->code, c->in), false);
+}
+#define op_LD_MAPVAL op_LD_MAP
+static void op_LD_FUNC(struct jc *c)	/* the interpreter's value: see function_at there */
+{
+	x_mov_k(&c->b, dst(c), (int64_t)(intptr_t)&c->code->insn[c->in->off], false);
+}
+/* Binding refuses these. */
+static void op_unsupported(struct jc *c) { c->unsupported = c->in; }
+#define op_LD_MAPFD op_unsupported
+#define op_LD_MAPVALFD op_unsupported
+#define op_LD_BTFVAR op_unsupported
+#define op_CALL_KFUNC op_unsupported
+
+static void op_CAST_USER(struct jc *c) { x_mov(&c->b, true, dst(c), src(c)); }
+#define op_CAST_KERN op_CAST_USER
+
+/* ---- calls and exit ---- */
+
+static void op_CALL(struct jc *c) { emit_helper(c); }
+#define op_CALL_TAIL op_CALL
+static void op_CALL_LOCAL(struct jc *c) { emit_local(c); }
+static void op_CALLX(struct jc *c) { emit_callx(c); }
+static void op_EXIT(struct jc *c) { emit_exit(c); }
+
+/* ---- marks ---- */
+
+static void op_CHARGE(struct jc *c) { emit_charge(c); }
+static void op_INIT_SET(struct jc *c)
+{
+	x_alu_mem_k(&c->b, 4, X_OR, x_at(STATE, offsetof(struct jit_state, init)), 1 << c->in->dst);
+}
+static void op_INIT_CHECK(struct jc *c) { emit_init_check(c); }
+
+/* ---- the table ---- */
+
+#define ALU(n, ...) \
+static void emit_##n##64_K(struct jc *c) { alu_##n(c); } \
+static void emit_##n##64_X(struct jc *c) { alu_##n(c); } \
+static void emit_##n##32_K(struct jc *c) { alu_##n(c); } \
+static void emit_##n##32_X(struct jc *c) { alu_##n(c); }
+#define MOVSX(n, w, ...) static void emit_##n##w##_X(struct jc *c) { movsx_##w##n(c); }
+#define UN(n, ...) static void emit_##n(struct jc *c) { un_##n##_(c); }
+#define JCC(n, ...) \
+static void emit_##n##64_K(struct jc *c) { jcc_##n(c); } \
+static void emit_##n##64_X(struct jc *c) { jcc_##n(c); } \
+static void emit_##n##32_K(struct jc *c) { jcc_##n(c); } \
+static void emit_##n##32_X(struct jc *c) { jcc_##n(c); }
+#define MEM(n, s, type) \
+static void emit_LD_##n(struct jc *c) { emit_load(c, sizeof(type), false); } \
+static void emit_STX_##n(struct jc *c) { emit_store_x(c, sizeof(type)); } \
+static void emit_ST_##n(struct jc *c) { emit_store_k(c, sizeof(type)); }
+#define LDSX(n, s, type) static void emit_LD_##n(struct jc *c) { emit_load(c, sizeof(type), true); }
+#define ATOMIC(n, ...) \
+static void emit_##n##64(struct jc *c) { atomic_##n(c, true); } \
+static void emit_##n##32(struct jc *c) { atomic_##n(c, false); }
+#define FETCH(n, ...) \
+static void emit_##n##64(struct jc *c) { fetch_##n(c, true); } \
+static void emit_##n##32(struct jc *c) { fetch_##n(c, false); }
+#define ACQREL(n, s, type) \
+static void emit_LDACQ_##n(struct jc *c) { emit_ldacq(c, sizeof(type)); } \
+static void emit_STREL_##n(struct jc *c) { emit_strel(c, sizeof(type)); }
+#define PKT(n, s, type) \
+static void emit_ABS_##n(struct jc *c) { packet_load(c, sizeof(type), false); } \
+static void emit_IND_##n(struct jc *c) { packet_load(c, sizeof(type), true); }
+#define WIDE(n, ...) static void emit_##n(struct jc *c) { op_##n(c); }
+#define OP(n, ...) static void emit_##n(struct jc *c) { op_##n(c); }
+#define INNER(n, ...) static void emit_##n(struct jc *c) { op_##n(c); }
+#include "vm/isa.def"
+
+static emit_fn *const emitter[OP_COUNT] = {
+#define ALU(n, ...) emit_##n##64_K, emit_##n##64_X, emit_##n##32_K, emit_##n##32_X,
+#define MOVSX(n, w, ...) emit_##n##w##_X,
+#define UN(n, ...) emit_##n,
+#define JCC(n, ...) emit_##n##64_K, emit_##n##64_X, emit_##n##32_K, emit_##n##32_X,
+#define MEM(n, ...) emit_LD_##n, emit_STX_##n, emit_ST_##n,
+#define LDSX(n, ...) emit_LD_##n,
+#define ATOMIC(n, ...) emit_##n##64, emit_##n##32,
+#define FETCH(n, ...) emit_##n##64, emit_##n##32,
+#define ACQREL(n, ...) emit_LDACQ_##n, emit_STREL_##n,
+#define PKT(n, ...) emit_ABS_##n, emit_IND_##n,
+#define WIDE(n, ...) emit_##n,
+#define OP(n, ...) emit_##n,
+#define INNER(n, ...) emit_##n,
+	op_unsupported,
+#include "vm/isa.def"
+};
+
+void emit_insn(struct jc *c)
+{
+	emitter[c->in->op](c);
+}

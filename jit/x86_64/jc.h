@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* jc.h - state of one compilation.  Private to jit/x86_64. */
+#ifndef UEBPF_JIT_X86_JC_H
+#define UEBPF_JIT_X86_JC_H
+
+#include "jit/state.h"
+#include "jit/x86_64/encode.h"
+#include "vm/flow.h"
+
+/* Registers that are not the guest's.  R9, R12 carry the run's state only where there is one. */
+enum { TMP = R10, TMP2 = R11, LEFT = R9, STATE = R12 };
+
+/* Code goes to a staging buffer without its jumps; layout() then chooses their sizes, and the copy
+ * to the final place inserts them.  A label remembers how many jumps precede it. */
+struct label { uint32_t at, fixes; };
+enum fix_kind { FIX_JMP, FIX_JCC, FIX_CALL, FIX_ALIGN };
+struct fix { uint32_t at, label; uint8_t kind, cc, size; };
+enum { UNSET = UINT32_MAX };
+
+/* Out-of-line code: what rarely happens. */
+enum cold_kind { COLD_FAULT, COLD_MISS, COLD_DIV_ZERO, COLD_DIV_MINUS, COLD_BUDGET, COLD_FORGET };
+struct cold {
+	uint8_t kind, reg, size, access, fp;
+	bool wide, flag;
+	uint32_t insn, label, back, after, site;
+	int32_t disp, value;
+};
+
+struct jsub {
+	uint32_t entry;			/* label of the prologue */
+	uint16_t writes;		/* guest registers written */
+	bool stack, leaf, red_zone, rbp;
+	bool loops;			/* has may_goto: a counter at [rsp] */
+	int32_t frame;			/* bytes of guest stack really used, a multiple of 16 */
+	uint32_t zero;			/* bytes below r10 to zero on entry */
+	uint64_t zero_bytes[8];		/* and these: a bit per byte, bit 0 = r10 - 1 (vm/flow.h) */
+	uint8_t saved[4], nr_saved;	/* host registers to keep for the caller */
+};
+
+struct jc {
+	struct x_buf b;
+	uint8_t *base;
+	size_t cap;
+	const struct code *code;
+	struct vm_host *host;
+	uint32_t cpu, flags;
+	struct label *label;
+	uint32_t nr_label, cap_label;
+	struct fix *fix;
+	uint32_t nr_fix, cap_fix;
+	struct cold *cold;
+	uint32_t nr_cold, cap_cold;
+	struct jit_site *site;
+	uint32_t nr_site, cap_site;
+	uint32_t nr_window;
+	struct flow flow;
+	struct jsub *sub;
+	uint32_t insn_label;		/* label of instruction 0 in the copy being emitted */
+	uint32_t exit_label;		/* batch copy: where exit goes; UNSET: return */
+	uint32_t abort_label, miss_label, retpoline_label, retpoline_ret_label;
+	uint8_t saved[4], nr_saved;	/* of all functions */
+	uint8_t kind[11];		/* what each register points to: a window, or KIND_x */
+	uint8_t (*kind_at)[11];		/* at jump targets */
+	uint8_t next_window;
+	uint32_t frame_size;		/* checked code: bytes of a guest frame */
+	struct jit_code *jit;
+	uint32_t i;			/* instruction being emitted */
+	const struct insn *in;
+	struct jsub *cur;
+	uint32_t cur_start;
+	uint8_t reg[11];
+	bool state, metered, checked;
+	bool dynamic;			/* the call depth is counted */
+	bool tails, inits, main_called;
+	uint64_t blind;			/* random state of constant blinding */
+	uint32_t rules;			/* enum jit_rule bits */
+	uint32_t hits[2];
+	bool no_memory;
+	const struct insn *unsupported;
+};
+enum jit_rule { RULE_MAGIC = 1, RULE_ALIGN = 2 };
+enum { JIT_RULE_MAGIC, JIT_RULE_ALIGN, JIT_RULES };	/* index of hit counters */
+
+/* ---- buf.c ---- */
+void jc_room(struct jc *c, size_t bytes);
+uint32_t jc_label(struct jc *c);
+void jc_bind(struct jc *c, uint32_t label);
+uint32_t jc_here(struct jc *c);			/* a label bound here */
+void jc_jmp(struct jc *c, uint32_t label);
+void jc_jcc(struct jc *c, enum x_cc cc, uint32_t label);
+void jc_call(struct jc *c, uint32_t label);
+void jc_align(struct jc *c, unsigned to);
+struct cold *jc_cold(struct jc *c, enum cold_kind kind);	/* NULL: no memory */
+size_t jc_layout(struct jc *c, uint32_t *inserted);	/* inserted: nr_fix + 1 */
+void jc_copy(struct jc *c, const uint32_t *inserted, uint8_t *to);
+static inline uint32_t jc_pos(const struct jc *c, const uint32_t *inserted, uint32_t label)
+{
+	return c->label[label].at + inserted[c->label[label].fixes];
+}
+
+/* ---- emit.c ---- */
+void emit_insn(struct jc *c);
+void emit_const(struct jc *c, int reg, uint64_t k);	/* the program's own constant (blinded on request) */
+bool live_after(const struct jc *c, int guest);
+
+/* ---- div.c ---- */
+struct form { bool w; uint8_t d, s; bool imm; int64_t k; };
+void emit_divmod(struct jc *c, struct form f, bool sign, bool mod);
+void emit_shift(struct jc *c, struct form f, enum x_shift op);
+
+/* ---- frame.c ---- */
+struct entries { uint32_t full, callback, tail, bare; };
+bool plan_frames(struct jc *c);
+void emit_prologue(struct jc *c);
+void emit_epilogue(struct jc *c);
+void emit_exit(struct jc *c);
+void emit_helper(struct jc *c);
+void emit_local(struct jc *c);
+void emit_callx(struct jc *c);
+void emit_call_c(struct jc *c, const void *fn);
+void emit_entries(struct jc *c, struct entries *out);
+void emit_retpolines(struct jc *c);
+void emit_batch(struct jc *c, uint32_t *label);
+
+/* ---- compile.c ---- */
+void emit_body(struct jc *c, uint32_t sub);
+
+/* ---- checked.c ---- */
+enum { KIND_UNKNOWN = 0xff, KIND_FRAME = 0xfe };
+enum { GUARD_ATOMIC = 0x100 };	/* with enum access: aligned, memory only */
+struct x_mem emit_guard(struct jc *c, int base, int32_t off, int size, uint32_t access, uint32_t *cold);
+void emit_guard_end(struct jc *c, uint32_t cold, int load_reg);
+void track_kinds(struct jc *c);		/* after each instruction: what its result points to */
+void enter_kinds(struct jc *c);		/* before each */
+void emit_colds(struct jc *c);
+void emit_charge(struct jc *c);
+void emit_init_check(struct jc *c);
+/* Ends the run when cc holds: status (0: it is set already) and this instruction's pc. */
+void emit_fault_if(struct jc *c, enum x_cc cc, int status);
+void emit_forget_if(struct jc *c, enum x_cc cc);
+
+#endif

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* flow.c - see flow.h.  Liveness is the textbook backward analysis, swept over the instructions in
+ * reverse order; programs of compilers settle in two or three sweeps.  A program made to need many
+ * gets "everything is live", which is always true enough. */
+#include <errno.h>
+#include <string.h>
+#include "vm/flow.h"
+#include "vm/mem.h"
+
+enum { ALL = 0x7ff, ARGS = 0x3e, SWEEPS = 12 };
+
+uint32_t flow_reads(const struct code *code, const struct insn *insn)
+{
+	switch (isa_op[insn->op].shape) {
+	case SHAPE_CALL: {
+		const struct helper *helper = code_helper(code, insn);
+		return helper ? helper_reads(helper) : ARGS;
+	}
+	case SHAPE_LOCAL: return ARGS;
+	case SHAPE_CALLX: return ARGS | 1u << insn->dst;
+	default: return insn_reads(insn);
+	}
+}
+
+uint32_t flow_writes(const struct insn *insn)
+{
+	uint8_t shape = isa_op[insn->op].shape;
+
+	if (shape == SHAPE_CALL || shape == SHAPE_LOCAL || shape == SHAPE_CALLX)
+		return ARGS | 1;
+	return insn_writes(insn);
+}
+
+static void mark_targets(const struct code *code, struct flow *flow)
+{
+	for (uint32_t k = 0; k < code->nr_sub; k++)
+		flow->mark[code->sub[k].start] |= FLOW_TARGET;
+	for (uint32_t i = 0; i < code->n; i++) {
+		const struct insn *insn = &code->insn[i];
+
+		if (flow_is_jump(insn))
+			flow->mark[insn->off] |= (uint32_t)insn->off <= i ? FLOW_TARGET | FLOW_LOOP : FLOW_TARGET;
+	}
+}
+
+uint32_t flow_live_after(const struct code *code, const struct flow *flow, uint32_t i)
+{
+	const struct insn *insn = &code->insn[i];
+	uint32_t live = 0;
+
+	if (insn->op == OP_EXIT)
+		return 0;
+	if (flow_is_jump(insn))
+		live |= flow->live[insn->off];
+	if (flow_falls(insn) && i + 1 < flow->n)
+		live |= flow->live[i + 1];
+	return live;
+}
+
+static uint32_t live_before(const struct code *code, const struct flow *flow, uint32_t i)
+{
+	const struct insn *insn = &code->insn[i];
+	uint32_t after = flow_live_after(code, flow, i), reads = flow_reads(code, insn);
+
+	if (insn->op == OP_CALL_LOCAL)
+		reads = flow->live[insn->off] & ARGS;
+	if (insn->op == OP_INIT_SET || insn->op == OP_CHARGE)
+		return after;
+	return (after & ~flow_writes(insn)) | reads;
+}
+
+int flow_build(const struct code *code, struct flow *flow)
+{
+	bool changed = true;
+
+	memset(flow, 0, sizeof *flow);
+	flow->n = code->n;
+	flow->live = mem_array(code->host, code->n, sizeof *flow->live);
+	flow->mark = mem_array(code->host, code->n, 1);
+	if (!flow->live || !flow->mark)
+		return -ENOMEM;
+	mark_targets(code, flow);
+	for (int sweep = 0; changed && sweep < SWEEPS; sweep++) {
+		changed = false;
+		for (uint32_t i = code->n; i-- > 0; ) {
+			uint32_t live = live_before(code, flow, i);
+
+			if (live != flow->live[i]) {
+				flow->live[i] = (uint16_t)live;
+				changed = true;
+			}
+		}
+	}
+	if (changed)
+		for (uint32_t i = 0; i < code->n; i++)
+			flow->live[i] = ALL;
+	return 0;
+}
+
+void flow_free(const struct code *code, struct flow *flow)
+{
+	mem_free(code->host, flow->live, flow->n * sizeof *flow->live);
+	mem_free(code->host, flow->mark, flow->n);
+	memset(flow, 0, sizeof *flow);
+}
+
+/* ---- the frame ---- */
+
+/* Does this instruction use r10 only as the base of an access?  *off, *size: which bytes. */
+static bool direct_access(const struct insn *insn, int32_t *off, uint32_t *size, bool *write)
+{
+	uint8_t shape = isa_op[insn->op].shape;
+
+	*off = insn->off;
+	*size = isa_op[insn->op].size;
+	*write = shape == SHAPE_STORE_K || shape == SHAPE_STORE_X;
+	if (shape == SHAPE_LOAD)
+		return insn->src == 10;
+	if (shape == SHAPE_STORE_K)
+		return insn->dst == 10;
+	return shape == SHAPE_STORE_X && insn->dst == 10 && insn->src != 10;
+}
+
+static void set_bytes(uint64_t bits[8], int32_t off, uint32_t size)
+{
+	for (int32_t at = off; at < off + (int32_t)size; at++)
+		bits[(-at - 1) / 64] |= 1ull << (-at - 1) % 64;
+}
+
+struct stack_walk { uint64_t (*in)[8]; bool changed; uint64_t zero[8]; };
+
+static void meet(struct stack_walk *w, uint32_t to, const uint64_t bits[8])
+{
+	for (int k = 0; k < 8; k++) {
+		uint64_t met = w->in[to][k] & bits[k];
+
+		w->changed |= met != w->in[to][k];
+		w->in[to][k] = met;
+	}
+}
+
+/* Forward: bytes surely written, met over edges; a read of other bytes must find zeroes. */
+static void sweep_stack(const struct code *code, const struct flow *flow, const struct subprog *sub,
+			struct stack_walk *w)
+{
+	uint64_t now[8];
+
+	memcpy(now, w->in[0], sizeof now);
+	for (uint32_t i = sub->start; i < sub->end; i++) {
+		const struct insn *insn = &code->insn[i];
+		uint64_t read[8] = { 0 };
+		uint32_t size;
+		int32_t off;
+		bool write;
+
+		if (flow->mark[i] & FLOW_TARGET) {
+			if (i > sub->start && flow_falls(insn - 1))
+				meet(w, i - sub->start, now);
+			memcpy(now, w->in[i - sub->start], sizeof now);
+		}
+		if (direct_access(insn, &off, &size, &write)) {
+			set_bytes(write ? now : read, off, size);
+			for (int k = 0; !write && k < 8; k++)
+				w->zero[k] |= read[k] & ~now[k];
+		}
+		if (flow_is_jump(insn))
+			meet(w, (uint32_t)insn->off - sub->start, now);
+	}
+}
+
+int flow_stack(const struct code *code, const struct flow *flow, uint32_t index, struct flow_stack *out)
+{
+	const struct subprog *sub = &code->sub[index];
+	uint32_t n = sub->end - sub->start, size;
+	struct stack_walk w = { .changed = true };
+	int32_t off;
+	bool write;
+
+	memset(out, 0, sizeof *out);
+	for (uint32_t i = sub->start; i < sub->end; i++) {
+		const struct insn *insn = &code->insn[i];
+
+		if (!(insn_reads(insn) & 1u << 10))
+			continue;
+		out->used = true;
+		if (!direct_access(insn, &off, &size, &write) || off >= 0 || off < -(int32_t)code->stack_size ||
+		    off + (int32_t)size > 0)
+			out->escapes = true;
+		else if (off < out->low)
+			out->low = off;
+	}
+	if (!out->used)
+		return 0;
+	if (out->escapes)
+		out->low = -(int32_t)code->stack_size;
+	out->zero_all = out->escapes || out->low < -512 || n > 4096;
+	if (out->zero_all)
+		return 0;
+	w.in = mem_array(code->host, n, sizeof *w.in);
+	if (!w.in)
+		return -ENOMEM;
+	memset(w.in + 1, 0xff, (n - 1) * sizeof *w.in);
+	for (int sweep = 0; w.changed && sweep < SWEEPS; sweep++) {
+		w.changed = false;
+		memset(w.zero, 0, sizeof w.zero);
+		sweep_stack(code, flow, sub, &w);
+	}
+	mem_free(code->host, w.in, n * sizeof *w.in);
+	out->zero_all = w.changed;
+	memcpy(out->zero, w.zero, sizeof w.zero);
+	return 0;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* flow.h - control flow and liveness of decoded code, for the rewriter and the JIT. */
+#ifndef UEBPF_VM_FLOW_H
+#define UEBPF_VM_FLOW_H
+
+#include "vm/code.h"
+
+enum flow_mark {
+	FLOW_TARGET = 1,	/* some jump leads here, or a subprogram begins */
+	FLOW_LOOP = 2,		/* a backward jump leads here */
+};
+struct flow {
+	uint32_t n;
+	uint16_t *live;		/* registers whose value may still be read, before each instruction */
+	uint8_t *mark;		/* enum flow_mark */
+};
+/* 0 or -ENOMEM; free in either case.  Works on bound code. */
+int flow_build(const struct code *code, struct flow *flow);
+void flow_free(const struct code *code, struct flow *flow);
+/* Registers live after instruction i. */
+uint32_t flow_live_after(const struct code *code, const struct flow *flow, uint32_t i);
+
+/* Registers that insn reads / writes, calls included (their arguments by contract; r0-r5 written). */
+uint32_t flow_reads(const struct code *code, const struct insn *insn);
+uint32_t flow_writes(const struct insn *insn);
+static inline bool flow_is_jump(const struct insn *insn)
+{
+	uint8_t shape = isa_op[insn->op].shape;
+
+	return shape == SHAPE_JCC_K || shape == SHAPE_JCC_X || shape == SHAPE_JA;
+}
+static inline bool flow_falls(const struct insn *insn)
+{
+	return insn->op != OP_JA && insn->op != OP_JA32 && insn->op != OP_EXIT;
+}
+
+/* How one subprogram uses its frame. */
+struct flow_stack {
+	bool used;
+	bool escapes;		/* the frame's address goes where it cannot be followed */
+	int32_t low;		/* lowest offset from r10 that is touched (negative); -stack_size if it escapes */
+	/* Bytes that may be read before they are written, one bit each, bit 0 = r10 - 1; only when the
+	 * frame does not escape and is at most 512 bytes, else zero_all. */
+	bool zero_all;
+	uint64_t zero[8];
+};
+int flow_stack(const struct code *code, const struct flow *flow, uint32_t sub, struct flow_stack *out);
+
+#endif
