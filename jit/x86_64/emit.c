@@ -276,6 +276,8 @@ static void fetch_loop(struct jc *c, bool w, enum x_alu op)
 
 	if (c->metered)
 		x_store(&c->b, 8, x_at(STATE, offsetof(struct jit_state, call.left)), LEFT);
+	else if (c->exit_label != UNSET)	/* a batch has its results there */
+		x_rr(&c->b, X_W | X_66 | X_0F, 0x6e, 1, R9);
 	x_lea(&c->b, true, R9, m);
 	x_mov(&c->b, true, TMP, s);
 	if (s != RAX)
@@ -291,6 +293,8 @@ static void fetch_loop(struct jc *c, bool w, enum x_alu op)
 		x_rr(&c->b, X_W | X_66 | X_0F, 0x7e, 0, RAX);
 	if (c->metered)
 		x_load(&c->b, 8, false, LEFT, x_at(STATE, offsetof(struct jit_state, call.left)));
+	else if (c->exit_label != UNSET)
+		x_rr(&c->b, X_W | X_66 | X_0F, 0x7e, 1, R9);
 	emit_guard_end(c, cold, NOREG);
 }
 static void fetch_FXOR(struct jc *c, bool w) { fetch_loop(c, w, X_XOR); }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* arms.c - see arms.h. */
 #include "tests/util/arms.h"
+#include "jit/jit.h"
 #include <errno.h>
 #include <string.h>
 #ifdef __SSE2__
@@ -20,6 +21,44 @@ static int traced(const struct code *code, void *ctx, size_t len, struct uebpf_r
 	return interp_trace(code, ctx, len, run, r0, ignore_step, NULL);
 }
 
+/* ---- the JIT, plain and with each of its options ---- */
+
+static int compile(struct code *code, uint32_t cpu_off, uint32_t flags, const char *no_rules,
+		   struct uebpf_error *err)
+{
+	static struct jit_pages *pages;
+	struct jit_opts opts = { .flags = flags, .no_rules = no_rules };
+
+	if (!jit_arch())
+		return -EOPNOTSUPP;
+	if (!pages)
+		pages = jit_pages_new(NULL);
+	if (!pages || jit_cpu_detect(NULL, &opts.cpu))
+		return -ENOMEM;
+	opts.pages = pages;
+	opts.cpu &= ~cpu_off;
+	return jit_compile(code, &opts, err);
+}
+static int compiled(struct code *code, struct uebpf_error *err) { return compile(code, 0, 0, NULL, err); }
+static int compiled_no_cpu(struct code *code, struct uebpf_error *err)
+{
+	return compile(code, UINT32_MAX, 0, NULL, err);
+}
+static int compiled_no_rules(struct code *code, struct uebpf_error *err) { return compile(code, 0, 0, "all", err); }
+static int compiled_hard(struct code *code, struct uebpf_error *err)
+{
+	return compile(code, 0, JIT_BLIND | JIT_RETPOLINE | JIT_ENDBR, NULL, err);
+}
+/* One record, through the loop that is compiled with the program where there is one. */
+static int jit_batch(const struct code *code, void *ctx, size_t len, struct uebpf_run *run, uint64_t *r0)
+{
+	struct uebpf_record record = { ctx, len };
+
+	if (run && (run->host || run->budget || run->abort))
+		return jit_run(code, ctx, len, run, r0);
+	return jit_run_records(code, &record, 1, r0, NULL);
+}
+
 const struct arm arms[] = {
 	{ "interp checked", true, NULL, interp_run, NULL, true },
 	{ "interp trusted", false, NULL, interp_run, NULL, false },
@@ -28,6 +67,14 @@ const struct arm arms[] = {
 	{ "switch trusted", false, NULL, interp_switch_run, NULL, false },
 	{ "traced checked", true, NULL, traced, NULL, true },
 	{ "traced trusted", false, NULL, traced, NULL, false },
+	{ "jit checked", true, compiled, jit_run, jit_free, true },
+	{ "jit trusted", false, compiled, jit_run, jit_free, false },
+	{ "jit metered", false, compiled, jit_run, jit_free, true },
+	{ "jit trusted no cpu features", false, compiled_no_cpu, jit_run, jit_free, false },
+	{ "jit trusted no rules", false, compiled_no_rules, jit_run, jit_free, false },
+	{ "jit trusted blinded", false, compiled_hard, jit_run, jit_free, false },
+	{ "jit checked blinded", true, compiled_hard, jit_run, jit_free, true },
+	{ "jit trusted records", false, compiled, jit_batch, jit_free, false },
 };
 const size_t nr_arms = sizeof arms / sizeof arms[0];
 
