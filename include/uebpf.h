@@ -444,6 +444,18 @@ UEBPF_API int uebpf_map_next_key(struct uebpf_map *map, const void *key, void *n
 UEBPF_API void *uebpf_map_value(struct uebpf_map *map, const void *key);
 /* prog_array: the program is referenced; NULL removes it. */
 UEBPF_API int uebpf_map_set_prog(struct uebpf_map *map, uint32_t index, const struct uebpf_prog *prog);
+/* array_of_maps, hash_of_maps: `inner` must have the template's shape and is referenced until `map` is
+ * freed (a run may still use it); NULL removes.  flags as for update.  -EINVAL when the shape differs. */
+UEBPF_API int uebpf_map_set_inner(struct uebpf_map *map, const void *key, struct uebpf_map *inner,
+				  uint64_t flags);
+/* From now on updates and deletes by these functions give -EPERM (programs may still write).
+ * -EBUSY when it was frozen already. */
+UEBPF_API int uebpf_map_freeze(struct uebpf_map *map);
+/* The host as producer of a ringbuf or user_ringbuf map: memory for a record of `size` bytes, 8-aligned,
+ * or NULL (full, too large, or this very thread is inside a reserve); then commit it exactly once,
+ * discard != 0 drops it.  Any thread, several at once. */
+UEBPF_API void *uebpf_map_reserve(struct uebpf_map *map, size_t size);
+UEBPF_API void uebpf_map_commit(struct uebpf_map *map, void *record, int discard);
 /* Calls cb for each finished record of a ring buffer map, in order, until empty or cb returns
  * non-zero (which is returned if negative).  Returns the number of records.  One consumer at a time. */
 typedef int (*uebpf_record_fn)(void *arg, const void *data, size_t len);

@@ -10,18 +10,29 @@ enum { PER_BUCKET = 3, KMALLOC_MAX = 4 << 20, KERNEL_ELEM = 48 };
 
 /* ---- geometry ---- */
 
+/* Local storage has no max_entries (the kernel hangs it on the owners). */
+static uint32_t capacity(const struct uebpf_map *map)
+{
+	return map->ops->traits & MT_STORAGE ? STORAGE_OWNERS : map->max_entries;
+}
+
+static uint32_t key_bytes(const struct uebpf_map *map)
+{
+	return map->ops->traits & MT_STORAGE ? sizeof(uint64_t) : map->key_size;
+}
+
 static uint32_t nr_buckets(const struct uebpf_map *map)
 {
 	uint32_t n = 1;
 
-	while (n < UINT32_C(1) << 30 && (uint64_t)n * PER_BUCKET < map->max_entries)
+	while (n < UINT32_C(1) << 30 && (uint64_t)n * PER_BUCKET < capacity(map))
 		n *= 2;
 	return n;
 }
 
 static uint32_t nr_over(const struct uebpf_map *map)
 {
-	return map->max_entries / BUCKET_SLOTS + 2;
+	return capacity(map) / BUCKET_SLOTS + 2;
 }
 
 static bool is_lru(const struct uebpf_map *map) { return map->ops->traits & MT_LRU; }
@@ -29,13 +40,13 @@ static bool is_percpu(const struct uebpf_map *map) { return map->ops->traits & M
 
 static size_t elem_bytes(const struct uebpf_map *map)
 {
-	return (is_lru(map) ? sizeof(struct lru_mark) : 0) + round_up(map->key_size, 8) +
+	return (is_lru(map) ? sizeof(struct lru_mark) : 0) + round_up(key_bytes(map), 8) +
 	       (is_percpu(map) ? 0 : map->value_stride);
 }
 
 static size_t nr_elems(const struct uebpf_map *map)
 {
-	return 1 + (size_t)map->max_entries + nr_buckets(map);
+	return 1 + (size_t)capacity(map) + nr_buckets(map);
 }
 
 static size_t elems_off(const struct uebpf_map *map)
@@ -96,13 +107,14 @@ int hash_init(struct uebpf_map *map, bool fresh)
 	h->elem = base + elems_off(map);
 	h->mask = nr_buckets(map) - 1;
 	h->nr_over = nr_over(map);
-	h->capacity = map->max_entries;
+	h->capacity = capacity(map);
+	h->key_size = key_bytes(map);
 	h->last = (uint32_t)(nr_elems(map) - 1);
 	h->lru = is_lru(map);
 	h->percpu = is_percpu(map);
 	h->elem_size = (uint32_t)elem_bytes(map);
 	h->key_off = h->lru ? sizeof(struct lru_mark) : 0;
-	h->value_off = h->key_off + (uint32_t)round_up(map->key_size, 8);
+	h->value_off = h->key_off + (uint32_t)round_up(h->key_size, 8);
 	if (fresh) {
 		h->head->seed.a = map->flags & BPF_F_ZERO_SEED ? 0 : random_u64();
 		h->head->seed.b = map->flags & BPF_F_ZERO_SEED ? 0x9fb21c651e98df25u : random_u64() | 1;
@@ -176,17 +188,17 @@ again:
 
 uint32_t hash_find(const struct hash_map *h, const void *key, uint64_t hash)
 {
-	switch (h->local.m.key_size) {
+	switch (h->key_size) {
 	case 4: return find_sized(h, key, hash, 4);
 	case 8: return find_sized(h, key, hash, 8);
 	case 16: return find_sized(h, key, hash, 16);
-	default: return find_sized(h, key, hash, h->local.m.key_size);
+	default: return find_sized(h, key, hash, h->key_size);
 	}
 }
 
 static uint64_t hash_of(const struct hash_map *h, const void *key)
 {
-	return key_hash(&h->seed, key, h->local.m.key_size);
+	return key_hash(&h->seed, key, h->key_size);
 }
 
 static uint32_t find(const struct hash_map *h, const void *key)
@@ -207,11 +219,11 @@ void *hash_lookup(struct uebpf_map *map, const void *key, struct uebpf_call *cal
 	struct hash_map *h = (struct hash_map *)map;
 
 	(void)call;
-	switch (map->key_size) {
+	switch (h->key_size) {
 	case 4: return lookup_sized(h, key, 4);
 	case 8: return lookup_sized(h, key, 8);
 	case 16: return lookup_sized(h, key, 16);
-	default: return lookup_sized(h, key, map->key_size);
+	default: return lookup_sized(h, key, h->key_size);
 	}
 }
 
@@ -362,7 +374,7 @@ static struct place find_locked(struct hash_map *h, struct bucket *head, const v
 			int i = __builtin_ctz(mask);
 			uint32_t e = get32(&b->idx[i]);
 
-			if (e - 1 < h->last && key_equal(elem_key(h, e), key, h->local.m.key_size))
+			if (e - 1 < h->last && key_equal(elem_key(h, e), key, h->key_size))
 				return (struct place){ b, i };
 		}
 	}
@@ -486,7 +498,7 @@ static void write_value(struct hash_map *h, uint32_t e, const struct source *src
 static void fill_elem(struct hash_map *h, uint32_t e, const void *key, const struct source *src)
 {
 	atomic_thread_fence(memory_order_release);	/* see `unchanged` */
-	key_store(elem_key(h, e), key, h->local.m.key_size);
+	key_store(elem_key(h, e), key, h->key_size);
 	if (h->percpu && src->all)	/* percpu_user_store leaves untouched zeroes alone */
 		for (uint32_t slot = 0, n = slots_touched(&h->local.m); slot < n; slot++)
 			words_zero(elem_value(h, e, slot), h->local.m.value_size);

@@ -21,7 +21,7 @@
 #include "maps/keys.h"
 #include "maps/maps.h"
 
-enum { BUCKET_SLOTS = 7, FREE_STRIPES = 16 };
+enum { BUCKET_SLOTS = 7, FREE_STRIPES = 16, STORAGE_OWNERS = 4096 };
 struct bucket {
 	_Atomic uint16_t tag[8];	/* 0: empty; tag[7] always */
 	_Atomic uint32_t idx[BUCKET_SLOTS];
@@ -49,7 +49,7 @@ struct hash_map {
 	struct bucket *bucket;
 	uint8_t *elem;
 	uint32_t mask;			/* nr_buckets - 1 */
-	uint32_t elem_size;
+	uint32_t elem_size, key_size;
 	uint32_t key_off, value_off;	/* in an element */
 	uint32_t capacity;		/* elements that may be linked at once */
 	uint32_t last;			/* highest element number */

@@ -21,7 +21,7 @@ static struct bucket *next_in_chain(const struct hash_map *h, const struct bucke
 
 static uint64_t stored_hash(const struct hash_map *h, uint32_t e)
 {
-	return key_hash_of(&h->seed, elem_key(h, e), h->local.m.key_size, true);
+	return key_hash_of(&h->seed, elem_key(h, e), h->key_size, true);
 }
 
 /* Order of two stored keys whose hashes are equal. */
@@ -45,7 +45,7 @@ static bool is_after(const struct hash_map *h, uint32_t e, uint64_t hash, const 
 		return true;
 	if (hash < *c->after || !c->key)
 		return false;
-	return compare_keys(elem_key(h, e), c->key, h->local.m.key_size, false) > 0;
+	return compare_keys(elem_key(h, e), c->key, h->key_size, false) > 0;
 }
 
 static uint32_t least_after(const struct hash_map *h, const struct bucket *head, const struct cursor *c)
@@ -65,7 +65,7 @@ static uint32_t least_after(const struct hash_map *h, const struct bucket *head,
 				continue;
 			if (!best || hash < best_hash ||
 			    (hash == best_hash && compare_keys(elem_key(h, e), elem_key(h, best),
-							       h->local.m.key_size, true) < 0)) {
+							       h->key_size, true) < 0)) {
 				best = e;
 				best_hash = hash;
 			}
@@ -82,7 +82,7 @@ int hash_next_key(struct uebpf_map *map, const void *key, void *next)
 	uint32_t n = 0;
 
 	if (key) {
-		hash = key_hash(&h->seed, key, map->key_size);
+		hash = key_hash(&h->seed, key, h->key_size);
 		if (hash_find(h, key, hash)) {
 			c.after = &hash;
 			c.key = key;
@@ -95,7 +95,7 @@ int hash_next_key(struct uebpf_map *map, const void *key, void *next)
 		uint32_t e = least_after(h, head, &c);
 
 		if (e) {
-			key_load(next, elem_key(h, e), map->key_size);
+			key_load(next, elem_key(h, e), h->key_size);
 			if (next == c.key)
 				c.key = NULL;
 		}

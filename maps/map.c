@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include "maps/inner.h"
 #include "maps/maps.h"
 #include "maps/progs.h"
 #include "maps/ring.h"
@@ -189,6 +190,11 @@ int map_freeze(struct uebpf_map *map)
 	return 0;
 }
 
+int uebpf_map_freeze(struct uebpf_map *map)
+{
+	return map_freeze(map);
+}
+
 const char *uebpf_map_name(const struct uebpf_map *map)
 {
 	return map->name;
@@ -302,4 +308,27 @@ int uebpf_map_poll_fd(struct uebpf_map *map)
 	if (!(map->ops->traits & MT_RINGBUF))
 		return -EINVAL;
 	return ring_poll_fd(map);
+}
+
+int uebpf_map_set_inner(struct uebpf_map *map, const void *key, struct uebpf_map *inner, uint64_t flags)
+{
+	if (!(map->ops->traits & MT_MAPS))
+		return -EINVAL;
+	return inner_set(map, key, inner, flags);
+}
+
+static bool is_ring(const struct uebpf_map *map)
+{
+	return map->ops->reserve || map->ops->drain;
+}
+
+void *uebpf_map_reserve(struct uebpf_map *map, size_t size)
+{
+	return is_ring(map) ? ring_reserve(map, size) : NULL;
+}
+
+void uebpf_map_commit(struct uebpf_map *map, void *record, int discard)
+{
+	if (is_ring(map) && record)
+		ring_commit(map, record, 0, discard);
 }

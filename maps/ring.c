@@ -230,3 +230,42 @@ const struct map_ops ringbuf_ops = {
 	.handle_size = sizeof(struct ring_map), .init = ring_init, .fini = ring_fini,
 	.reserve = ring_reserve, .commit = ring_commit, .query = ring_query,
 };
+
+/* ---- user ring buffer: the host produces, a program drains ---- */
+
+enum { MAX_SAMPLES = 128 * 1024 };	/* a drain ends after as many, as in the kernel */
+
+struct drained { long (*fn)(void *arg, void *data, uint32_t len); void *arg; long n; };
+
+static int drain_one(void *arg, const void *data, size_t len)
+{
+	struct drained *d = arg;
+
+	if (++d->n > MAX_SAMPLES)
+		return 1;
+	return d->fn(d->arg, (void *)(uintptr_t)data, (uint32_t)len) ? 1 : 0;
+}
+
+static long user_ring_drain(struct uebpf_map *map, long (*fn)(void *arg, void *data, uint32_t len), void *arg,
+			    uint64_t flags)
+{
+	struct ring_map *r = (struct ring_map *)map;
+	struct drained d = { fn, arg, 0 };
+	int held = lock_take(&r->local, &r->ring.control->drain);
+	long n;
+
+	if (held < 0)
+		return held;
+	n = ring_walk(&r->ring, drain_one, &d);
+	lock_give(&r->ring.control->drain);
+	if ((flags & BPF_RB_FORCE_WAKEUP) || (!(flags & BPF_RB_NO_WAKEUP) && n > 0))
+		notify(r);
+	return n;
+}
+
+const struct map_ops user_ringbuf_ops = {
+	.name = "user_ringbuf", .type = BPF_MAP_TYPE_USER_RINGBUF, .traits = MT_NO_KEY | MT_NO_LOOKUP,
+	.flags = BPF_F_NUMA_NODE, .may = UEBPF_MAY_LOCK | UEBPF_MAY_SYSCALL, .check = ring_check,
+	.handle_size = sizeof(struct ring_map), .init = ring_init, .fini = ring_fini,
+	.drain = user_ring_drain,
+};

@@ -4,7 +4,11 @@
 
 static const struct map_ops *const rows[] = {
 	&array_ops, &percpu_array_ops, &hash_ops, &percpu_hash_ops, &lru_hash_ops, &lru_percpu_hash_ops,
-	&prog_array_ops, &perf_event_array_ops, &cgroup_array_ops, &ringbuf_ops,
+	&lpm_trie_ops, &prog_array_ops, &array_of_maps_ops, &hash_of_maps_ops, &queue_ops, &stack_ops,
+	&bloom_ops, &ringbuf_ops, &user_ringbuf_ops, &perf_event_array_ops, &cgroup_array_ops,
+	&stack_trace_ops, &devmap_ops, &devmap_hash_ops, &cpumap_ops, &xskmap_ops, &sockmap_ops,
+	&sockhash_ops, &reuseport_array_ops, &task_storage_ops, &sk_storage_ops, &inode_storage_ops,
+	&cgrp_storage_ops, &arena_ops,
 };
 
 const struct map_ops *map_ops_at(uint32_t i)
