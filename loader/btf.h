@@ -59,7 +59,7 @@ bool btf_int(const struct btf *btf, uint32_t id, struct btf_int *out);
 enum { BTF_LINK_STATIC, BTF_LINK_GLOBAL, BTF_LINK_EXTERN };
 uint32_t btf_linkage(const struct btf *btf, uint32_t id);	/* VAR, FUNC */
 
-/* By name and kind; 0 if none.  Ends at `from` to go on: ids > from. */
+/* By name and kind; 0 if none.  */
 uint32_t btf_find(const struct btf *btf, enum btf_kind kind, const char *name);
 /* Ids whose name, without a ___flavour, is `name` (len bytes); via an index made on first use.
  * Returns the next such id after `prev` (0: the first), 0 at the end. */

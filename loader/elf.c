@@ -1,0 +1,615 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* elf.c - opens an object: symbols, functions, programs, relocations, licence; the other elf_*.c
+ * add maps, data and line information.  Hostile bytes end in an error; the image is one arena, so
+ * each way out frees once. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include "loader/elf_inner.h"
+
+enum { SYM_SIZE = 24, REL_SIZE = 16, RELA_SIZE = 24, OBJECT_MAX = 1 << 30 };
+
+/* ---- errors ---- */
+
+static void copy_tail(char *to, size_t cap, const char *from)
+{
+	size_t n = strlen(from);
+
+	snprintf(to, cap, "%s", n < cap ? from : from + n - cap + 1);
+}
+
+int image_fail(const struct image_inner *in, struct uebpf_error *err, enum uebpf_stage stage,
+	       enum uebpf_code code, int errnum, const char *section, const char *symbol,
+	       const char *text, ...)
+{
+	char line[384];
+	va_list ap;
+
+	va_start(ap, text);
+	vsnprintf(line, sizeof(line), text, ap);
+	va_end(ap);
+	error_set(err, stage, code, errnum, UINT32_MAX, "%s%s%s%s%s: %s", in->image.name,
+		  section ? ":" : "", section ? section : "", symbol ? (section ? "/" : ":") : "",
+		  symbol ? symbol : "", line);
+	if (err) {
+		copy_tail(err->object, sizeof(err->object), in->image.name);
+		snprintf(err->section, sizeof(err->section), "%s", section ? section : "");
+		snprintf(err->symbol, sizeof(err->symbol), "%s", symbol ? symbol : "");
+	}
+	return errnum;
+}
+
+int image_memory(const struct image_inner *in, struct uebpf_error *err)
+{
+	return image_fail(in, err, UEBPF_STAGE_ELF, UEBPF_E_MEMORY, -ENOMEM, NULL, NULL,
+			  "out of memory");
+}
+
+void image_log(const struct image_inner *in, enum uebpf_level level, const char *text, ...)
+{
+	char line[512];
+	int n;
+	va_list ap;
+
+	if (!in->params.log)
+		return;
+	n = snprintf(line, sizeof(line), "%.200s: ", in->image.name);
+	va_start(ap, text);
+	vsnprintf(line + n, sizeof(line) - (size_t)n, text, ap);
+	va_end(ap);
+	in->params.log(in->params.log_arg, level, line);
+}
+
+static int malformed(const struct image_inner *in, struct uebpf_error *err, const char *section,
+		     const char *symbol, const char *what)
+{
+	return image_fail(in, err, UEBPF_STAGE_ELF, UEBPF_E_MALFORMED, -EINVAL, section, symbol,
+			  "malformed ELF: %s", what);
+}
+
+/* ---- symbols ---- */
+
+static int compare_names(const void *a, const void *b, void *arg)
+{
+	const struct elf_sym *syms = arg;
+	uint32_t i = *(const uint32_t *)a, j = *(const uint32_t *)b;
+	int order = strcmp(syms[i].name, syms[j].name);
+
+	return order ? order : (i > j) - (i < j);
+}
+
+static int read_symbols(struct image_inner *in, struct uebpf_error *err)
+{
+	const struct elf_section *table = NULL, *names;
+
+	for (uint32_t i = 1; i < in->view.nr_sections && !table; i++)
+		if (in->view.sections[i].type == ELF_SYMTAB)
+			table = &in->view.sections[i];
+	if (!table)
+		return image_fail(in, err, UEBPF_STAGE_ELF, UEBPF_E_MALFORMED, -EINVAL, NULL, NULL,
+				  "the object was stripped of its symbol table, without which maps and "
+				  "functions cannot be found: strip with \"llvm-strip -g\" only");
+	if (table->link >= in->view.nr_sections ||
+	    in->view.sections[table->link].type != ELF_STRTAB || table->size % SYM_SIZE)
+		return malformed(in, err, table->name, NULL, "bad symbol table");
+	names = &in->view.sections[table->link];
+	in->nr_syms = (uint32_t)(table->size / SYM_SIZE);
+	in->syms = arena_array(&in->arena, in->nr_syms, sizeof(*in->syms));
+	in->by_name = arena_array(&in->arena, in->nr_syms, sizeof(*in->by_name));
+	if (!in->syms || !in->by_name)
+		return image_memory(in, err);
+	for (uint32_t i = 0; i < in->nr_syms; i++) {
+		const uint8_t *p = table->data + (size_t)i * SYM_SIZE;
+		struct elf_sym *s = &in->syms[i];
+		uint32_t name = le32(p);
+
+		if (name >= names->size || !memchr(names->data + name, 0, names->size - name))
+			return malformed(in, err, table->name, NULL, "a symbol's name is not terminated");
+		s->name = (const char *)names->data + name;
+		s->type = p[4] & 0xf;
+		s->bind = p[4] >> 4;
+		s->hidden = (p[5] & 3) == 1 || (p[5] & 3) == 2;
+		s->shndx = le16(p + 6);
+		s->value = le64(p + 8);
+		s->size = le64(p + 16);
+		if (s->shndx < 0xff00 && s->shndx >= in->view.nr_sections)
+			return malformed(in, err, table->name, s->name, "symbol of a section that does not exist");
+		if (s->type == ELF_T_SECTION && !*s->name && s->shndx < in->view.nr_sections)
+			s->name = in->view.sections[s->shndx].name;
+		in->by_name[i] = i;
+	}
+	qsort_r(in->by_name, in->nr_syms, sizeof(*in->by_name), compare_names, in->syms);
+	return 0;
+}
+
+const struct elf_sym *image_symbol(const struct image_inner *in, const char *name, uint32_t shndx)
+{
+	uint32_t lo = 0, hi = in->nr_syms;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (strcmp(in->syms[in->by_name[mid]].name, name) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (; lo < in->nr_syms && !strcmp(in->syms[in->by_name[lo]].name, name); lo++) {
+		const struct elf_sym *s = &in->syms[in->by_name[lo]];
+
+		if (s->shndx == shndx && s->type != ELF_T_SECTION)
+			return s;
+	}
+	return NULL;
+}
+
+/* ---- what each section is for ---- */
+
+static bool starts(const char *name, const char *with)
+{
+	size_t n = strlen(with);
+
+	return !strncmp(name, with, n) && (!name[n] || name[n] == '.');
+}
+
+static void classify(struct image_inner *in)
+{
+	for (uint32_t i = 1; i < in->view.nr_sections; i++) {
+		const struct elf_section *s = &in->view.sections[i];
+		bool alloc = s->flags & ELF_F_ALLOC;
+
+		if (s->type != ELF_PROGBITS && s->type != ELF_NOBITS)
+			continue;
+		if (!strcmp(s->name, ".maps"))
+			in->use[i] = USE_MAPS;
+		else if (!strcmp(s->name, "maps") || !strncmp(s->name, "maps/", 5))
+			in->use[i] = USE_LEGACY;
+		else if (s->type == ELF_PROGBITS && (s->flags & ELF_F_EXEC))
+			in->use[i] = s->size ? USE_CODE : USE_NONE;
+		else if (alloc && s->size && (starts(s->name, ".rodata") || starts(s->name, ".data") ||
+					      starts(s->name, ".bss")))
+			in->use[i] = USE_DATA;
+	}
+}
+
+/* ---- relocations ---- */
+
+static int compare_relocs(const void *a, const void *b)
+{
+	const struct elf_reloc *x = a, *y = b;
+
+	return (x->off > y->off) - (x->off < y->off);
+}
+
+static int read_reloc_section(struct image_inner *in, const struct elf_section *s,
+			      struct uebpf_error *err)
+{
+	bool rela = s->type == ELF_RELA;
+	size_t size = rela ? RELA_SIZE : REL_SIZE;
+	const struct elf_section *target;
+	struct reloc_list *list;
+	struct elf_reloc *r;
+	uint32_t n;
+
+	if (s->info >= in->view.nr_sections)
+		return malformed(in, err, s->name, NULL, "relocations for a section that does not exist");
+	target = &in->view.sections[s->info];
+	if (in->use[s->info] == USE_NONE)
+		return 0;
+	if (s->link >= in->view.nr_sections || in->view.sections[s->link].type != ELF_SYMTAB ||
+	    s->size % size || s->size / size > UINT32_MAX / 2)
+		return malformed(in, err, s->name, NULL, "bad relocation table");
+	list = &in->relocs[s->info];
+	n = (uint32_t)(s->size / size);
+	r = arena_array(&in->arena, (size_t)list->n + n, sizeof(*r));
+	if (!r)
+		return image_memory(in, err);
+	if (list->n)
+		memcpy(r, list->r, list->n * sizeof(*r));
+	for (uint32_t i = 0; i < n; i++) {
+		const uint8_t *p = s->data + i * size;
+		struct elf_reloc *one = &r[list->n + i];
+
+		*one = (struct elf_reloc){ le64(p), le32(p + 8), le32(p + 12),
+					   rela ? (int64_t)le64(p + 16) : 0, rela };
+		if (one->sym >= in->nr_syms)
+			return malformed(in, err, s->name, NULL, "a relocation names no symbol");
+		if (one->off >= target->size || target->size - one->off < 8)
+			return malformed(in, err, s->name, NULL, "a relocation lies outside its section");
+		if (in->use[s->info] == USE_CODE && one->off % 8)
+			return malformed(in, err, s->name, NULL, "a relocation inside an instruction");
+	}
+	list->r = r;
+	list->n += n;
+	qsort(r, list->n, sizeof(*r), compare_relocs);
+	return 0;
+}
+
+static int read_relocs(struct image_inner *in, struct uebpf_error *err)
+{
+	for (uint32_t i = 1; i < in->view.nr_sections; i++) {
+		const struct elf_section *s = &in->view.sections[i];
+		int ret = 0;
+
+		if (s->type == ELF_REL || s->type == ELF_RELA)
+			ret = read_reloc_section(in, s, err);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+const struct elf_reloc *image_reloc(const struct image_inner *in, uint32_t shndx, uint64_t off)
+{
+	const struct reloc_list *list = &in->relocs[shndx];
+	uint32_t lo = 0, hi = list->n;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (list->r[mid].off < off)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < list->n && list->r[lo].off == off ? &list->r[lo] : NULL;
+}
+
+/* Data sections with names of their own become maps when code refers to them. */
+static void classify_referenced(struct image_inner *in)
+{
+	for (uint32_t i = 1; i < in->view.nr_sections; i++) {
+		if (in->use[i] != USE_CODE)
+			continue;
+		for (uint32_t k = 0; k < in->relocs[i].n; k++) {
+			uint32_t to = in->syms[in->relocs[i].r[k].sym].shndx;
+			const struct elf_section *s;
+
+			if (!to || to >= in->view.nr_sections || in->use[to] != USE_NONE)
+				continue;
+			s = &in->view.sections[to];
+			if ((s->type == ELF_PROGBITS || s->type == ELF_NOBITS) && s->size &&
+			    (s->flags & ELF_F_ALLOC) && s->name[0] != '.')
+				in->use[to] = USE_DATA;
+		}
+	}
+}
+
+/* ---- functions and programs ---- */
+
+static int compare_funcs(const void *a, const void *b)
+{
+	const struct func *x = a, *y = b;
+
+	if (x->shndx != y->shndx)
+		return x->shndx < y->shndx ? -1 : 1;
+	if (x->start != y->start)
+		return x->start < y->start ? -1 : 1;
+	return (int)y->global - (int)x->global;
+}
+
+static int add_func(struct image_inner *in, const char *name, uint32_t shndx, uint64_t value,
+		    uint64_t size, bool global, struct uebpf_error *err)
+{
+	const struct elf_section *s = &in->view.sections[shndx];
+
+	if (value >= s->size || size > s->size - value)
+		return malformed(in, err, s->name, name, "the function lies outside its section");
+	if (value % 8 || size % 8)
+		return malformed(in, err, s->name, name, "the function is not made of 8-byte slots");
+	in->funcs = arena_grow(&in->arena, in->funcs, in->nr_funcs, sizeof(*in->funcs));
+	if (!in->funcs)
+		return image_memory(in, err);
+	in->funcs[in->nr_funcs++] = (struct func){ name, shndx, (uint32_t)(value / 8),
+						   (uint32_t)(size / 8), global };
+	return 0;
+}
+
+/* Objects of old tools have functions without a type; `pass` 1 looks for these. */
+static int funcs_of_symbols(struct image_inner *in, int pass, const bool *has, struct uebpf_error *err)
+{
+	for (uint32_t i = 1; i < in->nr_syms; i++) {
+		const struct elf_sym *s = &in->syms[i];
+		bool global = s->bind != ELF_B_LOCAL;
+		int ret;
+
+		if (s->shndx >= in->view.nr_sections || in->use[s->shndx] != USE_CODE)
+			continue;
+		if (pass ? s->type != ELF_T_NOTYPE || !global || has[s->shndx] : s->type != ELF_T_FUNC)
+			continue;
+		ret = add_func(in, s->name, s->shndx, s->value, s->size, global && !s->hidden, err);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int read_funcs(struct image_inner *in, struct uebpf_error *err)
+{
+	bool *has = arena_array(&in->arena, in->view.nr_sections, sizeof(*has));
+	uint32_t n = 0;
+	int ret;
+
+	if (!has)
+		return image_memory(in, err);
+	for (uint32_t i = 1; i < in->view.nr_sections; i++)
+		if (in->use[i] == USE_CODE &&
+		    (in->view.sections[i].size % 8 || in->view.sections[i].size / 8 > INT32_MAX))
+			return malformed(in, err, in->view.sections[i].name, NULL,
+					 "code is not made of 8-byte slots");
+	for (int pass = 0; pass < 3; pass++) {
+		for (uint32_t i = 0; i < in->nr_funcs; i++)
+			has[in->funcs[i].shndx] = true;
+		if (pass < 2) {
+			ret = funcs_of_symbols(in, pass, has, err);
+			if (ret)
+				return ret;
+		}
+	}
+	for (uint32_t i = 1; i < in->view.nr_sections; i++) {	/* no symbol at all: the section is one */
+		if (in->use[i] != USE_CODE || has[i])
+			continue;
+		ret = add_func(in, in->view.sections[i].name, i, 0, in->view.sections[i].size, true, err);
+		if (ret)
+			return ret;
+	}
+	qsort(in->funcs, in->nr_funcs, sizeof(*in->funcs), compare_funcs);
+	for (uint32_t i = 0; i < in->nr_funcs; i++)		/* aliases: the first name stays */
+		if (!n || in->funcs[n - 1].shndx != in->funcs[i].shndx ||
+		    in->funcs[n - 1].start != in->funcs[i].start)
+			in->funcs[n++] = in->funcs[i];
+	in->nr_funcs = n;
+	for (uint32_t i = 0; i < n; i++) {
+		struct func *f = &in->funcs[i];
+		uint32_t end = (uint32_t)(in->view.sections[f->shndx].size / 8);
+
+		if (f->slots)
+			continue;
+		f->slots = (i + 1 < n && in->funcs[i + 1].shndx == f->shndx ? in->funcs[i + 1].start : end)
+			- f->start;
+	}
+	return 0;
+}
+
+const struct func *image_func(const struct image_inner *in, uint32_t shndx, uint64_t slot, bool exact)
+{
+	uint32_t lo = 0, hi = in->nr_funcs;
+
+	while (lo < hi) {		/* first function behind (shndx, slot) */
+		uint32_t mid = lo + (hi - lo) / 2;
+		const struct func *f = &in->funcs[mid];
+
+		if (f->shndx < shndx || (f->shndx == shndx && f->start <= slot))
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (!lo || in->funcs[lo - 1].shndx != shndx)
+		return NULL;
+	if (exact ? in->funcs[lo - 1].start != slot :
+	    slot - in->funcs[lo - 1].start >= in->funcs[lo - 1].slots)
+		return NULL;
+	return &in->funcs[lo - 1];
+}
+
+static int add_prog(struct image_inner *in, uint32_t func, struct uebpf_error *err)
+{
+	const struct func *f = &in->funcs[func];
+	struct image_prog *p;
+	struct section_match match;
+
+	in->image.progs = arena_grow(&in->arena, in->image.progs, in->image.nr_progs, sizeof(*p));
+	if (!in->image.progs)
+		return image_memory(in, err);
+	p = &in->image.progs[in->image.nr_progs++];
+	p->name = f->name;
+	p->section = in->view.sections[f->shndx].name;
+	p->func = func;
+	section_type(p->section, &match);
+	p->type = match.type;
+	p->attach = match.attach;
+	p->optional = match.optional;
+	p->host_type = NULL;
+	if (match.host_type) {
+		const struct prog_type *own = in->params.find_type ?
+			in->params.find_type(in->params.find_arg, match.host_type) : NULL;
+
+		if (own)
+			p->type = own;
+		else if (!p->type)
+			p->host_type = match.host_type;
+	}
+	if (!p->type && !p->host_type && in->params.type) {
+		p->type = in->params.find_type ?
+			in->params.find_type(in->params.find_arg, in->params.type) : NULL;
+		if (!p->type)
+			p->type = prog_type_find(in->params.type);
+	}
+	return 0;
+}
+
+/* Programs are the global functions of all sections but .text, which holds subprograms - unless
+ * there is nothing else.  A named section without a global function offers what it has. */
+static int read_progs(struct image_inner *in, struct uebpf_error *err)
+{
+	bool *global = arena_array(&in->arena, in->view.nr_sections, sizeof(*global));
+
+	if (!global)
+		return image_memory(in, err);
+	for (uint32_t i = 0; i < in->nr_funcs; i++)
+		global[in->funcs[i].shndx] |= in->funcs[i].global;
+	for (int pass = 0; pass < 2 && !in->image.nr_progs; pass++) {
+		for (uint32_t i = 0; i < in->nr_funcs; i++) {
+			const struct func *f = &in->funcs[i];
+			bool text = !strcmp(in->view.sections[f->shndx].name, ".text");
+			int ret;
+
+			if (text != pass || (!f->global && (text || global[f->shndx])))
+				continue;
+			ret = add_prog(in, i, err);
+			if (ret)
+				return ret;
+		}
+	}
+	if (!in->image.nr_progs)
+		return image_fail(in, err, UEBPF_STAGE_ELF, UEBPF_E_NO_PROGRAM, -ENOENT, NULL, NULL,
+				  "the object holds no program: give a function that is not static a "
+				  "section, as in SEC(\"xdp\")");
+	return 0;
+}
+
+/* ---- the rest ---- */
+
+static int read_license(struct image_inner *in, struct uebpf_error *err)
+{
+	static const char *const free_ones[] = { "GPL", "GPL v2", "GPL and additional rights",
+		"Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL" };
+	const struct elf_section *s = elf_view_find(&in->view, "license");
+	char *text;
+
+	in->image.license = "";
+	if (!s || !s->data || !s->size)
+		return 0;
+	if (s->size > 4096)
+		return malformed(in, err, s->name, NULL, "a licence of more than 4096 bytes");
+	text = arena_alloc(&in->arena, s->size + 1);
+	if (!text)
+		return image_memory(in, err);
+	memcpy(text, s->data, s->size);
+	in->image.license = text;
+	for (size_t i = 0; i < sizeof(free_ones) / sizeof(free_ones[0]); i++)
+		in->image.gpl |= !strcmp(text, free_ones[i]);
+	return 0;
+}
+
+/* Compilers leave offsets of variables to the linker: symbols know them. */
+static void fix_datasecs(struct image_inner *in)
+{
+	struct btf *btf = in->image.btf;
+
+	for (uint32_t id = 1; btf && id < btf_count(btf); id++) {
+		struct btf_secinfo var;
+		uint32_t shndx;
+
+		if (btf_kind(btf, id) != BTF_DATASEC)
+			continue;
+		for (shndx = 1; shndx < in->view.nr_sections; shndx++)
+			if (!strcmp(in->view.sections[shndx].name, btf_name(btf, id)))
+				break;
+		if (shndx == in->view.nr_sections || in->view.sections[shndx].size > UINT32_MAX)
+			continue;
+		btf_set_size(btf, id, (uint32_t)in->view.sections[shndx].size);
+		for (uint32_t i = 0; btf_secinfo(btf, id, i, &var); i++) {
+			const struct elf_sym *s = image_symbol(in, btf_name(btf, var.type), shndx);
+
+			if (s && s->value < in->view.sections[shndx].size)
+				btf_set_secinfo(btf, id, i, (uint32_t)s->value,
+						var.size ? var.size : (uint32_t)s->size);
+		}
+	}
+}
+
+static int read_btf(struct image_inner *in, struct uebpf_error *err)
+{
+	const struct elf_section *s = elf_view_find(&in->view, ".BTF");
+	struct uebpf_error why;
+
+	if (!s || !s->data)
+		return 0;
+	in->image.btf = btf_parse(s->data, s->size, in->image.name, &why);
+	if (in->image.btf) {
+		fix_datasecs(in);
+		return 0;
+	}
+	if (why.code == UEBPF_E_MEMORY || elf_view_find(&in->view, ".maps") ||
+	    elf_view_find(&in->view, ".BTF.ext")) {
+		if (err)
+			*err = why;
+		return why.err;
+	}
+	image_log(in, UEBPF_LOG_WARN, "types are left out: %s", why.text);
+	return 0;
+}
+
+static int read_object(struct image_inner *in, const void *data, size_t len, struct uebpf_error *err)
+{
+	uint8_t *copy;
+	int ret = elf_diagnose(data, len, in->image.name, err);
+
+	if (ret)
+		return ret;
+	copy = len > OBJECT_MAX ? NULL : arena_alloc(&in->arena, len);
+	if (!copy)
+		return image_memory(in, err);
+	memcpy(copy, data, len);
+	ret = elf_view_open(&in->arena, copy, len, in->image.name, &in->view, err);
+	if (ret)
+		return ret;
+	in->use = arena_array(&in->arena, in->view.nr_sections, sizeof(*in->use));
+	in->section_map = arena_array(&in->arena, in->view.nr_sections, sizeof(*in->section_map));
+	in->relocs = arena_array(&in->arena, in->view.nr_sections, sizeof(*in->relocs));
+	if (!in->use || !in->section_map || !in->relocs)
+		return image_memory(in, err);
+	classify(in);
+	ret = read_symbols(in, err);
+	ret = ret ? ret : read_relocs(in, err);
+	if (ret)
+		return ret;
+	classify_referenced(in);
+	ret = read_funcs(in, err);
+	ret = ret ? ret : read_btf(in, err);
+	ret = ret ? ret : read_license(in, err);
+	ret = ret ? ret : image_read_maps(in, err);
+	ret = ret ? ret : image_read_legacy(in, err);
+	ret = ret ? ret : image_read_externs(in, err);
+	ret = ret ? ret : image_read_data(in, err);
+	ret = ret ? ret : image_read_ext(in, err);
+	ret = ret ? ret : read_progs(in, err);
+	return ret ? ret : image_read_slots(in, err);
+}
+
+int elf_open(const void *data, size_t len, const struct elf_params *params, struct elf_image **out,
+	     struct uebpf_error *err)
+{
+	struct image_inner *in = calloc(1, sizeof(*in));
+	int ret;
+
+	*out = NULL;
+	if (!in)
+		return error_set(err, UEBPF_STAGE_OPEN, UEBPF_E_MEMORY, -ENOMEM, UINT32_MAX,
+				 "%s: out of memory", params->name);
+	in->params = *params;
+	in->image.inner = in;
+	in->kconfig_map = IMAGE_NONE;
+	in->image.name = params->name ? arena_string(&in->arena, params->name) : "memory";
+	in->params.btf = params->btf ? arena_string(&in->arena, params->btf) : NULL;
+	in->params.kconfig = params->kconfig ? arena_string(&in->arena, params->kconfig) : NULL;
+	if (!in->image.name || !in->params.btf != !params->btf ||
+	    !in->params.kconfig != !params->kconfig) {
+		in->image.name = "object";
+		ret = image_memory(in, err);
+	} else {
+		ret = read_object(in, data, len, err);
+	}
+	in->params.type = NULL;		/* the caller's, only needed above */
+	if (ret) {
+		if (err && !err->object[0])
+			copy_tail(err->object, sizeof(err->object), in->image.name);
+		elf_close(&in->image);
+		return ret;
+	}
+	*out = &in->image;
+	return 0;
+}
+
+void elf_close(struct elf_image *image)
+{
+	struct image_inner *in = image ? image->inner : NULL;
+
+	if (!in)
+		return;
+	core_free(in->core);
+	btf_unref(in->image.btf);
+	arena_free(&in->arena);
+	free(in);
+}

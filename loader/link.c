@@ -1,0 +1,682 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* link.c - puts one program together: its function, then each subprogram it calls or points to;
+ * relocations become pseudo sources with indexes of the program's own map table, calls get their
+ * distance, CO-RE records are applied, externs become helper ids.  What the program does not use
+ * is not looked at, so a bad neighbour does not matter. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include "loader/elf_inner.h"
+
+enum { LDDW = 0x18, CALL = 0x85, SRC_LOCAL = 1, SRC_FUNC = 4, SRC_MAP = 5, SRC_VALUE = 6,
+       MAX_SLOTS = 1000000, FIRST_HOST_HELPER = 0x10000 };
+enum reloc_type { R_NONE, R_64_64, R_ABS64, R_ABS32, R_NODYLD32, R_64_32 = 10 };
+
+struct memory { struct arena arena; struct btf *btf; };
+struct piece { const struct func *func; uint32_t slot; };
+struct link {
+	struct image_inner *in;
+	struct linked *out;
+	struct memory *memory;
+	struct uebpf_error *err;
+	struct piece *pieces;
+	uint32_t nr_pieces, cap, max;
+	uint32_t *at;			/* slot of each function of the image, IMAGE_NONE: not needed yet */
+};
+
+/* ---- where things come from ---- */
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && slash[1] ? slash + 1 : path;
+}
+
+static uint32_t first_record(const struct ext_list *list, uint64_t off)
+{
+	uint32_t lo = 0, hi = list->sorted ? list->n : 0;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (le32(list->rec + (size_t)mid * list->rec_size) < off)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+/* Fails with the place of slot `at` of section `shndx` in front. */
+static int fail(struct link *l, const struct func *func, uint32_t at, enum uebpf_stage stage,
+		enum uebpf_code code, int errnum, const char *symbol, const char *text, ...)
+	__attribute__((format(printf, 8, 9)));
+static int fail(struct link *l, const struct func *func, uint32_t at, enum uebpf_stage stage,
+		enum uebpf_code code, int errnum, const char *symbol, const char *text, ...)
+{
+	const struct image_inner *in = l->in;
+	const char *section = in->view.sections[func->shndx].name, *file = "";
+	uint32_t line = 0, column = 0;
+	char sentence[384];
+	va_list ap;
+
+	va_start(ap, text);
+	vsnprintf(sentence, sizeof(sentence), text, ap);
+	va_end(ap);
+	if (in->lines && in->lines[func->shndx].rec) {
+		const struct ext_list *list = &in->lines[func->shndx];
+		uint32_t i = first_record(list, (uint64_t)at * 8 + 1);
+		const uint8_t *rec = list->rec + (size_t)(i ? i - 1 : 0) * list->rec_size;
+
+		if (i && le32(rec) / 8 >= func->start) {
+			file = btf_string(in->image.btf, le32(rec + 4));
+			line = le32(rec + 12) >> 10;
+			column = le32(rec + 12) & 0x3ff;
+		}
+	}
+	if (line)
+		error_set(l->err, stage, code, errnum, UINT32_MAX, "%s:%s/%s:%s:%u: %s", in->image.name,
+			  section, func->name, base_name(file), line, sentence);
+	else
+		error_set(l->err, stage, code, errnum, UINT32_MAX, "%s:%s/%s: %s", in->image.name, section,
+			  func->name, sentence);
+	if (l->err) {
+		snprintf(l->err->object, sizeof(l->err->object), "%.127s", in->image.name);
+		snprintf(l->err->section, sizeof(l->err->section), "%.63s", section);
+		snprintf(l->err->symbol, sizeof(l->err->symbol), "%.63s", symbol ? symbol : func->name);
+		snprintf(l->err->file, sizeof(l->err->file), "%.127s", file);
+		l->err->line = line;
+		l->err->column = column;
+	}
+	return errnum;
+}
+
+static int no_memory(struct link *l)
+{
+	return image_memory(l->in, l->err);
+}
+
+/* ---- pieces ---- */
+
+/* Appends a function unless it is there; *slot is where it begins. */
+static int need_func(struct link *l, const struct func *func, const struct func *from, uint32_t at,
+		     uint32_t *slot)
+{
+	struct linked *out = l->out;
+	uint32_t index = (uint32_t)(func - l->in->funcs);
+
+	if (l->at[index] != IMAGE_NONE) {
+		*slot = l->at[index];
+		return 0;
+	}
+	if (func->slots > l->max || out->n > l->max - func->slots)
+		return fail(l, from, at, UEBPF_STAGE_LINK, UEBPF_E_TOO_LONG, -E2BIG, NULL,
+			    "the program and its subprograms have more than %u instruction slots", l->max);
+	if (out->n + func->slots > l->cap) {
+		uint32_t cap = (out->n + func->slots) * (l->nr_pieces ? 2 : 1);
+		uint8_t *more = arena_array(&l->memory->arena, cap, 8);
+
+		if (!more)
+			return no_memory(l);
+		if (out->n)
+			memcpy(more, out->slots, (size_t)out->n * 8);
+		out->slots = more;
+		l->cap = cap;
+	}
+	l->pieces = arena_grow(&l->memory->arena, l->pieces, l->nr_pieces, sizeof(*l->pieces));
+	if (!l->pieces)
+		return no_memory(l);
+	l->pieces[l->nr_pieces++] = (struct piece){ func, out->n };
+	memcpy(out->slots + (size_t)out->n * 8,
+	       l->in->view.sections[func->shndx].data + (size_t)func->start * 8, (size_t)func->slots * 8);
+	*slot = l->at[index] = out->n;
+	out->n += func->slots;
+	return 0;
+}
+
+static int need_map(struct link *l, uint32_t map, uint32_t *index)
+{
+	struct linked *out = l->out;
+
+	for (*index = 0; *index < out->nr_maps; ++*index)
+		if (out->maps[*index] == map)
+			return 0;
+	out->maps = arena_grow(&l->memory->arena, out->maps, out->nr_maps, sizeof(*out->maps));
+	if (!out->maps)
+		return no_memory(l);
+	out->maps[out->nr_maps++] = map;
+	return 0;
+}
+
+/* Replaces the instruction by a call that must not be reached. */
+static int poison(struct link *l, uint32_t slot, enum uebpf_code code, const char *why)
+{
+	struct linked *out = l->out;
+	uint8_t *p = out->slots + (size_t)slot * 8;
+	uint32_t width = *p == LDDW && slot + 1 < out->n ? 2 : 1;
+	char *text = arena_string(&l->memory->arena, why);
+
+	if (!text)
+		return no_memory(l);
+	for (; width--; p += 8, slot++) {
+		raw_store(p, (struct raw_insn){ CALL, 0, 0, 0, HELPER_POISON });
+		out->poison = arena_grow(&l->memory->arena, out->poison, out->nr_poison,
+					 sizeof(*out->poison));
+		if (!out->poison)
+			return no_memory(l);
+		out->poison[out->nr_poison++] = (struct link_poison){ slot, code, text };
+	}
+	return 0;
+}
+
+/* ---- externs ---- */
+
+static const struct helper *find_helper(const struct image_inner *in, const char *name)
+{
+	const struct helper_table *table = in->params.helpers;
+	const struct helper *h = table ? helper_find_name(table, name) : NULL;
+
+	/* Kernel helpers are known without their prefix, but a program's own undefined loop() or
+	 * redirect() does not mean them; the compiler's memcpy() and the like do. */
+	if (h && (h->id >= FIRST_HOST_HELPER || !strncmp(name, "mem", 3)))
+		return h;
+	if (table && !strncmp(name, "bpf_", 4))
+		return helper_find_name(table, name + 4);
+	return NULL;
+}
+
+static int call_extern(struct link *l, const struct piece *p, uint32_t at, const struct elf_sym *sym)
+{
+	const struct image_extern *ext = image_extern_find(l->in, sym->name);
+	const struct helper *h = find_helper(l->in, sym->name);
+	const char *advice = elf_advice(sym->name);
+	uint32_t slot = p->slot + at - p->func->start;
+	char text[256];
+
+	if (h) {
+		raw_store(l->out->slots + (size_t)slot * 8,
+			  (struct raw_insn){ CALL, 0, 0, 0, (int32_t)h->id });
+		return 0;
+	}
+	if (sym->bind == ELF_B_WEAK) {
+		snprintf(text, sizeof(text), "weak function %.150s() does not exist here", sym->name);
+		return poison(l, slot, ext ? UEBPF_E_KFUNC : UEBPF_E_EXTERN, text);
+	}
+	if (ext)
+		return fail(l, p->func, at, UEBPF_STAGE_LINK, UEBPF_E_KFUNC, -ENOTSUP, sym->name,
+			    "kernel function %s() exists only in a kernel: the host can add a helper of "
+			    "that name", sym->name);
+	return fail(l, p->func, at, UEBPF_STAGE_LINK, UEBPF_E_EXTERN, -ENOENT, sym->name,
+		    "%s() is neither in this object nor a helper here: %s", sym->name,
+		    advice ? advice : "BPF programs have no libraries; define it in the same file "
+		    "(static __always_inline), or have the host add a helper of that name");
+}
+
+static int load_extern(struct link *l, const struct piece *p, uint32_t at, const struct elf_sym *sym)
+{
+	const struct image_extern *ext = image_extern_find(l->in, sym->name);
+	uint8_t *bytes = l->out->slots + (size_t)(p->slot + at - p->func->start) * 8;
+	struct raw_insn raw = raw_load(bytes);
+	uint32_t index;
+
+	if (ext && ext->kind == EXTERN_KCONFIG && !ext->missing) {
+		int ret = need_map(l, l->in->kconfig_map, &index);
+
+		raw.src = SRC_VALUE;
+		raw.imm = (int32_t)index;
+		raw_store(bytes, raw);
+		put_le32(bytes + 12, ext->off);
+		return ret;
+	}
+	if (sym->bind == ELF_B_WEAK && !(ext && ext->kind == EXTERN_KCONFIG)) {
+		raw.src = 0;		/* the address of what does not exist */
+		raw.imm = 0;
+		raw_store(bytes, raw);
+		put_le32(bytes + 12, 0);
+		return 0;
+	}
+	if (ext && ext->kind == EXTERN_KCONFIG)
+		return fail(l, p->func, at, UEBPF_STAGE_LINK, UEBPF_E_EXTERN, -ENOENT, sym->name,
+			    "no value is known for the kernel configuration variable %s: name a "
+			    "configuration file (--kconfig FILE), set it (--set-global %s=VALUE) or "
+			    "declare it __weak", sym->name, sym->name);
+	if (ext)
+		return fail(l, p->func, at, UEBPF_STAGE_LINK, UEBPF_E_UNSUPPORTED, -ENOTSUP, sym->name,
+			    "kernel symbol %s has no address in user space (declare it __weak if the "
+			    "program can do without)", sym->name);
+	return fail(l, p->func, at, UEBPF_STAGE_LINK, UEBPF_E_EXTERN, -ENOENT, sym->name,
+		    "extern variable %s is not defined in this object", sym->name);
+}
+
+/* ---- relocations ---- */
+
+static int bad_reloc(struct link *l, const struct piece *p, uint32_t at, const struct elf_reloc *r,
+		     const char *what)
+{
+	const char *name = l->in->syms[r->sym].name;
+
+	return fail(l, p->func, at, UEBPF_STAGE_RELOC, UEBPF_E_BAD_RELOC, -EINVAL, name,
+		    "relocation of type %u against \"%s\": %s", r->type, name, what);
+}
+
+/* Function that a call or function pointer means; *inside is how far behind its start. */
+static const struct func *target_func(struct link *l, uint32_t shndx, uint64_t slot, uint32_t *inside)
+{
+	const struct func *f = image_func(l->in, shndx, slot, true);
+
+	if (!f)
+		f = image_func(l->in, shndx, slot, false);
+	*inside = f ? (uint32_t)slot - f->start : 0;
+	return f;
+}
+
+static int set_call(struct link *l, const struct piece *p, uint32_t at, uint32_t shndx, uint64_t to)
+{
+	struct piece here = *p;		/* need_func moves the array */
+	uint32_t slot = here.slot + at - here.func->start, target, inside;
+	const struct func *f = target_func(l, shndx, to, &inside);
+	int ret;
+
+	if (!f)
+		return fail(l, here.func, at, UEBPF_STAGE_LINK, UEBPF_E_JUMP, -EINVAL, NULL,
+			    "a call to slot %llu of section %s, where no function is",
+			    (unsigned long long)to, l->in->view.sections[shndx].name);
+	ret = need_func(l, f, here.func, at, &target);
+	if (ret)
+		return ret;
+	raw_store(l->out->slots + (size_t)slot * 8, (struct raw_insn){ CALL, 0, SRC_LOCAL, 0,
+		  (int32_t)(target + inside - slot - 1) });
+	return 0;
+}
+
+static int reloc_call(struct link *l, const struct piece *p, uint32_t at, const struct elf_reloc *r)
+{
+	const struct elf_sym *sym = &l->in->syms[r->sym];
+	int32_t imm = (int32_t)le32(l->in->view.sections[p->func->shndx].data + r->off + 4);
+	uint64_t to;
+
+	if (sym->shndx == ELF_UNDEF)
+		return call_extern(l, p, at, sym);
+	if (sym->shndx >= l->in->view.nr_sections || l->in->use[sym->shndx] != USE_CODE)
+		return bad_reloc(l, p, at, r, "a call of something that is not code");
+	if (sym->value % 8)
+		return bad_reloc(l, p, at, r, "the function does not begin at an instruction");
+	/* The addend is (imm + 1) slots: 0 for a function's own symbol, its place for a section's. */
+	to = sym->value / 8 + (uint64_t)(int64_t)imm + 1;
+	if (r->rela) {
+		to = sym->value / 8 + (uint64_t)(r->addend / 8);
+		if (!image_func(l->in, sym->shndx, to, true))
+			to += (uint64_t)(int64_t)imm + 1;
+	}
+	return set_call(l, p, at, sym->shndx, to);
+}
+
+/* -O0 leaves helper calls as calls through variables that hold their numbers. */
+static bool is_helper_variable(struct link *l, const struct elf_sym *sym)
+{
+	return sym->size == 8 && !strncmp(sym->name, "bpf_", 4) && l->in->params.helpers &&
+		helper_find_name(l->in->params.helpers, sym->name + 4);
+}
+
+static int load_func(struct link *l, const struct piece *p, uint32_t at, const struct elf_reloc *r,
+		     uint64_t off)
+{
+	const struct elf_sym *sym = &l->in->syms[r->sym];
+	uint32_t slot = p->slot + at - p->func->start, target, inside;
+	const struct func *f = off % 8 ? NULL : target_func(l, sym->shndx, off / 8, &inside);
+	struct raw_insn raw;
+	int ret;
+
+	if (!f || inside)
+		return bad_reloc(l, p, at, r, "a pointer into code that is no function's start");
+	ret = need_func(l, f, p->func, at, &target);
+	if (ret)
+		return ret;
+	raw = raw_load(l->out->slots + (size_t)slot * 8);
+	raw.src = SRC_FUNC;
+	raw.imm = (int32_t)(target - slot - 1);		/* relative, as the kernel has it */
+	raw_store(l->out->slots + (size_t)slot * 8, raw);
+	put_le32(l->out->slots + (size_t)slot * 8 + 12, 0);
+	return 0;
+}
+
+static int load_data(struct link *l, const struct piece *p, uint32_t at, const struct elf_reloc *r,
+		     uint64_t off)
+{
+	const struct elf_sym *sym = &l->in->syms[r->sym];
+	uint8_t *bytes = l->out->slots + (size_t)(p->slot + at - p->func->start) * 8;
+	struct raw_insn raw = raw_load(bytes);
+	bool value = l->in->use[sym->shndx] == USE_DATA;
+	uint32_t map, index;
+	int ret;
+
+	if (value && is_helper_variable(l, sym))
+		return fail(l, p->func, at, UEBPF_STAGE_LINK, UEBPF_E_UNSUPPORTED, -ENOTSUP, sym->name,
+			    "%s() is called through a variable: the object was compiled without "
+			    "optimisation; compile with -O2 (\"clang --target=bpf -O2 -g -c FILE.c\")",
+			    sym->name);
+	map = value ? l->in->section_map[sym->shndx] : image_map_at(l->in, sym->shndx, off);
+	if (map == IMAGE_NONE)
+		return bad_reloc(l, p, at, r, "there is no map definition at that place");
+	if (value && off > l->in->image.maps[map].size)
+		return bad_reloc(l, p, at, r, "it points past the end of the section's data");
+	ret = need_map(l, map, &index);
+	if (ret)
+		return ret;
+	raw.src = value ? SRC_VALUE : SRC_MAP;
+	raw.imm = (int32_t)index;
+	raw_store(bytes, raw);
+	put_le32(bytes + 12, value ? (uint32_t)off : 0);
+	return 0;
+}
+
+static int reloc_load(struct link *l, const struct piece *p, uint32_t at, const struct elf_reloc *r)
+{
+	const struct elf_sym *sym = &l->in->syms[r->sym];
+	const uint8_t *bytes = l->in->view.sections[p->func->shndx].data + r->off;
+	uint64_t off = sym->value + (r->rela ? (uint64_t)r->addend : le32(bytes + 4));
+
+	if (sym->shndx == ELF_UNDEF)
+		return load_extern(l, p, at, sym);
+	if (sym->shndx == ELF_COMMON)
+		return bad_reloc(l, p, at, r, "a common symbol: compile with -fno-common");
+	if (sym->shndx >= l->in->view.nr_sections)
+		return bad_reloc(l, p, at, r, "a symbol without a section");
+	switch (l->in->use[sym->shndx]) {
+	case USE_CODE:
+		return load_func(l, p, at, r, off);
+	case USE_MAPS: case USE_LEGACY: case USE_DATA:
+		return load_data(l, p, at, r, off);
+	default:
+		return bad_reloc(l, p, at, r, "a section that is neither code, data nor maps");
+	}
+}
+
+static int apply_reloc(struct link *l, const struct piece *p, const struct elf_reloc *r)
+{
+	uint32_t at = (uint32_t)(r->off / 8);
+	uint8_t code = l->in->view.sections[p->func->shndx].data[r->off];
+	bool load = code == LDDW && at + 1 < p->func->start + p->func->slots, call = code == CALL;
+
+	switch (r->type) {
+	case R_NONE:		/* objects without a machine number use it for both */
+		return load ? reloc_load(l, p, at, r) : call ? reloc_call(l, p, at, r) : 0;
+	case R_64_64:
+		return load ? reloc_load(l, p, at, r) :
+			bad_reloc(l, p, at, r, "it belongs on a 64-bit immediate load");
+	case R_64_32: case R_ABS64:	/* some old tools number calls 2 */
+		return call ? reloc_call(l, p, at, r) :
+			bad_reloc(l, p, at, r, "among instructions it belongs on a call");
+	case R_ABS32: case R_NODYLD32:
+		return bad_reloc(l, p, at, r, "it does not belong among instructions");
+	default:
+		return bad_reloc(l, p, at, r, "this type is not known");
+	}
+}
+
+static int apply_relocs(struct link *l, const struct piece *piece)
+{
+	const struct piece p = *piece;
+	const struct reloc_list *list = &l->in->relocs[p.func->shndx];
+	uint32_t i = 0, hi = list->n;
+
+	while (i < hi) {		/* first relocation of the function */
+		uint32_t mid = i + (hi - i) / 2;
+
+		if (list->r[mid].off < (uint64_t)p.func->start * 8)
+			i = mid + 1;
+		else
+			hi = mid;
+	}
+	for (; i < list->n && list->r[i].off < ((uint64_t)p.func->start + p.func->slots) * 8; i++) {
+		int ret = apply_reloc(l, &p, &list->r[i]);
+
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* Calls inside a section carry their distance and no relocation. */
+static int apply_calls(struct link *l, const struct piece *piece)
+{
+	const struct piece p = *piece;
+	const uint8_t *data = l->in->view.sections[p.func->shndx].data;
+
+	for (uint32_t at = p.func->start; at < p.func->start + p.func->slots; at++) {
+		struct raw_insn raw = raw_load(data + (size_t)at * 8);
+		int ret;
+
+		if (raw.code == LDDW)
+			at++;
+		if (raw.code != CALL || raw.src != SRC_LOCAL ||
+		    image_reloc(l->in, p.func->shndx, (uint64_t)at * 8))
+			continue;
+		ret = set_call(l, &p, at, p.func->shndx, (uint64_t)((int64_t)at + raw.imm + 1));
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int apply_core(struct link *l, const struct piece *piece)
+{
+	const struct piece p = *piece;
+	const struct ext_list *list = l->in->cores ? &l->in->cores[p.func->shndx] : NULL;
+	uint64_t from = (uint64_t)p.func->start * 8, to = from + (uint64_t)p.func->slots * 8;
+
+	for (uint32_t i = list && list->rec ? first_record(list, from) : 0; list && i < list->n; i++) {
+		const uint8_t *rec = list->rec + (size_t)i * list->rec_size;
+		uint32_t off = le32(rec), slot = p.slot + off / 8 - p.func->start;
+		struct uebpf_error why = { .err = 0 };
+		const char *text = NULL;
+		int ret;
+
+		if (off < from || off >= to) {
+			if (list->sorted)
+				break;
+			continue;
+		}
+		if (off % 8)
+			return fail(l, p.func, off / 8, UEBPF_STAGE_CORE, UEBPF_E_CORE, -EINVAL, NULL,
+				    "a CO-RE record inside an instruction");
+		ret = core_apply(l->in, rec, l->out->slots + (size_t)slot * 8,
+				 p.func->slots - (off / 8 - p.func->start), &text, &why);
+		if (ret == 1)
+			ret = poison(l, slot, UEBPF_E_CORE, text);
+		else if (ret)
+			return fail(l, p.func, off / 8, why.stage, why.code, ret, NULL, "%s",
+				    strncmp(why.text, l->in->image.name, strlen(l->in->image.name)) ? why.text :
+				    strchr(why.text + strlen(l->in->image.name), ' ') + 1);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* ---- what stays with the program ---- */
+
+static int copy_lines(struct link *l, const struct piece *p)
+{
+	const struct ext_list *list = l->in->lines ? &l->in->lines[p->func->shndx] : NULL;
+	uint64_t from = (uint64_t)p->func->start * 8, to = from + (uint64_t)p->func->slots * 8;
+	struct linked *out = l->out;
+
+	for (uint32_t i = list && list->rec ? first_record(list, from) : 0; list && i < list->n; i++) {
+		const uint8_t *rec = list->rec + (size_t)i * list->rec_size;
+		uint32_t off = le32(rec), where = le32(rec + 12), slot;
+
+		if (off < from || off >= to) {
+			if (list->sorted)
+				break;
+			continue;
+		}
+		slot = p->slot + off / 8 - p->func->start;
+		if (out->nr_lines && out->lines[out->nr_lines - 1].slot > slot)
+			continue;	/* out of order: of no use for a search */
+		out->lines = arena_grow(&l->memory->arena, out->lines, out->nr_lines, sizeof(*out->lines));
+		if (!out->lines)
+			return no_memory(l);
+		out->lines[out->nr_lines++] = (struct link_line){
+			slot, where >> 10, where & 0x3ff, btf_string(l->memory->btf, le32(rec + 4)),
+			btf_string(l->memory->btf, le32(rec + 8)) };
+	}
+	return 0;
+}
+
+static int compare_poison(const void *a, const void *b)
+{
+	const struct link_poison *x = a, *y = b;
+
+	return (x->slot > y->slot) - (x->slot < y->slot);
+}
+
+static int finish(struct link *l)
+{
+	struct linked *out = l->out;
+
+	out->subs = arena_array(&l->memory->arena, l->nr_pieces, sizeof(*out->subs));
+	out->pieces = arena_array(&l->memory->arena, l->nr_pieces, sizeof(*out->pieces));
+	if (!out->subs || !out->pieces)
+		return no_memory(l);
+	for (uint32_t i = 0; i < l->nr_pieces; i++) {
+		const struct func *f = l->pieces[i].func;
+		char *name = arena_string(&l->memory->arena, f->name);
+		char *section = arena_string(&l->memory->arena, l->in->view.sections[f->shndx].name);
+		int ret;
+
+		if (!name || !section)
+			return no_memory(l);
+		out->subs[i] = (struct sub_def){ l->pieces[i].slot, name, f->global };
+		out->pieces[i] = (struct link_piece){ l->pieces[i].slot, name, section };
+		ret = copy_lines(l, &l->pieces[i]);
+		if (ret)
+			return ret;
+	}
+	out->nr_subs = out->nr_pieces = l->nr_pieces;
+	if (out->nr_poison)
+		qsort(out->poison, out->nr_poison, sizeof(*out->poison), compare_poison);
+	return 0;
+}
+
+int elf_link_program(struct elf_image *image, uint32_t index, struct linked *out,
+		     struct uebpf_error *err)
+{
+	struct image_inner *in = image->inner;
+	struct link l = { .in = in, .out = out, .err = err };
+	const struct func *main_func;
+	uint32_t slot;
+	int ret;
+
+	memset(out, 0, sizeof(*out));
+	if (index >= image->nr_progs)
+		return image_fail(in, err, UEBPF_STAGE_LINK, UEBPF_E_ARGUMENT, -EINVAL, NULL, NULL,
+				  "there is no program %u", index);
+	out->memory = l.memory = calloc(1, sizeof(*l.memory));
+	if (!l.memory)
+		return image_memory(in, err);
+	l.memory->btf = btf_ref(image->btf);
+	l.max = in->params.max_slots ? in->params.max_slots : MAX_SLOTS;
+	l.at = malloc(in->nr_funcs * sizeof(*l.at));
+	if (!l.at)
+		return no_memory(&l);
+	memset(l.at, 0xff, in->nr_funcs * sizeof(*l.at));
+	main_func = &in->funcs[image->progs[index].func];
+	ret = need_func(&l, main_func, main_func, main_func->start, &slot);
+	for (uint32_t i = 0; !ret && i < l.nr_pieces; i++) {
+		ret = apply_core(&l, &l.pieces[i]);
+		ret = ret ? ret : apply_relocs(&l, &l.pieces[i]);
+		ret = ret ? ret : apply_calls(&l, &l.pieces[i]);
+	}
+	ret = ret ? ret : finish(&l);
+	free(l.at);
+	return ret;
+}
+
+void link_free(struct linked *linked)
+{
+	struct memory *memory = linked->memory;
+
+	if (memory) {
+		btf_unref(memory->btf);
+		arena_free(&memory->arena);
+		free(memory);
+	}
+	memset(linked, 0, sizeof(*linked));
+}
+
+/* ---- questions about a linked program ---- */
+
+bool link_place(const struct linked *linked, uint32_t slot, struct link_place *out)
+{
+	const struct link_piece *piece = NULL;
+	const struct link_line *line = NULL;
+	uint32_t lo = 0, hi = linked->nr_lines;
+
+	*out = (struct link_place){ "", "", "", 0, 0, "" };
+	if (slot >= linked->n)
+		return false;
+	for (uint32_t i = 0; i < linked->nr_pieces && linked->pieces[i].slot <= slot; i++)
+		piece = &linked->pieces[i];
+	if (!piece)
+		return false;
+	out->section = piece->section;
+	out->function = piece->function;
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (linked->lines[mid].slot <= slot)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (lo)
+		line = &linked->lines[lo - 1];
+	if (line && line->slot >= piece->slot) {
+		out->file = line->file;
+		out->line = line->line;
+		out->column = line->column;
+		out->source = line->source;
+	}
+	return true;
+}
+
+const struct link_poison *link_poison_at(const struct linked *linked, uint32_t slot)
+{
+	for (uint32_t i = 0; i < linked->nr_poison; i++)
+		if (linked->poison[i].slot == slot)
+			return &linked->poison[i];
+	return NULL;
+}
+
+void link_blame(const struct linked *linked, const char *object, struct uebpf_error *err)
+{
+	const struct link_poison *poisoned = link_poison_at(linked, err->pc);
+	char sentence[sizeof(err->text)];
+	struct link_place place;
+	size_t n = strlen(object);
+
+	snprintf(sentence, sizeof(sentence), "%.380s", poisoned ? poisoned->text : err->text);
+	if (poisoned)
+		err->code = poisoned->code;
+	snprintf(err->object, sizeof(err->object), "%s",
+		 n < sizeof(err->object) ? object : object + n - sizeof(err->object) + 1);
+	if (!link_place(linked, err->pc, &place) && !link_place(linked, 0, &place)) {
+		snprintf(err->text, sizeof(err->text), "%.120s: %.380s", err->object, sentence);
+		return;
+	}
+	if (err->pc == UINT32_MAX)
+		place.line = 0;
+	snprintf(err->section, sizeof(err->section), "%s", place.section);
+	snprintf(err->symbol, sizeof(err->symbol), "%s", place.function);
+	snprintf(err->file, sizeof(err->file), "%s", place.file);
+	err->line = place.line;
+	err->column = place.column;
+	if (place.line)
+		snprintf(err->text, sizeof(err->text), "%.100s:%.60s/%.60s:%.60s:%u: %.200s", err->object,
+			 place.section, place.function, base_name(place.file), place.line, sentence);
+	else
+		snprintf(err->text, sizeof(err->text), "%.100s:%.60s/%.60s: %.280s", err->object,
+			 place.section, place.function, sentence);
+}
