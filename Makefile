@@ -47,7 +47,7 @@ has_jit  := $(and $(wildcard jit/x86_64/*.c),$(filter x86_64,$(if $(findstring -
 lib_src  := $(sort $(wildcard vm/*.c verifier/*.c jit/*.c helpers/*.c maps/*.c loader/*.c) \
 	$(if $(has_jit),$(wildcard jit/x86_64/*.c)))
 # A part that is left out has a file of its own that says so.
-lib_src  := $(filter-out $(if $(filter no,$(ELF)),$(wildcard loader/elf*.c),loader/no_elf.c) \
+lib_src  := $(filter-out $(if $(filter no,$(ELF)),loader/elf_view.c,loader/no_elf.c) \
 	$(if $(has_jit),jit/none.c),$(lib_src))
 lib_obj  := $(lib_src:%.c=$(BUILD)/obj/%.o)
 lib_libs := $(if $(filter no,$(ELF)),,-lelf)

@@ -6,19 +6,23 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
+#include "vm/mem.h"
 
 struct arena_block {
 	struct arena_block *next;
 	size_t used, cap;
 };
-struct arena { struct arena_block *head; };
+struct arena {
+	struct arena_block *head;
+	struct vm_host *host;		/* whose allocator; NULL: malloc */
+};
+
+enum { ARENA_HEAD = (sizeof(struct arena_block) + 15) / 16 * 16 };
 
 static inline void *arena_alloc(struct arena *arena, size_t size)
 {
-	enum { ALIGN = 16, HEAD = (sizeof(struct arena_block) + ALIGN - 1) / ALIGN * ALIGN,
-	       BLOCK = 8192 - HEAD };
+	enum { ALIGN = 16, HEAD = ARENA_HEAD, BLOCK = 8192 - HEAD };
 	struct arena_block *b = arena->head;
 	size_t want;
 
@@ -30,7 +34,7 @@ static inline void *arena_alloc(struct arena *arena, size_t size)
 	if (!b || b->cap - b->used < want) {
 		size_t cap = want > BLOCK / 4 ? want : BLOCK;
 
-		b = calloc(1, HEAD + cap);
+		b = mem_alloc(arena->host, HEAD + cap);
 		if (!b)
 			return NULL;
 		b->cap = cap;
@@ -78,7 +82,7 @@ static inline void arena_free(struct arena *arena)
 		struct arena_block *b = arena->head;
 
 		arena->head = b->next;
-		free(b);
+		mem_free(arena->host, b, ARENA_HEAD + b->cap);
 	}
 }
 

@@ -5,10 +5,10 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include "loader/btf.h"
 #include "vm/code.h"
+#include "vm/mem.h"
 
 enum { MAGIC = 0xeb9f, HEADER = 24, CHAIN = 64, VLEN_MAX = 0xffff };
 /* Words of a type: name, info, size or type, then what the kind adds. */
@@ -16,9 +16,11 @@ enum { NAME, INFO, SIZE, EXTRA };
 
 struct btf {
 	_Atomic uint32_t refs;
+	struct vm_host *host;
 	uint32_t *words;
 	uint32_t nr_words;
 	uint32_t *start;		/* of id, in words; [0] unused */
+	uint32_t cap;			/* of start */
 	uint32_t count;			/* ids, void included */
 	char *strings;
 	uint32_t strings_len;
@@ -79,8 +81,6 @@ static uint32_t extra_words(const uint32_t *t)
 /* Finds where each type starts. */
 static int split(struct btf *btf, const char *name, struct uebpf_error *err)
 {
-	uint32_t cap = 0;
-
 	btf->count = 1;
 	for (uint32_t at = 0; at < btf->nr_words; btf->count++) {
 		const uint32_t *t = btf->words + at;
@@ -93,14 +93,15 @@ static int split(struct btf *btf, const char *name, struct uebpf_error *err)
 			return fail(err, -EINVAL, name, "kind unknown to this version", btf->count);
 		if (extra > left - EXTRA)
 			return fail(err, -EINVAL, name, "truncated", btf->count);
-		if (btf->count >= cap) {
-			uint32_t *more;
+		if (btf->count >= btf->cap) {
+			uint32_t cap = btf->cap ? btf->cap * 2 : 64, *more;
 
-			cap = cap ? cap * 2 : 64;
-			more = realloc(btf->start, cap * sizeof(*more));
+			more = mem_resize(btf->host, btf->start, btf->cap * sizeof(*more),
+					  cap * sizeof(*more));
 			if (!more)
 				return fail(err, -ENOMEM, name, "out of memory", 0);
 			btf->start = more;
+			btf->cap = cap;
 		}
 		btf->start[btf->count] = at;
 		at += EXTRA + extra;
@@ -197,28 +198,28 @@ static int parse(struct btf *btf, const uint8_t *p, size_t len, const char *name
 		return fail(err, -EINVAL, name, "strings lie outside the section", 0);
 	if (!str_len || p[str_off] || p[str_off + str_len - 1])
 		return fail(err, -EINVAL, name, "strings do not begin and end with NUL", 0);
-	btf->strings = malloc(str_len);
-	btf->words = malloc(type_len + sizeof(uint32_t));
-	if (!btf->strings || !btf->words)
-		return fail(err, -ENOMEM, name, "out of memory", 0);
-	memcpy(btf->strings, p + str_off, str_len);
 	btf->strings_len = str_len;
-	memcpy(btf->words, p + type_off, type_len);
 	btf->nr_words = type_len / 4;
+	btf->strings = mem_copy(btf->host, p + str_off, str_len);
+	btf->words = type_len ? mem_copy(btf->host, p + type_off, type_len) : NULL;
+	if (!btf->strings || (type_len && !btf->words))
+		return fail(err, -ENOMEM, name, "out of memory", 0);
 	for (uint32_t i = 0; swap && i < btf->nr_words; i++)
 		btf->words[i] = __builtin_bswap32(btf->words[i]);
 	return split(btf, name, err);
 }
 
-struct btf *btf_parse(const void *data, size_t len, const char *name, struct uebpf_error *err)
+struct btf *btf_parse(struct vm_host *host, const void *data, size_t len, const char *name,
+		      struct uebpf_error *err)
 {
-	struct btf *btf = calloc(1, sizeof(*btf));
+	struct btf *btf = mem_alloc(host, sizeof(*btf));
 
 	if (!btf) {
 		fail(err, -ENOMEM, name, "out of memory", 0);
 		return NULL;
 	}
 	atomic_init(&btf->refs, 1);
+	btf->host = host;
 	if (parse(btf, data, len, name, err)) {
 		btf_unref(btf);
 		return NULL;
@@ -246,12 +247,12 @@ void btf_unref(struct btf *btf)
 {
 	if (!btf || atomic_fetch_sub_explicit(&btf->refs, 1, memory_order_acq_rel) != 1)
 		return;
-	free(btf->words);
-	free(btf->start);
-	free(btf->strings);
-	free(btf->head);
-	free(btf->next);
-	free(btf);
+	mem_free(btf->host, btf->words, (size_t)btf->nr_words * 4);
+	mem_free(btf->host, btf->start, btf->cap * sizeof(*btf->start));
+	mem_free(btf->host, btf->strings, btf->strings_len);
+	mem_free(btf->host, btf->head, btf->buckets * sizeof(*btf->head));
+	mem_free(btf->host, btf->next, btf->count * sizeof(*btf->next));
+	mem_free(btf->host, btf, sizeof(*btf));
 }
 
 uint32_t btf_count(const struct btf *btf) { return btf->count; }
@@ -487,11 +488,11 @@ static bool make_index(struct btf *btf)
 
 	while (buckets < btf->count)
 		buckets *= 2;
-	btf->head = calloc(buckets, sizeof(*btf->head));
-	btf->next = calloc(btf->count, sizeof(*btf->next));
+	btf->head = mem_array(btf->host, buckets, sizeof(*btf->head));
+	btf->next = mem_array(btf->host, btf->count, sizeof(*btf->next));
 	if (!btf->head || !btf->next) {
-		free(btf->head);
-		free(btf->next);
+		mem_free(btf->host, btf->head, buckets * sizeof(*btf->head));
+		mem_free(btf->host, btf->next, btf->count * sizeof(*btf->next));
 		btf->head = btf->next = NULL;
 		return false;
 	}

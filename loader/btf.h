@@ -18,10 +18,11 @@ enum btf_kind {
 	BTF_FLOAT, BTF_DECL_TAG, BTF_TYPE_TAG, BTF_ENUM64, BTF_KIND_COUNT
 };
 struct btf;
+struct vm_host;
 
 /* Takes a copy of the bytes (the contents of .BTF, or of /sys/kernel/btf/vmlinux).  NULL with *err
- * (err->err -ENOMEM or -EINVAL). */
-struct btf *btf_parse(const void *data, size_t len, const char *name, struct uebpf_error *err);
+ * (err->err -ENOMEM or -EINVAL).  host: whose allocator (NULL: malloc); must outlive the types. */
+struct btf *btf_parse(struct vm_host *host, const void *data, size_t len, const char *name, struct uebpf_error *err);
 struct btf *btf_ref(struct btf *btf);
 void btf_unref(struct btf *btf);	/* NULL is fine */
 uint32_t btf_count(const struct btf *btf);	/* ids are 1 .. count - 1; 0 is void */

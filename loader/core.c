@@ -6,7 +6,6 @@
  * Documentation/bpf/llvm_reloc.rst ("CO-RE Relocations"). */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include "loader/core.h"
 #include "loader/elf_inner.h"
 
@@ -37,12 +36,12 @@ static struct btf *parse_target(struct image_inner *in, const char *path, uint8_
 	struct btf *btf = NULL;
 
 	if (len < 4 || memcmp(data, "\x7f" "ELF", 4) != 0)
-		return btf_parse(data, len, path, err);
+		return btf_parse(in->params.host, data, len, path, err);
 	if (elf_view_open(&in->arena, data, len, path, &view, err))
 		return NULL;
 	s = elf_view_find(&view, ".BTF");
 	if (s && s->data)
-		btf = btf_parse(s->data, s->size, path, err);
+		btf = btf_parse(in->params.host, s->data, s->size, path, err);
 	else
 		image_fail(in, err, UEBPF_STAGE_CORE, UEBPF_E_NO_BTF, -ENOENT, NULL, NULL,
 			   "%s has no .BTF section", path);
@@ -53,17 +52,16 @@ static int read_target(struct image_inner *in, struct core_cache *core)
 {
 	const char *path = in->params.btf ? in->params.btf : KERNEL_BTF;
 	uint8_t *data = NULL;
-	size_t len = 0;
-	int ret = read_file(path, BTF_MAX, &data, &len);
+	size_t len = 0, cap;
+	int ret = read_file(in->params.host, path, BTF_MAX, &data, &len, &cap);
 
 	core->target_name = path;
-	if (ret) {
+	if (ret)
 		return image_fail(in, &core->why, UEBPF_STAGE_CORE, UEBPF_E_NO_BTF, ret, NULL, NULL,
 				  "CO-RE relocations need the types of the target, and %s cannot be read: "
 				  "name a BTF file (--btf FILE)", path);
-	}
 	core->target = parse_target(in, path, data, len, &core->why);
-	free(data);
+	mem_free(in->params.host, data, cap);
 	return core->target ? 0 : core->why.err;
 }
 
@@ -71,11 +69,13 @@ static int get_core(struct image_inner *in, struct uebpf_error *err)
 {
 	if (in->core)
 		return 0;
-	in->core = calloc(1, sizeof(*in->core));
-	if (!in->core)
-		return image_memory(in, err);
-	in->core->of = calloc(btf_count(in->image.btf), sizeof(*in->core->of));
-	return in->core->of ? 0 : image_memory(in, err);
+	in->core = arena_alloc(&in->arena, sizeof(*in->core));
+	if (in->core)
+		in->core->of = arena_array(&in->arena, btf_count(in->image.btf), sizeof(*in->core->of));
+	if (in->core && in->core->of)
+		return 0;
+	in->core = NULL;
+	return image_memory(in, err);
 }
 
 static int get_target(struct image_inner *in, struct uebpf_error *err)
@@ -92,13 +92,10 @@ static int get_target(struct image_inner *in, struct uebpf_error *err)
 	return 0;
 }
 
-void core_free(struct core_cache *core)
+void core_free(struct image_inner *in)
 {
-	if (!core)
-		return;
-	btf_unref(core->target);
-	free(core->of);
-	free(core);
+	if (in->core)
+		btf_unref(in->core->target);
 }
 
 static int find_candidates(struct image_inner *in, uint32_t type, struct uebpf_error *err)

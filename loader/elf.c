@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include "loader/elf_inner.h"
 
 enum { SYM_SIZE = 24, REL_SIZE = 16, RELA_SIZE = 24, OBJECT_MAX = 1 << 30 };
@@ -516,7 +517,7 @@ static int read_btf(struct image_inner *in, struct uebpf_error *err)
 
 	if (!s || !s->data)
 		return 0;
-	in->image.btf = btf_parse(s->data, s->size, in->image.name, &why);
+	in->image.btf = btf_parse(in->params.host, s->data, s->size, in->image.name, &why);
 	if (in->image.btf) {
 		fix_datasecs(in);
 		return 0;
@@ -571,14 +572,20 @@ static int read_object(struct image_inner *in, const void *data, size_t len, str
 int elf_open(const void *data, size_t len, const struct elf_params *params, struct elf_image **out,
 	     struct uebpf_error *err)
 {
-	struct image_inner *in = calloc(1, sizeof(*in));
+	struct image_inner *in;
 	int ret;
 
 	*out = NULL;
+	if (!elf_present)
+		return error_set(err, UEBPF_STAGE_OPEN, UEBPF_E_ABSENT, -EOPNOTSUPP, UINT32_MAX,
+				 "%s: this build reads no ELF objects (made with ELF=no): give raw "
+				 "instructions, or build with libelf", params->name);
+	in = mem_alloc(params->host, sizeof(*in));
 	if (!in)
 		return error_set(err, UEBPF_STAGE_OPEN, UEBPF_E_MEMORY, -ENOMEM, UINT32_MAX,
 				 "%s: out of memory", params->name);
 	in->params = *params;
+	in->arena.host = params->host;
 	in->image.inner = in;
 	in->kconfig_map = IMAGE_NONE;
 	in->image.name = params->name ? arena_string(&in->arena, params->name) : "memory";
@@ -608,8 +615,8 @@ void elf_close(struct elf_image *image)
 
 	if (!in)
 		return;
-	core_free(in->core);
+	core_free(in);
 	btf_unref(in->image.btf);
 	arena_free(&in->arena);
-	free(in);
+	mem_free(in->params.host, in, sizeof(*in));
 }

@@ -8,7 +8,7 @@
 #include "loader/arena.h"
 #include "loader/loader.h"
 
-/* ---- bytes of an ELF file, checked (elf_view.c; elf_absent.c without libelf) ---- */
+/* ---- bytes of an ELF file, checked (elf_view.c; no_elf.c without libelf) ---- */
 
 enum {
 	ELF_PROGBITS = 1, ELF_SYMTAB = 2, ELF_STRTAB = 3, ELF_RELA = 4, ELF_NOBITS = 8, ELF_REL = 9,
@@ -29,6 +29,7 @@ struct elf_view {
 	uint32_t nr_sections;
 	uint32_t machine;
 };
+extern const bool elf_present;
 /* `bytes` must live as long as the view; section bounds and names are checked. */
 int elf_view_open(struct arena *arena, uint8_t *bytes, size_t len, const char *name,
 		  struct elf_view *view, struct uebpf_error *err);
@@ -133,8 +134,9 @@ int image_read_slots(struct image_inner *in, struct uebpf_error *err);	/* elf_ma
  * 0 done; 1: no target, *why says which (in the image's arena); -errno with *err. */
 int core_apply(struct image_inner *in, const uint8_t *rec, uint8_t *slots, uint32_t n,
 	       const char **why, struct uebpf_error *err);
-void core_free(struct core_cache *core);
-/* Bytes of a file, NUL added behind; -errno.  free() them. */
-int read_file(const char *path, size_t limit, uint8_t **out, size_t *len);
+void core_free(struct image_inner *in);
+/* Bytes of a file, NUL added behind; *cap is what mem_free takes; -errno. */
+int read_file(struct vm_host *host, const char *path, size_t limit, uint8_t **out, size_t *len,
+	      size_t *cap);
 
 #endif

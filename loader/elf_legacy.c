@@ -7,6 +7,7 @@
  * A symbol's size, or the gap to the next symbol, tells how long a definition is. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include "loader/elf_inner.h"
 
 enum { DEF_MIN = 20, DEF_SAMPLES = 28, DEF_IPROUTE = 36,

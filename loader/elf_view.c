@@ -6,6 +6,7 @@
 #include <gelf.h>
 #include "loader/elf_inner.h"
 
+const bool elf_present = true;
 enum { SECTIONS_MAX = 65280 };
 
 static int fail(const char *name, struct uebpf_error *err, const char *what, uint32_t section)
@@ -21,13 +22,13 @@ static const char *string_at(const uint8_t *table, uint64_t size, uint64_t off)
 	return (const char *)table + off;
 }
 
-static int read_sections(Elf *elf, uint8_t *bytes, size_t len, const char *name,
+static int read_sections(struct arena *arena, Elf *elf, uint8_t *bytes, size_t len, const char *name,
 			 struct elf_view *view, size_t names, struct uebpf_error *err)
 {
 	uint64_t *name_off;
 	Elf_Scn *scn = NULL;
 
-	name_off = calloc(view->nr_sections, sizeof(*name_off));
+	name_off = arena_array(arena, view->nr_sections, sizeof(*name_off));
 	if (!name_off)
 		return error_set(err, UEBPF_STAGE_ELF, UEBPF_E_MEMORY, -ENOMEM, UINT32_MAX,
 				 "%s: out of memory", name);
@@ -37,10 +38,8 @@ static int read_sections(Elf *elf, uint8_t *bytes, size_t len, const char *name,
 		struct elf_section *s = &view->sections[i];
 		GElf_Shdr h;
 
-		if (i >= view->nr_sections || !gelf_getshdr(scn, &h)) {
-			free(name_off);
+		if (i >= view->nr_sections || !gelf_getshdr(scn, &h))
 			return fail(name, err, elf_errmsg(-1), (uint32_t)i);
-		}
 		s->type = h.sh_type;
 		s->flags = h.sh_flags;
 		s->link = h.sh_link;
@@ -50,22 +49,17 @@ static int read_sections(Elf *elf, uint8_t *bytes, size_t len, const char *name,
 		name_off[i] = h.sh_name;
 		if (h.sh_type == ELF_NOBITS || h.sh_type == 0)
 			continue;
-		if (h.sh_offset > len || h.sh_size > len - h.sh_offset) {
-			free(name_off);
+		if (h.sh_offset > len || h.sh_size > len - h.sh_offset)
 			return fail(name, err, "its bytes lie outside the file", (uint32_t)i);
-		}
 		s->data = bytes + h.sh_offset;
 	}
 	for (uint32_t i = 1; i < view->nr_sections; i++) {
 		const struct elf_section *t = &view->sections[names];
 
 		view->sections[i].name = t->data ? string_at(t->data, t->size, name_off[i]) : NULL;
-		if (!view->sections[i].name) {
-			free(name_off);
+		if (!view->sections[i].name)
 			return fail(name, err, "its name lies outside the name table", i);
-		}
 	}
-	free(name_off);
 	return 0;
 }
 
@@ -93,7 +87,7 @@ int elf_view_open(struct arena *arena, uint8_t *bytes, size_t len, const char *n
 		view->machine = head.e_machine;
 		view->nr_sections = (uint32_t)n;
 		view->sections = arena_array(arena, n, sizeof(*view->sections));
-		ret = view->sections ? read_sections(elf, bytes, len, name, view, names, err) :
+		ret = view->sections ? read_sections(arena, elf, bytes, len, name, view, names, err) :
 			error_set(err, UEBPF_STAGE_ELF, UEBPF_E_MEMORY, -ENOMEM, UINT32_MAX,
 				  "%s: out of memory", name);
 	}

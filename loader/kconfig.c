@@ -6,46 +6,47 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 #include "loader/elf_inner.h"
 
 enum { MAP_ARRAY = 2, F_RDONLY_PROG = 1 << 7, F_MMAPABLE = 1 << 10, FILE_MAX = 64 << 20 };
 
-int read_file(const char *path, size_t limit, uint8_t **out, size_t *len)
+int read_file(struct vm_host *host, const char *path, size_t limit, uint8_t **out, size_t *len,
+	      size_t *cap)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	size_t n = 0, cap = 65536;
-	uint8_t *buf;
-	ssize_t got;
+	int fd = open(path, O_RDONLY | O_CLOEXEC), ret = fd < 0 ? -errno : 0;
+	uint8_t *buf = NULL;
+	size_t n = 0;
 
-	if (fd < 0)
-		return -errno;
-	buf = malloc(cap + 1);
-	while (buf) {
-		got = read(fd, buf + n, cap - n);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			break;
-		n += (size_t)got;
-		if (n == cap) {
-			uint8_t *more = cap < limit ? realloc(buf, cap * 2 + 1) : NULL;
+	*cap = 0;
+	while (!ret) {
+		ssize_t got;
 
-			if (!more) {
-				free(buf);
-				close(fd);
-				return cap < limit ? -ENOMEM : -EFBIG;
-			}
+		if (*cap - n < 2) {	/* room for one byte and the NUL */
+			uint8_t *more = *cap > limit ? NULL :
+				mem_resize(host, buf, *cap, *cap ? *cap * 2 : 65536);
+
+			ret = more ? 0 : *cap > limit ? -EFBIG : -ENOMEM;
+			if (ret)
+				break;
+			*cap = *cap ? *cap * 2 : 65536;
 			buf = more;
-			cap *= 2;
 		}
+		got = read(fd, buf + n, *cap - n - 1);
+		if (!got)
+			break;
+		if (got > 0)
+			n += (size_t)got;
+		else if (errno != EINTR)
+			ret = -errno;
 	}
-	got = !buf ? -ENOMEM : got < 0 ? -errno : 0;
-	close(fd);
-	if (got) {
-		free(buf);
-		return (int)got;
+	if (fd >= 0)
+		close(fd);
+	if (ret) {
+		mem_free(host, buf, *cap);
+		return ret;
 	}
 	buf[n] = 0;
 	*out = buf;
@@ -212,7 +213,7 @@ static int make_map(struct image_inner *in, struct uebpf_error *err)
 }
 
 /* The configuration: the file that was named, or what distributions leave in /boot. */
-static int read_config(struct image_inner *in, char **config, struct uebpf_error *err)
+static int read_config(struct image_inner *in, char **config, size_t *cap, struct uebpf_error *err)
 {
 	struct utsname name;
 	char path[512];
@@ -221,7 +222,8 @@ static int read_config(struct image_inner *in, char **config, struct uebpf_error
 
 	*config = NULL;
 	if (in->params.kconfig) {
-		ret = read_file(in->params.kconfig, FILE_MAX, (uint8_t **)config, &len);
+		ret = read_file(in->params.host, in->params.kconfig, FILE_MAX, (uint8_t **)config, &len,
+				cap);
 		if (ret)
 			return image_fail(in, err, UEBPF_STAGE_OPEN, UEBPF_E_IO, ret, ".kconfig", NULL,
 					  "cannot read the configuration file %s", in->params.kconfig);
@@ -230,7 +232,7 @@ static int read_config(struct image_inner *in, char **config, struct uebpf_error
 	if (uname(&name))
 		return 0;
 	snprintf(path, sizeof(path), "/boot/config-%s", name.release);
-	if (read_file(path, FILE_MAX, (uint8_t **)config, &len))
+	if (read_file(in->params.host, path, FILE_MAX, (uint8_t **)config, &len, cap))
 		*config = NULL;
 	return 0;
 }
@@ -238,7 +240,8 @@ static int read_config(struct image_inner *in, char **config, struct uebpf_error
 int image_read_externs(struct image_inner *in, struct uebpf_error *err)
 {
 	const struct btf *btf = in->image.btf;
-	char *config;
+	char *config = NULL;
+	size_t cap = 0;
 	int ret;
 
 	for (uint32_t id = 1; btf && id < btf_count(btf); id++) {
@@ -254,7 +257,7 @@ int image_read_externs(struct image_inner *in, struct uebpf_error *err)
 	ret = make_map(in, err);
 	if (ret || in->kconfig_map == IMAGE_NONE)
 		return ret;
-	ret = read_config(in, &config, err);
+	ret = read_config(in, &config, &cap, err);
 	for (uint32_t i = 0; !ret && i < in->nr_externs; i++) {
 		struct image_extern *e = &in->externs[i];
 		struct image_map *m = &in->image.maps[in->kconfig_map];
@@ -266,6 +269,6 @@ int image_read_externs(struct image_inner *in, struct uebpf_error *err)
 		if (image_add_global(in, &g))
 			ret = image_memory(in, err);
 	}
-	free(config);
+	mem_free(in->params.host, config, cap);
 	return ret;
 }

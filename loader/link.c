@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include "loader/elf_inner.h"
 
 enum { LDDW = 0x18, CALL = 0x85, SRC_LOCAL = 1, SRC_FUNC = 4, SRC_MAP = 5, SRC_VALUE = 6,
@@ -573,12 +574,13 @@ int elf_link_program(struct elf_image *image, uint32_t index, struct linked *out
 	if (index >= image->nr_progs)
 		return image_fail(in, err, UEBPF_STAGE_LINK, UEBPF_E_ARGUMENT, -EINVAL, NULL, NULL,
 				  "there is no program %u", index);
-	out->memory = l.memory = calloc(1, sizeof(*l.memory));
+	out->memory = l.memory = mem_alloc(in->params.host, sizeof(*l.memory));
 	if (!l.memory)
 		return image_memory(in, err);
+	l.memory->arena.host = in->params.host;
 	l.memory->btf = btf_ref(image->btf);
 	l.max = in->params.max_slots ? in->params.max_slots : MAX_SLOTS;
-	l.at = malloc(in->nr_funcs * sizeof(*l.at));
+	l.at = mem_array(in->params.host, in->nr_funcs, sizeof(*l.at));
 	if (!l.at)
 		return no_memory(&l);
 	memset(l.at, 0xff, in->nr_funcs * sizeof(*l.at));
@@ -590,7 +592,7 @@ int elf_link_program(struct elf_image *image, uint32_t index, struct linked *out
 		ret = ret ? ret : apply_calls(&l, &l.pieces[i]);
 	}
 	ret = ret ? ret : finish(&l);
-	free(l.at);
+	mem_free(in->params.host, l.at, in->nr_funcs * sizeof(*l.at));
 	return ret;
 }
 
@@ -599,9 +601,11 @@ void link_free(struct linked *linked)
 	struct memory *memory = linked->memory;
 
 	if (memory) {
+		struct vm_host *host = memory->arena.host;
+
 		btf_unref(memory->btf);
 		arena_free(&memory->arena);
-		free(memory);
+		mem_free(host, memory, sizeof(*memory));
 	}
 	memset(linked, 0, sizeof(*linked));
 }

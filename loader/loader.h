@@ -29,6 +29,7 @@ const char *prog_type_verdict(const struct prog_type *type, uint64_t r0);
 /* ---- an object file ---- */
 
 struct elf_params {
+	struct vm_host *host;		/* whose allocator; NULL: malloc */
 	const char *name;		/* in messages */
 	const char *type;		/* type of sections that say nothing, or NULL */
 	const char *btf;		/* CO-RE target: raw BTF or an ELF file with .BTF; NULL: the kernel's */

@@ -285,7 +285,7 @@ static int open_image(struct uebpf_object *obj, const void *data, size_t len,
 		      const struct uebpf_open_opts *o, struct uebpf_error *err)
 {
 	struct elf_params params = {
-		.name = obj->name, .type = o->type, .btf = o->btf, .kconfig = o->kconfig,
+		.host = object_host(obj), .name = obj->name, .type = o->type, .btf = o->btf, .kconfig = o->kconfig,
 		.helpers = &obj->helpers->table, .find_type = find_type, .find_arg = obj,
 		.log = log_line, .log_arg = obj, .max_slots = obj->env->max_insns,
 	};

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* elf_absent.c - stands for elf_view.c in a build without libelf (ELF=no). */
+/* no_elf.c - stands for elf_view.c in a build without libelf (ELF=no). */
 #include <errno.h>
 #include "loader/elf_inner.h"
+
+const bool elf_present = false;
 
 int elf_view_open(struct arena *arena, uint8_t *bytes, size_t len, const char *name,
 		  struct elf_view *view, struct uebpf_error *err)

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* parse.c - text to a value of a BTF type: JSON or C-like, the reverse of format.c.  Bytes that the
+ * text does not name stay as they are. */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "loader/btf.h"
+#include "loader/btf_bits.h"
+#include "vm/code.h"
+
+enum { DEPTH_MAX = 32, NAME_MAX_ = 128 };
+
+struct in {
+	const struct btf *btf;
+	const char *text, *at;
+	struct uebpf_error *err;
+};
+
+static int bad(struct in *in, const char *what, const char *name)
+{
+	return error_set(in->err, UEBPF_STAGE_BTF, UEBPF_E_SYNTAX, -EINVAL, UINT32_MAX,
+			 "value, character %td: %s%s%s", in->at - in->text + 1, what, *name ? ": " : "", name);
+}
+
+static char next(struct in *in)
+{
+	while (isspace((unsigned char)*in->at))
+		in->at++;
+	return *in->at;
+}
+
+static bool take(struct in *in, char c)
+{
+	if (next(in) != c)
+		return false;
+	in->at++;
+	return true;
+}
+
+static int escape(const char **p)
+{
+	const char *s = *p;
+	char digits[5] = "";
+	int n;
+
+	*p = s + 1;
+	switch (*s) {
+	case 'n': return '\n';
+	case 't': return '\t';
+	case 'r': return '\r';
+	case '0': return 0;
+	case '"': case '\\': case '/': case '\'': return *s;
+	case 'x': case 'u':
+		n = *s == 'x' ? 2 : 4;
+		for (int i = 0; i < n; i++) {
+			if (!isxdigit((unsigned char)s[1 + i]))
+				return -1;
+			digits[i] = s[1 + i];
+		}
+		*p = s + 1 + n;
+		n = (int)strtol(digits, NULL, 16);
+		return n > 255 ? -1 : n;
+	default:
+		return -1;
+	}
+}
+
+/* "text" into at most cap bytes; *len is the whole length. */
+static int parse_string(struct in *in, uint8_t *to, size_t cap, size_t *len)
+{
+	const char *p = in->at + 1;
+
+	for (*len = 0; *p != '"'; ++*len) {
+		int c = (unsigned char)*p++;
+
+		if (!c)
+			return bad(in, "the string does not end", "");
+		if (c == '\\')
+			c = escape(&p);
+		if (c < 0)
+			return bad(in, "bad escape in the string (one byte each: \\n \\xHH \\u00HH)", "");
+		if (*len < cap)
+			to[*len] = (uint8_t)c;
+	}
+	in->at = p + 1;
+	return 0;
+}
+
+static int parse_name(struct in *in, char name[NAME_MAX_])
+{
+	size_t n = 0;
+	int ret;
+
+	if (next(in) == '"') {
+		ret = parse_string(in, (uint8_t *)name, NAME_MAX_ - 1, &n);
+		if (ret)
+			return ret;
+		name[n < NAME_MAX_ ? n : NAME_MAX_ - 1] = 0;
+		return 0;
+	}
+	while (isalnum((unsigned char)in->at[n]) || in->at[n] == '_' || in->at[n] == '.')
+		n++;
+	if (!n || n >= NAME_MAX_)
+		return bad(in, "a name is expected", "");
+	memcpy(name, in->at, n);
+	name[n] = 0;
+	in->at += n;
+	return 0;
+}
+
+/* Number, 'c', true, false, null or an enumerator of `type`. */
+static int parse_integer(struct in *in, uint32_t type, uint64_t *value, bool *negative)
+{
+	struct btf_enumerator e;
+	char name[NAME_MAX_], *end;
+	bool quoted = next(in) == '"';
+	int ret, saved = errno;
+
+	*negative = false;
+	if (*in->at == '\'' && in->at[1] && in->at[1] != '\\' && in->at[2] == '\'') {
+		*value = (unsigned char)in->at[1];
+		in->at += 3;
+		return 0;
+	}
+	if (!quoted && (isdigit((unsigned char)*in->at) || *in->at == '-')) {
+		*negative = *in->at == '-';
+		errno = 0;
+		*value = *negative ? (uint64_t)strtoll(in->at, &end, 0) : strtoull(in->at, &end, 0);
+		ret = errno;
+		errno = saved;
+		if (ret || end == in->at || isalnum((unsigned char)*end) || *end == '.')
+			return bad(in, "bad number", "");
+		in->at = end;
+		return 0;
+	}
+	ret = parse_name(in, name);
+	if (ret)
+		return ret;
+	for (uint32_t i = 0; btf_enumerator(in->btf, type, i, &e); i++)
+		if (!strcmp(e.name, name)) {
+			*value = (uint64_t)e.value;
+			*negative = e.value < 0;
+			return 0;
+		}
+	if (!strcmp(name, "true") || !strcmp(name, "false") || !strcmp(name, "null")) {
+		*value = name[0] == 't';
+		return 0;
+	}
+	return bad(in, btf_kind(in->btf, type) == BTF_INT ? "not a number" : "no such enumerator", name);
+}
+
+static bool fits(const struct btf *btf, uint32_t type, uint64_t value, bool negative, uint32_t bits)
+{
+	struct btf_int info = { 0, 0, 0 };
+	bool is_signed = btf_enum_signed(btf, type) && btf_kind(btf, type) != BTF_INT;
+
+	if (btf_int(btf, type, &info))
+		is_signed = info.encoding & BTF_INT_SIGNED;
+	if (bits >= 64)
+		return true;
+	if (negative)
+		return is_signed && bits_extend(value, bits) == (int64_t)value;
+	return value >> (bits - (is_signed ? 1 : 0)) == 0 || value >> bits == 0;
+}
+
+static int parse_value(struct in *in, uint32_t id, uint8_t *p, size_t len, int depth);
+
+static int parse_scalar(struct in *in, uint32_t id, uint8_t *p, uint32_t size)
+{
+	uint64_t value;
+	bool negative;
+	int ret = parse_integer(in, id, &value, &negative);
+
+	if (ret)
+		return ret;
+	if (size > 8) {		/* __int128 from 64 bits */
+		memset(p, negative ? 0xff : 0, size);
+		bits_store_int(BITS_LITTLE ? p : p + size - 8, 8, value);
+		return 0;
+	}
+	if (!size || !fits(in->btf, id, value, negative, size * 8))
+		return bad(in, "the number does not fit its type", "");
+	bits_store_int(p, size, value);
+	return 0;
+}
+
+static int parse_float(struct in *in, uint8_t *p, uint32_t size)
+{
+	char *end;
+	double value = (next(in), strtod(in->at, &end));
+	float single = (float)value;
+
+	if (end == in->at || (size != 4 && size != 8))
+		return bad(in, "a number is expected", "");
+	in->at = end;
+	memcpy(p, size == 4 ? (void *)&single : (void *)&value, size);
+	return 0;
+}
+
+/* Member `name` of a composite, also inside its anonymous members; adds to *bit_off. */
+static bool find_member(const struct btf *btf, uint32_t id, const char *name, struct btf_member *out,
+			uint32_t *bit_off, int depth)
+{
+	for (uint32_t i = 0; depth < DEPTH_MAX && btf_member(btf, id, i, out); i++) {
+		struct btf_member m = *out;
+		uint32_t type = btf_skip(btf, m.type);
+
+		if (*m.name && !strcmp(m.name, name)) {
+			*bit_off += m.bit_off;
+			return true;
+		}
+		if (!*m.name && btf_is_composite(btf, type) &&
+		    find_member(btf, type, name, out, bit_off, depth + 1)) {
+			*bit_off += m.bit_off;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int parse_member(struct in *in, const struct btf_member *m, uint32_t bit_off, uint8_t *p,
+			size_t len, int depth)
+{
+	uint64_t value;
+	bool negative;
+	int ret;
+
+	if (!m->bits) {
+		if (bit_off / 8 > len)
+			return bad(in, "the member lies outside the value", m->name);
+		return parse_value(in, m->type, p + bit_off / 8, len - bit_off / 8, depth + 1);
+	}
+	ret = parse_integer(in, btf_skip(in->btf, m->type), &value, &negative);
+	if (ret)
+		return ret;
+	if (!fits(in->btf, btf_skip(in->btf, m->type), value, negative, m->bits) ||
+	    !bits_store(p, len, bit_off, m->bits, value))
+		return bad(in, "the number does not fit the bit-field", m->name);
+	return 0;
+}
+
+/* Is a field name (and not a value) next? */
+static bool at_name(struct in *in)
+{
+	const char *p = in->at;
+
+	next(in);
+	p = in->at;
+	if (*p == '.')
+		return true;
+	if (*p == '"') {
+		for (p++; *p && *p != '"'; p++)
+			p += *p == '\\' && p[1];
+		p += *p == '"';
+	} else {
+		if (isdigit((unsigned char)*p))
+			return false;
+		while (isalnum((unsigned char)*p) || *p == '_')
+			p++;
+	}
+	while (isspace((unsigned char)*p))
+		p++;
+	return *p == ':' || *p == '=';
+}
+
+static int parse_composite(struct in *in, uint32_t id, uint8_t *p, size_t len, int depth)
+{
+	uint32_t index = 0;
+
+	if (!take(in, '{'))
+		return bad(in, "a struct begins with {", "");
+	while (!take(in, '}')) {
+		struct btf_member m;
+		uint32_t bit_off = 0;
+		char name[NAME_MAX_];
+		int ret;
+
+		if (at_name(in)) {
+			take(in, '.');
+			ret = parse_name(in, name);
+			if (ret)
+				return ret;
+			if (!find_member(in->btf, id, name, &m, &bit_off, 0))
+				return bad(in, "no such member", name);
+			if (!take(in, ':') && !take(in, '='))
+				return bad(in, "= or : is expected behind", name);
+		} else {
+			if (!btf_member(in->btf, id, index++, &m))
+				return bad(in, "more values than members", "");
+			bit_off = m.bit_off;
+		}
+		ret = parse_member(in, &m, bit_off, p, len, depth);
+		if (ret)
+			return ret;
+		if (!take(in, ',') && next(in) != '}')
+			return bad(in, ", or } is expected", "");
+	}
+	return 0;
+}
+
+static int parse_array(struct in *in, uint32_t id, uint8_t *p, size_t len, int depth)
+{
+	struct btf_array array;
+	int64_t size;
+	char close;
+	size_t n;
+
+	btf_array(in->btf, id, &array);
+	size = btf_size(in->btf, array.elem);
+	if (size <= 0)
+		return bad(in, "an array of elements without a size", "");
+	if (next(in) == '"' && size == 1) {
+		int ret = parse_string(in, p, len < array.count ? len : array.count, &n);
+
+		if (!ret && n > array.count)
+			return bad(in, "the string is longer than the array", "");
+		if (!ret && n < array.count && n < len)
+			memset(p + n, 0, (len < array.count ? len : array.count) - n);
+		return ret;
+	}
+	close = *in->at == '{' ? '}' : ']';
+	if (!take(in, '[') && !take(in, '{'))
+		return bad(in, "an array begins with [", "");
+	for (uint64_t i = 0; !take(in, close); i++) {
+		uint64_t off = i * (uint64_t)size;
+		int ret;
+
+		if (i >= array.count || off + (uint64_t)size > len)
+			return bad(in, "more values than the array has elements", "");
+		ret = parse_value(in, array.elem, p + off, (size_t)size, depth + 1);
+		if (ret)
+			return ret;
+		if (!take(in, ',') && next(in) != close)
+			return bad(in, ", or the closing bracket is expected", "");
+	}
+	return 0;
+}
+
+static int parse_value(struct in *in, uint32_t id, uint8_t *p, size_t len, int depth)
+{
+	int64_t size;
+
+	id = btf_skip(in->btf, id);
+	size = btf_size(in->btf, id);
+	if (size < 0 || (uint64_t)size > len)
+		return bad(in, "the type has another size than the value", "");
+	if (depth > DEPTH_MAX)
+		return bad(in, "nested too deep", "");
+	switch (btf_kind(in->btf, id)) {
+	case BTF_STRUCT: case BTF_UNION:
+		return parse_composite(in, id, p, (size_t)size, depth);
+	case BTF_ARRAY:
+		return parse_array(in, id, p, (size_t)size, depth);
+	case BTF_FLOAT:
+		return parse_float(in, p, (uint32_t)size);
+	case BTF_INT: case BTF_ENUM: case BTF_ENUM64: case BTF_PTR:
+		return parse_scalar(in, id, p, (uint32_t)size);
+	default:
+		return bad(in, "values of this type cannot be written", "");
+	}
+}
+
+int btf_parse_value(const struct btf *btf, uint32_t id, const char *text, void *data, size_t len,
+		    struct uebpf_error *err)
+{
+	struct in in = { btf, text, text, err };
+	int ret = parse_value(&in, id, data, len, 0);
+
+	if (!ret && next(&in))
+		return bad(&in, "more text than the value needs", "");
+	return ret;
+}
