@@ -97,19 +97,21 @@ static uint64_t visit_element(void *arg, void *key, void *value)
 {
 	struct visit *visit = arg;
 	struct uebpf_call *call = visit->call;
-	bool checked = call->code->checked;
+	bool checked = call->code->checked, fresh = false;
 	uint64_t stop;
 
 	if (checked) {
 		call_add_region(call, key, visit->map->key_size, ACCESS_READ);
-		call_add_region(call, value, visit->map->value_size, ACCESS_READ | ACCESS_WRITE);
+		fresh = !call_may_access(call, (uintptr_t)value, visit->map->value_size, ACCESS_READ);
+		if (fresh)
+			call_add_region(call, value, visit->map->value_size, ACCESS_READ | ACCESS_WRITE);
 	}
 	stop = call->callback(call, visit->fn, (uintptr_t)visit->map, (uintptr_t)key, (uintptr_t)value,
 			      visit->ctx, 0);
-	if (checked) {
+	if (fresh)
 		call_drop_region(call, value);
+	if (checked)
 		call_drop_region(call, key);
-	}
 	return stop || call->status;
 }
 

@@ -266,7 +266,7 @@ FN(skb_set_tstamp)
 	protocol = packet_protocol(call, packet);
 	if (protocol != PROTO_IPV4 && protocol != PROTO_IPV6)
 		return ERR(EOPNOTSUPP);
-	if (type > 2 || (type == 0 && r2) || (type == 1 && !r2))
+	if (type > 2 || (type && !r2))
 		return ERR(EINVAL);
 	packet->tstamp = r2;
 	packet->tstamp_type = type;

@@ -83,14 +83,13 @@ enum {
 static int room_flags(uint64_t flags, bool shrink, uint32_t diff)
 {
 	uint64_t l2 = flags >> BPF_ADJ_ROOM_ENCAP_L2_SHIFT;
-	bool encap = flags & ENCAP_L3;
 
 	if (flags & ~((uint64_t)PLAIN | ENCAP_L2_MASK))
 		return -EINVAL;
 	if (flags & DECAP && (!shrink || (flags & DECAP) == DECAP))
 		return -EINVAL;
-	if (!encap)
-		return flags & ENCAP_L4 || flags & BPF_F_ADJ_ROOM_ENCAP_L2_ETH || l2 ? -EINVAL : 0;
+	if (!(flags & ENCAP_L3))
+		return 0;	/* the other encapsulation flags then mean nothing */
 	if ((flags & ENCAP_L3) == ENCAP_L3 || (flags & ENCAP_L4) == ENCAP_L4)
 		return -EINVAL;
 	if (flags & BPF_F_ADJ_ROOM_ENCAP_L2_ETH && l2 < ETH_LEN)
