@@ -7,6 +7,7 @@
 #include <string.h>
 #include "loader/error.h"
 #include "loader/object.h"
+#include "loader/plain.h"
 #include "vm/mem.h"
 
 static int fail(const struct uebpf_object *obj, struct uebpf_error *err, enum uebpf_code code, int rc,
@@ -95,45 +96,6 @@ int uebpf_object_global_info(const struct uebpf_object *obj, uint32_t i, struct 
 	return 0;
 }
 
-static int hex_digit(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 :
-	       c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* An integer of `size` bytes in host order, or x"HEX" as the bytes lie. */
-static int parse_plain(const char *text, uint8_t *to, size_t size)
-{
-	size_t n = 0;
-	char *end;
-
-	if (text[0] == 'x' && text[1] == '"') {
-		for (text += 2; hex_digit(text[0]) >= 0 && hex_digit(text[1]) >= 0 && n < size; text += 2)
-			to[n++] = (uint8_t)(hex_digit(text[0]) << 4 | hex_digit(text[1]));
-		return n == size && !strcmp(text, "\"") ? 0 : -EINVAL;
-	}
-	if (size != 1 && size != 2 && size != 4 && size != 8)
-		return -EINVAL;
-	bool negative = *text == '-';
-	int saved = errno;
-	uint64_t v, limit = size == 8 ? UINT64_MAX : ((uint64_t)1 << size * 8) - 1;
-
-	errno = 0;
-	v = strtoull(text + negative, &end, 0);
-	n = errno == ERANGE || end == text + negative || *end || text[negative] == '-' || text[negative] == '+' ||
-	    (negative ? v > limit / 2 + 1 : v > limit);
-	errno = saved;
-	if (n)
-		return -EINVAL;
-	v = negative ? 0 - v : v;
-	for (n = 0; n < size; n++) {
-		size_t at = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? n : size - 1 - n;
-
-		to[at] = (uint8_t)(v >> n * 8);
-	}
-	return 0;
-}
-
 int uebpf_object_parse_global(struct uebpf_object *obj, const char *name, const char *text,
 			      struct uebpf_error *err)
 {
@@ -159,7 +121,7 @@ int uebpf_object_parse_global(struct uebpf_object *obj, const char *name, const 
 	memset(err, 0, sizeof(*err));
 	if (obj->image->btf && g->btf_type)
 		rc = btf_parse_value(obj->image->btf, g->btf_type, text, value, g->size, err);
-	else if (parse_plain(text, value, g->size))
+	else if (plain_parse(text, value, g->size))
 		rc = error_set(err, UEBPF_STAGE_OPEN, UEBPF_E_SYNTAX, -EINVAL, UINT32_MAX,
 			       "\"%s\" is no integer of %u bytes nor x\"HEX\" of that length (the object has no "
 			       "type for it: compile with -g)", text, g->size);
@@ -169,27 +131,6 @@ int uebpf_object_parse_global(struct uebpf_object *obj, const char *name, const 
 		rc = uebpf_object_set_global(obj, name, value, g->size, err);
 	mem_free(object_host(obj), value, g->size);
 	return rc;
-}
-
-static long format_plain(const uint8_t *data, size_t size, bool json, char *buf, size_t cap)
-{
-	const char *quote = json ? "\"" : "", *open = json ? "" : "x\"", *close = json ? "" : "\"";
-	uint64_t v = 0;
-	size_t i;
-	long n;
-
-	if (size == 1 || size == 2 || size == 4 || size == 8) {
-		for (i = 0; i < size; i++)
-			v = v << 8 | data[__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? size - 1 - i : i];
-		return snprintf(buf, cap, "%llu", (unsigned long long)v);
-	}
-#define AT(n) ((size_t)(n) < cap ? buf + (n) : NULL), ((size_t)(n) < cap ? cap - (size_t)(n) : 0)
-	n = snprintf(buf, cap, "%s%s", quote, open);
-	for (i = 0; i < size; i++)
-		n += snprintf(AT(n), "%02x", data[i]);
-	n += snprintf(AT(n), "%s%s", close, quote);
-#undef AT
-	return n;
 }
 
 long uebpf_object_format_global(const struct uebpf_object *obj, const char *name, int json, char *buf,
@@ -211,7 +152,7 @@ long uebpf_object_format_global(const struct uebpf_object *obj, const char *name
 	if (obj->image->btf && g->btf_type)
 		n = btf_format_value(obj->image->btf, g->btf_type, bytes + g->off, g->size, json, buf, cap);
 	else
-		n = format_plain(bytes + g->off, g->size, json, buf, cap);
+		n = plain_format(bytes + g->off, g->size, json, buf, cap);
 	mem_free(object_host(obj), zero, g->off + g->size);
 	return n;
 }
