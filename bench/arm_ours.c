@@ -82,6 +82,20 @@ static uint64_t run_entry(void *h, uint8_t *mem, uint64_t n, double *ns_each)
 	return r;
 }
 
+uint64_t bench_steps(const char *prog, uint8_t *mem)
+{
+	static const struct arm checked = { .name = "steps", .mode = UEBPF_MODE_CHECKED, .engine = UEBPF_ENGINE_INTERP };
+	struct uebpf_run run = { .size = sizeof run };
+	const char *why;
+	uint64_t r0;
+	struct ours *o = open_ours(&checked, prog, 0, &why);
+	if (!o)
+		return 0;
+	uebpf_prog_run(o->prog, mem, MEM_SIZE, &run, &r0);
+	close_ours(o);
+	return run.steps;
+}
+
 #define OURS(n, m, e, how, bare) { .name = n, .open = open_ours, .run = how, .close = close_ours, \
 	.mode = UEBPF_MODE_##m, .engine = UEBPF_ENGINE_##e, .entry = bare }
 const struct arm arms_ours[] = {

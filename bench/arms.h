@@ -25,6 +25,6 @@ extern const int arms_native_n, arms_ours_n, arms_dpdk_n, arms_kernel_n;
 
 extern const char *bench_build;	/* build/bench */
 
-/* A file's bytes, malloc'ed; NULL when it cannot be read. */
-void *slurp(const char *path, size_t *len);
+/* Instructions that a program executes over mem, 0 when it cannot be run. */
+uint64_t bench_steps(const char *prog, uint8_t *mem);
 #endif

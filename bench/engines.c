@@ -30,23 +30,6 @@ enum { PROGS = sizeof progs / sizeof progs[0] };
 struct cell { double ns, lo, hi; bool ok; char why[160]; };
 static struct cell cell[PROGS][MAX_ARMS];
 
-void *slurp(const char *path, size_t *len)
-{
-	FILE *f = fopen(path, "rb");
-	if (!f)
-		return NULL;
-	char *buf = NULL;
-	size_t n = 0, got;
-	do {
-		buf = realloc(buf, n + 65536);
-		got = fread(buf + n, 1, 65536, f);
-		n += got;
-	} while (got);
-	fclose(f);
-	*len = n;
-	return buf;
-}
-
 static double now(void)
 {
 	struct timespec t;
@@ -228,6 +211,31 @@ static void report(FILE *f)
 				fprintf(f, "- %s in %s: not measured: %s\n", progs[p], arm[a]->name, cell[p][a].why);
 }
 
+/* Time per executed instruction of the arms that interpret. */
+static void per_insn(FILE *f)
+{
+	fprintf(f, "\n| program | instructions |");
+	for (int a = 0; a < arms; a++)
+		if (strstr(arm[a]->name, "interp"))
+			fprintf(f, " %s ns/insn |", arm[a]->name);
+	fprintf(f, "\n|---|---|");
+	for (int a = 0; a < arms; a++)
+		if (strstr(arm[a]->name, "interp"))
+			fprintf(f, "---|");
+	for (int p = 0; p < PROGS; p++) {
+		_Alignas(64) static uint8_t mem[MEM_SIZE];
+		fill(progs[p], mem);
+		uint64_t steps = bench_steps(progs[p], mem);
+		if (!steps)
+			continue;
+		fprintf(f, "\n| %s | %llu |", progs[p], (unsigned long long)steps);
+		for (int a = 0; a < arms; a++)
+			if (strstr(arm[a]->name, "interp"))
+				cell[p][a].ok ? fprintf(f, " %.2f |", cell[p][a].ns / (double)steps) : fprintf(f, " - |");
+	}
+	fprintf(f, "\n\n");
+}
+
 static void add(const struct arm *list, int n, const char *only)
 {
 	for (int i = 0; i < n && arms < MAX_ARMS; i++)
@@ -282,7 +290,9 @@ int main(int argc, char **argv)
 	if (!f)
 		return perror(md), 1;
 	report(f);
+	per_insn(f);
 	fclose(f);
 	report(stdout);
+	per_insn(stdout);
 	return 0;
 }
