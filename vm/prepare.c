@@ -284,6 +284,7 @@ int code_bind(struct code *code, struct uebpf_error *err)
 	if (code->bound)
 		return 0;
 	ret = bind_type(code, err);
+	ret = ret ? ret : code_resolve_callx(code, err);
 	for (uint32_t i = 0; i < code->n && !ret; i++)
 		ret = bind_insn(code, i, err);
 	ret = ret ? ret : bind_regions(code, err);
