@@ -35,30 +35,36 @@ int probe_copy(struct uebpf_call *call, void *dst, uint64_t from, size_t n)
 /* Blocks that do not cross such a boundary do not cross a page either. */
 enum { BLOCK = 256 };
 
+/* How many bytes from `from` can be had, at most n; known memory may end inside a block. */
+static size_t read_some(struct uebpf_call *call, char *block, uint64_t from, size_t n)
+{
+	size_t got = 0;
+
+	if (!probe_copy(call, block, from, n))
+		return n;
+	while (got < n && !probe_copy(call, block + got, from + got, 1) && block[got++])
+		;
+	return got;
+}
+
+/* Bytes of dst behind the NUL stay as they were. */
 long probe_string(struct uebpf_call *call, char *dst, uint64_t from, size_t n)
 {
-	size_t done = 0, block, i;
-	const char *nul;
+	char block[BLOCK];
+	size_t done = 0, want, got, len;
 
 	while (done < n) {
-		block = BLOCK - (size_t)((from + done) % BLOCK);
-		if (block > n - done)
-			block = n - done;
-		/* Known memory may end inside the block: then byte by byte up to the NUL. */
-		if (probe_copy(call, dst + done, from + done, block)) {
-			for (i = 0; i < block; i++) {
-				if (probe_copy(call, dst + done + i, from + done + i, 1))
-					return -EFAULT;
-				if (!dst[done + i])
-					break;
-			}
-			if (i < block)
-				return (long)(done + i + 1);
-		}
-		nul = memchr(dst + done, 0, block);
-		if (nul)
-			return nul - dst + 1;
-		done += block;
+		want = BLOCK - (size_t)((from + done) % BLOCK);
+		if (want > n - done)
+			want = n - done;
+		got = read_some(call, block, from + done, want);
+		len = strnlen(block, got);
+		memcpy(dst + done, block, len < got ? len + 1 : len);
+		done += len;
+		if (len < got)
+			return (long)done + 1;
+		if (got < want)
+			return -EFAULT;
 	}
 	if (n)
 		dst[n - 1] = 0;
