@@ -449,7 +449,7 @@ UEBPF_API int uebpf_map_set_prog(struct uebpf_map *map, uint32_t index, const st
 UEBPF_API int uebpf_map_set_inner(struct uebpf_map *map, const void *key, struct uebpf_map *inner,
 				  uint64_t flags);
 /* From now on updates and deletes by these functions give -EPERM (programs may still write).
- * -EBUSY when it was frozen already. */
+ * -EPERM when it was frozen already. */
 UEBPF_API int uebpf_map_freeze(struct uebpf_map *map);
 /* The host as producer of a ringbuf or user_ringbuf map: memory for a record of `size` bytes, 8-aligned,
  * or NULL (full, too large, or this very thread is inside a reserve); then commit it exactly once,

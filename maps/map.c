@@ -63,7 +63,7 @@ static int check_opts(const struct map_ops *ops, const struct uebpf_map_opts *o,
 	}
 	if ((ops->traits & MT_MAPS) && !o->inner) {
 		*why = "a map of maps needs an inner map as template";
-		return -EBADF;
+		return -EINVAL;
 	}
 	if ((ops->traits & MT_MAPS) && (o->inner->ops->traits & (MT_MAPS | MT_PROGS))) {
 		*why = "maps of maps and program arrays cannot be inner maps";
@@ -184,8 +184,8 @@ void uebpf_map_unref(struct uebpf_map *map)
 
 int map_freeze(struct uebpf_map *map)
 {
-	if (map->frozen)
-		return -EBUSY;
+	if (map->frozen || (map->flags & BPF_F_RDONLY))
+		return -EPERM;	/* who may not write may not freeze */
 	map->frozen = true;
 	return 0;
 }

@@ -139,6 +139,12 @@ static int stacks_user_lookup(struct uebpf_map *map, const void *key, void *valu
 	return take(map, key, value, false);
 }
 
+static int stacks_lookup_delete(struct uebpf_map *map, const void *key, void *value, uint64_t flags)
+{
+	(void)flags;
+	return take(map, key, value, true);
+}
+
 static int stacks_user_update(struct uebpf_map *map, const void *key, const void *value, uint64_t flags)
 {
 	(void)map;
@@ -179,5 +185,6 @@ const struct map_ops stack_trace_ops = {
 	.flags = BPF_F_NUMA_NODE | BPF_F_RDONLY | BPF_F_WRONLY, .may = UEBPF_MAY_LOCK,
 	.check = stacks_check, .bytes = stacks_bytes, .handle_size = sizeof(struct stacks_map),
 	.init = stacks_init, .stack_id = stacks_id, .user_lookup = stacks_user_lookup,
-	.user_update = stacks_user_update, .remove = stacks_remove, .next_key = stacks_next_key,
+	.user_update = stacks_user_update, .lookup_delete = stacks_lookup_delete,
+	 .remove = stacks_remove, .next_key = stacks_next_key,
 };

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* bpf.c - see bpf.h. */
+#include <errno.h>
+#include <linux/bpf.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "maps/bpf.h"
+
+static int sys_bpf(int cmd, union bpf_attr *attr, size_t size)
+{
+	int saved = errno;
+	long r = syscall(SYS_bpf, cmd, attr, size);
+
+	if (r < 0)
+		r = -errno;
+	errno = saved;
+	return (int)r;
+}
+
+static uint64_t ptr(const void *p) { return (uint64_t)(uintptr_t)p; }
+
+int kmap_create(const struct uebpf_map_opts *o, int inner_fd)
+{
+	union bpf_attr a;
+
+	memset(&a, 0, sizeof(a));
+	a.map_type = o->type;
+	a.key_size = o->key_size;
+	a.value_size = o->value_size;
+	a.max_entries = o->max_entries;
+	a.map_flags = o->flags;
+	a.map_extra = o->extra;
+	a.inner_map_fd = inner_fd > 0 ? (uint32_t)inner_fd : 0;
+	if (o->name)
+		strncpy(a.map_name, o->name, sizeof(a.map_name) - 1);
+	return sys_bpf(BPF_MAP_CREATE, &a, sizeof(a));
+}
+
+static int elem(int cmd, int fd, const void *key, const void *value, uint64_t flags)
+{
+	union bpf_attr a;
+
+	memset(&a, 0, sizeof(a));
+	a.map_fd = (uint32_t)fd;
+	a.key = ptr(key);
+	a.value = ptr(value);
+	a.flags = flags;
+	return sys_bpf(cmd, &a, sizeof(a));
+}
+
+int kmap_lookup(int fd, const void *key, void *value, uint64_t flags)
+{
+	return elem(BPF_MAP_LOOKUP_ELEM, fd, key, value, flags);
+}
+
+int kmap_update(int fd, const void *key, const void *value, uint64_t flags)
+{
+	return elem(BPF_MAP_UPDATE_ELEM, fd, key, value, flags);
+}
+
+int kmap_delete(int fd, const void *key)
+{
+	return elem(BPF_MAP_DELETE_ELEM, fd, key, NULL, 0);
+}
+
+int kmap_lookup_delete(int fd, const void *key, void *value, uint64_t flags)
+{
+	return elem(BPF_MAP_LOOKUP_AND_DELETE_ELEM, fd, key, value, flags);
+}
+
+int kmap_next_key(int fd, const void *key, void *next)
+{
+	return elem(BPF_MAP_GET_NEXT_KEY, fd, key, next, 0);
+}
+
+int kmap_freeze(int fd)
+{
+	union bpf_attr a;
+
+	memset(&a, 0, sizeof(a));
+	a.map_fd = (uint32_t)fd;
+	return sys_bpf(BPF_MAP_FREEZE, &a, sizeof(a));
+}
+
+static int batch(int cmd, int fd, const void *in, void *out, const void *keys, const void *values,
+		 uint32_t *count, uint64_t flags)
+{
+	union bpf_attr a;
+	int r;
+
+	memset(&a, 0, sizeof(a));
+	a.batch.map_fd = (uint32_t)fd;
+	a.batch.in_batch = ptr(in);
+	a.batch.out_batch = ptr(out);
+	a.batch.keys = ptr(keys);
+	a.batch.values = ptr(values);
+	a.batch.count = *count;
+	a.batch.elem_flags = flags;
+	r = sys_bpf(cmd, &a, sizeof(a));
+	*count = a.batch.count;
+	return r;
+}
+
+int kmap_lookup_batch(int fd, const void *in, void *out, void *keys, void *values, uint32_t *count,
+		      uint64_t flags)
+{
+	return batch(BPF_MAP_LOOKUP_BATCH, fd, in, out, keys, values, count, flags);
+}
+
+int kmap_update_batch(int fd, const void *keys, const void *values, uint32_t *count, uint64_t flags)
+{
+	return batch(BPF_MAP_UPDATE_BATCH, fd, NULL, NULL, keys, values, count, flags);
+}
+
+int kmap_open_id(uint32_t id)
+{
+	union bpf_attr a;
+
+	memset(&a, 0, sizeof(a));
+	a.map_id = id;
+	return sys_bpf(BPF_MAP_GET_FD_BY_ID, &a, sizeof(a));
+}
+
+int kmap_open_pin(const char *path)
+{
+	union bpf_attr a;
+
+	memset(&a, 0, sizeof(a));
+	a.pathname = ptr(path);
+	return sys_bpf(BPF_OBJ_GET, &a, sizeof(a));
+}
+
+int kmap_pin(int fd, const char *path)
+{
+	union bpf_attr a;
+
+	memset(&a, 0, sizeof(a));
+	a.pathname = ptr(path);
+	a.bpf_fd = (uint32_t)fd;
+	return sys_bpf(BPF_OBJ_PIN, &a, sizeof(a));
+}
+
+int kmap_info(int fd, struct kmap_info *out)
+{
+	struct bpf_map_info info;
+	union bpf_attr a;
+	int r;
+
+	memset(&a, 0, sizeof(a));
+	memset(&info, 0, sizeof(info));
+	a.info.bpf_fd = (uint32_t)fd;
+	a.info.info_len = sizeof(info);
+	a.info.info = ptr(&info);
+	r = sys_bpf(BPF_OBJ_GET_INFO_BY_FD, &a, sizeof(a));
+	if (r < 0)
+		return r;
+	*out = (struct kmap_info){ info.type, info.id, info.key_size, info.value_size, info.max_entries,
+				   info.map_flags, info.btf_key_type_id, info.btf_value_type_id,
+				   info.map_extra, { 0 } };
+	memcpy(out->name, info.name, sizeof(out->name));
+	return 0;
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* Our maps and the kernel's side by side: creation, and random walks of operations. */
+#include "tests/maps/suite.h"
+
+#define O(t, k, v, n, f) { .size = sizeof(struct uebpf_map_opts), .type = BPF_MAP_TYPE_##t, .key_size = k, \
+			   .value_size = v, .max_entries = n, .flags = f }
+static const struct map_shape shapes[] = {
+	{ "array", O(ARRAY, 4, 8, 8, 0), 10, KEY_INDEX, ORDER_SAME, 1 },
+	{ "array of 4-byte values", O(ARRAY, 4, 4, 300, 0), 310, KEY_INDEX, ORDER_SAME, 1 },
+	{ "array of 13-byte values", O(ARRAY, 4, 13, 3, 0), 4, KEY_INDEX, ORDER_SAME, 1 },
+	{ "percpu_array", O(PERCPU_ARRAY, 4, 12, 8, 0), 10, KEY_INDEX, ORDER_SAME, 2 },
+	{ "percpu_array of 4-byte values", O(PERCPU_ARRAY, 4, 4, 8, 0), 10, KEY_INDEX, ORDER_SAME, 2 },
+	{ "hash", O(HASH, 8, 8, 8, 0), 12, KEY_BYTES, ORDER_SET, 1 },
+	{ "hash, 4-byte key", O(HASH, 4, 20, 100, 0), 120, KEY_BYTES, ORDER_SET, 1 },
+	{ "hash, 13-byte key", O(HASH, 13, 5, 64, BPF_F_NO_PREALLOC), 80, KEY_BYTES, ORDER_SET, 1 },
+	{ "hash, 16-byte key", O(HASH, 16, 64, 1, 0), 3, KEY_BYTES, ORDER_SET, 1 },
+	{ "hash, 1-byte key", O(HASH, 1, 1, 200, 0), 250, KEY_BYTES, ORDER_SET, 1 },
+	{ "hash, zero seed", O(HASH, 40, 8, 16, BPF_F_ZERO_SEED), 20, KEY_BYTES, ORDER_SET, 1 },
+	{ "percpu_hash", O(PERCPU_HASH, 8, 12, 8, 0), 12, KEY_BYTES, ORDER_SET, 2 },
+	{ "lpm_trie IPv4", O(LPM_TRIE, 8, 8, 12, BPF_F_NO_PREALLOC), 64, KEY_PREFIX, ORDER_SAME, 1 },
+	{ "lpm_trie one byte", O(LPM_TRIE, 5, 1, 64, BPF_F_NO_PREALLOC), 64, KEY_PREFIX, ORDER_SAME, 1 },
+	{ "lpm_trie IPv6", O(LPM_TRIE, 20, 4, 50, BPF_F_NO_PREALLOC), 64, KEY_PREFIX, ORDER_SAME, 1 },
+	{ "lpm_trie odd", O(LPM_TRIE, 15, 4, 500, BPF_F_NO_PREALLOC), 64, KEY_PREFIX, ORDER_SAME, 1 },
+	{ "queue", O(QUEUE, 0, 12, 4, 0), 1, KEY_NONE, ORDER_NONE, 1 },
+	{ "stack", O(STACK, 0, 8, 4, 0), 1, KEY_NONE, ORDER_NONE, 1 },
+	{ "read-only array", O(ARRAY, 4, 8, 8, BPF_F_RDONLY), 10, KEY_INDEX, ORDER_SAME, 1 },
+	{ "write-only hash", O(HASH, 4, 8, 8, BPF_F_WRONLY), 10, KEY_INDEX, ORDER_NONE, 1 },
+	{ "cpumap", O(CPUMAP, 4, 4, 3, 0), 5, KEY_INDEX, ORDER_SAME, 1 },
+	{ "stack_trace", O(STACK_TRACE, 4, 64, 8, 0), 10, KEY_INDEX, ORDER_NONE, 1 },
+};
+
+static const struct uebpf_map_opts creations[] = {
+	O(ARRAY, 4, 8, 0, 0), O(ARRAY, 8, 8, 1, 0), O(ARRAY, 4, 0, 1, 0), O(ARRAY, 4, 8, 1, BPF_F_NO_PREALLOC),
+	O(ARRAY, 4, 8, 1, BPF_F_MMAPABLE), O(ARRAY, 4, 8, 1, BPF_F_RDONLY | BPF_F_WRONLY),
+	O(ARRAY, 4, 8, 1, BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG), O(ARRAY, 4, 8, 1, BPF_F_RDONLY_PROG),
+	O(ARRAY, 4, 0x80000000u, 1, 0), O(PERCPU_ARRAY, 4, 32768, 1, 0), O(PERCPU_ARRAY, 4, 32769, 1, 0),
+	O(PERCPU_ARRAY, 4, 8, 1, BPF_F_MMAPABLE), O(HASH, 0, 8, 1, 0), O(HASH, 4, 0, 1, 0), O(HASH, 4, 8, 0, 0),
+	O(HASH, 4, 8, 1, BPF_F_MMAPABLE), O(HASH, 4, 5 << 20, 1, BPF_F_NO_PREALLOC), O(HASH, 600, 8, 4, 0),
+	O(HASH, 4, 8, 1, BPF_F_NO_COMMON_LRU), O(PERCPU_HASH, 4, 32768, 1, 0), O(PERCPU_HASH, 4, 40000, 1, 0),
+	O(LRU_HASH, 4, 8, 10, BPF_F_NO_PREALLOC), O(LRU_HASH, 4, 8, 10, BPF_F_NO_COMMON_LRU),
+	O(LRU_HASH, 4, 8, 10, 0), O(LRU_PERCPU_HASH, 4, 8, 10, 0), O(LPM_TRIE, 8, 8, 10, 0),
+	O(LPM_TRIE, 4, 8, 10, BPF_F_NO_PREALLOC), O(LPM_TRIE, 260, 8, 10, BPF_F_NO_PREALLOC),
+	O(LPM_TRIE, 261, 8, 10, BPF_F_NO_PREALLOC), O(LPM_TRIE, 8, 8, 0, BPF_F_NO_PREALLOC),
+	O(RINGBUF, 0, 0, 4096, 0), O(RINGBUF, 0, 0, 0, 0), O(RINGBUF, 0, 0, 4095, 0), O(RINGBUF, 0, 0, 12288, 0),
+	O(RINGBUF, 4, 0, 4096, 0), O(RINGBUF, 0, 4, 4096, 0), O(RINGBUF, 0, 0, 4096, BPF_F_RDONLY),
+	O(USER_RINGBUF, 0, 0, 4096, 0), O(USER_RINGBUF, 0, 0, 2048, 0), O(QUEUE, 0, 8, 4, 0),
+	O(QUEUE, 4, 8, 4, 0), O(QUEUE, 0, 0, 4, 0), O(STACK, 0, 8, 0, 0), O(STACK, 0, 8, 1, BPF_F_NO_PREALLOC),
+	O(BLOOM_FILTER, 0, 8, 4, 0), O(BLOOM_FILTER, 4, 8, 4, 0), O(BLOOM_FILTER, 0, 8, 0, 0),
+	O(PROG_ARRAY, 4, 4, 4, 0), O(PROG_ARRAY, 4, 8, 4, 0), O(PROG_ARRAY, 4, 4, 0, 0),
+	O(PROG_ARRAY, 4, 4, 4, BPF_F_RDONLY_PROG), O(PERF_EVENT_ARRAY, 4, 4, 4, 0),
+	O(PERF_EVENT_ARRAY, 4, 4, 0, 0), O(CGROUP_ARRAY, 4, 4, 1, 0), O(STACK_TRACE, 4, 1016, 4, 0),
+	O(STACK_TRACE, 4, 1024, 4, 0), O(STACK_TRACE, 4, 12, 4, 0), O(STACK_TRACE, 8, 16, 4, 0),
+	O(DEVMAP, 4, 4, 4, 0), O(DEVMAP, 4, 8, 4, 0), O(DEVMAP, 4, 12, 4, 0), O(DEVMAP, 8, 4, 4, 0),
+	O(DEVMAP_HASH, 4, 4, 4, 0), O(DEVMAP_HASH, 4, 8, 0, 0), O(CPUMAP, 4, 4, 2, 0), O(CPUMAP, 4, 8, 2, 0),
+	O(CPUMAP, 4, 4, 2, BPF_F_RDONLY), O(XSKMAP, 4, 4, 4, 0), O(XSKMAP, 4, 8, 4, 0), O(SOCKMAP, 4, 4, 4, 0),
+	O(SOCKMAP, 4, 8, 4, 0), O(SOCKMAP, 4, 2, 4, 0), O(SOCKHASH, 16, 4, 4, 0), O(SOCKHASH, 0, 4, 4, 0),
+	O(SOCKHASH, 513, 4, 4, 0), O(ARRAY_OF_MAPS, 4, 4, 4, 0), O(HASH_OF_MAPS, 4, 4, 4, 0), O(HASH, 4, 8, 1, 1 << 30),
+	{ .size = sizeof(struct uebpf_map_opts), .type = 999, .key_size = 4, .value_size = 4, .max_entries = 1 },
+	{ .size = sizeof(struct uebpf_map_opts), .type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4,
+	  .max_entries = 1, .extra = 1 },
+	{ .size = sizeof(struct uebpf_map_opts), .type = BPF_MAP_TYPE_BLOOM_FILTER, .value_size = 4,
+	  .max_entries = 1, .extra = 16 },
+	{ .size = sizeof(struct uebpf_map_opts), .type = MAP_TYPE_ARENA, .max_entries = 4, .flags = BPF_F_MMAPABLE },
+	{ .size = sizeof(struct uebpf_map_opts), .type = MAP_TYPE_ARENA, .max_entries = 4 },
+	{ .size = sizeof(struct uebpf_map_opts), .type = MAP_TYPE_ARENA, .max_entries = 1 << 21,
+	  .flags = BPF_F_MMAPABLE },
+};
+
+static bool kernel_maps(void)
+{
+	struct uebpf_map_opts o = O(ARRAY, 4, 8, 1, 0);
+	int fd = kmap_create(&o, -1);
+
+	if (fd < 0) {
+		printf("skip: bpf() refuses to make maps here (%s)\n", strerror(-fd));
+		return false;
+	}
+	close(fd);
+	return true;
+}
+
+START_TEST(creation_gives_the_kernels_errno)
+{
+	const struct uebpf_map_opts *o = &creations[_i];
+	struct uebpf_error err;
+	struct uebpf_map *map;
+	int fd, r;
+
+	if (!kernel_maps())
+		return;
+	fd = kmap_create(o, -1);
+	r = map_new(&test_host, o, &map, &err);
+	if (fd >= 0)
+		close(fd);
+	if (!r)
+		uebpf_map_unref(map);
+	ck_assert_msg((fd < 0 ? fd : 0) == r, "row %d (type %u key %u value %u n %u flags 0x%x): kernel %d, ours %d %s",
+		      _i, o->type, o->key_size, o->value_size, o->max_entries, o->flags, fd < 0 ? fd : 0, r,
+		      r ? err.text : "");
+}
+END_TEST
+
+START_TEST(operations_give_the_kernels_values_and_errno)
+{
+	const struct map_shape *sh = &shapes[_i];
+	struct side ours = { .name = "ours" }, kernel = { .name = "the kernel" };
+	uint32_t steps = getenv("SOAK") ? 200000 : 4000;
+	struct uebpf_error err;
+
+	if (!kernel_maps())
+		return;
+	test_host.cpu_slots = possible_cpus();
+	if (sh->values > 1 && test_host.cpu_slots != 2) {
+		printf("skip: per-CPU shapes are written for 2 possible CPUs\n");
+		return;
+	}
+	for (uint64_t seed = 1; seed <= 4; seed++) {
+		kernel.fd = kmap_create(&sh->opts, -1);
+		ck_assert_msg(kernel.fd >= 0, "%s: kernel says %d", sh->name, kernel.fd);
+		ck_assert_msg(!map_new(&test_host, &sh->opts, &ours.map, &err), "%s", err.text);
+		walk_both(&ours, &kernel, sh, seed * UINT64_C(0x9e3779b97f4a7c15), steps);
+		side_close(&ours);
+		side_close(&kernel);
+	}
+	maps_host_fini(&test_host);
+}
+END_TEST
+
+/* Which element goes is the kernel's own affair (its lists are per CPU); that one goes is not. */
+START_TEST(bloom_never_forgets_and_takes_the_kernels_flags)
+{
+	struct uebpf_map_opts o = O(BLOOM_FILTER, 0, 8, 100, 0);
+	struct side s[2] = { { .name = "ours" }, { .name = "the kernel" } };
+	struct uebpf_error err;
+
+	if (!kernel_maps())
+		return;
+	ck_assert_int_eq(map_new(&test_host, &o, &s[0].map, &err), 0);
+	s[1].fd = kmap_create(&o, -1);
+	for (int i = 0; i < 2; i++) {
+		uint64_t v = 7;
+
+		ck_assert_int_eq(side_update(&s[i], NULL, &v, BPF_NOEXIST), -EINVAL);
+		ck_assert_int_eq(side_update(&s[i], NULL, &v, BPF_EXIST), -EINVAL);
+		ck_assert_int_eq(side_lookup(&s[i], NULL, &v), -ENOENT);
+		ck_assert_int_eq(side_update(&s[i], NULL, &v, 0), 0);
+		ck_assert_int_eq(side_lookup(&s[i], NULL, &v), 0);
+		ck_assert_int_eq(side_delete(&s[i], NULL), -EOPNOTSUPP);
+		ck_assert_int_eq(side_next(&s[i], NULL, &v), -EOPNOTSUPP);
+		ck_assert_int_eq(side_take(&s[i], NULL, &v), -ENOTSUPP);
+		side_close(&s[i]);
+	}
+}
+END_TEST
+
+START_TEST(a_frozen_map_refuses_the_user_side)
+{
+	struct uebpf_map_opts o = O(ARRAY, 4, 8, 2, 0);
+	struct side s[2] = { { .name = "ours" }, { .name = "the kernel" } };
+	struct uebpf_error err;
+	uint32_t k = 0;
+	uint64_t v = 1;
+
+	if (!kernel_maps())
+		return;
+	ck_assert_int_eq(map_new(&test_host, &o, &s[0].map, &err), 0);
+	s[1].fd = kmap_create(&o, -1);
+	ck_assert_int_eq(uebpf_map_freeze(s[0].map), 0);
+	ck_assert_int_eq(kmap_freeze(s[1].fd), 0);
+	ck_assert_int_eq(uebpf_map_freeze(s[0].map), -EPERM);
+	ck_assert_int_eq(kmap_freeze(s[1].fd), -EPERM);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(side_update(&s[i], &k, &v, 0), -EPERM);
+		ck_assert_int_eq(side_delete(&s[i], &k), -EPERM);
+		ck_assert_int_eq(side_lookup(&s[i], &k, &v), 0);
+		side_close(&s[i]);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("maps beside the kernel's");
+	TCase *t = tcase_create("all");
+	SRunner *run;
+	int failed;
+
+	tcase_set_timeout(t, 120);
+	tcase_add_loop_test(t, creation_gives_the_kernels_errno, 0, sizeof(creations) / sizeof(creations[0]));
+	tcase_add_loop_test(t, operations_give_the_kernels_values_and_errno, 0, sizeof(shapes) / sizeof(shapes[0]));
+	tcase_add_test(t, bloom_never_forgets_and_takes_the_kernels_flags);
+	tcase_add_test(t, a_frozen_map_refuses_the_user_side);
+	suite_add_tcase(suite, t);
+	run = srunner_create(suite);
+	srunner_run_all(run, CK_NORMAL);
+	failed = srunner_ntests_failed(run);
+	srunner_free(run);
+	return failed != 0;
+}
