@@ -167,6 +167,9 @@ UEBPF_API void *uebpf_call_host(const struct uebpf_call *call);
 UEBPF_API void *uebpf_call_helper_host(const struct uebpf_call *call);
 UEBPF_API void *uebpf_call_ctx(const struct uebpf_call *call, size_t *len);
 UEBPF_API struct uebpf_env *uebpf_call_env(const struct uebpf_call *call);
+/* 0 when the running program itself may read (write != 0: write) [address, address+len), else -EFAULT: for
+ * helpers whose contract does not say the size of what they fill.  Exact and slow. */
+UEBPF_API int uebpf_call_check(struct uebpf_call *call, uint64_t address, size_t len, int write);
 /* Ends the run with `status` (negative errno) after the helper returns. */
 UEBPF_API void uebpf_call_fail(struct uebpf_call *call, int status, uint64_t address);
 
