@@ -1,0 +1,532 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* kernel.c - --kernel: the same object, globals, maps and input in the running kernel through libbpf and
+ * BPF_PROG_TEST_RUN, and what differs.  The kernel's own names and numbers live here alone. */
+#ifdef HAVE_LIBBPF
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <linux/bpf.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include "tools/tool.h"
+
+enum { ETHER = 14, OUT_ROOM = 1 << 18 };
+struct kernel {
+	struct session *s;
+	struct bpf_object *obj;
+	int fd;				/* of the program; owned by obj, or ours with --insns */
+	uint32_t type;
+	uint64_t load_ns;
+	struct bytes out, padded;
+	uint8_t ctx[4096];
+};
+
+/* ---- what libbpf and the verifier say ---- */
+static char *log_text;
+static size_t log_len;
+
+static int take_log(enum libbpf_print_level level, const char *format, va_list ap)
+{
+	char line[4096];
+	int n;
+
+	if (level == LIBBPF_DEBUG)
+		return 0;
+	n = vsnprintf(line, sizeof line, format, ap);
+	if (n <= 0)
+		return 0;
+	n = n < (int)sizeof line ? n : (int)sizeof line - 1;
+	log_text = need(realloc(log_text, log_len + (size_t)n + 1));
+	memcpy(log_text + log_len, line, (size_t)n + 1);
+	log_len += (size_t)n;
+	return 0;
+}
+
+static void refused(bool soft, const char **why, int err)
+{
+	static char text[160];
+
+	snprintf(text, sizeof text, "the kernel refuses to load it: %s%s", strerror(err),
+		 err == EPERM ? " (needs root, or CAP_BPF with CAP_NET_ADMIN or CAP_PERFMON)" : "");
+	if (soft) {
+		*why = text;
+		return;
+	}
+	if (log_text)
+		fputs(log_text, stderr);
+	die(EXIT_KERNEL, "--kernel: %s", text);
+}
+
+/* ---- loading ---- */
+
+/* Types that BPF_PROG_TEST_RUN runs with a packet or a context of ours. */
+static bool can_test_run(uint32_t type)
+{
+	switch (type) {
+	case BPF_PROG_TYPE_XDP: case BPF_PROG_TYPE_SOCKET_FILTER: case BPF_PROG_TYPE_SCHED_CLS:
+	case BPF_PROG_TYPE_SCHED_ACT: case BPF_PROG_TYPE_CGROUP_SKB: case BPF_PROG_TYPE_LWT_IN:
+	case BPF_PROG_TYPE_LWT_OUT: case BPF_PROG_TYPE_LWT_XMIT: case BPF_PROG_TYPE_RAW_TRACEPOINT:
+	case BPF_PROG_TYPE_SYSCALL:
+		return true;
+	}
+	return false;
+}
+
+static bool wants_all_programs(const struct options *o)
+{
+	for (size_t i = 0; i < o->map_init.n; i++)
+		if (o->map_init.v[i][0] == '@' || strstr(o->map_init.v[i], "prog:"))
+			return true;
+	return false;
+}
+
+static struct bpf_map *find_map(struct kernel *k, const char *name)
+{
+	struct bpf_map *m;
+
+	bpf_object__for_each_map(m, k->obj) {
+		const char *theirs = bpf_map__name(m), *dot = strchr(theirs, '.');
+
+		/* libbpf puts the object's name before the section's. */
+		if (!strcmp(theirs, name) || (*name == '.' && dot && !strcmp(dot, name)))
+			return m;
+	}
+	return NULL;
+}
+
+static const char *set_on_command_line(const struct options *o, const char *name)
+{
+	for (size_t i = 0; i < o->set_global.n; i++) {
+		const char *text = o->set_global.v[i];
+
+		if (strlen(name) == strcspn(text, "=") && !strncmp(text, name, strlen(name)))
+			return text;
+	}
+	return NULL;
+}
+
+/* The library parsed --set-global by BTF; the kernel's object gets the same bytes. */
+static void set_globals(struct kernel *k)
+{
+	struct uebpf_global_info g = { .size = sizeof g };
+
+	for (uint32_t i = 0; !uebpf_object_global_info(k->s->obj, i, &g); i++) {
+		struct bpf_map *m = set_on_command_line(k->s->opt, g.name) ? find_map(k, g.section) : NULL;
+		size_t have = 0, size = 0;
+		const void *now = m ? bpf_map__initial_value(m, &have) : NULL;
+		const void *from = uebpf_object_global(k->s->obj, g.name, &size);
+		uint8_t *all;
+
+		if (!now || !from || g.offset + size > have)
+			continue;
+		all = need(malloc(have));
+		memcpy(all, now, have);
+		memcpy(all + g.offset, from, size);
+		bpf_map__set_initial_value(m, all, have);
+		free(all);
+	}
+}
+
+static void init_map(void *arg, struct uebpf_map *map, const void *key, const void *value)
+{
+	struct kernel *k = arg;
+	struct bpf_map *m = find_map(k, uebpf_map_name(map));
+	size_t size = m ? bpf_map__value_size(m) : 0, stride = (size + 7) & ~(size_t)7;
+	int cpus = libbpf_num_possible_cpus(), r;
+	uint8_t *all;
+
+	if (!m)
+		return;
+	all = need(calloc((size_t)(cpus > 0 ? cpus : 1), stride));
+	for (int i = 0; i < cpus; i++)
+		memcpy(all + (size_t)i * stride, value, size);
+	r = bpf_map_update_elem(bpf_map__fd(m), key, all, 0);
+	if (r)
+		die(EXIT_KERNEL, "--kernel: --map-init of %s: %s", uebpf_map_name(map), strerror(-r));
+	free(all);
+}
+
+static int prepare_object(struct kernel *k)
+{
+	const struct options *o = k->s->opt;
+	struct bpf_program *p;
+	LIBBPF_OPTS(bpf_object_open_opts, opts);
+	bool all = wants_all_programs(o);
+	long err;
+
+	if (o->btf)
+		opts.btf_custom_path = o->btf;
+	k->obj = k->s->insns.data ? bpf_object__open_mem(k->s->insns.data, k->s->insns.len, &opts) :
+				    bpf_object__open_file(k->s->path, &opts);
+	err = libbpf_get_error(k->obj);
+	if (err) {
+		k->obj = NULL;
+		return (int)err;
+	}
+	bpf_object__for_each_program(p, k->obj) {
+		bool ours = !strcmp(bpf_program__name(p), k->s->info.name);
+
+		bpf_program__set_autoload(p, ours || all);
+		if (ours && bpf_program__type(p) == BPF_PROG_TYPE_UNSPEC)
+			bpf_program__set_type(p, (enum bpf_prog_type)k->type);
+	}
+	for (size_t i = 0; i < o->resize.n; i++) {
+		char *name = need(strdup(o->resize.v[i])), *eq = strchr(name, '=');
+		struct bpf_map *m;
+
+		*eq = 0;
+		m = find_map(k, name);
+		if (m)
+			bpf_map__set_max_entries(m, (uint32_t)strtoul(eq + 1, NULL, 0));
+		free(name);
+	}
+	set_globals(k);
+	return bpf_object__load(k->obj);
+}
+
+static int load_insns(struct kernel *k)
+{
+	static char log[65536];
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .log_buf = log, .log_size = sizeof log, .log_level = 1);
+	int fd = bpf_prog_load((enum bpf_prog_type)k->type, "insns", "GPL",
+			       (const struct bpf_insn *)k->s->insns.data, k->s->insns.len / 8, &opts);
+
+	if (fd < 0) {
+		fputs(log, stderr);
+		return fd;
+	}
+	k->fd = fd;
+	return 0;
+}
+
+struct kernel *kernel_open(struct session *s, bool soft, const char **why)
+{
+	struct kernel *k;
+	uint64_t start;
+	int r;
+
+	if (!s->info.kernel_type || !can_test_run(s->info.kernel_type)) {
+		static char text[160];
+
+		snprintf(text, sizeof text, "%s programs cannot run there by BPF_PROG_TEST_RUN; socket, xdp, tc, "
+			 "cgroup_skb, lwt, raw_tp and syscall can", s->info.type);
+		if (!soft)
+			die(EXIT_KERNEL, "--kernel: %s", text);
+		*why = text;
+		return NULL;
+	}
+	k = need(calloc(1, sizeof *k));
+	k->s = s;
+	k->type = s->info.kernel_type;
+	k->fd = -1;
+	libbpf_set_print(take_log);
+	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
+	start = now_ns();
+	r = s->opt->insns ? load_insns(k) : prepare_object(k);
+	k->load_ns = now_ns() - start;
+	if (r) {
+		refused(soft, why, -r);
+		kernel_close(k);
+		return NULL;
+	}
+	if (k->obj) {
+		struct bpf_program *p = bpf_object__find_program_by_name(k->obj, s->info.name);
+
+		k->fd = p ? bpf_program__fd(p) : -1;
+		maps_each_init(s, init_map, k);
+	}
+	if (k->fd < 0)
+		die(EXIT_KERNEL, "--kernel: libbpf finds no program named %s", s->info.name);
+	k->out.data = need(malloc(OUT_ROOM));
+	k->padded.data = need(malloc(OUT_ROOM));
+	return k;
+}
+
+uint64_t kernel_load_ns(const struct kernel *k)
+{
+	return k->load_ns;
+}
+
+void kernel_close(struct kernel *k)
+{
+	if (!k->obj && k->fd >= 0)
+		close(k->fd);
+	if (k->obj)
+		bpf_object__close(k->obj);
+	free(k->out.data);
+	free(k->padded.data);
+	free(k);
+	free(log_text);
+	log_text = NULL;
+	log_len = 0;
+}
+
+/* ---- running ---- */
+
+static bool layer3(uint32_t type)
+{
+	return type == BPF_PROG_TYPE_SOCKET_FILTER;
+}
+
+/* The kernel takes the link layer off before a socket filter runs here; on a packet socket it stays.  A
+ * header in front of ours gives the filter what a packet socket would. */
+static struct bytes packet_for(struct kernel *k, const struct input *in)
+{
+	if (!layer3(k->type) || in->first.len + ETHER > OUT_ROOM)
+		return in->first;
+	memset(k->padded.data, 0, ETHER);
+	if (in->first.len >= ETHER)
+		memcpy(k->padded.data + 12, in->first.data + 12, 2);
+	memcpy(k->padded.data + ETHER, in->first.data, in->first.len);
+	k->padded.len = in->first.len + ETHER;
+	return k->padded;
+}
+
+static void fill_skb(const struct uebpf_packet *p, struct __sk_buff *skb)
+{
+	memset(skb, 0, sizeof *skb);
+	skb->mark = p->mark;
+	skb->priority = p->priority;
+	skb->tstamp = p->tstamp;
+	memcpy(skb->cb, p->cb, sizeof skb->cb);
+	skb->gso_segs = p->gso_segs;
+	skb->gso_size = p->gso_size;
+}
+
+int kernel_run(struct kernel *k, struct input *in, uint32_t repeat, struct kernel_result *res)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, t);
+	struct __sk_buff skb;
+	int r;
+
+	memset(res, 0, sizeof *res);
+	if (in->kind == UEBPF_CTX_PACKET) {
+		struct bytes b = packet_for(k, in);
+
+		t.data_in = b.data;
+		t.data_size_in = (uint32_t)b.len;
+		t.data_out = k->out.data;
+		t.data_size_out = OUT_ROOM;
+		if (k->type != BPF_PROG_TYPE_XDP) {
+			fill_skb(&in->packet_first, &skb);
+			t.ctx_in = &skb;
+			t.ctx_size_in = sizeof skb;
+		}
+		t.repeat = (int)repeat;
+	} else {
+		if (in->first.len > sizeof k->ctx)
+			return -E2BIG;
+		memcpy(k->ctx, in->first.data, in->first.len);
+		t.ctx_in = k->ctx;
+		t.ctx_size_in = (uint32_t)in->first.len;
+		if (k->type == BPF_PROG_TYPE_SYSCALL) {
+			t.ctx_out = k->ctx;
+			t.ctx_size_out = (uint32_t)in->first.len;
+			res->ctx = (struct bytes){ k->ctx, in->first.len };
+		}
+	}
+	r = bpf_prog_test_run_opts(k->fd, &t);
+	if (r)
+		return r < 0 ? r : -errno;
+	res->retval = t.retval;
+	res->ns = t.duration;
+	if (in->kind == UEBPF_CTX_PACKET)
+		res->data = (struct bytes){ k->out.data, t.data_size_out };
+	return 0;
+}
+
+/* ---- comparing ---- */
+
+static bool same_bytes(const struct session *s, const char *what, struct bytes ours, struct bytes theirs, bool tell)
+{
+	size_t n = ours.len < theirs.len ? ours.len : theirs.len, at = 0;
+
+	while (at < n && ours.data[at] == theirs.data[at])
+		at++;
+	if (at == ours.len && at == theirs.len)
+		return true;
+	if (!tell || s->opt->json)
+		return false;
+	if (ours.len != theirs.len)
+		printf("differs: %s: ours %zu bytes, kernel %zu\n", what, ours.len, theirs.len);
+	if (at < n)
+		printf("differs: %s byte %zu: ours %02x, kernel %02x\n", what, at, ours.data[at], theirs.data[at]);
+	return false;
+}
+
+bool kernel_same_result(struct session *s, const struct kernel_result *res, struct input *in, uint64_t r0, bool tell)
+{
+	const char *name = verdict_name(s, res->retval);
+	bool same = (uint32_t)r0 == res->retval;
+	struct bytes ours = input_bytes(in);
+
+	tell = tell && !s->opt->quiet;
+	if (tell && !s->opt->json) {
+		if (!s->opt->pcap && !s->opt->events)
+			printf("kernel: r0 = 0x%x%s%s%s\n", res->retval, name ? " (" : "", name ? name : "",
+			       name ? ")" : "");
+		if (!same)
+			printf("differs: r0: ours 0x%llx, kernel 0x%x\n", (unsigned long long)r0, res->retval);
+	}
+	if (res->data.data)
+		same &= same_bytes(s, "packet", ours, res->data, tell);
+	if (res->ctx.data)
+		same &= same_bytes(s, "context", ours, res->ctx, tell);
+	return same;
+}
+
+/* Values of one key as a list of the slots that are not zero: the two sides number CPUs differently. */
+static size_t squeeze(uint8_t *value, size_t size, size_t slots)
+{
+	size_t stride = (size + 7) & ~(size_t)7, n = 0;
+
+	for (size_t i = 0; i < slots; i++) {
+		bool zero = true;
+
+		for (size_t b = 0; b < size && zero; b++)
+			zero = !value[i * stride + b];
+		if (!zero)
+			memmove(value + n++ * stride, value + i * stride, size);
+	}
+	return n;
+}
+
+struct pair {
+	struct session *s;
+	struct uebpf_map *ours;
+	struct uebpf_map_info i;
+	int fd;
+	size_t slots, their_slots, stride;
+	uint8_t *a, *b;
+	uint64_t entries, differ;
+};
+
+static void tell_entry(struct pair *p, const void *key, const char *a, const char *b)
+{
+	char *k;
+
+	if (p->differ++ >= 5 || p->s->opt->json || p->s->opt->quiet)
+		return;
+	k = map_text(p->ours, 0, key, 0);
+	printf("differs: %s[%s]: ours %s, kernel %s\n", p->i.name, k, a, b);
+	free(k);
+}
+
+static void compare_entry(struct pair *p, const void *key)
+{
+	int mine = uebpf_map_lookup(p->ours, key, p->a);
+	int theirs = bpf_map_lookup_elem(p->fd, key, p->b);
+	size_t n, m;
+
+	p->entries++;
+	if (mine && theirs)
+		return;
+	if (mine || theirs) {
+		tell_entry(p, key, mine ? "has no such entry" : "has it", theirs ? "has no such entry" : "has it");
+		return;
+	}
+	n = p->slots > 1 || p->their_slots > 1 ? squeeze(p->a, p->i.value_size, p->slots) : 1;
+	m = p->slots > 1 || p->their_slots > 1 ? squeeze(p->b, p->i.value_size, p->their_slots) : 1;
+	for (size_t i = 0; i < n && n == m; i++)
+		if (memcmp(p->a + i * p->stride, p->b + i * p->stride, p->i.value_size))
+			m = SIZE_MAX;
+	if (n != m) {
+		char *a = map_text(p->ours, 1, p->a, 0), *b = map_text(p->ours, 1, p->b, 0);
+
+		tell_entry(p, key, a, b);
+		free(a);
+		free(b);
+	}
+}
+
+/* Keys of both sides: an entry that only one side has is met on that side's walk. */
+static void compare_entries(struct pair *p)
+{
+	uint8_t *key = need(calloc(2, p->i.key_size + 8)), *next = key + p->i.key_size;
+	bool any = false;
+
+	for (uint64_t n = 0; n <= p->i.max_entries && !uebpf_map_next_key(p->ours, any ? key : NULL, next); n++) {
+		memcpy(key, next, p->i.key_size);
+		any = true;
+		compare_entry(p, key);
+	}
+	any = false;
+	for (uint64_t n = 0; n <= p->i.max_entries && !bpf_map_get_next_key(p->fd, any ? key : NULL, next); n++) {
+		memcpy(key, next, p->i.key_size);
+		any = true;
+		if (uebpf_map_lookup(p->ours, key, p->a))
+			compare_entry(p, key);
+	}
+	free(key);
+}
+
+static bool comparable(uint32_t type)
+{
+	switch (type) {
+	case BPF_MAP_TYPE_HASH: case BPF_MAP_TYPE_ARRAY: case BPF_MAP_TYPE_PERCPU_HASH:
+	case BPF_MAP_TYPE_PERCPU_ARRAY: case BPF_MAP_TYPE_LRU_HASH: case BPF_MAP_TYPE_LRU_PERCPU_HASH:
+	case BPF_MAP_TYPE_LPM_TRIE:
+		return true;
+	}
+	return false;
+}
+
+static bool same_map(struct kernel *k, struct session *s, struct uebpf_map *map)
+{
+	struct pair p = { .s = s, .ours = map };
+	struct bpf_map *m;
+	bool per_cpu, quiet = s->opt->json || s->opt->quiet;
+
+	p.i.size = sizeof p.i;
+	uebpf_map_info(map, &p.i);
+	m = k->obj ? find_map(k, p.i.name) : NULL;
+	if (!m || bpf_map__fd(m) < 0)
+		return true;
+	if (!comparable(p.i.type)) {
+		if (!quiet)
+			printf("kernel: map %s: entries of a %s are not compared\n", p.i.name, p.i.type_name);
+		return true;
+	}
+	per_cpu = p.i.type == BPF_MAP_TYPE_PERCPU_HASH || p.i.type == BPF_MAP_TYPE_PERCPU_ARRAY ||
+		  p.i.type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
+	p.fd = bpf_map__fd(m);
+	p.slots = per_cpu && p.i.cpu_slots ? p.i.cpu_slots : 1;
+	p.their_slots = per_cpu ? (size_t)libbpf_num_possible_cpus() : 1;
+	p.stride = (p.i.value_size + 7) & ~(size_t)7;
+	p.a = need(calloc(p.slots + 1, p.stride + 8));
+	p.b = need(calloc(p.their_slots + 1, p.stride + 8));
+	compare_entries(&p);
+	free(p.a);
+	free(p.b);
+	if (!quiet && p.differ)
+		printf("kernel: map %s: %llu entries differ\n", p.i.name, (unsigned long long)p.differ);
+	else if (!quiet)
+		printf("kernel: map %s: %llu entries, the same\n", p.i.name, (unsigned long long)p.entries);
+	return !p.differ;
+}
+
+bool kernel_same_maps(struct kernel *k, struct session *s)
+{
+	struct uebpf_map *map = NULL;
+	bool same = true;
+
+	if (s->opt->json)
+		json_open("maps", '[');
+	while ((map = uebpf_object_next_map(s->obj, map))) {
+		bool one = same_map(k, s, map);
+
+		if (s->opt->json) {
+			json_open(NULL, '{');
+			json_string("map", uebpf_map_name(map));
+			json_bool("same", one);
+			json_close();
+		}
+		same &= one;
+	}
+	if (s->opt->json)
+		json_close();
+	return same;
+}
+#endif

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* session.c - from options to a loaded program: the env with its hooks, the object, the program that is
+ * meant.  Knows nothing of inputs. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "tools/tool.h"
+
+static void on_log(void *ctx, enum uebpf_level level, const char *line)
+{
+	(void)ctx;
+	if (level <= UEBPF_LOG_WARN)
+		note("%s", line);
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+	size_t n = strlen(text), m = strlen(end);
+
+	return n > m && !strcmp(text + n - m, end);
+}
+
+static void make_env(struct session *s)
+{
+	const struct options *o = s->opt;
+	struct uebpf_env_opts opts = {
+		.size = sizeof opts, .log = on_log, .mode = o->mode, .engine = o->engine, .policy = o->policy,
+		.probe = o->probe_refuse ? UEBPF_PROBE_REFUSE : UEBPF_PROBE_SYSCALL, .budget = o->budget,
+		.cpu_features_off = o->no_cpu,
+	};
+
+	replay_hooks(s, &opts.hooks);
+	s->env = uebpf_env_new(&opts);
+	if (!s->env)
+		die(EXIT_USAGE, "no env: out of memory, or --no-cpu names a feature that does not exist");
+}
+
+static void prepare_source(struct session *s)
+{
+	const struct options *o = s->opt;
+
+	if (o->insns) {
+		s->insns = read_insns(o->insns);
+		s->path = o->insns;
+		return;
+	}
+	if (ends_with(o->file, ".c"))
+		s->compiled = compile_c(o->file, &o->clang);
+	s->path = s->compiled ? s->compiled : o->file;
+	if (!strcmp(s->path, "-"))
+		s->insns = read_all("-", "the object");
+}
+
+struct uebpf_object *session_object(struct session *s, struct uebpf_error *err)
+{
+	const struct options *o = s->opt;
+	struct uebpf_open_opts opts = { .size = sizeof opts, .type = o->type, .btf = o->btf,
+					.kconfig = o->kconfig };
+
+	if (o->insns) {
+		opts.name = strcmp(o->insns, "-") ? o->insns : "stdin";
+		if (!opts.type)
+			opts.type = "raw";
+		return uebpf_object_open_insns(s->env, s->insns.data, s->insns.len / 8, &opts, err);
+	}
+	if (s->insns.data) {
+		opts.name = "stdin";
+		return uebpf_object_open_memory(s->env, s->insns.data, s->insns.len, &opts, err);
+	}
+	if (s->compiled)
+		opts.name = o->file;	/* messages name what the user wrote */
+	return uebpf_object_open_file(s->env, s->path, &opts, err);
+}
+
+void session_open(struct session *s)
+{
+	struct uebpf_error err = { 0 };
+	uint64_t start;
+
+	prepare_source(s);
+	make_env(s);
+	mocks_install(s);
+	start = now_ns();
+	s->obj = session_object(s, &err);
+	s->open_ns = now_ns() - start;
+	if (!s->obj)
+		die_error(s, &err);
+	maps_resize(s);
+	maps_set_globals(s);
+}
+
+static void list_programs(const struct session *s)
+{
+	const struct uebpf_prog *p = NULL;
+	struct uebpf_prog_info info = { .size = sizeof info };
+
+	fprintf(stderr, "programs:\n");
+	while ((p = uebpf_object_next_prog(s->obj, p))) {
+		uebpf_prog_info(p, &info);
+		fprintf(stderr, "  --program %s", info.name);
+		fprintf(stderr, "  (%s, section %s)\n", info.type ? info.type : "type unknown", info.section);
+	}
+}
+
+void session_choose(struct session *s)
+{
+	if (!uebpf_object_next_prog(s->obj, NULL))
+		die(EXIT_UNSUPPORTED, "%s: no program in it", s->path);
+	s->prog = uebpf_object_prog(s->obj, s->opt->program);
+	if (s->prog)
+		return;
+	if (!s->opt->quiet)
+		list_programs(s);
+	if (s->opt->program)
+		die(EXIT_USAGE, "%s has no program or section named %s", s->path, s->opt->program);
+	die(EXIT_USAGE, "%s has several programs: choose one with --program", s->path);
+}
+
+struct uebpf_load_opts session_load_opts(const struct session *s)
+{
+	const struct options *o = s->opt;
+
+	return (struct uebpf_load_opts){
+		.size = sizeof(struct uebpf_load_opts), .mode = o->mode, .engine = o->engine, .policy = o->policy,
+		.refuse_may = o->refuse_may, .metered = o->budget != 0, .budget = o->budget,
+		.no_rules = o->no_rules, .log_level = o->log_level, .max_states = o->max_states,
+		.max_ns = o->max_ns,
+	};
+}
+
+/* Which engine and mode came of "auto" and the default, and why there is no JIT. */
+static void tell_engine(const struct session *s)
+{
+	static const char *const mode[] = { "default", "verified", "checked", "trusted" };
+	const struct uebpf_prog_info *i = &s->info;
+
+	if (i->engine == UEBPF_ENGINE_JIT || s->opt->engine != UEBPF_ENGINE_AUTO)
+		note("%s mode, %s", mode[i->mode & 3], i->engine == UEBPF_ENGINE_JIT ? "JIT" : "interpreter");
+	else
+		note("%s mode, interpreter (%s)", mode[i->mode & 3], has_feature("jit") ?
+		     "the JIT does not take this program here" : "this build has no JIT");
+}
+
+void session_load(struct session *s)
+{
+	struct uebpf_load_opts opts = session_load_opts(s);
+	struct uebpf_error err = { 0 };
+	uint64_t start = now_ns();
+	int status = uebpf_object_load(s->obj, &opts, &err);
+
+	s->load_ns = now_ns() - start;
+	/* The chosen program's own error says more than the object's first. */
+	s->prog = uebpf_object_prog(s->obj, s->opt->program);
+	if (s->prog && uebpf_prog_error(s->prog, &err))
+		die_error(s, &err);
+	if (status || !s->prog)
+		die_error(s, &err);
+	s->info.size = sizeof s->info;
+	uebpf_prog_info(s->prog, &s->info);
+	if (!s->opt->dump && !s->opt->bench)
+		tell_engine(s);
+	maps_init(s);
+}
+
+void session_close(struct session *s)
+{
+	if (s->compiled)
+		unlink(s->compiled);
+	free(s->compiled);
+	s->compiled = NULL;
+	uebpf_object_free(s->obj);
+	s->obj = NULL;
+	if (s->env)
+		uebpf_env_free(s->env);
+	s->env = NULL;
+	free(s->insns.data);
+	s->insns.data = NULL;
+}
