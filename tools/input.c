@@ -15,7 +15,7 @@ enum {
 	MAX_INPUT = 1 << 30,		/* bytes read from one file */
 	HEAD_ROOM = 256,		/* XDP_PACKET_HEADROOM */
 	FRAME_ROOM = 3520,		/* a 4096-byte frame less head room and the kernel's 320 at the end */
-	ZERO_PACKET = 64, RAW_ZEROS = 64
+	ZERO_PACKET = 64, OPEN_ZEROS = 64
 };
 
 void claim_stdin(const char *what)
@@ -168,7 +168,7 @@ void input_make(struct session *s, struct input *in, const void *data, size_t le
 			.size = sizeof(struct uebpf_packet), .data = start, .data_end = start + len,
 			.head = in->room, .tail = in->room + in->room_size,
 			.ifindex = 1, .protocol = ether_type(data, len), .wire_len = (uint32_t)len,
-			.tstamp = time_ns,
+			.len = (uint32_t)len, .tstamp = time_ns,
 		};
 	input_reset(in);
 }
@@ -287,7 +287,7 @@ static struct bytes packet_option(const char *arg)
 static struct bytes zeros(const struct session *s)
 {
 	struct bytes b = { NULL, s->info.ctx_kind == UEBPF_CTX_PACKET ? ZERO_PACKET :
-			   s->info.ctx_kind == UEBPF_CTX_RAW ? RAW_ZEROS : s->info.ctx_size };
+			   s->info.ctx_size ? s->info.ctx_size : OPEN_ZEROS };
 
 	b.data = need(calloc(1, b.len + 1));
 	if (s->info.ctx_kind == UEBPF_CTX_PACKET)

@@ -176,12 +176,17 @@ static void sinks_take(const struct session *s, struct stream *st, struct input 
 
 /* ---- counting ---- */
 
-static void count_verdict(struct stream *st, uint64_t r0)
+/* Values with one name are one verdict: a socket filter keeps by any length. */
+static void count_verdict(const struct session *s, struct stream *st, uint64_t r0)
 {
+	const char *name = NULL;
 	unsigned i = 0;
 
 	while (i < st->nr_verdicts && st->verdict[i].r0 != r0)
 		i++;
+	if (i == st->nr_verdicts && (name = verdict_name(s, r0)))
+		for (i = 0; i < st->nr_verdicts && verdict_name(s, st->verdict[i].r0) != name; )
+			i++;
 	if (i == MAX_VERDICTS) {
 		st->other++;
 		return;
@@ -275,7 +280,7 @@ static void one(struct session *s, struct stream *st, struct input *in, struct k
 		}
 		*(status == -ETIME ? &st->spent : &st->faults) += 1;
 	} else {
-		count_verdict(st, r0);
+		count_verdict(s, st, r0);
 	}
 	if (s->opt->quiet && status)
 		puts("fault");
