@@ -100,6 +100,8 @@ $(eval $(call use_optional,json-c,JSONC))
 endif
 tool_obj := $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard tools/*.c)))
 $(tool_obj): common += $(tool_flags)
+# asm/types.h, for compiling a user's prog.c, lies here on Debian
+$(BUILD)/obj/tools/compile.o: common += -DMULTIARCH='"$(shell $(CC) -print-multiarch 2>/dev/null)"'
 $(BUILD)/uebpf-run: $(tool_obj) $(inner)
 	$(call say,LINK $@)
 	$(Q)$(CC) $(common) $(ldflags) -o $@ $(tool_obj) $(inner) $(tool_libs) $(lib_libs) -lpthread -lm

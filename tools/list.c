@@ -135,8 +135,8 @@ static void list_globals(const struct session *s, bool json)
 			json_raw("value", text);
 			json_close();
 		} else {
-			printf("%s  %s: %u bytes in %s%s%.60s%s\n", n ? "" : "globals\n", g.name, g.bytes, g.section,
-			       *text ? " = " : "", text, strlen(text) > 60 ? "..." : "");
+			printf("%s  %s: %u bytes in %s%s%.60s%s\n", n ? "" : "globals\n", g.name, g.bytes,
+			       g.section, *text ? " = " : "", text, strlen(text) > 60 ? "..." : "");
 		}
 		free(text);
 	}

@@ -201,6 +201,7 @@ const char *with_unit(double value, char buf[24])
 
 void progress_start(struct progress *p, const struct options *opt)
 {
+	p->shown = false;
 	p->on = !opt->quiet && isatty(STDERR_FILENO);
 	p->shown_ns = now_ns();
 }
@@ -217,6 +218,7 @@ void progress_show(struct progress *p, uint64_t at, uint64_t whole, uint64_t cou
 	if (now - p->shown_ns < 100000000)
 		return;
 	p->shown_ns = now;
+	p->shown = true;
 	full = whole ? (int)(at * WIDTH / whole) : 0;
 	if (full > WIDTH)
 		full = WIDTH;
@@ -227,6 +229,6 @@ void progress_show(struct progress *p, uint64_t at, uint64_t whole, uint64_t cou
 
 void progress_end(struct progress *p)
 {
-	if (p->on)
+	if (p->shown)
 		fputs("\r\033[K", stderr);
 }

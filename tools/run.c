@@ -11,26 +11,29 @@ const char *verdict_name(const struct session *s, uint64_t r0)
 	return uebpf_prog_verdict(s->prog, r0);
 }
 
-int tell_fault(struct session *s, int status, const struct uebpf_run *run)
+void json_fault(const char *key, int status, const struct uebpf_run *run, const struct uebpf_error *err)
 {
-	struct uebpf_error err = { 0 };
+	json_open(key, '{');
+	json_string("text", err->text);
+	json_string("code", uebpf_code_name(err->code));
+	json_i64("status", status);
+	json_u64("pc", run->pc);
+	if (status == -EFAULT)
+		json_u64("address", run->address);
+	json_string("file", err->file);
+	json_u64("line", err->line);
+	json_close();
+}
 
-	uebpf_prog_explain(s->prog, status, run, &err);
+int tell_fault(struct session *s, int status, const struct uebpf_run *run, struct uebpf_error *err)
+{
+	memset(err, 0, sizeof *err);
+	uebpf_prog_explain(s->prog, status, run, err);
 	fflush(stdout);
-	fprintf(stderr, "%s\n", *err.text ? err.text : strerror(-status));
-	if (s->opt->json && !s->opt->pcap && !s->opt->events) {
-		json_open("fault", '{');
-		json_string("text", err.text);
-		json_string("code", uebpf_code_name(err.code));
-		json_i64("status", status);
-		json_u64("pc", run->pc);
-		if (status == -EFAULT)
-			json_u64("address", run->address);
-		json_string("file", err.file);
-		json_u64("line", err.line);
-		json_close();
-	}
-	return err.code ? exit_of(&err) : status == -ETIME ? EXIT_BUDGET : EXIT_FAULT;
+	if (!*err->text)
+		snprintf(err->text, sizeof err->text, "%s: %s", s->path, strerror(-status));
+	fprintf(stderr, "%s\n", err->text);
+	return err->code ? exit_of(err) : status == -ETIME ? EXIT_BUDGET : EXIT_FAULT;
 }
 
 static int by_value(const void *a, const void *b)
@@ -179,6 +182,7 @@ static int compare_with_kernel(struct session *s, struct input *before, struct i
 int run_one(struct session *s)
 {
 	struct uebpf_run run = { .size = sizeof run, .budget = s->opt->budget };
+	struct uebpf_error err;
 	struct input in = { 0 };
 	struct timing t;
 	uint64_t r0 = 0;
@@ -192,11 +196,12 @@ int run_one(struct session *s)
 		status = repeat(s, &in, s->opt->repeat, &r0, &run, &t);
 	else
 		status = uebpf_prog_run(s->prog, input_ctx(&in), input_len(&in), &run, &r0);
-	if (status)
-		code = tell_fault(s, status, &run);
-	else
+	if (status) {
+		code = tell_fault(s, status, &run, &err);
+		if (s->opt->json)
+			json_fault("fault", status, &run, &err);
+	} else {
 		tell_result(s, &in, r0, &run);
-	if (!status) {
 		tell_redirect(s, &in);
 		write_outputs(s, &in);
 	}

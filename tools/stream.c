@@ -30,6 +30,10 @@ struct stream {
 	struct sink sink[MAX_WRITES];
 	unsigned nr_sinks;
 	uint64_t ns;
+	/* the first run that did not end, for the JSON document */
+	struct uebpf_error first;
+	struct uebpf_run first_run;
+	int first_status;
 };
 
 static void source_open(struct session *s, struct source *src)
@@ -248,6 +252,8 @@ static void tell_stream(struct session *s, struct stream *st, const char *unit)
 		json_u64("faults", st->faults);
 		json_u64("budget_spent", st->spent);
 		json_u64("perf_records", s->perf_records);
+		if (st->first_status)
+			json_fault("first_fault", st->first_status, &st->first_run, &st->first);
 		json_double("seconds", seconds);
 		json_double("per_second", rate);
 		return;
@@ -276,7 +282,9 @@ static void one(struct session *s, struct stream *st, struct input *in, struct k
 	if (status) {
 		if (!st->faults && !st->spent) {
 			note("packet or event %" PRIu64 " (counted from 1), the first that did not end:", st->total);
-			tell_fault(s, status, &run);
+			tell_fault(s, status, &run, &st->first);
+			st->first_run = run;
+			st->first_status = status;
 		}
 		*(status == -ETIME ? &st->spent : &st->faults) += 1;
 	} else {

@@ -146,8 +146,9 @@ struct timing { double min, median, spread; };	/* ns per run; spread: (p90 - p10
 struct timing timing_of(double *samples, size_t n);
 /* Verdict's name or NULL. */
 const char *verdict_name(const struct session *s, uint64_t r0);
-/* The fault of a run, told; r: exit code. */
-int tell_fault(struct session *s, int status, const struct uebpf_run *run);
+/* Explains on stderr why a run did not end; returns the exit code. */
+int tell_fault(struct session *s, int status, const struct uebpf_run *run, struct uebpf_error *err);
+void json_fault(const char *key, int status, const struct uebpf_run *run, const struct uebpf_error *err);
 
 struct kernel;
 struct kernel_result { uint32_t retval; struct bytes data, ctx; uint64_t ns; };
@@ -194,7 +195,7 @@ void print_hex(FILE *f, const void *data, size_t len);
 void print_escaped(FILE *f, const char *text, size_t len);
 void out_flush(void);					/* ends with 1 when stdout cannot take it */
 const char *with_unit(double value, char buf[24]);	/* "2.41 M" */
-struct progress { uint64_t shown_ns; bool on; };
+struct progress { uint64_t shown_ns; bool on, shown; };
 void progress_start(struct progress *p, const struct options *opt);
 void progress_show(struct progress *p, uint64_t at, uint64_t whole, uint64_t count);
 void progress_end(struct progress *p);

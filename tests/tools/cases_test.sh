@@ -86,7 +86,7 @@ for file; do
 	while IFS= read -r l || [ -n "$l" ]; do
 		case $l in
 		'== '*) finish_case; name=${l#== } cmd='' needs=clang want_exit=0 checks='' ;;
-		'needs '*) needs="${l#needs }" ;;
+		needs|'needs '*) needs=${l#needs} ;;
 		'$ '*) cmd="$cmd${l#\$ }"$'\n' ;;
 		'exit '*) want_exit=${l#exit } ;;
 		out[:~!]*|err[:~!]*) checks="$checks$l"$'\n' ;;
