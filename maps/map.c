@@ -142,6 +142,10 @@ int map_new(struct vm_host *host, const struct uebpf_map_opts *opts, struct uebp
 		r = storage_private(l, bytes);
 	if (!r)
 		r = ops->init(&l->m, true);
+	if (!(l->m.flags & BPF_F_WRONLY_PROG))
+		l->m.values.access |= ACCESS_READ;
+	if (!(l->m.flags & BPF_F_RDONLY_PROG))
+		l->m.values.access |= ACCESS_WRITE;
 	if (r) {
 		storage_free(l);
 		uebpf_map_unref(l->m.inner);
