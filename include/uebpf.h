@@ -220,6 +220,13 @@ UEBPF_API struct uebpf_object *uebpf_object_open_insns(struct uebpf_env *env, co
 /* Assembly text in clang's form, one instruction a line, "label:" lines allowed. */
 UEBPF_API struct uebpf_object *uebpf_object_open_text(struct uebpf_env *env, const char *text,
 				const struct uebpf_open_opts *opts, struct uebpf_error *err);
+/* Classic BPF, as libpcap compiles it (struct bpf_insn has this layout) and SO_ATTACH_FILTER takes it;
+ * the program has type "cbpf": its context is struct uebpf_packet (wire_len 0: the captured length),
+ * its result what the classic filter returns.  -EINVAL: pc names the classic instruction. */
+struct uebpf_cbpf_insn { uint16_t code; uint8_t jt, jf; uint32_t k; };
+UEBPF_API struct uebpf_object *uebpf_object_open_cbpf(struct uebpf_env *env,
+				const struct uebpf_cbpf_insn *insns, size_t n,
+				const struct uebpf_open_opts *opts, struct uebpf_error *err);
 UEBPF_API void uebpf_object_free(struct uebpf_object *obj);	/* NULL is fine */
 
 /* Before load.  A global by its symbol name; `size` must be the symbol's. */
