@@ -298,20 +298,29 @@ static void *open_and_free(void *arg)
 {
 	int i;
 
-	for (i = 0; i < 200; i++)
-		uebpf_object_free(load_text(arg, SUM8, NULL));
+	for (i = 0; i < 200; i++) {
+		struct uebpf_object *obj = uebpf_object_open_text(arg, SUM8, NULL, NULL);
+		int bad = !obj || uebpf_object_load(obj, NULL, NULL);
+
+		uebpf_object_free(obj);
+		if (bad)
+			return arg;
+	}
 	return NULL;
 }
 
 START_TEST(threads_open_and_load_in_one_env)
 {
 	pthread_t t[4];
+	void *bad;
 	int i;
 
 	for (i = 0; i < 4; i++)
 		ck_assert_int_eq(pthread_create(&t[i], NULL, open_and_free, env), 0);
-	for (i = 0; i < 4; i++)
-		pthread_join(t[i], NULL);
+	for (i = 0; i < 4; i++) {
+		pthread_join(t[i], &bad);
+		ck_assert_ptr_null(bad);
+	}
 }
 END_TEST
 
