@@ -156,7 +156,10 @@ static int stacks_user_update(struct uebpf_map *map, const void *key, const void
 
 static long stacks_remove(struct uebpf_map *map, const void *key)
 {
-	return take(map, key, NULL, true);
+	uint32_t id;
+
+	memcpy(&id, key, sizeof(id));
+	return trace_at(map, id) ? take(map, key, NULL, true) : -E2BIG;
 }
 
 static bool filled(struct uebpf_map *map, uint32_t id)
