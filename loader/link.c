@@ -313,11 +313,18 @@ static int reloc_call(struct link *l, const struct piece *p, uint32_t at, const 
 	return set_call(l, p, at, sym->shndx, to);
 }
 
-/* -O0 leaves helper calls as calls through variables that hold their numbers. */
-static bool is_helper_variable(struct link *l, const struct elf_sym *sym)
+/* -O0 leaves helper calls as calls through variables that hold their numbers.  The name of the
+ * helper if such a variable lies at `off` of the data map. */
+static const char *helper_variable(struct link *l, uint32_t map, uint64_t off)
 {
-	return sym->size == 8 && !strncmp(sym->name, "bpf_", 4) && l->in->params.helpers &&
-		helper_find_name(l->in->params.helpers, sym->name + 4);
+	for (uint32_t i = 0; l->in->params.helpers && i < l->in->image.nr_globals; i++) {
+		const struct image_global *g = &l->in->image.globals[i];
+
+		if (g->map == map && g->off == off && g->size == 8 && !strncmp(g->name, "bpf_", 4) &&
+		    helper_find_name(l->in->params.helpers, g->name + 4))
+			return g->name;
+	}
+	return NULL;
 }
 
 static int load_func(struct link *l, const struct piece *p, uint32_t at, const struct elf_reloc *r,
@@ -349,17 +356,19 @@ static int load_data(struct link *l, const struct piece *p, uint32_t at, const s
 	uint8_t *bytes = l->out->slots + (size_t)(p->slot + at - p->func->start) * 8;
 	struct raw_insn raw = raw_load(bytes);
 	bool value = l->in->use[sym->shndx] == USE_DATA;
+	const char *helper;
 	uint32_t map, index;
 	int ret;
 
-	if (value && is_helper_variable(l, sym))
-		return fail(l, p->func, at, UEBPF_STAGE_LINK, UEBPF_E_UNSUPPORTED, -ENOTSUP, sym->name,
-			    "%s() is called through a variable: the object was compiled without "
-			    "optimisation; compile with -O2 (\"clang --target=bpf -O2 -g -c FILE.c\")",
-			    sym->name);
 	map = value ? l->in->section_map[sym->shndx] : image_map_at(l->in, sym->shndx, off);
 	if (map == IMAGE_NONE)
 		return bad_reloc(l, p, at, r, "there is no map definition at that place");
+	helper = value ? helper_variable(l, map, off) : NULL;
+	if (helper)
+		return fail(l, p->func, at, UEBPF_STAGE_LINK, UEBPF_E_UNSUPPORTED, -ENOTSUP, helper,
+			    "%s() is called through a variable: the object was compiled without "
+			    "optimisation; compile with -O2 (\"clang --target=bpf -O2 -g -c FILE.c\")",
+			    helper);
 	if (value && off > l->in->image.maps[map].size)
 		return bad_reloc(l, p, at, r, "it points past the end of the section's data");
 	ret = need_map(l, map, &index);
@@ -533,6 +542,21 @@ static int compare_poison(const void *a, const void *b)
 	return (x->slot > y->slot) - (x->slot < y->slot);
 }
 
+/* Maps that the program reaches through pointers in its data are its maps too. */
+static int follow_pointers(struct link *l)
+{
+	uint32_t index;
+
+	for (uint32_t i = 0; i < l->out->nr_maps; i++)
+		for (uint32_t k = 0; k < l->in->image.nr_pointers; k++) {
+			const struct image_pointer *p = &l->in->image.pointers[k];
+
+			if (p->map == l->out->maps[i] && need_map(l, p->target, &index))
+				return -ENOMEM;
+		}
+	return 0;
+}
+
 static int finish(struct link *l)
 {
 	struct linked *out = l->out;
@@ -541,6 +565,8 @@ static int finish(struct link *l)
 	out->pieces = arena_array(&l->memory->arena, l->nr_pieces, sizeof(*out->pieces));
 	if (!out->subs || !out->pieces)
 		return no_memory(l);
+	if (follow_pointers(l))
+		return -ENOMEM;
 	for (uint32_t i = 0; i < l->nr_pieces; i++) {
 		const struct func *f = l->pieces[i].func;
 		char *name = arena_string(&l->memory->arena, f->name);

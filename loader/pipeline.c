@@ -198,7 +198,7 @@ static int fill_slots(struct load *l, uint32_t i)
 			else
 				rc = uebpf_map_set_prog(map, slot->index, prog);
 		} else if (map->ops->traits & MT_MAPS) {
-			rc = map->ops->user_update(map, &slot->index, &l->obj->maps[slot->target], 0);
+			rc = uebpf_map_set_inner(map, &slot->index, l->obj->maps[slot->target], 0);
 		}
 	}
 	if (rc) {

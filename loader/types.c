@@ -303,7 +303,7 @@ const struct prog_type *const prog_types[] = {
 };
 const uint32_t nr_prog_types = COUNT(prog_types);
 
-enum how { EXACT, SLASH, LOOSE };
+enum how { SLASH, LOOSE };
 static const struct { const char *prefix; enum how how; const struct prog_type *type; } sections[] = {
 #define SECTION(prefix, how, id) { prefix, how, &type_##id },
 #include "loader/types.def"
@@ -319,9 +319,7 @@ static bool matches(const char *section, const char *prefix, enum how how, const
 		return false;
 	next = section[len];
 	*rest = section + len + (next == '/');
-	if (next == '\0')
-		return true;
-	if (how >= SLASH && next == '/')
+	if (next == '\0' || next == '/')
 		return true;
 	return how == LOOSE && (strchr("_-.", next) || (next >= '0' && next <= '9'));
 }

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* load_test.c - objects built by clang, opened, loaded and run: functions, data, maps, externs.
+ * Tests are named by what broke in other loaders (docs: bugs 48-54). */
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "include/uebpf.h"
+#include "tests/util/compile.h"
+
+static struct uebpf_env *env;
+static struct uebpf_object *obj;
+static struct uebpf_error err;
+
+static uint64_t host_twice(uint64_t x, uint64_t b, uint64_t c, uint64_t d, uint64_t e, struct uebpf_call *call)
+{
+	(void)b, (void)c, (void)d, (void)e, (void)call;
+	return x * 2;
+}
+
+static void setup(void)
+{
+	env = uebpf_env_new(NULL);
+	ck_assert_ptr_nonnull(env);
+}
+
+static void teardown(void)
+{
+	uebpf_object_free(obj);
+	obj = NULL;
+	uebpf_env_free(env);
+}
+
+static void open_with(const char *path, const struct uebpf_open_opts *opts)
+{
+	obj = uebpf_object_open_file(env, path, opts, &err);
+	ck_assert_msg(obj != NULL, "%s", err.text);
+}
+
+static void load(void)
+{
+	struct uebpf_load_opts opts = { .size = sizeof(opts), .mode = UEBPF_MODE_CHECKED,
+					.engine = UEBPF_ENGINE_INTERP };
+
+	ck_assert_msg(!uebpf_object_load(obj, &opts, &err), "%s", err.text);
+}
+
+static uint64_t run_on(const char *name, void *ctx, size_t len)
+{
+	const struct uebpf_prog *prog = uebpf_object_prog(obj, name);
+	struct uebpf_run run = { .size = sizeof(run) };
+	uint64_t r0 = 0;
+	int ret;
+
+	ck_assert_msg(prog != NULL, "no program %s", name);
+	ck_assert_msg(!uebpf_prog_error(prog, &err), "%s", err.text);
+	ret = uebpf_prog_run(prog, ctx, len, &run, &r0);
+	if (ret)
+		uebpf_prog_explain(prog, ret, &run, &err);
+	ck_assert_msg(!ret, "%s: %s", name, err.text);
+	return r0;
+}
+
+static int run(const char *name)
+{
+	uint8_t ctx[128];
+
+	for (unsigned int i = 0; i < sizeof(ctx); i++)
+		ctx[i] = (uint8_t)i;
+	return (int)run_on(name, ctx, sizeof(ctx));
+}
+
+/* The program must be refused, with these words in the message. */
+static void refused(const char *name, uint32_t code, const char *words)
+{
+	const struct uebpf_prog *prog = uebpf_object_prog(obj, name);
+
+	ck_assert_msg(prog != NULL, "no program %s", name);
+	ck_assert_msg(uebpf_prog_error(prog, &err) < 0, "%s was not refused", name);
+	ck_assert_msg(err.code == code, "%s: code %u: %s", name, err.code, err.text);
+	ck_assert_msg(strstr(err.text, words) != NULL, "%s: \"%s\" is not in: %s", name, words, err.text);
+}
+
+static void load_object(const char *source, const char *flags)
+{
+	const char *path = compile(NULL, source, flags);
+
+	if (!path)
+		exit(0);
+	open_with(path, NULL);
+	load();
+}
+
+/* ---- functions ---- */
+
+START_TEST(call_to_second_global_function)
+{
+	load_object("functions.bpf.c", "-O2 -g -mcpu=v3");
+	ck_assert_int_eq(run("calls_first"), 101);
+	ck_assert_int_eq(run("calls_second_global"), 202);
+}
+END_TEST
+
+START_TEST(call_to_static_by_section_symbol_and_addend)
+{
+	load_object("functions.bpf.c", "-O2 -g -mcpu=v3");
+	ck_assert_int_eq(run("calls_first_static"), 1003);
+	ck_assert_int_eq(run("calls_second_static"), 3004);
+	ck_assert_int_eq(run("calls_all"), 101 + 201 + 3001 + 6);
+}
+END_TEST
+
+START_TEST(function_pointer_for_callback)
+{
+	load_object("functions.bpf.c", "-O2 -g -mcpu=v3");
+	ck_assert_int_eq(run("calls_back"), 0 + 1 + 2 + 3 + 4);
+}
+END_TEST
+
+START_TEST(call_inside_a_program_section)
+{
+	load_object("functions.bpf.c", "-O2 -g -mcpu=v3");
+	ck_assert_int_eq(run("caller"), 14);
+	ck_assert_int_eq(run("callee"), 7);
+}
+END_TEST
+
+START_TEST(missing_function_blocks_only_its_callers)
+{
+	load_object("functions.bpf.c", "-O2 -g -mcpu=v3");
+	refused("uses_nowhere", UEBPF_E_EXTERN, "nowhere() is neither in this object nor a helper");
+	refused("uses_printf", UEBPF_E_EXTERN, "bpf_printk()");
+	ck_assert_int_eq(run("calls_first"), 101);
+}
+END_TEST
+
+START_TEST(error_names_object_section_function_file_and_line)
+{
+	char want[64];
+
+	load_object("functions.bpf.c", "-O2 -g -mcpu=v3");
+	refused("uses_printf", UEBPF_E_EXTERN, "functions.bpf.c:");
+	snprintf(want, sizeof(want), ":raw/uses_printf:functions.bpf.c:%u: printf() is", err.line);
+	ck_assert_msg(strstr(err.text, want) != NULL, "%s", err.text);
+	ck_assert_uint_eq(err.line, 44);
+	ck_assert_str_eq(err.section, "raw");
+	ck_assert_str_eq(err.symbol, "printf");
+}
+END_TEST
+
+START_TEST(several_programs_per_section_each_with_lines)
+{
+	const struct uebpf_prog *p = NULL;
+	unsigned int n = 0;
+
+	load_object("functions.bpf.c", "-O2 -g -mcpu=v3");
+	while ((p = uebpf_object_next_prog(obj, p)))
+		n++;
+	ck_assert_uint_eq(n, 10);
+}
+END_TEST
+
+/* ---- data ---- */
+
+START_TEST(second_string_literal_and_second_static)
+{
+	load_object("data.bpf.c", "-O2 -g -mcpu=v3");
+	ck_assert_int_eq(run("literals"), 'f' << 8 | 'c');
+	ck_assert_int_eq(run("second_data"), 2221);
+}
+END_TEST
+
+START_TEST(data_sections_and_their_custom_kin)
+{
+	load_object("data.bpf.c", "-O2 -g -mcpu=v3");
+	ck_assert_int_eq(run("sum_settings"), 11 + 1 + 2 + 3);
+	ck_assert_int_eq(run("count"), 12);
+	ck_assert_int_eq(run("count"), 24);
+	ck_assert_int_eq(run("custom"), 77 + 78 + 1 + 79);
+	ck_assert_int_eq(run("of_thing"), -3 + 'b' + 5);
+	ck_assert_ptr_nonnull(uebpf_object_map(obj, ".rodata"));
+	ck_assert_ptr_nonnull(uebpf_object_map(obj, ".data.mine"));
+	ck_assert_ptr_nonnull(uebpf_object_map(obj, ".bss"));
+	ck_assert_ptr_nonnull(uebpf_object_map(obj, "own_section"));
+}
+END_TEST
+
+START_TEST(pointer_inside_data)
+{
+	load_object("data.bpf.c", "-O2 -g -mcpu=v3");
+	ck_assert_int_eq(run("through_pointer"), 'w');
+}
+END_TEST
+
+START_TEST(globals_set_before_load_and_read_after)
+{
+	uint32_t setting = 1000, initialised = 6;
+	uint64_t *counter;
+	size_t size;
+
+	OBJECT(path, "data.bpf.c", "-O2 -g -mcpu=v3");
+	open_with(path, NULL);
+	ck_assert_int_eq(uebpf_object_set_global(obj, "setting", &setting, 4, &err), 0);
+	ck_assert_int_eq(uebpf_object_set_global(obj, "initialised", &initialised, 4, &err), 0);
+	ck_assert_int_eq(uebpf_object_set_global(obj, "setting", &setting, 8, &err), -EINVAL);
+	ck_assert_int_eq(uebpf_object_set_global(obj, "no_such", &setting, 4, &err), -ENOENT);
+	load();
+	ck_assert_int_eq(run("sum_settings"), 1000 + 6);
+	ck_assert_int_eq(run("of_initialised"), 6);
+	run("count");
+	counter = uebpf_object_global(obj, "counter", &size);
+	ck_assert_ptr_nonnull(counter);
+	ck_assert_uint_eq(size, 8);
+	ck_assert_uint_eq(*counter, 1);
+}
+END_TEST
+
+START_TEST(data_without_debug_information)
+{
+	load_object("data.bpf.c", "-O2 -mcpu=v3");
+	ck_assert_int_eq(run("sum_settings"), 11 + 1 + 2 + 3);
+	ck_assert_int_eq(run("second_data"), 2221);
+}
+END_TEST
+
+/* ---- maps ---- */
+
+static void map_is(const char *name, uint32_t type, uint32_t key, uint32_t value, uint32_t max)
+{
+	struct uebpf_map *map = uebpf_object_map(obj, name);
+	struct uebpf_map_info info = { .size = sizeof(info) };
+
+	ck_assert_msg(map != NULL, "no map %s", name);
+	uebpf_map_info(map, &info);
+	ck_assert_msg(info.type == type && info.key_size == key && info.value_size == value &&
+		      info.max_entries == max, "%s: type %u key %u value %u max %u", name, info.type,
+		      info.key_size, info.value_size, info.max_entries);
+}
+
+START_TEST(btf_map_definitions)
+{
+	OBJECT(path, "maps.bpf.c", "-O2 -g -mcpu=v3");
+	open_with(path, NULL);
+	load();
+	map_is("typed", 1, 8, 24, 100);
+	map_is("sized", 2, 4, 12, 4);
+	map_is("ring", 27, 0, 0, 4096);
+	map_is("outer", 12, 4, 4, 3);
+	map_is("jumps", 3, 4, 4, 4);
+	ck_assert_int_eq(run("update"), 6);
+}
+END_TEST
+
+START_TEST(initial_elements_of_prog_array_and_map_of_maps)
+{
+	OBJECT(path, "maps.bpf.c", "-O2 -g -mcpu=v3");
+	open_with(path, NULL);
+	load();
+	ck_assert_int_eq(run("jump"), 42);
+	ck_assert_int_eq(run("write_inner"), 99);
+}
+END_TEST
+
+START_TEST(maps_without_btf_are_told_to_compile_with_g)
+{
+	OBJECT(path, "maps.bpf.c", "-O2 -mcpu=v3");
+	obj = uebpf_object_open_file(env, path, NULL, &err);
+	ck_assert_ptr_null(obj);
+	ck_assert_uint_eq(err.code, UEBPF_E_NO_BTF);
+	ck_assert_ptr_nonnull(strstr(err.text, "clang --target=bpf -O2 -g -c"));
+}
+END_TEST
+
+START_TEST(legacy_definitions)
+{
+	load_object("legacy.bpf.c", "-O2 -mcpu=v2");
+	map_is("a", 1, 4, 8, 10);
+	map_is("b", 2, 4, 16, 3);
+	ck_assert_int_eq(run("second_map"), 5);
+	ck_assert_int_eq(run("second_map"), 10);
+}
+END_TEST
+
+START_TEST(legacy_definition_of_280_bytes_in_its_own_section)
+{
+	load_object("legacy.bpf.c", "-O2 -g -mcpu=v1 -DLONG");
+	map_is("a", 1, 4, 8, 10);
+	map_is("b", 2, 4, 16, 3);
+}
+END_TEST
+
+START_TEST(legacy_iproute2_definition_fills_its_prog_array)
+{
+	struct uebpf_open_opts opts = { .size = sizeof(opts), .type = "raw" };
+
+	OBJECT(path, "legacy.bpf.c", "-O2 -g -mcpu=v3 -DIPROUTE");
+	open_with(path, &opts);
+	load();
+	map_is("tail", 3, 4, 4, 8);
+	map_is("outside", 12, 4, 4, 5);
+	ck_assert_int_eq(run("jump"), 33);
+}
+END_TEST
+
+START_TEST(legacy_inner_map_by_index)
+{
+	load_object("legacy.bpf.c", "-O2 -g -mcpu=v3 -DSAMPLES");
+	map_is("b_outside", 12, 4, 4, 5);
+}
+END_TEST
+
+/* ---- externs ---- */
+
+static void open_externs(void)
+{
+	struct uebpf_open_opts opts = { .size = sizeof(opts), .kconfig = "tests/objects/kconfig.txt" };
+	const char *path = compile(NULL, "externs.bpf.c", "-O2 -g -mcpu=v3");
+
+	if (!path)
+		exit(0);
+	ck_assert_int_gt(uebpf_env_add_helper(env, 0, "host_twice", "u64 (scalar)", host_twice, NULL, &err), 0);
+	open_with(path, &opts);
+	load();
+}
+
+START_TEST(kconfig_values_and_weak_default)
+{
+	open_externs();
+	ck_assert_int_ge(run("version"), 4 << 16);
+	ck_assert_int_eq(run("values"), 111 + 4000 - 5);
+	ck_assert_int_eq(run("text"), 'a' << 8 | 'c');
+	ck_assert_int_eq(run("weak_config"), 3);
+}
+END_TEST
+
+START_TEST(kernel_symbols_block_only_their_users)
+{
+	open_externs();
+	refused("ksym", UEBPF_E_UNSUPPORTED, "kernel symbol some_ksym");
+	refused("kfunc", UEBPF_E_KFUNC, "bpf_some_kfunc() exists only in a kernel");
+	ck_assert_int_eq(run("ksym_weak"), 4);
+	ck_assert_int_eq(run("kfunc_weak"), 5);
+	ck_assert_int_eq(run("version") > 0, 1);
+}
+END_TEST
+
+START_TEST(kconfig_without_a_value_names_the_ways_out)
+{
+	OBJECT(path, "externs.bpf.c", "-O2 -g -mcpu=v3");
+	open_with(path, NULL);
+	load();
+	refused("nowhere", UEBPF_E_EXTERN, "--kconfig FILE");
+	ck_assert_int_eq(run("weak_config"), 3);
+}
+END_TEST
+
+START_TEST(extern_function_bound_to_a_helper_of_the_host)
+{
+	open_externs();
+	ck_assert_int_eq(run("host"), 42);
+}
+END_TEST
+
+START_TEST(plain_extern_memcpy)
+{
+	load_object("builtin.bpf.c", "-O2 -g -mcpu=v3 -fno-builtin");
+	ck_assert_int_eq(run("builtin"), 9 * 256 + 3);
+}
+END_TEST
+
+/* ---- kinds of objects ---- */
+
+START_TEST(unoptimised_code_is_told_to_use_O2)
+{
+	OBJECT(path, "maps.bpf.c", "-O0 -g -mcpu=v3");
+	open_with(path, NULL);
+	uebpf_object_load(obj, NULL, &err);
+	refused("update", UEBPF_E_UNSUPPORTED, "compile with -O2");
+}
+END_TEST
+
+static const struct { const char *cc, *flags; } builds[] = {
+	{ NULL, "-O2 -g -mcpu=v1" }, { NULL, "-O2 -g -mcpu=v2" }, { NULL, "-O2 -g -mcpu=v3" },
+	{ NULL, "-O1 -g -mcpu=v3" }, { NULL, "-O2 -mcpu=v3" }, { "clang-19", "-O2 -g -mcpu=v1" },
+	{ "clang-19", "-O2 -g -mcpu=v4" }, { "clang-19", "-O2 -mcpu=v4" }, { "clang-19", "-O3 -g -mcpu=v3" },
+	{ "clang-19", "-Os -g -mcpu=v4 -gdwarf-5" },
+};
+
+START_TEST(every_compiler_and_cpu_version)
+{
+	const char *path = compile(builds[_i].cc, "functions.bpf.c", builds[_i].flags);
+
+	if (!path)
+		return;
+	open_with(path, NULL);
+	load();
+	ck_assert_int_eq(run("calls_all"), 101 + 201 + 3001 + 6);
+	ck_assert_int_eq(run("calls_back"), 10);
+	teardown();
+	setup();
+	path = compile(builds[_i].cc, "data.bpf.c", builds[_i].flags);
+	if (!path)
+		return;
+	open_with(path, NULL);
+	load();
+	ck_assert_int_eq(run("custom"), 77 + 78 + 1 + 79);
+	ck_assert_int_eq(run("literals"), 'f' << 8 | 'c');
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("loader");
+	TCase *t = tcase_create("objects");
+	SRunner *sr;
+	int failed;
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_set_timeout(t, 60);
+	tcase_add_test(t, call_to_second_global_function);
+	tcase_add_test(t, call_to_static_by_section_symbol_and_addend);
+	tcase_add_test(t, function_pointer_for_callback);
+	tcase_add_test(t, call_inside_a_program_section);
+	tcase_add_test(t, missing_function_blocks_only_its_callers);
+	tcase_add_test(t, error_names_object_section_function_file_and_line);
+	tcase_add_test(t, several_programs_per_section_each_with_lines);
+	tcase_add_test(t, second_string_literal_and_second_static);
+	tcase_add_test(t, data_sections_and_their_custom_kin);
+	tcase_add_test(t, pointer_inside_data);
+	tcase_add_test(t, globals_set_before_load_and_read_after);
+	tcase_add_test(t, data_without_debug_information);
+	tcase_add_test(t, btf_map_definitions);
+	tcase_add_test(t, initial_elements_of_prog_array_and_map_of_maps);
+	tcase_add_test(t, maps_without_btf_are_told_to_compile_with_g);
+	tcase_add_test(t, legacy_definitions);
+	tcase_add_test(t, legacy_definition_of_280_bytes_in_its_own_section);
+	tcase_add_test(t, legacy_iproute2_definition_fills_its_prog_array);
+	tcase_add_test(t, legacy_inner_map_by_index);
+	tcase_add_test(t, kconfig_values_and_weak_default);
+	tcase_add_test(t, kernel_symbols_block_only_their_users);
+	tcase_add_test(t, kconfig_without_a_value_names_the_ways_out);
+	tcase_add_test(t, extern_function_bound_to_a_helper_of_the_host);
+	tcase_add_test(t, plain_extern_memcpy);
+	tcase_add_test(t, unoptimised_code_is_told_to_use_O2);
+	tcase_add_loop_test(t, every_compiler_and_cpu_version, 0, sizeof(builds) / sizeof(builds[0]));
+	suite_add_tcase(s, t);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? 1 : 0;
+}
