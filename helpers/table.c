@@ -33,6 +33,7 @@
 #define A_MEM_OR_NULL { ARG_MEM, ARG_OR_NULL, 0 }
 #define A_MEM_OUT { ARG_MEM_OUT, 0, 0 }
 #define A_MEM_OUT_OR_NULL { ARG_MEM_OUT, ARG_OR_NULL, 0 }
+#define A_SCALAR { ARG_SCALAR, 0, 0 }
 #define A_SIZE { ARG_SIZE, 0, 0 }
 #define A_SIZE0 { ARG_SIZE0, 0, 0 }
 #define A_SOCK { ARG_SOCK, 0, 0 }
