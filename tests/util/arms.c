@@ -2,6 +2,7 @@
 /* arms.c - see arms.h. */
 #include "tests/util/arms.h"
 #include "jit/jit.h"
+#include "vm/mem.h"
 #include <errno.h>
 #include <string.h>
 #ifdef __SSE2__
@@ -78,8 +79,12 @@ const struct arm arms[] = {
 };
 const size_t nr_arms = sizeof arms / sizeof arms[0];
 
-int arm_load(const struct arm *arm, struct code *code, const void *slots, uint32_t n,
-	     const struct prog_type *type, struct uebpf_error *err)
+static const struct map_ops test_map_ops = { .name = "test", .type = 2, .traits = MT_ARRAY };
+static struct uebpf_map test_map = { .ops = &test_map_ops, .type = 2, .key_size = 4, .max_entries = 1,
+				     .refs = 1 << 30, .name = "memory" };
+
+int arm_load_memory(const struct arm *arm, struct code *code, const void *slots, uint32_t n,
+		    const struct prog_type *type, void *memory, uint32_t bytes, struct uebpf_error *err)
 {
 	int ret;
 
@@ -89,12 +94,26 @@ int arm_load(const struct arm *arm, struct code *code, const void *slots, uint32
 	code->helpers = &test_helpers;
 	code->checked = arm->checked;
 	code->metered = arm->metered;
+	if (memory) {
+		test_map.value_size = test_map.value_stride = bytes;
+		test_map.values = (struct region){ .lo = (uintptr_t)memory, .hi = (uintptr_t)memory + bytes,
+						   .access = ACCESS_READ | ACCESS_WRITE };
+		code->map = mem_alloc(NULL, sizeof *code->map);
+		code->map[0] = &test_map;
+		code->nr_map = 1;
+	}
 	ret = ret ? ret : code_prepare(code, err);
 	if (!ret && arm->ready)
 		ret = arm->ready(code, err);
 	if (ret)
 		code_free(code);
 	return ret;
+}
+
+int arm_load(const struct arm *arm, struct code *code, const void *slots, uint32_t n,
+	     const struct prog_type *type, struct uebpf_error *err)
+{
+	return arm_load_memory(arm, code, slots, n, type, NULL, 0, err);
 }
 
 void arm_free(const struct arm *arm, struct code *code)
@@ -181,7 +200,7 @@ HELPER(sum_memory)
 		sum += ((const uint8_t *)(uintptr_t)a)[i];
 	return sum;
 }
-HELPER(fill_memory) { UNUSED; memset((void *)(uintptr_t)a, (int)c, (size_t)b); return b; }
+HELPER(fill_memory) { UNUSED; if (b) memset((void *)(uintptr_t)a, (int)c, (size_t)b); return b; }
 /* loop(n, fn, ctx, 0): as bpf_loop. */
 HELPER(loop)
 {

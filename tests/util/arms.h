@@ -37,6 +37,9 @@ struct test_fields {
 /* Decodes and prepares `slots` for an arm with the test types and helpers.  On error *code is freed. */
 int arm_load(const struct arm *arm, struct code *code, const void *slots, uint32_t n,
 	     const struct prog_type *type, struct uebpf_error *err);
+/* The same with map 0 = test_map, whose one value is `memory`. */
+int arm_load_memory(const struct arm *arm, struct code *code, const void *slots, uint32_t n,
+		    const struct prog_type *type, void *memory, uint32_t bytes, struct uebpf_error *err);
 void arm_free(const struct arm *arm, struct code *code);
 
 #endif
