@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include "loader/error.h"
 #include "loader/object.h"
+#include "maps/maps.h"
 #include "vm/mem.h"
 
 enum { FILE_MAX = 1 << 30 };
@@ -117,30 +118,51 @@ static void object_put(struct uebpf_object *obj)
 		object_destroy(obj);
 }
 
-/* References that the object itself has to its map i. */
-static uint32_t own_refs(const struct uebpf_object *obj, uint32_t i)
+/* References that the object and its programs have to a map. */
+static uint32_t own_refs(const struct uebpf_object *obj, const struct uebpf_map *map)
 {
-	uint32_t p, m, n = 1;
+	uint32_t i, m, n = 0;
 
-	for (p = 0; p < obj->nr_progs; p++)
-		for (m = 0; m < obj->progs[p].code.nr_map; m++)
-			n += obj->progs[p].code.map[m] == obj->maps[i];
+	for (i = 0; i < object_nr_maps(obj); i++)
+		n += obj->maps[i] == map;
+	for (i = 0; i < obj->nr_progs; i++)
+		for (m = 0; m < obj->progs[i].code.nr_map; m++)
+			n += obj->progs[i].code.map[m] == map;
 	return n;
 }
 
-/* Entries of a table that another holder shares stay, as the kernel keeps them while a user has it. */
+/* Do all references to a prog_array come from objects without users, this one and those of the
+ * programs in it? */
+static bool only_dead_objects_hold(const struct uebpf_object *obj, struct uebpf_map *map)
+{
+	uint32_t i, k, n = own_refs(obj, map);
+
+	for (i = 0; i < map->max_entries; i++) {
+		const struct uebpf_prog *prog = map->ops->prog(map, i);
+		const struct uebpf_object *other = prog ? prog_of(prog)->object : obj;
+		bool seen = other == obj || atomic_load_explicit(&other->users, memory_order_acquire);
+
+		for (k = 0; k < i && !seen; k++) {
+			const struct uebpf_prog *before = map->ops->prog(map, k);
+
+			seen = before && prog_of(before)->object == other;
+		}
+		n += seen ? 0 : own_refs(other, map);
+	}
+	return atomic_load_explicit(&map->refs, memory_order_acquire) == n;
+}
+
+/* Entries of a table that somebody else can still reach stay, as the kernel keeps them while a user
+ * has the map. */
 static void empty_prog_arrays(struct uebpf_object *obj)
 {
-	uint32_t i, k;
+	uint32_t i;
 
 	for (i = 0; obj->maps && i < object_nr_maps(obj); i++) {
 		struct uebpf_map *map = obj->maps[i];
 
-		if (!map || obj->bound[i] || !(map->ops->traits & MT_PROGS) ||
-		    atomic_load_explicit(&map->refs, memory_order_acquire) > own_refs(obj, i))
-			continue;
-		for (k = 0; k < map->max_entries; k++)
-			uebpf_map_set_prog(map, k, NULL);
+		if (map && map->ops->traits & MT_PROGS && only_dead_objects_hold(obj, map))
+			map_drop_progs(map);
 	}
 }
 

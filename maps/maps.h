@@ -31,6 +31,9 @@ const struct map_ops *map_ops_at(uint32_t i);
 void maps_host_fini(struct vm_host *host);
 /* bpf(BPF_MAP_FREEZE): user-side updates give -EPERM from now on. */
 int map_freeze(struct uebpf_map *map);
+/* Gives up every program that a prog_array ever held: when nobody outside can reach the map any more,
+ * and so nobody runs a program that uses it. */
+void map_drop_progs(struct uebpf_map *map);
 
 /* ---- for the families ---- */
 

@@ -101,6 +101,22 @@ int prog_array_set(struct uebpf_map *map, uint32_t index, const struct uebpf_pro
 	return r;
 }
 
+void map_drop_progs(struct uebpf_map *map)
+{
+	struct prog_array *a = (struct prog_array *)map;
+	const struct uebpf_prog **held = a->held;
+	uint32_t i, n = a->nr_held, room = a->room;
+	prog_slot *slot = map->base;
+
+	a->held = NULL;
+	a->nr_held = a->room = 0;
+	for (i = 0; i < map->max_entries; i++)
+		atomic_store_explicit(&slot[i], NULL, memory_order_relaxed);
+	for (i = 0; i < n; i++)
+		held[i]->hold(held[i], -1);
+	mem_free(a->local.host, held, room * sizeof(*held));
+}
+
 /* bpf() takes a program's descriptor here; our programs have none: uebpf_map_set_prog. */
 static int prog_user_update(struct uebpf_map *map, const void *key, const void *value, uint64_t flags)
 {

@@ -29,7 +29,8 @@ static inline const char *build_dir(void)
 	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
 	int up;
 
-	ck_assert_int_gt(n, 0);
+	if (n <= 0)
+		exit(1);
 	path[n] = '\0';
 	for (up = 0; up < 3; up++)
 		*strrchr(path, '/') = '\0';
