@@ -239,6 +239,9 @@ static int path_value(const struct core_path *path, uint32_t kind, uint64_t *val
 	default:
 		btf_enumerator(path->btf, path->step[0].type, path->step[0].index, &one);
 		*value = (uint64_t)one.value;
+		/* 32-bit enums had no sign in BTF for years: libbpf and the kernel extend them all. */
+		if (btf_kind(path->btf, path->step[0].type) == BTF_ENUM)
+			*value = (uint64_t)(int64_t)(int32_t)one.value;
 		return 0;
 	}
 }
