@@ -225,6 +225,10 @@ static int path_value(const struct core_path *path, uint32_t kind, uint64_t *val
 		*value = path != NULL;
 		return 0;
 	}
+	if (!path && !core_is_enumval(kind)) {
+		*value = 0;		/* a type that is not there has no size and no id */
+		return 0;
+	}
 	if (!path)
 		return -EUCLEAN;
 	switch (kind) {

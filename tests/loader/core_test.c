@@ -84,6 +84,7 @@ static const struct { const char *name; uint64_t want; } values[] = {
 	{ "type_exists", 1 | 4 },
 	{ "type_size", 16 << 8 | 12 },
 	{ "type_ids", 1 },
+	{ "missing_size", 0 },
 	{ "enum_exists", 1 },
 	{ "enum_value", 20 * 100 + 10 },
 	{ "enum_big", 0x123456789abcdefull },		/* clang 14 has no 64-bit enums in BTF */
@@ -132,7 +133,7 @@ static const struct { const char *name, *words; } poisons[] = {
 	{ "poisoned", "offset of struct moved.gone (0:3): " },
 	{ "poisoned_width", "only pointers and unsigned integers may change" },
 	{ "missing_type", "struct missing.field (0:0): " },
-	{ "missing_size", "size of struct missing (0): " },
+	{ "missing_enumval", "value of enum colour::VIOLET (2): " },
 };
 
 START_TEST(poisoned_instruction_stops_only_who_reaches_it)

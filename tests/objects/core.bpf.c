@@ -70,6 +70,7 @@ P(guarded) { if (field(m->gone, EXISTS)) return m->gone; return 55; }
 P(poisoned) { return m->gone; }
 P(poisoned_width) { return m->shrunk_signed; }
 P(missing_type) { return ((struct missing *)m)->field; }
+P(missing_enumval) { return __builtin_preserve_enum_value(*(enum colour *)VIOLET, 1); }
 P(missing_size) { return __builtin_preserve_type_info(*(struct missing *)0, T_SIZE); }
 P(neighbour) { return 1; }
 char _license[] SEC("license") = "GPL";
