@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include "tests/maps/suite.h"
 
-enum { WRITERS = 4, READERS = 2, OWN_KEYS = 64 };
+enum { WRITERS = 4, READERS = 2, OWN_KEYS = 64, ANCHORS = 4, FIRST_ANCHOR = WRITERS * OWN_KEYS };
 static uint32_t rounds = 100000;
 static _Atomic int wrong;
 static _Atomic bool done;
@@ -59,7 +59,14 @@ static void *writer(void *arg)
 		int r;
 
 		key_bytes(key, first + at);
-		if (op == 0) {
+		if (i % 2 && !lru) {	/* keys that are always there, whoever updates them */
+			uint64_t k = FIRST_ANCHOR + rnd(&state) % ANCHORS;
+			struct value anchor = { k, k, i };
+
+			key_bytes(key, k);
+			if (map->ops->update(map, key, &anchor, BPF_EXIST, NULL))
+				bad("update of a key that is there", k);
+		} else if (op == 0) {
 			r = (int)map->ops->remove(map, key);
 			if (!lru && r != (serial[at] ? 0 : -ENOENT))
 				bad("delete", first + at);
@@ -94,6 +101,10 @@ static void *reader(void *arg)
 		key_bytes(key, k);
 		if (!uebpf_map_lookup(map, key, &got) && (got.key != k || got.again != k))
 			bad("reader's value", k);
+		k = FIRST_ANCHOR + rnd(&state) % ANCHORS;
+		key_bytes(key, k);
+		if (!(map->ops->traits & MT_LRU) && !map->ops->lookup(map, key, NULL))
+			bad("lookup of a key that is there", k);
 		if (map->ops->next_key && !uebpf_map_next_key(map, NULL, next) &&
 		    uebpf_map_next_key(map, next, next) == -EBUSY)
 			bad("next_key", 0);
@@ -107,6 +118,13 @@ static void run_threads(void)
 
 	atomic_store(&done, false);
 	atomic_store(&wrong, 0);
+	for (uint64_t k = FIRST_ANCHOR; k < FIRST_ANCHOR + ANCHORS; k++) {
+		struct value anchor = { k, k, 0 };
+		uint8_t key[40];
+
+		key_bytes(key, k);
+		ck_assert_int_eq(map->ops->update(map, key, &anchor, 0, NULL), 0);
+	}
 	for (uintptr_t i = 0; i < WRITERS + READERS; i++)
 		pthread_create(&t[i], NULL, i < WRITERS ? writer : reader, (void *)i);
 	for (int i = 0; i < WRITERS; i++)
@@ -119,7 +137,7 @@ static void run_threads(void)
 
 static const struct { uint32_t type, key, n, flags; } tables[] = {
 	{ BPF_MAP_TYPE_HASH, 8, 512, 0 }, { BPF_MAP_TYPE_HASH, 40, 512, 0 },
-	{ BPF_MAP_TYPE_HASH, 8, WRITERS * OWN_KEYS, 0 },	/* exactly full: every element is reused */
+	{ BPF_MAP_TYPE_HASH, 8, FIRST_ANCHOR + ANCHORS, 0 },	/* exactly full: every element is reused */
 	{ BPF_MAP_TYPE_LRU_HASH, 8, 40, 0 }, { BPF_MAP_TYPE_LPM_TRIE, 12, 512, BPF_F_NO_PREALLOC },
 };
 
