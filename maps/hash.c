@@ -97,6 +97,8 @@ static int percpu_hash_check(const struct uebpf_map_opts *o, const char **why)
 	return r;
 }
 
+static void pick_lookup(struct hash_map *h);
+
 int hash_init(struct uebpf_map *map, bool fresh)
 {
 	struct hash_map *h = (struct hash_map *)map;
@@ -130,6 +132,7 @@ int hash_init(struct uebpf_map *map, bool fresh)
 			.hi = (uintptr_t)h->percpu_values + h->slot_stride * map->cpu_slots,
 			.stride = map->value_stride, .len = map->value_size };
 	}
+	pick_lookup(h);
 	return 0;
 }
 
@@ -186,7 +189,7 @@ again:
 	return 0;
 }
 
-uint32_t hash_find(const struct hash_map *h, const void *key, uint64_t hash)
+__attribute__((noinline)) uint32_t hash_find(const struct hash_map *h, const void *key, uint64_t hash)
 {
 	switch (h->key_size) {
 	case 4: return find_sized(h, key, hash, 4);
@@ -206,39 +209,114 @@ static uint32_t find(const struct hash_map *h, const void *key)
 	return hash_find(h, key, hash_of(h, key));
 }
 
-static inline __attribute__((always_inline))
-void *lookup_sized(struct hash_map *h, const void *key, uint32_t size)
+static inline uint8_t *touch(struct hash_map *h, uint32_t e)
 {
-	uint32_t e = find_sized(h, key, key_hash(&h->seed, key, size), size);
+	uint8_t *elem = elem_at(h, e);
+	struct lru_mark *mark = (struct lru_mark *)elem;
 
-	return e ? elem_at(h, e) + h->value_off : NULL;
+	if (!atomic_load_explicit(&mark->used, memory_order_relaxed))
+		atomic_store_explicit(&mark->used, 1, memory_order_relaxed);
+	return elem;
+}
+
+/* The common case in few instructions: the first tag that matches, in the head bucket.  A key of
+ * one word cannot be read torn, so a hit needs no second look at the sequence number. */
+static inline __attribute__((always_inline))
+uint32_t find_fast(const struct hash_map *h, const void *key, uint32_t size)
+{
+	uint64_t hash = key_hash(&h->seed, key, size);
+	const struct bucket *head = home(h, hash);
+	uint32_t seq = size > 8 ? get32(&head->seq) : 0, e;
+	uint32_t mask = tags_match((const uint16_t *)head->tag, tag_of(hash));
+
+	if (__builtin_expect(mask != 0, 1)) {
+		e = get32(&head->idx[__builtin_ctz(mask)]);
+		if (__builtin_expect(e - 1 < h->last && key_equal(elem_at(h, e) + h->key_off, key, size) &&
+				     (size <= 8 || unchanged(head, seq)), 1))
+			return e;
+	}
+	return hash_find(h, key, hash);
 }
 
 void *hash_lookup(struct uebpf_map *map, const void *key, struct uebpf_call *call)
 {
 	struct hash_map *h = (struct hash_map *)map;
+	uint32_t e = find(h, key);
 
 	(void)call;
-	switch (h->key_size) {
-	case 4: return lookup_sized(h, key, 4);
-	case 8: return lookup_sized(h, key, 8);
-	case 16: return lookup_sized(h, key, 16);
-	default: return lookup_sized(h, key, h->key_size);
-	}
+	return e ? elem_at(h, e) + h->value_off : NULL;
+}
+
+static void *lru_lookup(struct uebpf_map *map, const void *key, struct uebpf_call *call);
+static void *percpu_hash_lookup(struct uebpf_map *map, const void *key, struct uebpf_call *call);
+
+/* Plain hashes with keys of one or two words have lookups of their own (hash_init picks). */
+#define LOOKUP(size) \
+static void *lookup_##size(struct uebpf_map *map, const void *key, struct uebpf_call *call) \
+{ \
+	struct hash_map *h = (struct hash_map *)map; \
+	uint32_t e = find_fast(h, key, size); \
+	(void)call; \
+	return e ? elem_at(h, e) + h->value_off : NULL; \
+} \
+static void *lookup_lru_##size(struct uebpf_map *map, const void *key, struct uebpf_call *call) \
+{ \
+	struct hash_map *h = (struct hash_map *)map; \
+	uint32_t e = find_fast(h, key, size); \
+	(void)call; \
+	return e ? touch(h, e) + h->value_off : NULL; \
+} \
+static void *lookup_percpu_##size(struct uebpf_map *map, const void *key, struct uebpf_call *call) \
+{ \
+	struct hash_map *h = (struct hash_map *)map; \
+	uint32_t e = find_fast(h, key, size); \
+	int slot = e ? map_slot(&h->local, call) : -1; \
+	return slot < 0 ? NULL : h->percpu_values + (uint32_t)slot * h->slot_stride + \
+				 (size_t)e * h->local.m.value_stride; \
+}
+LOOKUP(4)
+LOOKUP(8)
+LOOKUP(16)
+#undef LOOKUP
+
+static long update_4(struct uebpf_map *map, const void *key, const void *value, uint64_t flags,
+		     struct uebpf_call *call);
+static long update_8(struct uebpf_map *map, const void *key, const void *value, uint64_t flags,
+		     struct uebpf_call *call);
+static long update_16(struct uebpf_map *map, const void *key, const void *value, uint64_t flags,
+		      struct uebpf_call *call);
+
+static void pick_lookup(struct hash_map *h)
+{
+	static long (*const fast_update[3])(struct uebpf_map *, const void *, const void *, uint64_t,
+					    struct uebpf_call *) = { update_4, update_8, update_16 };
+	static void *(*const fast[3][3])(struct uebpf_map *, const void *, struct uebpf_call *) = {
+		{ lookup_4, lookup_8, lookup_16 }, { lookup_lru_4, lookup_lru_8, lookup_lru_16 },
+		{ lookup_percpu_4, lookup_percpu_8, lookup_percpu_16 },
+	};
+	const struct map_ops *ops = h->local.m.ops;
+	int kind = h->lru ? 1 : h->percpu ? 2 : 0;
+	int size = h->key_size == 4 ? 0 : h->key_size == 8 ? 1 : h->key_size == 16 ? 2 : -1;
+
+	if (size < 0 || (h->lru && h->percpu) || (ops->lookup != hash_lookup && ops->lookup != lru_lookup &&
+						  ops->lookup != percpu_hash_lookup))
+		return;
+	h->ops = *ops;
+	h->ops.lookup = fast[kind][size];
+	if (!kind)
+		h->ops.update = fast_update[size];
+	h->local.m.ops = &h->ops;
 }
 
 static void *lru_lookup(struct uebpf_map *map, const void *key, struct uebpf_call *call)
 {
 	struct hash_map *h = (struct hash_map *)map;
 	uint32_t e = find(h, key);
-	struct lru_mark *mark;
 	int slot = 0;
 
 	if (!e)
 		return NULL;
-	mark = elem_mark(h, e);
-	if (!atomic_load_explicit(&mark->used, memory_order_relaxed))
-		atomic_store_explicit(&mark->used, 1, memory_order_relaxed);
+	touch(h, e);
 	if (h->percpu)
 		slot = map_slot(&h->local, call);
 	return slot < 0 ? NULL : elem_value(h, e, (uint32_t)slot);
@@ -552,16 +630,17 @@ static int check_flags(struct place at, uint64_t flags)
 	return 0;
 }
 
-static int update(struct hash_map *h, const void *key, const struct source *src, uint64_t flags)
+/* held: the head bucket's lock is ours already; it is given back in any case. */
+static int update_slow(struct hash_map *h, const void *key, uint64_t hash, const struct source *src,
+		       uint64_t flags, bool held)
 {
-	uint64_t hash = hash_of(h, key);
 	struct bucket *head = home(h, hash);
 	uint32_t e = 0, room = 0;
 	struct place at;
 	int r;
 
-	for (;;) {
-		r = bucket_lock(h, head);
+	for (;; held = false) {
+		r = held ? 0 : bucket_lock(h, head);
 		if (r)
 			break;
 		at = find_locked(h, head, key, hash);
@@ -590,6 +669,11 @@ static int update(struct hash_map *h, const void *key, const struct source *src,
 	return r;
 }
 
+static int update(struct hash_map *h, const void *key, const struct source *src, uint64_t flags)
+{
+	return update_slow(h, key, hash_of(h, key), src, flags, false);
+}
+
 static int check_update(const struct hash_map *h, uint64_t flags)
 {
 	if ((flags & ~(uint64_t)BPF_F_LOCK) > BPF_EXIST)
@@ -598,6 +682,57 @@ static int check_update(const struct hash_map *h, uint64_t flags)
 		return -EINVAL;
 	return 0;
 }
+
+/* Plain hashes again: replaces the value of a key whose tag is the first to match, in a straight
+ * line; anything else goes on in update_slow under the same lock. */
+static inline __attribute__((always_inline))
+long update_fast(struct hash_map *h, const void *key, const void *value, uint64_t flags, uint32_t size)
+{
+	uint64_t hash = key_hash(&h->seed, key, size);
+	struct bucket *head = home(h, hash);
+	struct source src = { .value = value };
+	uint32_t mask, e, old, n;
+	uint8_t *elem;
+	int r;
+
+	if (__builtin_expect(flags == BPF_NOEXIST || flags > BPF_EXIST ||
+			     h->local.m.spin_lock_off != UINT32_MAX, 0))
+		return check_update(h, flags) ? -EINVAL : update_slow(h, key, hash, &src, flags, false);
+	r = lock_take(&h->local, &head->lock);
+	if (__builtin_expect(r < 0, 0))
+		return r;
+	mask = tags_match((const uint16_t *)head->tag, tag_of(hash));
+	old = atomic_load_explicit(&head->idx[mask ? __builtin_ctz(mask) : 0], memory_order_relaxed);
+	if (__builtin_expect(!mask || old - 1 >= h->last || !key_equal(elem_at(h, old), key, size), 0))
+		return update_slow(h, key, hash, &src, flags, true);
+	e = spare_of(h, head);
+	elem = elem_at(h, e);
+	atomic_thread_fence(memory_order_release);
+	key_store(elem, key, size);
+	elem += (size + 7) & ~7u;
+	for (n = h->local.m.value_size; n >= 8; n -= 8, value = (const uint8_t *)value + 8, elem += 8)
+		word_put(elem, key_word(value, 8));
+	if (n)
+		word_put(elem, key_word(value, n));
+	atomic_store_explicit(&head->idx[__builtin_ctz(mask)], e, memory_order_release);
+	seq_raise(head);
+	head->spare = old;
+	lock_give(&head->lock);
+	return 0;
+}
+
+#define UPDATE(size) \
+static long update_##size(struct uebpf_map *map, const void *key, const void *value, uint64_t flags, \
+			  struct uebpf_call *call) \
+{ \
+	(void)call; \
+	return update_fast((struct hash_map *)map, key, value, flags, size); \
+}
+
+UPDATE(4)
+UPDATE(8)
+UPDATE(16)
+#undef UPDATE
 
 long hash_update(struct uebpf_map *map, const void *key, const void *value, uint64_t flags,
 		 struct uebpf_call *call)

@@ -58,6 +58,7 @@ struct hash_map {
 	uint8_t *percpu_values;		/* + slot * slot_stride + element * value_stride */
 	size_t slot_stride;
 	struct hash_head *head;
+	struct map_ops ops;		/* the type's, with the lookup for this key size */
 };
 
 /* An LRU element begins with this. */

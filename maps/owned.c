@@ -52,7 +52,7 @@ static void *owned_storage(struct uebpf_map *map, uint64_t owner, const void *in
 		static const uint64_t zero[64 << 10 >> 3];
 
 		r = hash_update(map, &owner, init ? init : zero, BPF_NOEXIST, NULL);
-		if (r == -E2BIG && map->ops == &task_storage_ops) {
+		if (r == -E2BIG && map->type == BPF_MAP_TYPE_TASK_STORAGE) {
 			drop_dead_threads(map);
 			r = hash_update(map, &owner, init ? init : zero, BPF_NOEXIST, NULL);
 		}
