@@ -122,7 +122,8 @@ static inline const struct helper *code_helper(const struct code *code, const st
 {
 	return code->bound ? code->helper[insn->off] : helper_find(code->helpers, (uint32_t)insn->imm);
 }
-/* Registers r1-r5 that a helper's contract names, as a bit mask (bit 1 = r1). */
+/* Registers r1-r5 that must be set for a helper, as a bit mask (bit 1 = r1); and those it looks at. */
+uint32_t helper_needs(const struct helper *helper);
 uint32_t helper_reads(const struct helper *helper);
 struct code *code_copy(const struct code *code);	/* deep; NULL when memory is short */
 void code_free(struct code *code);			/* contents and maps' references, not *code */

@@ -103,6 +103,7 @@ enum helper_flags {
 	HF_LOCKS = 64, HF_UNLOCKS = 128,	/* bpf_spin_lock / unlock */
 	HF_NEEDS_CALL = 256,	/* the function looks at its struct uebpf_call */
 	HF_MAY_FAULT = 512,	/* may set call->status */
+	HF_VARIADIC = 1024,	/* looks at all of r1-r5; those beyond its arguments need not be set */
 };
 enum helper_group {		/* which program types offer it (kernel policy) */
 	HG_BASE = 1, HG_TRACING = 2, HG_XDP = 4, HG_TC = 8, HG_SOCKET = 16, HG_SOCK_OPS = 32,

@@ -60,7 +60,7 @@ static void find_leaders(struct marker *m)
 static uint32_t reads_of(const struct code *code, const struct insn *insn)
 {
 	if (isa_op[insn->op].shape == SHAPE_CALL)
-		return helper_reads(code->helper[insn->off]);
+		return helper_needs(code->helper[insn->off]);
 	return insn_reads(insn);
 }
 

@@ -16,13 +16,18 @@ static uint64_t no_function(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, 
 
 static const struct helper poison = { .id = HELPER_POISON, .name = "poisoned instruction" };
 
-uint32_t helper_reads(const struct helper *helper)
+uint32_t helper_needs(const struct helper *helper)
 {
 	uint32_t mask = 0;
 
 	for (int i = 0; i < 5 && helper->arg[i].kind != ARG_NONE; i++)
 		mask |= 2u << i;
 	return mask;
+}
+
+uint32_t helper_reads(const struct helper *helper)
+{
+	return helper->flags & HF_VARIADIC ? 0x3e : helper_needs(helper);
 }
 
 static int no_memory(struct uebpf_error *err)
