@@ -354,7 +354,8 @@ static int read_funcs(struct image_inner *in, struct uebpf_error *err)
 		if (ret)
 			return ret;
 	}
-	qsort(in->funcs, in->nr_funcs, sizeof(*in->funcs), compare_funcs);
+	if (in->nr_funcs)
+		qsort(in->funcs, in->nr_funcs, sizeof(*in->funcs), compare_funcs);
 	for (uint32_t i = 0; i < in->nr_funcs; i++)		/* aliases: the first name stays */
 		if (!n || in->funcs[n - 1].shndx != in->funcs[i].shndx ||
 		    in->funcs[n - 1].start != in->funcs[i].start)
