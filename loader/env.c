@@ -106,7 +106,7 @@ struct uebpf_env *uebpf_env_new(const struct uebpf_env_opts *opts)
 	env->log_ctx = o.log_ctx;
 	if (o.cpu_features_off) {
 		env->cpu_features_off = mem_string(&env->host, o.cpu_features_off);
-		if (!env->cpu_features_off) {
+		if (!env->cpu_features_off || jit_cpu_detect(o.cpu_features_off, &env->cpu)) {
 			env_unref(env);
 			return NULL;
 		}
@@ -138,12 +138,40 @@ void env_unref(struct uebpf_env *env)
 		return;
 	env_tables_free(env);
 	maps_host_fini(&env->host);
+	jit_pages_free(env->jit_pages);
 	mem_free_string(&env->host, env->cpu_features_off);
 	/* The env is in its allocator's memory: keep what frees it. */
 	memset(&last, 0, sizeof(last));
 	last.alloc = env->host.alloc;
 	last.alloc_ctx = env->host.alloc_ctx;
 	mem_free(&last, env, sizeof(*env));
+}
+
+struct jit_pages *env_jit_pages(struct uebpf_env *env)
+{
+	struct jit_pages *pages, *unwanted = NULL;
+	uint32_t cpu = 0;
+
+	env_lock(&env->lock);
+	pages = env->jit_pages;
+	env_unlock(&env->lock);
+	if (pages)
+		return pages;
+	pages = jit_pages_new(&env->host);
+	if (!pages)
+		return NULL;
+	jit_cpu_detect(env->cpu_features_off, &cpu);
+	env_lock(&env->lock);
+	if (env->jit_pages) {
+		unwanted = pages;
+	} else {
+		env->cpu = cpu;
+		env->jit_pages = pages;
+	}
+	pages = env->jit_pages;
+	env_unlock(&env->lock);
+	jit_pages_free(unwanted);
+	return pages;
 }
 
 void env_log(struct uebpf_env *env, enum uebpf_level level, const char *text, ...)

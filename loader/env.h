@@ -41,7 +41,13 @@ struct uebpf_env {
 	void (*log)(void *ctx, enum uebpf_level level, const char *line);
 	void *log_ctx;
 	char *cpu_features_off;
+	uint32_t cpu;			/* enum jit_cpu bits that the JIT may use; asked with jit_pages */
+	struct jit_pages *jit_pages;	/* NULL until the first compiled program */
 };
+
+/* Code pages of the env and env->cpu, made on first use (cpuid costs 20 us in a virtual machine); NULL:
+ * memory is short. */
+struct jit_pages *env_jit_pages(struct uebpf_env *env);
 
 struct uebpf_env *env_ref(struct uebpf_env *env);
 void env_unref(struct uebpf_env *env);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "jit/jit.h"
 #include "loader/error.h"
 #include "loader/object.h"
 #include "maps/maps.h"
@@ -74,6 +75,8 @@ void prog_unload(struct prog *prog)
 	if (prog->base.code)
 		helper_set_use(prog->object->helpers, &prog->code, -1);
 	prog->base.code = NULL;
+	prog->plain = NULL;
+	jit_free(&prog->code);
 	code_free(&prog->code);
 	memset(&prog->code, 0, sizeof(prog->code));
 	if (prog->linked) {

@@ -16,6 +16,7 @@ struct prog {
 	struct uebpf_prog base;		/* first */
 	/* what a run looks at */
 	uint32_t min_ctx;		/* bytes */
+	uebpf_entry plain;		/* compiled, needs no state, cannot fail; NULL: the long way */
 	bool packet;			/* ctx is struct uebpf_packet */
 	bool metered;			/* budget and abort can be asked for */
 	bool keeps_errno;		/* calls nothing that could change errno */

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+#include "jit/jit.h"
 #include "loader/error.h"
 #include "loader/object.h"
 #include "maps/maps.h"
@@ -41,9 +43,9 @@ static int check_options(struct load *l)
 				 "a load option is out of range");
 	if (o->mode == UEBPF_MODE_VERIFIED)
 		return absent(l, "mode verified");
-	if (o->engine == UEBPF_ENGINE_JIT)
+	if (o->engine == UEBPF_ENGINE_JIT && !jit_arch())
 		return absent(l, "engine jit");
-	if (o->no_rules)
+	if (o->no_rules && !jit_arch())
 		return absent(l, "rewriting rules");
 	if (o->log_level || o->max_states || o->max_ns)
 		return absent(l, "the verifier's log and limits");
@@ -330,6 +332,54 @@ static int prepare_stage(struct load *l, struct prog *prog)
 	return code_prepare(&prog->code, l->err);
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec t = { 0, 0 };
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static bool source_line(void *arg, uint32_t slot, const char **file, uint32_t *line)
+{
+	struct link_place at;
+
+	if (!link_place(arg, slot, &at) || !at.line)
+		return false;
+	*file = at.file;
+	*line = at.line;
+	return true;
+}
+
+/* auto: the interpreter takes what cannot be compiled, and the log says why. */
+static int jit_stage(struct load *l, struct prog *prog)
+{
+	struct uebpf_env *env = l->obj->env;
+	struct jit_opts o = {
+		.name = prog->name, .no_rules = l->o.no_rules,
+		.line = prog->linked ? source_line : NULL, .line_arg = prog->linked,
+	};
+	uint64_t began;
+	int rc;
+
+	if (l->o.engine == UEBPF_ENGINE_INTERP || (!jit_arch() && l->o.engine != UEBPF_ENGINE_JIT))
+		return 0;
+	began = now_ns();
+	o.pages = env_jit_pages(env);
+	o.cpu = env->cpu;
+	rc = o.pages ? jit_compile(&prog->code, &o, l->err) : no_memory(l);
+	if (rc && (l->o.engine == UEBPF_ENGINE_JIT || rc == -ENOMEM))
+		return rc;
+	if (rc) {
+		object_log(l->obj, UEBPF_LOG_INFO, "%s: %s is interpreted: %s", l->obj->name, prog->name,
+			   l->err->text);
+		return 0;
+	}
+	prog->compile_ns = now_ns() - began;
+	prog->engine = UEBPF_ENGINE_JIT;
+	return 0;
+}
+
 static int ready_stage(struct load *l, struct prog *prog)
 {
 	const struct code *code = &prog->code;
@@ -339,13 +389,14 @@ static int ready_stage(struct load *l, struct prog *prog)
 	prog->metered = code->metered;
 	/* Helpers without side effects on the C library leave errno alone; the host's are not known. */
 	prog->keeps_errno = code->nr_helper == 0 && code->nr_map == 0;
+	prog->plain = prog->packet ? NULL : jit_plain(code);
 	prog->base.code = code;
 	helper_set_use(l->obj->helpers, code, 1);
 	return 0;
 }
 
 static int (*const stages[])(struct load *, struct prog *) = {
-	check_type, check_mode, link_stage, decode_stage, prepare_stage, may_stage, ready_stage
+	check_type, check_mode, link_stage, decode_stage, prepare_stage, may_stage, jit_stage, ready_stage
 };
 
 static int load_prog(struct load *l, struct prog *prog)

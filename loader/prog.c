@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "jit/jit.h"
 #include "loader/error.h"
 #include "loader/object.h"
 #include "vm/mem.h"
@@ -35,7 +36,7 @@ void uebpf_prog_info(const struct uebpf_prog *base, struct uebpf_prog_info *info
 		.subprogs = code->nr_sub ? code->nr_sub - 1 : 0, .mode = prog->mode, .engine = prog->engine,
 		.may = prog->may, .stack = code->uses_stack ? code->frames * code->stack_size : 0,
 		.ctx_size = prog->type ? prog->type->host_size : 0, .verify_ns = prog->verify_ns,
-		.compile_ns = prog->compile_ns, .verify_states = prog->verify_states,
+		.compile_ns = prog->compile_ns, .code_bytes = code->jit ? jit_code_bytes(code) : 0, .verify_states = prog->verify_states,
 		.verify_insns = prog->verify_insns, .ctx_kind = ctx_kind(prog->type),
 		.kernel_type = prog->type ? prog->type->kernel_type : 0,
 	};

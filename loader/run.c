@@ -3,6 +3,7 @@
  * a small stack and by many threads: no lock, no allocation, no system call. */
 #include <errno.h>
 #include <string.h>
+#include "jit/jit.h"
 #include "loader/object.h"
 
 /* The context of packet types: bounds in order, optional pointers filled in. */
@@ -20,6 +21,11 @@ static int packet_ready(struct uebpf_packet *pkt, size_t len)
 	return 0;
 }
 
+static inline int run_code(const struct code *code, void *ctx, size_t len, struct uebpf_run *run, uint64_t *r0)
+{
+	return code->jit ? jit_run(code, ctx, len, run, r0) : interp_run(code, ctx, len, run, r0);
+}
+
 static int run_one(const struct prog *prog, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0)
 {
 	int rc, saved;
@@ -33,9 +39,9 @@ static int run_one(const struct prog *prog, void *ctx, size_t ctx_len, struct ue
 	if (prog->packet && (rc = packet_ready(ctx, ctx_len)) != 0)
 		return rc;
 	if (prog->keeps_errno)
-		return interp_run(prog->base.code, ctx, ctx_len, run, r0);
+		return run_code(prog->base.code, ctx, ctx_len, run, r0);
 	saved = errno;
-	rc = interp_run(prog->base.code, ctx, ctx_len, run, r0);
+	rc = run_code(prog->base.code, ctx, ctx_len, run, r0);
 	errno = saved;
 	return rc;
 }
@@ -43,9 +49,15 @@ static int run_one(const struct prog *prog, void *ctx, size_t ctx_len, struct ue
 int uebpf_prog_run(const struct uebpf_prog *prog, void *ctx, size_t ctx_len, struct uebpf_run *run,
 		   uint64_t *r0)
 {
+	const struct prog *p = prog_of(prog);
 	uint64_t unwanted;
 
-	return run_one(prog_of(prog), ctx, ctx_len, run, r0 ? r0 : &unwanted);
+	r0 = r0 ? r0 : &unwanted;
+	if (__builtin_expect(p->plain && !run && ctx_len >= p->min_ctx, 1)) {
+		*r0 = p->plain(ctx, ctx_len, NULL);
+		return 0;
+	}
+	return run_one(p, ctx, ctx_len, run, r0);
 }
 
 int uebpf_prog_trace(const struct uebpf_prog *base, void *ctx, size_t ctx_len, struct uebpf_run *run,
@@ -108,6 +120,8 @@ int uebpf_prog_run_records(const struct uebpf_prog *prog, const struct uebpf_rec
 
 uebpf_entry uebpf_prog_entry(const struct uebpf_prog *prog)
 {
-	(void)prog;
-	return NULL;		/* the interpreter has no bare entry */
+	const struct prog *p = prog_of(prog);
+
+	/* Packet types need their bounds looked at before each run. */
+	return prog && prog->code && prog->code->jit && !p->packet ? jit_entry(prog->code) : NULL;
 }

@@ -56,6 +56,8 @@ static void emit_sub(struct jc *c, uint32_t index)
 	c->cur_start = c->i = c->code->sub[index].start;
 	frame_register(c);
 	jc_room(c, 1024);
+	if (c->no_memory)
+		return;
 	jc_align(c, 16);
 	jc_bind(c, c->cur->entry);
 	if (!index && !c->state && c->flags & JIT_ENDBR)
