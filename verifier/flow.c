@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* flow.c - what can be said of a program without walking its paths: reachability, loop heads, where
+ * keeping a state is worth while, and which registers and stack bytes can still be read.
+ *
+ * Stack liveness needs to know where frame pointers go.  A forward pass follows r10 + constant
+ * through moves, additions and spills; a pointer that gets away from that (a variable offset, a
+ * store elsewhere, a call's argument) makes everything live where it is used. */
+#include <errno.h>
+#include <string.h>
+#include "verifier/state.h"
+#include "vm/mem.h"
+
+/* What a register holds: not a frame pointer, r10 + off, some frame pointer, map i, number c. */
+enum { V_UNSET = INT32_MIN, V_OTHER = INT32_MIN + 1, V_FP_ANY = INT32_MAX, V_MAP = 0x40000000,
+       V_CONST = 0x20000000 };
+static bool is_fp(int32_t v) { return v == V_FP_ANY || (v > -0x10000 && v < 0x10000); }
+static bool fp_known(int32_t v) { return is_fp(v) && v != V_FP_ANY; }
+
+struct pass {
+	struct env *e;
+	const struct code *code;
+	int32_t (*val)[NR_REGS];	/* before each instruction */
+	int32_t spill[MAX_SLOTS];	/* whole slots: what frame pointer may be there */
+	bool escaped;
+	uint32_t start, end;
+	uint16_t *sub_in;		/* live registers at subprograms' starts */
+};
+
+/* Successors of instruction i: up to 2. */
+static int successors(const struct code *code, uint32_t i, uint32_t out[2])
+{
+	const struct insn *in = &code->insn[i];
+
+	switch (isa_op[in->op].shape) {
+	case SHAPE_EXIT:
+		return 0;
+	case SHAPE_JA:
+		out[0] = (uint32_t)in->off;
+		if (in->op != OP_MAY_GOTO)
+			return 1;
+		out[1] = i + 1;
+		return 2;
+	case SHAPE_JCC_K: case SHAPE_JCC_X:
+		out[0] = i + 1;
+		out[1] = (uint32_t)in->off;
+		return 2;
+	default:
+		out[0] = i + 1;
+		return 1;
+	}
+}
+
+/* ---- reachability and loops ---- */
+
+struct walk { uint32_t pc; uint8_t next; };
+
+/* Depth-first: an edge to an instruction that is still open is a loop's way back. */
+static int walk_from(struct env *e, uint32_t start, struct walk *stack, uint8_t *open)
+{
+	uint8_t *mark = e->flow.mark;
+	uint32_t n = 0, to[2];
+	int nr;
+
+	if (mark[start] & FLOW_REACHED)
+		return 0;
+	stack[n++] = (struct walk){ start, 0 };
+	mark[start] |= FLOW_REACHED;
+	open[start] = 1;
+	while (n) {
+		struct walk *w = &stack[n - 1];
+		uint32_t pc = w->pc;
+
+		nr = successors(e->code, pc, to);
+		if (w->next >= nr) {
+			open[pc] = 0;
+			n--;
+			continue;
+		}
+		uint32_t t = to[w->next++];
+
+		if (t >= e->code->n)
+			continue;
+		if (open[t]) {
+			mark[t] |= FLOW_HEAD | FLOW_PRUNE;
+			if (e->flow.loop_end[t] < pc)
+				e->flow.loop_end[t] = pc;
+		} else if (mark[t] & FLOW_REACHED) {
+			mark[t] |= FLOW_PRUNE;
+		} else {
+			mark[t] |= FLOW_REACHED | (w->next == 2 ? FLOW_PRUNE : 0);
+			open[t] = 1;
+			stack[n++] = (struct walk){ t, 0 };
+		}
+	}
+	return 0;
+}
+
+static int walk_all(struct env *e)
+{
+	const struct code *code = e->code;
+	struct walk *stack = mem_array(e->host, code->n + 1, sizeof *stack);
+	uint8_t *open = mem_alloc(e->host, code->n);
+	bool more = true;
+
+	if (stack && open) {
+		walk_from(e, 0, stack, open);
+		while (more) {		/* whatever reached code calls or takes the address of */
+			more = false;
+			for (uint32_t i = 0; i < code->n; i++) {
+				const struct insn *in = &code->insn[i];
+
+				if (!(e->flow.mark[i] & FLOW_REACHED) ||
+				    (in->op != OP_CALL_LOCAL && in->op != OP_LD_FUNC) ||
+				    (e->flow.mark[in->off] & FLOW_REACHED))
+					continue;
+				walk_from(e, (uint32_t)in->off, stack, open);
+				more = true;
+			}
+		}
+	}
+	mem_free(e->host, stack, (code->n + 1) * sizeof *stack);
+	mem_free(e->host, open, code->n);
+	return stack && open ? 0 : -ENOMEM;
+}
+
+/* ---- frame pointers ---- */
+
+static int32_t merge(int32_t a, int32_t b)
+{
+	if (a == V_UNSET || a == b)
+		return b;
+	if (b == V_UNSET)
+		return a;
+	return is_fp(a) || is_fp(b) ? V_FP_ANY : V_OTHER;
+}
+
+static void clobber(int32_t *v)
+{
+	for (int r = 0; r <= 5; r++)
+		v[r] = V_OTHER;
+}
+
+/* Slot index of an aligned 8-byte slot at r10 + off, or -1. */
+static int whole_slot(int64_t off)
+{
+	return off < 0 && off >= -8 * MAX_SLOTS && !(off & 7) ? (int)(-off / 8 - 1) : -1;
+}
+
+static void fp_alu(struct pass *p, const struct insn *in, int32_t *v)
+{
+	int32_t d = v[in->dst], s = v[in->src];
+
+	switch (in->op) {
+	case OP_MOV64_X:
+		v[in->dst] = s;
+		return;
+	case OP_MOV64_K: case OP_MOV32_K:
+		v[in->dst] = in->imm >= 0 && in->imm < V_CONST / 2 ? V_CONST + (int32_t)in->imm : V_OTHER;
+		return;
+	case OP_ADD64_K: case OP_SUB64_K:
+		if (fp_known(d)) {
+			int64_t off = in->op == OP_ADD64_K ? d + in->imm : d - in->imm;
+
+			v[in->dst] = off > -0x10000 && off < 0x10000 ? (int32_t)off : V_FP_ANY;
+			return;
+		}
+		break;
+	default:
+		break;
+	}
+	if (is_fp(d) || (isa_op[in->op].shape == SHAPE_ALU_X && is_fp(s)))
+		v[in->dst] = V_FP_ANY;
+	else
+		v[in->dst] = V_OTHER;
+	(void)p;
+}
+
+static void fp_store(struct pass *p, const struct insn *in, int32_t *v)
+{
+	int k;
+
+	if (isa_op[in->op].shape != SHAPE_STORE_X || !is_fp(v[in->src]))
+		return;
+	k = fp_known(v[in->dst]) && in->op == OP_STX_DW ? whole_slot((int64_t)v[in->dst] + in->off) : -1;
+	if (k < 0)
+		p->escaped = true;
+	else
+		p->spill[k] = merge(p->spill[k], v[in->src]);
+}
+
+static int32_t fp_fill(struct pass *p, const struct insn *in, int32_t base)
+{
+	int k;
+
+	if (in->op != OP_LD_DW)
+		return V_OTHER;
+	if (!fp_known(base)) {
+		if (p->escaped)
+			return V_FP_ANY;
+		if (base == V_FP_ANY)
+			for (k = 0; k < MAX_SLOTS; k++)
+				if (is_fp(p->spill[k]))
+					return V_FP_ANY;
+		return V_OTHER;
+	}
+	k = whole_slot((int64_t)base + in->off);
+	if (p->escaped)
+		return V_FP_ANY;
+	return k >= 0 && is_fp(p->spill[k]) ? p->spill[k] : V_OTHER;
+}
+
+static bool keeps(struct pass *p, const struct insn *in)
+{
+	const struct helper *h;
+
+	if (isa_op[in->op].shape != SHAPE_CALL)
+		return true;
+	h = code_helper(p->code, in);
+	return !h || (h->flags & HF_CALLS_BACK);
+}
+
+static void fp_step(struct pass *p, const struct insn *in, int32_t *v)
+{
+	switch (isa_op[in->op].shape) {
+	case SHAPE_ALU_K: case SHAPE_ALU_X: case SHAPE_UN:
+		fp_alu(p, in, v);
+		break;
+	case SHAPE_LOAD:
+		v[in->dst] = fp_fill(p, in, v[in->src]);
+		break;
+	case SHAPE_STORE_X: case SHAPE_STORE_K:
+		fp_store(p, in, v);
+		break;
+	case SHAPE_ATOMIC:
+		if (is_fp(v[in->src]))
+			p->escaped = true;
+		if (in->op == OP_CMPXCHG64 || in->op == OP_CMPXCHG32)
+			v[0] = V_OTHER;
+		else if (isa_op[in->op].flags & OPF_FETCH)
+			v[in->src] = V_OTHER;
+		break;
+	case SHAPE_WIDE:
+		v[in->dst] = in->op == OP_LD_MAP ? V_MAP + in->imm_lo : V_OTHER;
+		break;
+	case SHAPE_CALL: case SHAPE_LOCAL: case SHAPE_CALLX:
+		for (int r = 1; r <= 5; r++)
+			if (is_fp(v[r]) && keeps(p, in))
+				p->escaped = true;	/* the callee may keep it in our frame */
+		clobber(v);
+		break;
+	case SHAPE_PKT_ABS: case SHAPE_PKT_IND:
+		clobber(v);
+		break;
+	default:
+		break;
+	}
+}
+
+static void fp_pass(struct pass *p)
+{
+	int32_t v[NR_REGS];
+	uint32_t to[2];
+	bool changed = true, escaped;
+
+	for (uint32_t i = p->start; i < p->end; i++)
+		for (int r = 0; r < NR_REGS; r++)
+			p->val[i][r] = V_UNSET;
+	for (int k = 0; k < MAX_SLOTS; k++)
+		p->spill[k] = V_UNSET;
+	for (int r = 0; r < NR_REGS; r++)
+		p->val[p->start][r] = r == 10 ? 0 : V_OTHER;
+	p->escaped = false;
+	while (changed) {
+		changed = false;
+		escaped = p->escaped;
+		for (uint32_t i = p->start; i < p->end; i++) {
+			if (p->val[i][10] == V_UNSET)
+				continue;
+			memcpy(v, p->val[i], sizeof v);
+			fp_step(p, &p->code->insn[i], v);
+			for (int n = successors(p->code, i, to); n--;) {
+				for (int r = 0; r < NR_REGS; r++) {
+					int32_t m = to[n] < p->end ? merge(p->val[to[n]][r], v[r]) : V_OTHER;
+
+					if (to[n] < p->end && m != p->val[to[n]][r]) {
+						p->val[to[n]][r] = m;
+						changed = true;
+					}
+				}
+			}
+		}
+		changed |= escaped != p->escaped;
+	}
+}
+
+/* ---- liveness, backwards ---- */
+
+static void live_bytes(struct live *l, int64_t lo, int64_t hi)	/* [lo, hi) relative to r10 */
+{
+	int64_t u;
+
+	if (lo < -512)
+		lo = -512;
+	for (u = (-hi) / 4; hi <= 0 && u < (-lo + 3) / 4 && u < 128; u++)
+		l->bytes4[u >> 6] |= UINT64_C(1) << (u & 63);
+}
+
+static void dead_bytes(struct live *l, int64_t lo, int64_t hi)
+{
+	if (hi - lo < 4 || (lo & 3) || lo < -512 || hi > 0)
+		return;
+	for (int64_t u = -hi / 4; u < -lo / 4; u++)
+		l->bytes4[u >> 6] &= ~(UINT64_C(1) << (u & 63));
+}
+
+static void reads_memory(struct live *l, int32_t v, int64_t off, int64_t size)
+{
+	if (v == V_FP_ANY)
+		l->all = true;
+	else if (is_fp(v))
+		live_bytes(l, v + off, size < 0 || v + off + size > 0 ? 0 : v + off + size);
+}
+
+static void live_helper(struct pass *p, const struct insn *in, const int32_t *v, struct live *l)
+{
+	const struct helper *h = code_helper(p->code, in);
+	const struct uebpf_map *map = NULL;
+
+	if (!h) {
+		l->regs |= 0x3e;
+		l->all = true;
+		return;
+	}
+	l->regs |= (uint16_t)helper_reads(h);
+	for (int i = 0; i < 5; i++) {
+		int32_t a = v[i + 1], n = V_OTHER;
+		int len = i + 1;
+
+		while (len < 5 && h->arg[len].kind != ARG_SIZE && h->arg[len].kind != ARG_SIZE0)
+			len++;
+		if (len < 5)
+			n = v[len + 1];
+
+		if (h->arg[i].kind == ARG_MAP && a >= V_MAP && a != V_FP_ANY &&
+		    (uint32_t)(a - V_MAP) < p->code->nr_map)
+			map = p->code->map[a - V_MAP];
+		if (!is_fp(a))
+			continue;
+		switch (h->arg[i].kind) {
+		case ARG_NONE: case ARG_SCALAR: case ARG_CTX: case ARG_MAP: case ARG_FUNC:
+			break;
+		case ARG_KEY:
+			reads_memory(l, a, 0, map ? (int64_t)map->key_size : -1);
+			break;
+		case ARG_VALUE:
+			reads_memory(l, a, 0, map ? (int64_t)map->value_size : -1);
+			break;
+		case ARG_VALUE_OUT: case ARG_MEM_OUT: case ARG_FIXED_OUT:
+			if (h->ret.kind == RET_NEVER)
+				reads_memory(l, a, 0, -1);
+			break;
+		case ARG_MEM:
+			reads_memory(l, a, 0, n >= V_CONST && n < V_MAP ? n - V_CONST : -1);
+			break;
+		case ARG_FIXED:
+			reads_memory(l, a, 0, h->arg[i].size);
+			break;
+		case ARG_STACK: case ARG_ANY: case ARG_MEM_INOUT: default:
+			l->all = true;
+		}
+	}
+	if (h->flags & HF_CALLS_BACK)
+		l->all = true;
+}
+
+static void live_step(struct pass *p, uint32_t i, struct live *l)
+{
+	const struct insn *in = &p->code->insn[i];
+	const struct op_info *op = &isa_op[in->op];
+	const int32_t *v = p->val[i];
+
+	switch (op->shape) {
+	case SHAPE_EXIT:
+		l->regs = 1;
+		return;
+	case SHAPE_LOCAL:
+		l->regs &= ~0x3f;
+		l->regs |= p->sub_in[p->e->flow.sub_of[in->off]];
+		for (int r = 1; r <= 5; r++)
+			if (is_fp(v[r]))
+				l->all = true;
+		return;
+	case SHAPE_CALL:
+		l->regs &= ~0x3f;
+		live_helper(p, in, v, l);
+		return;
+	case SHAPE_CALLX:
+		l->regs |= 0x7ff;
+		l->all = true;
+		return;
+	case SHAPE_PKT_ABS: case SHAPE_PKT_IND:
+		l->regs &= ~0x3f;
+		l->regs |= 1 << 6;
+		break;
+	default:
+		break;
+	}
+	l->regs &= (uint16_t)~insn_writes(in);
+	l->regs |= (uint16_t)insn_reads(in);
+	switch (op->shape) {
+	case SHAPE_STORE_X: case SHAPE_STORE_K:
+		if (fp_known(v[in->dst]))
+			dead_bytes(l, v[in->dst] + in->off, (int64_t)v[in->dst] + in->off + op->size);
+		break;
+	case SHAPE_LOAD:
+		reads_memory(l, v[in->src], in->off, op->size);
+		break;
+	case SHAPE_ATOMIC:
+		reads_memory(l, v[in->dst], in->off, op->size);
+		break;
+	default:
+		break;
+	}
+}
+
+static void live_pass(struct pass *p)
+{
+	struct live *at = p->e->flow.live, l;
+	uint32_t to[2];
+	bool changed = true;
+
+	while (changed) {
+		changed = false;
+		for (uint32_t i = p->end; i-- > p->start;) {
+			memset(&l, 0, sizeof l);
+			for (int n = successors(p->code, i, to); n--;) {
+				if (to[n] >= p->end)
+					continue;
+				l.regs |= at[to[n]].regs;
+				l.bytes4[0] |= at[to[n]].bytes4[0];
+				l.bytes4[1] |= at[to[n]].bytes4[1];
+				l.all |= at[to[n]].all;
+			}
+			live_step(p, i, &l);
+			if (l.regs != at[i].regs || l.bytes4[0] != at[i].bytes4[0] ||
+			    l.bytes4[1] != at[i].bytes4[1] || l.all != at[i].all) {
+				at[i] = l;
+				changed = true;
+			}
+		}
+	}
+	p->sub_in[p->e->flow.sub_of[p->start]] = at[p->start].regs & 0x3e;
+}
+
+int flow_build(struct env *e)
+{
+	const struct code *code = e->code;
+	struct pass p = { .e = e, .code = code };
+	struct flow *f = &e->flow;
+	int err = -ENOMEM;
+
+	f->live = mem_array(e->host, code->n, sizeof *f->live);
+	f->mark = mem_alloc(e->host, code->n);
+	f->loop_end = mem_array(e->host, code->n, sizeof *f->loop_end);
+	f->sub_of = mem_array(e->host, code->n, sizeof *f->sub_of);
+	p.val = mem_array(e->host, code->n, sizeof *p.val);
+	p.sub_in = mem_array(e->host, code->nr_sub, sizeof *p.sub_in);
+	if (f->live && f->mark && f->loop_end && f->sub_of && p.val && p.sub_in) {
+		for (uint32_t s = 0; s < code->nr_sub; s++) {
+			for (uint32_t i = code->sub[s].start; i < code->sub[s].end; i++)
+				f->sub_of[i] = s;
+			p.sub_in[s] = 0x3e;
+			f->mark[code->sub[s].start] |= FLOW_CALLBACK * code->sub[s].callback;
+		}
+		err = walk_all(e);
+		for (uint32_t s = code->nr_sub; s--;) {	/* callees mostly stand behind their callers */
+			p.start = code->sub[s].start;
+			p.end = code->sub[s].end;
+			fp_pass(&p);
+			live_pass(&p);
+		}
+	}
+	mem_free(e->host, p.val, code->n * sizeof *p.val);
+	mem_free(e->host, p.sub_in, code->nr_sub * sizeof *p.sub_in);
+	return err;
+}
+
+void flow_free(struct env *e)
+{
+	uint32_t n = e->code->n;
+
+	mem_free(e->host, e->flow.live, n * sizeof *e->flow.live);
+	mem_free(e->host, e->flow.mark, n);
+	mem_free(e->host, e->flow.loop_end, n * sizeof *e->flow.loop_end);
+	mem_free(e->host, e->flow.sub_of, n * sizeof *e->flow.sub_of);
+}

@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* jump.c - conditional jumps: which edges are possible and what each teaches.
+ *
+ * A comparison of numbers narrows both and every number linked to them; with a length it tells how
+ * much memory there is, with NULL that a pointer is good, with the packet's end how many bytes may
+ * be read.  The other edge is kept as the state before the jump plus its direction. */
+#include <errno.h>
+#include <string.h>
+#include "verifier/state.h"
+
+enum { MAX_PACKET_OFF = 0xffff };
+enum edge { FALLS = 0, JUMPS = 1 };
+
+/* ---- what a number tells others ---- */
+
+struct learn { const struct reg *from; bool impossible; };
+
+static void narrow_linked(struct env *e, struct reg *r, void *arg)
+{
+	struct learn *l = arg;
+	struct scalar d, s;
+	int64_t delta = (int64_t)r->off - l->from->off;
+
+	if (r == l->from || r->kind != K_SCALAR || !r->id || r->id != l->from->id)
+		return;
+	if (!rule(e, RULE_LINKED_DELTA))
+		delta = 0;
+	d = scalar_const(width64, (uint64_t)delta);
+	s = scalar_alu(width64, ALU_ADD, &l->from->s, &d);
+	if (!scalar_meet(width64, &r->s, &s))
+		l->impossible = true;
+	/* number + range <= length, carried over unless the sum could have wrapped */
+	if (l->from->below && (delta <= 0 ? l->from->s.umin >= (uint64_t)-delta :
+					    r->s.umin >= (uint64_t)delta)) {
+		int64_t range = (int64_t)l->from->range - delta;
+
+		if (range > -(1 << 30) && range < 1 << 30 &&
+		    (r->below != l->from->below || r->range < range)) {
+			r->below = l->from->below;
+			r->range = (int32_t)range;
+		}
+	}
+}
+
+static void region_at_least(struct env *e, unsigned region, uint64_t bytes)
+{
+	if (e->st.min_len[region - 1] < bytes && bytes <= MAX_LEN)
+		e->st.min_len[region - 1] = bytes;
+}
+
+static bool learned(struct env *e, struct reg *r)
+{
+	struct learn l = { r, false };
+
+	if (r->len && r->s.umax <= MAX_LEN && (int64_t)r->s.umin - r->off > 0)
+		region_at_least(e, r->len, (uint64_t)((int64_t)r->s.umin - r->off));
+	if (r->obj && e->region[r->obj - 1].text && !scalar_has(width64, &r->s, 0))
+		region_at_least(e, r->obj, (uint64_t)r->range + 2);
+	if (r->id)
+		for_each_reg(e, narrow_linked, &l);
+	return !l.impossible;
+}
+
+void number_learned(struct env *e, struct reg *r)
+{
+	learned(e, r);
+}
+
+/* i < or <= a length (+ its delta): remember it with i. */
+static void learn_below(struct reg *i, const struct reg *n, bool orequal)
+{
+	int32_t range = (orequal ? 0 : 1) - n->off;
+
+	if (!n->len || n->s.umax > MAX_LEN)
+		return;
+	if (i->below == n->len && i->range >= range)
+		return;
+	i->below = n->len;
+	i->range = range;
+	i->obj = 0;
+}
+
+/* The relation that holds on this edge, as one of EQ NE LT LE (unsigned, a to b; swapped: b to a). */
+static void relation(enum cmp op, bool taken, struct reg *a, struct reg *b)
+{
+	switch (op) {
+	case CMP_LT: taken ? learn_below(a, b, false) : learn_below(b, a, true); break;
+	case CMP_LE: taken ? learn_below(a, b, true) : learn_below(b, a, false); break;
+	case CMP_GT: taken ? learn_below(b, a, false) : learn_below(a, b, true); break;
+	case CMP_GE: taken ? learn_below(b, a, true) : learn_below(a, b, false); break;
+	case CMP_EQ: case CMP_NE:
+		if (taken == (op == CMP_EQ)) {
+			learn_below(a, b, true);
+			learn_below(b, a, true);
+		} else {		/* at most the length, and not equal to it: below */
+			if (b->len && a->below == b->len && a->range == -b->off)
+				a->range++;
+			if (a->len && b->below == a->len && b->range == -a->off)
+				b->range++;
+		}
+		break;
+	default:
+		break;
+	}
+}
+
+/* ---- numbers ---- */
+
+static bool compare(enum cmp op, bool wide, bool taken, struct scalar *a, struct scalar *b)
+{
+	struct scalar la, lb;
+
+	if (wide)
+		return scalar_branch(width64, op, taken, a, b);
+	la = scalar_low(width64, a);
+	lb = scalar_low(width64, b);
+	return scalar_branch(width32, op, taken, &la, &lb) && scalar_set_low(width64, a, &la) &&
+	       scalar_set_low(width64, b, &lb);
+}
+
+/* x op x */
+static bool self(enum cmp op, bool wide, bool taken, struct scalar *a)
+{
+	struct scalar zero = scalar_const(width64, 0);
+
+	switch (op) {
+	case CMP_EQ: case CMP_GE: case CMP_LE: case CMP_SGE: case CMP_SLE: return taken;
+	case CMP_SET: return compare(CMP_NE, wide, taken, a, &zero);
+	default: return !taken;
+	}
+}
+
+static struct reg constant_of(const struct insn *in, bool wide, uint32_t pc)
+{
+	return reg_constant(wide ? (uint64_t)in->imm : (uint32_t)in->imm, pc);
+}
+
+static bool number_edge(struct env *e, const struct insn *in, enum cmp op, bool wide, bool taken)
+{
+	struct reg *a = &top(e)->r[in->dst], *b, k;
+	bool x = isa_op[in->op].shape == SHAPE_JCC_X;
+
+	if (x && in->dst == in->src)
+		return self(op, wide, taken, &a->s) && learned(e, a);
+	k = constant_of(in, wide, e->pc);
+	b = x ? &top(e)->r[in->src] : &k;
+	if (!compare(op, wide, taken, &a->s, &b->s))
+		return false;
+	if (wide || (a->s.umax <= UINT32_MAX && b->s.umax <= UINT32_MAX))
+		relation(op, taken, a, b);
+	return learned(e, a) && (!x || learned(e, b));
+}
+
+/* ---- pointers ---- */
+
+struct packet_bound { enum kind kind; uint32_t id; unsigned region; int32_t range; };
+
+static void raise_range(struct env *e, struct reg *r, void *arg)
+{
+	const struct packet_bound *b = arg;
+
+	(void)e;
+	if (r->kind == b->kind && r->id == b->id && r->region == b->region && r->range < b->range)
+		r->range = b->range;
+}
+
+/* p <= end (or < when open): so many bytes may be touched. */
+static void learn_packet(struct env *e, const struct reg *p, bool open)
+{
+	struct packet_bound b = { p->kind, p->id, 0, p->off + open };
+
+	if (p->off < 0 || p->s.smin < 0 || p->s.umax > MAX_PACKET_OFF ||
+	    p->s.umax + (uint64_t)p->off > MAX_PACKET_OFF)
+		return;
+	for_each_reg(e, raise_range, &b);
+}
+
+static void learn_region(struct env *e, const struct reg *p, const struct reg *end, bool open)
+{
+	int64_t bytes = (int64_t)p->off - end->off + open;
+	struct packet_bound b = { p->kind, p->id, p->region, (int32_t)bytes };
+
+	if (bytes <= 0 || bytes > 1 << 29 || p->s.smin < 0)
+		return;
+	if (scalar_is_const(&p->s)) {
+		if (!p->s.umin)
+			region_at_least(e, p->region, (uint64_t)bytes);
+		return;
+	}
+	for_each_reg(e, raise_range, &b);
+}
+
+static bool is_end(const struct reg *p, const struct reg *end)
+{
+	if (p->kind == K_PACKET && end->kind == K_END)
+		return true;
+	if (p->kind == K_META && end->kind == K_PACKET)
+		return !end->off && scalar_is_const(&end->s) && !end->s.umin;
+	return p->kind == K_MEM && end->kind == K_MEM && p->region && p->region == end->region &&
+	       end->len && !p->len;
+}
+
+static void bound_edge(struct env *e, enum cmp op, bool taken, struct reg *p, const struct reg *end,
+		       bool swapped)
+{
+	bool inside, open;
+
+	/* as p op end */
+	if (swapped)
+		op = op == CMP_GT ? CMP_LT : op == CMP_LT ? CMP_GT : op == CMP_GE ? CMP_LE :
+		     op == CMP_LE ? CMP_GE : op;
+	switch (op) {
+	case CMP_GT: inside = !taken; open = false; break;
+	case CMP_LE: inside = taken; open = false; break;
+	case CMP_GE: inside = !taken; open = true; break;
+	case CMP_LT: inside = taken; open = true; break;
+	default: return;
+	}
+	if (!inside)
+		return;
+	if (p->region)
+		learn_region(e, p, end, open);
+	else
+		learn_packet(e, p, open);
+}
+
+/* The same object, so that offsets can be compared as numbers. */
+static bool same_object(const struct reg *a, const struct reg *b)
+{
+	if (a->kind != b->kind || ((a->flags | b->flags) & R_MAYBE_NULL) || a->region || b->region)
+		return false;
+	switch (a->kind) {
+	case K_STACK: return a->frame == b->frame;
+	case K_VALUE: return a->map == b->map && ((a->flags & b->flags & R_DIRECT) || (a->id && a->id == b->id));
+	case K_MEM: return a->id && a->id == b->id && a->ref == b->ref;
+	default: return false;
+	}
+}
+
+static bool object_edge(enum cmp op, bool taken, struct reg *a, struct reg *b)
+{
+	struct scalar oa = scalar_const(width64, (uint64_t)(int64_t)a->off);
+	struct scalar ob = scalar_const(width64, (uint64_t)(int64_t)b->off);
+	struct scalar ta = scalar_alu(width64, ALU_ADD, &a->s, &oa), tb = scalar_alu(width64, ALU_ADD, &b->s, &ob);
+
+	/* offsets may be negative on the stack, where they order as signed numbers */
+	if (op == CMP_SET)
+		return true;
+	op = op == CMP_GT ? CMP_SGT : op == CMP_GE ? CMP_SGE : op == CMP_LT ? CMP_SLT :
+	     op == CMP_LE ? CMP_SLE : op;
+	if (!scalar_branch(width64, op, taken, &ta, &tb))
+		return false;
+	if (!scalar_is_const(&a->s))
+		a->s = scalar_alu(width64, ALU_SUB, &ta, &oa);
+	if (!scalar_is_const(&b->s))
+		b->s = scalar_alu(width64, ALU_SUB, &tb, &ob);
+	return true;
+}
+
+struct null_edge { uint32_t id; bool null; uint32_t ref; };
+
+static void settle_null(struct env *e, struct reg *r, void *arg)
+{
+	const struct null_edge *n = arg;
+
+	if (!is_ptr(r) || !(r->flags & R_MAYBE_NULL) || r->id != n->id)
+		return;
+	if (n->null)
+		*r = reg_constant(0, e->pc);
+	else
+		r->flags &= (uint8_t)~R_MAYBE_NULL;
+}
+
+static void drop_ref(struct env *e, uint32_t id)
+{
+	for (uint32_t i = 0; i < e->st.nr_refs; i++)
+		if (e->st.ref[i].id == id) {
+			memmove(&e->st.ref[i], &e->st.ref[i + 1], (e->st.nr_refs - i - 1) * sizeof e->st.ref[0]);
+			e->st.nr_refs--;
+			return;
+		}
+}
+
+static bool null_check(struct env *e, struct reg *p, bool null)
+{
+	struct null_edge n = { p->id, null, p->ref };
+
+	if (null && p->ref)
+		drop_ref(e, p->ref);
+	for_each_reg(e, settle_null, &n);
+	return true;
+}
+
+static bool never_zero(const struct reg *p)
+{
+	return !(p->flags & R_MAYBE_NULL) && !p->region && p->kind != K_PROBE && p->kind != K_OBJECT;
+}
+
+static bool pointer_edge(struct env *e, const struct insn *in, enum cmp op, bool wide, bool taken)
+{
+	struct reg *a = &top(e)->r[in->dst], *b, k = constant_of(in, wide, e->pc), copy;
+	bool x = isa_op[in->op].shape == SHAPE_JCC_X, equal = taken == (op == CMP_EQ);
+	struct reg *p;
+
+	b = x ? &top(e)->r[in->src] : &k;
+	if (!wide)
+		return true;
+	if ((op == CMP_EQ || op == CMP_NE) && (reg_const(b) || reg_const(a)) && is_ptr(a) != is_ptr(b)) {
+		p = is_ptr(a) ? a : b;
+		if ((is_ptr(a) ? b : a)->s.umin)
+			return true;
+		if (p->flags & R_MAYBE_NULL)
+			return null_check(e, p, equal);
+		return !never_zero(p) || !equal;
+	}
+	if (!is_ptr(a) || !is_ptr(b))
+		return true;
+	if (is_end(a, b)) {
+		copy = *b;
+		bound_edge(e, op, taken, a, &copy, false);
+	} else if (is_end(b, a)) {
+		copy = *a;
+		bound_edge(e, op, taken, b, &copy, true);
+	} else if (x && in->dst != in->src && same_object(a, b)) {
+		return object_edge(op, taken, a, b);
+	} else if ((op == CMP_EQ || op == CMP_NE) && equal) {
+		/* equal to a good pointer: good itself */
+		if ((a->flags & R_MAYBE_NULL) && never_zero(b) && b->kind != K_SCALAR)
+			return null_check(e, a, false);
+		if ((b->flags & R_MAYBE_NULL) && never_zero(a) && a->kind != K_SCALAR)
+			return null_check(e, b, false);
+	}
+	return true;
+}
+
+/* ---- the jump ---- */
+
+static bool edge(struct env *e, const struct insn *in, bool taken)
+{
+	enum cmp op = (enum cmp)((in->op - OP_JEQ64_K) / 4);
+	bool wide = isa_op[in->op].flags & OPF_WIDTH64;
+	bool x = isa_op[in->op].shape == SHAPE_JCC_X;
+
+	if (!rule(e, RULE_REFINE_EDGE))
+		taken = op == CMP_LT || op == CMP_LE ? !taken : taken;
+	if (is_number(&top(e)->r[in->dst]) && (!x || is_number(&top(e)->r[in->src])))
+		return number_edge(e, in, op, wide, taken);
+	return pointer_edge(e, in, op, wide, taken);
+}
+
+/* Could the numbers decide it?  Without changing anything. */
+static bool possible(struct env *e, const struct insn *in, bool taken)
+{
+	struct reg *a = &top(e)->r[in->dst], ka = *a, kb, *b;
+	enum cmp op = (enum cmp)((in->op - OP_JEQ64_K) / 4);
+	bool wide = isa_op[in->op].flags & OPF_WIDTH64;
+	bool x = isa_op[in->op].shape == SHAPE_JCC_X;
+
+	if (!rule(e, RULE_REFINE_EDGE))
+		return true;
+	kb = x ? top(e)->r[in->src] : constant_of(in, wide, e->pc);
+	b = &kb;
+	if (is_number(a) && is_number(b)) {
+		if (x && in->dst == in->src)
+			return self(op, wide, taken, &ka.s);
+		return compare(op, wide, taken, &ka.s, &b->s);
+	}
+	if (!wide)
+		return true;
+	if ((op == CMP_EQ || op == CMP_NE) && is_ptr(a) != is_ptr(b)) {
+		const struct reg *p = is_ptr(a) ? a : b, *n = is_ptr(a) ? b : a;
+
+		if (reg_const(n) && !n->s.umin && never_zero(p))
+			return taken == (op == CMP_NE);
+	}
+	if (x && in->dst != in->src && is_ptr(a) && is_ptr(b) && same_object(a, b))
+		return object_edge(op, taken, &ka, b);
+	return true;
+}
+
+/* Is `pc` inside the innermost loop around the jump at `at`?  Loops are explored before what follows. */
+static bool in_loop(const struct env *e, uint32_t at, uint32_t pc)
+{
+	for (uint32_t h = at + 1; h-- > 0 && at - h < 4096;)
+		if ((e->flow.mark[h] & FLOW_HEAD) && e->flow.loop_end[h] >= at)
+			return pc >= h && pc <= e->flow.loop_end[h];
+	return true;
+}
+
+static int note(struct env *e, const struct insn *in, bool decided)
+{
+	struct reg *a = &top(e)->r[in->dst];
+	bool x = isa_op[in->op].shape == SHAPE_JCC_X;
+	int err = 0;
+
+	if (decided) {
+		err = precise_reg(e, in->dst);
+		return !err && x ? precise_reg(e, in->src) : err;
+	}
+	/* these tell of pointers and lengths: another state must agree */
+	if (is_number(a) && (a->len || a->obj || (x && is_ptr(&top(e)->r[in->src]))))
+		err = precise_reg(e, in->dst);
+	if (!err && x && is_number(&top(e)->r[in->src]) &&
+	    (top(e)->r[in->src].len || top(e)->r[in->src].obj || is_ptr(a)))
+		err = precise_reg(e, in->src);
+	if (!err && x && in->dst != in->src && is_number(a) && is_number(&top(e)->r[in->src]))
+		err = step_reg(e, ST_PAIR, in->dst, in->src);
+	if (!err && is_number(a) && a->id)
+		err = step_link(e, a->id);
+	if (!err && x && is_number(&top(e)->r[in->src]) && top(e)->r[in->src].id &&
+	    top(e)->r[in->src].id != a->id)
+		err = step_link(e, top(e)->r[in->src].id);
+	return err;
+}
+
+/* Takes one edge of the jump at e->pc: used for the edge at hand and for one that was put aside. */
+int take_edge(struct env *e, bool taken)
+{
+	const struct insn *in = &e->code->insn[e->pc];
+	struct fact *f = &e->res->fact[e->pc];
+
+	f->flags |= taken ? FACT_JUMPS : FACT_FALLS;
+	if (in->op == OP_MAY_GOTO) {
+		e->st.may_goto += !taken;
+	} else if (!edge(e, in, taken)) {
+		return PATH_ENDS;		/* the linked numbers rule it out */
+	}
+	e->next = taken ? (uint32_t)in->off : e->pc + 1;
+	return GO_ON;
+}
+
+int do_jump(struct env *e, const struct insn *in)
+{
+	bool x = isa_op[in->op].shape == SHAPE_JCC_X, jumps, falls, first;
+	int err;
+
+	if (in->op != OP_MAY_GOTO) {
+		for (int i = 0; i < 1 + x; i++) {
+			unsigned r = i ? in->src : in->dst;
+
+			if (top(e)->r[r].kind == K_NONE && rule(e, RULE_UNINIT))
+				return unsafe_(e, (int)r, "give it a value on every path before this line",
+					       "r%u is read but was never written", r);
+		}
+		jumps = possible(e, in, true);
+		falls = possible(e, in, false);
+		err = note(e, in, !jumps || !falls);
+		if (err)
+			return err;
+		if (!jumps && !falls)
+			return PATH_ENDS;
+		if (!jumps || !falls)
+			return take_edge(e, jumps);
+	}
+	first = !in_loop(e, e->pc, e->pc + 1) && in_loop(e, e->pc, (uint32_t)in->off);
+	if (in->op == OP_MAY_GOTO)
+		first = false;
+	err = push_other(e, !first);
+	if (err)
+		return err;
+	e->jumps++;
+	return take_edge(e, first);
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* state.h - what the verifier knows at one point of one path, and the machinery that its files
+ * share.  Internal to verifier/.
+ *
+ * A path is explored instruction by instruction in one working state.  At branches the other side is
+ * saved and put on a stack.  At some instructions the state is kept as a node: once everything that
+ * follows a node was explored, another path that arrives with a state that the node covers need not
+ * go on.  Numbers that no decision below the node needed are not compared (precise.c finds which by
+ * walking the path backwards); registers and stack that cannot be read any more are not even kept
+ * (flow.c). */
+#ifndef UEBPF_VERIFIER_STATE_H
+#define UEBPF_VERIFIER_STATE_H
+
+#include "verifier/scalar.h"
+#include "verifier/verifier.h"
+
+enum kind {
+	K_NONE,			/* never written */
+	K_SCALAR,
+	K_CTX,
+	K_STACK,		/* r10 of frame `frame` + off */
+	K_MAP,			/* a map itself */
+	K_VALUE,		/* value of a map */
+	K_PACKET, K_META, K_END,
+	K_MEM,			/* memory of `size` bytes; with region: at least the region's known length */
+	K_CSTR,			/* host's string: helpers may read it */
+	K_PROBE,		/* address that only probe_read may follow */
+	K_FUNC,			/* a subprogram */
+	K_OBJECT,		/* socket, task, inner object of the host */
+	K_DYNPTR,		/* dynptr handed to a callback */
+	K_COUNT
+};
+enum reg_flags {
+	R_MAYBE_NULL = 1,
+	R_RDONLY = 2,
+	R_DIRECT = 4,		/* K_VALUE: from a map-value load, the first element */
+	R_ALLOC = 8,		/* K_MEM: acquired memory; may be released only with off 0 */
+};
+
+/* 104 bytes; a plain value. */
+struct reg {
+	struct scalar s;	/* number, or variable part of a pointer's offset */
+	uint8_t kind, flags;
+	uint8_t frame;		/* K_STACK */
+	uint8_t len;		/* K_SCALAR: region index + 1 whose length it is (+ delta) */
+	uint8_t region;		/* K_MEM: region index + 1 of memory with a run-time length */
+	uint8_t below;		/* K_SCALAR: region index + 1; number + range <= its length */
+	uint16_t obj;		/* K_OBJECT: what it is */
+	int32_t off;		/* pointer: fixed offset; number: delta from the linked ones' base */
+	int32_t range;		/* packet, region memory: bytes proven from base + variable part */
+	uint32_t id;		/* same id: linked numbers; same nullness; same variable packet offset */
+	uint32_t ref;		/* acquired thing it belongs to */
+	uint32_t since;		/* instruction that made it (messages only) */
+	union {
+		const struct uebpf_map *map;	/* K_MAP, K_VALUE */
+		uint64_t size;			/* K_MEM */
+		uint32_t func;			/* K_FUNC: start */
+	};
+};
+
+/* Bytes of a slot: what was last written there. */
+enum byte { B_NONE, B_MISC, B_ZERO, B_SPILL, B_DYNPTR };
+struct slot {
+	struct reg r;		/* meaningful when every byte is B_SPILL */
+	uint8_t byte[8];	/* byte[0]: lowest address */
+	uint8_t dynptr;		/* B_DYNPTR: enum dynptr + 1, in the first slot */
+	uint32_t dynptr_ref;
+};
+enum { NR_REGS = 11, MAX_FRAMES = 16, MAX_REGIONS = 16, MAX_REFS = 16, MAX_SLOTS = 512 };
+/* No memory of a process is longer: lengths and the offsets that they bound never wrap. */
+#define MAX_LEN (UINT64_C(1) << 56)
+enum { INDUCTION = 1u << 31 };	/* bit of ids that loop summaries hand out */
+
+struct frame {
+	struct reg r[NR_REGS];
+	struct slot *slot;	/* slot[k]: r10 - 8*(k+1) .. ; env->nr_slots of them */
+	uint32_t depth;		/* slots in use */
+	uint32_t sub;
+	uint32_t ret;		/* caller's call instruction */
+	uint8_t callback;	/* enum callback + 1 when entered from a helper */
+	uint8_t refs_at_entry;	/* callback: references held by the caller */
+};
+struct ref { uint32_t id, pc; };
+struct state {
+	struct frame f[MAX_FRAMES];
+	uint32_t nr_frames;	/* >= 1; the current one is f[nr_frames - 1] */
+	uint64_t min_len[MAX_REGIONS];
+	struct ref ref[MAX_REFS];
+	uint32_t nr_refs;
+	uint32_t lock;		/* id of the value whose lock is held, 0 none */
+	const struct uebpf_map *lock_map;
+	uint32_t may_goto;	/* may_goto instructions on this path */
+};
+
+/* A kept state: only what can still be read. */
+struct cell {
+	struct reg r;
+	uint8_t byte[8];	/* slots */
+	uint8_t frame, is_slot, precise, dynptr;
+	uint16_t index;
+	uint32_t dynptr_ref;
+};
+struct saved {
+	uint32_t nr_frames, nr_cells, nr_refs, lock, may_goto;
+	const struct uebpf_map *lock_map;
+	struct { uint32_t sub, ret; uint8_t callback, refs_at_entry; } f[MAX_FRAMES];
+	uint64_t min_len[MAX_REGIONS];
+	struct ref ref[MAX_REFS];
+	size_t bytes;
+	struct cell cell[];
+};
+struct node {
+	struct node *next;	/* at the same instruction */
+	struct saved *s;
+	uint32_t pc;
+	uint32_t iter;		/* how many times the loop head was met on this path */
+	uint32_t hits, misses;
+	uint32_t hash;
+	uint32_t serial;	/* order of creation */
+	bool done;		/* everything below was explored */
+	bool summary;		/* stands for every iteration of its loop */
+	uint8_t up[(NR_REGS + MAX_SLOTS) / 8 + 1], down[(NR_REGS + MAX_SLOTS) / 8 + 1];
+	uint32_t id_base;	/* induction ids of a summary: id_base + cell index */
+	bool needs_end;		/* a summary that must prove that the loop ends */
+	bool looped;		/* some path came back */
+	struct saved *came;	/* summary: the state that it did not cover */
+};
+
+/* ---- the path walked, for precision ---- */
+
+enum step_kind { ST_NODE, ST_DEF, ST_MOV, ST_BIN, ST_PAIR, ST_FILL, ST_SPILL, ST_CLEAR, ST_CALL, ST_RET,
+		 ST_HELPER, ST_LINK, ST_PC };
+struct step {
+	uint8_t kind, frame, dst, src;	/* frame: of the registers */
+	uint16_t slot, n;		/* n: ST_LINK: members that follow */
+	uint8_t slot_frame;
+	uint32_t pc;
+	struct node *node;
+};
+
+/* ---- flow.c: what does not depend on paths ---- */
+
+struct live { uint16_t regs; uint64_t bytes4[2]; bool all; };	/* bytes4: 4-byte units down from r10 */
+struct flow {
+	struct live *live;	/* before each instruction */
+	uint8_t *mark;		/* enum flow_mark */
+	uint32_t *loop_end;	/* loop head -> last instruction that jumps back to it */
+	uint32_t *sub_of;
+};
+enum flow_mark { FLOW_PRUNE = 1, FLOW_HEAD = 2, FLOW_CALLBACK = 4, FLOW_REACHED = 8 };
+
+struct pending {
+	struct saved *s;
+	uint32_t pc, steps, path;
+	uint32_t jumps, since_node;
+};
+
+struct env {
+	const struct code *code;
+	struct verify_opts opts;
+	struct verify_result *res;
+	struct uebpf_error *err;
+	struct vm_host *host;
+	struct flow flow;
+	struct state st;
+	uint32_t pc, next;
+	uint32_t nr_slots;
+	uint32_t deepest;		/* most frames so far */
+	struct node **at;		/* nodes by instruction */
+	uint8_t *fails;			/* failed summaries by instruction */
+	struct step *step;
+	uint32_t nr_steps, cap_steps;
+	struct { struct node *node; uint32_t step; } *path;
+	uint32_t nr_path, cap_path;
+	struct pending *pend;
+	uint32_t nr_pend, cap_pend;
+	uint32_t next_id, next_induction, serial;
+	uint64_t bad_induction[16];	/* ids (low bits) that turned out not to be monotone */
+	uint32_t jumps, since_node;	/* since the last node */
+	uint64_t spec_left;		/* instructions left for the summary under trial */
+	uint32_t spec_depth;
+	struct node *spec_failed;	/* the summary whose trial ended */
+	struct cell *scratch;		/* for saving */
+	uint64_t mem_now;
+	uint32_t *sub_depth;		/* stack bytes used, by subprogram */
+	struct { const struct ctx_field *field; bool text; } region[MAX_REGIONS];	/* text: a C string */
+	uint32_t nr_regions;
+	uint32_t cur_sub;		/* subprogram verified on its own (0: the program) */
+	uint8_t *sub_alone;		/* subprogram is verified on its own */
+	struct proto *protos;
+	bool quiet;			/* inside a trial: errors are not written out */
+	bool kernel;
+	uint64_t deadline;
+	uint32_t id_old[64], id_new[64], nr_ids;	/* id maps of one comparison */
+};
+
+static inline struct frame *top(struct env *e) { return &e->st.f[e->st.nr_frames - 1]; }
+static inline bool rule(const struct env *e, enum verify_rule r) { return !(e->opts.rules_off >> r & 1); }
+static inline bool is_ptr(const struct reg *r) { return r->kind > K_SCALAR; }
+static inline bool is_number(const struct reg *r) { return r->kind == K_SCALAR; }
+static inline bool reg_const(const struct reg *r) { return r->kind == K_SCALAR && scalar_is_const(&r->s); }
+/* A slot holds a value in its first bytes (all 8, or fewer of a number: little-endian hosts only). */
+static inline bool spilled(const struct slot *s) { return s->byte[0] == B_SPILL; }
+static inline unsigned spill_size(const uint8_t byte[8])
+{
+	unsigned n = 0;
+
+	while (n < 8 && byte[n] == B_SPILL)
+		n++;
+	return n;
+}
+
+/* Outcome of one step: negative errno, or */
+enum outcome { GO_ON, PATH_ENDS };
+enum { TRIAL_FAILED = -4096 };	/* a summary did not hold; never leaves the verifier */
+
+/* flow.c */
+int flow_build(struct env *e);
+void flow_free(struct env *e);
+/* state.c */
+struct reg reg_number(struct scalar s, uint32_t pc);
+struct reg reg_unknown(uint32_t pc);
+struct reg reg_constant(uint64_t v, uint32_t pc);
+struct reg reg_pointer(enum kind kind, uint32_t pc);
+void state_init(struct env *e, uint32_t sub);
+struct saved *state_save(struct env *e, uint32_t pc);
+void state_load(struct env *e, const struct saved *s);
+void saved_free(struct env *e, struct saved *s);
+bool state_covered(struct env *e, const struct saved *old, bool exact);
+bool state_same_place(const struct env *e, const struct saved *s);
+uint32_t saved_hash(const struct saved *s);
+bool saved_equal(struct env *e, const struct saved *a, const struct saved *b);
+struct reg *state_cell(struct env *e, const struct cell *c);	/* the same place now */
+bool reg_within(struct env *e, const struct reg *old, const struct reg *now, bool exact);
+uint32_t new_id(struct env *e);
+void for_each_reg(struct env *e, void (*fn)(struct env *, struct reg *, void *), void *arg);
+void slot_scrub(struct slot *s, unsigned byte, enum byte what);
+/* precise.c */
+int step_add(struct env *e, struct step s);
+int step_reg(struct env *e, enum step_kind kind, unsigned dst, unsigned src);
+int step_slot(struct env *e, enum step_kind kind, unsigned reg, unsigned frame, unsigned slot);
+int precise_reg(struct env *e, unsigned reg);
+int precise_slot(struct env *e, unsigned frame, unsigned slot);
+int precise_from(struct env *e, const struct saved *old);	/* what a covering node needed */
+int precise_all(struct env *e, const struct saved *s);
+int step_link(struct env *e, uint32_t id);
+/* alu.c */
+int do_alu(struct env *e, const struct insn *in);
+/* jump.c */
+int do_jump(struct env *e, const struct insn *in);
+int take_edge(struct env *e, bool taken);
+void number_learned(struct env *e, struct reg *r);	/* tell regions and linked numbers */
+/* memory.c */
+enum access_how { READ = 1, WRITE = 2 };
+int do_load(struct env *e, const struct insn *in);
+int do_store(struct env *e, const struct insn *in);
+int do_atomic(struct env *e, const struct insn *in);
+int check_range(struct env *e, unsigned reg, const struct reg *p, int64_t off, uint64_t size, uint64_t max,
+		uint32_t how, const char *what);
+int stack_helper(struct env *e, unsigned reg, const struct reg *p, uint64_t size, uint32_t how);
+void stack_forget_packets(struct env *e);
+struct slot *stack_slot(struct env *e, unsigned frame, int64_t off, unsigned *k);
+/* call.c */
+int do_call(struct env *e, const struct insn *in);
+int do_local(struct env *e, const struct insn *in);
+int do_exit(struct env *e);
+int do_packet_load(struct env *e, const struct insn *in);
+int helper_finish(struct env *e);
+/* explore.c, loop.c */
+int explore(struct env *e, uint32_t base);
+int push_other(struct env *e, bool taken);
+int push_finish(struct env *e);
+struct node *node_add(struct env *e, uint32_t pc, struct saved *s);
+int summary_try(struct env *e, struct node *before);
+int summary_arrive(struct env *e, struct node *head);
+void forget_after(struct env *e, uint32_t serial);
+/* say.c */
+int refuse(struct env *e, enum uebpf_code code, const char *text, ...)
+	__attribute__((format(printf, 3, 4)));
+int unsafe_(struct env *e, int reg, const char *advice, const char *text, ...)
+	__attribute__((format(printf, 4, 5)));
+void describe(struct env *e, const struct reg *r, char *buf, size_t cap);
+void say(struct env *e, const char *text, ...) __attribute__((format(printf, 2, 3)));
+void say_state(struct env *e);
+void say_insn(struct env *e, uint32_t pc);
+/* facts.c */
+void fact_memory(struct env *e, const struct reg *p, int64_t off);
+void fact_result(struct env *e, const struct reg *r);
+void fact_key(struct env *e, const struct uebpf_map *map, bool constant, uint32_t key);
+void fact_zero(struct env *e, uint32_t sub, unsigned k, uint8_t bytes);
+
+#endif
