@@ -798,8 +798,6 @@ int do_exit(struct env *e)
 		return unsafe_(e, 0, NULL, "returns a pointer to its own stack frame");
 	if (f->callback)
 		return leave_callback(e, f);
-	if (e->st.lock_map && e->kernel && 0)
-		return 0;
 	pop_frame(e);
 	frame = e->st.nr_frames;
 	for_each_reg(e, forget_frame, &frame);

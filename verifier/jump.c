@@ -420,6 +420,12 @@ int take_edge(struct env *e, bool taken)
 	struct fact *f = &e->res->fact[e->pc];
 
 	f->flags |= taken ? FACT_JUMPS : FACT_FALLS;
+	if (e->opts.log_level >= 1) {
+		int err = step_add(e, (struct step){ .kind = ST_PC, .src = 3, .dst = taken, .pc = e->pc });
+
+		if (err)
+			return err;
+	}
 	if (in->op == OP_MAY_GOTO) {
 		e->st.may_goto += !taken;
 	} else if (!edge(e, in, taken)) {

@@ -298,9 +298,12 @@ bool reg_within(struct env *e, const struct reg *old, const struct reg *now, boo
 		return true;
 	if (old->kind != now->kind)
 		return false;
-	if ((old->id & INDUCTION) && !dead_induction(e, old->id) &&
-	    (old->id != now->id || old->off != now->off))
+	if ((old->id & INDUCTION) && !e->arriving && !dead_induction(e, old->id) &&
+	    (old->id != now->id || old->off != now->off)) {
+		if (old->id == now->id)		/* moves by different steps: of no use */
+			e->bad_induction[(old->id & 1023) >> 6] |= UINT64_C(1) << (old->id & 63);
 		return false;
+	}
 	if (old->kind == K_SCALAR)
 		return !exact || number_within(e, old, now);
 	if (old->flags != now->flags) {

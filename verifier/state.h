@@ -7,7 +7,7 @@
  * follows a node was explored, another path that arrives with a state that the node covers need not
  * go on.  Numbers that no decision below the node needed are not compared (precise.c finds which by
  * walking the path backwards); registers and stack that cannot be read any more are not even kept
- * (flow.c). */
+ * (scan.c). */
 #ifndef UEBPF_VERIFIER_STATE_H
 #define UEBPF_VERIFIER_STATE_H
 
@@ -119,10 +119,10 @@ struct node {
 	uint32_t serial;	/* order of creation */
 	bool done;		/* everything below was explored */
 	bool summary;		/* stands for every iteration of its loop */
-	uint8_t up[(NR_REGS + MAX_SLOTS) / 8 + 1], down[(NR_REGS + MAX_SLOTS) / 8 + 1];
-	uint32_t id_base;	/* induction ids of a summary: id_base + cell index */
-	bool needs_end;		/* a summary that must prove that the loop ends */
-	bool looped;		/* some path came back */
+	/* A summary proves that its loop ends by a number that every way round moves up (or down). */
+	uint64_t up, down;	/* candidates left, by cell */
+	uint32_t id_base;	/* induction id of cell i: id_base + i */
+	bool needs_end;
 	struct saved *came;	/* summary: the state that it did not cover */
 };
 
@@ -138,7 +138,7 @@ struct step {
 	struct node *node;
 };
 
-/* ---- flow.c: what does not depend on paths ---- */
+/* ---- scan.c: what does not depend on paths ---- */
 
 struct live { uint16_t regs; uint64_t bytes4[2]; bool all; };	/* bytes4: 4-byte units down from r10 */
 struct flow {
@@ -149,10 +149,12 @@ struct flow {
 };
 enum flow_mark { FLOW_PRUNE = 1, FLOW_HEAD = 2, FLOW_CALLBACK = 4, FLOW_REACHED = 8 };
 
+enum pending_kind { PEND_FALLS, PEND_JUMPS, PEND_FINISH };
 struct pending {
 	struct saved *s;
 	uint32_t pc, steps, path;
 	uint32_t jumps, since_node;
+	uint8_t kind;
 };
 
 struct env {
@@ -174,12 +176,13 @@ struct env {
 	uint32_t nr_path, cap_path;
 	struct pending *pend;
 	uint32_t nr_pend, cap_pend;
-	uint32_t next_id, next_induction, serial;
+	uint32_t next_id, next_induction, serial, nr_nodes;
 	uint64_t bad_induction[16];	/* ids (low bits) that turned out not to be monotone */
 	uint32_t jumps, since_node;	/* since the last node */
-	uint64_t spec_left;		/* instructions left for the summary under trial */
+	uint64_t spec_left;		/* instructions left for trials of summaries */
+	uint64_t spec_stop;		/* res->insns at which the current trial gives up */
 	uint32_t spec_depth;
-	struct node *spec_failed;	/* the summary whose trial ended */
+	bool arriving;			/* comparing with a summary: induction ids may have moved on */
 	struct cell *scratch;		/* for saving */
 	uint64_t mem_now;
 	uint32_t *sub_depth;		/* stack bytes used, by subprogram */
@@ -188,7 +191,7 @@ struct env {
 	uint32_t cur_sub;		/* subprogram verified on its own (0: the program) */
 	uint8_t *sub_alone;		/* subprogram is verified on its own */
 	struct proto *protos;
-	bool quiet;			/* inside a trial: errors are not written out */
+	uint32_t quiet;			/* > 0 inside a trial: errors are not written out */
 	bool kernel;
 	uint64_t deadline;
 	uint32_t id_old[64], id_new[64], nr_ids;	/* id maps of one comparison */
@@ -214,9 +217,9 @@ static inline unsigned spill_size(const uint8_t byte[8])
 enum outcome { GO_ON, PATH_ENDS };
 enum { TRIAL_FAILED = -4096 };	/* a summary did not hold; never leaves the verifier */
 
-/* flow.c */
-int flow_build(struct env *e);
-void flow_free(struct env *e);
+/* scan.c */
+int scan_program(struct env *e);
+void scan_free(struct env *e);
 /* state.c */
 struct reg reg_number(struct scalar s, uint32_t pc);
 struct reg reg_unknown(uint32_t pc);
@@ -267,11 +270,15 @@ int do_exit(struct env *e);
 int do_packet_load(struct env *e, const struct insn *in);
 int helper_finish(struct env *e);
 /* explore.c, loop.c */
-int explore(struct env *e, uint32_t base);
 int push_other(struct env *e, bool taken);
 int push_finish(struct env *e);
 struct node *node_add(struct env *e, uint32_t pc, struct saved *s);
-int summary_try(struct env *e, struct node *before);
+int summary_try(struct env *e, const struct saved *before);
+int node_enter(struct env *e, struct node *n);
+void node_drop(struct env *e, struct node *n);
+void pend_drop(struct env *e, uint32_t to);
+void path_done(struct env *e, uint32_t from);
+int run_from(struct env *e, uint32_t base);
 int summary_arrive(struct env *e, struct node *head);
 void forget_after(struct env *e, uint32_t serial);
 /* say.c */

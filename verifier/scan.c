@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* flow.c - what can be said of a program without walking its paths: reachability, loop heads, where
+/* scan.c - what can be said of a program without walking its paths: reachability, loop heads, where
  * keeping a state is worth while, and which registers and stack bytes can still be read.
  *
  * Stack liveness needs to know where frame pointers go.  A forward pass follows r10 + constant
@@ -452,7 +452,7 @@ static void live_pass(struct pass *p)
 	p->sub_in[p->e->flow.sub_of[p->start]] = at[p->start].regs & 0x3e;
 }
 
-int flow_build(struct env *e)
+int scan_program(struct env *e)
 {
 	const struct code *code = e->code;
 	struct pass p = { .e = e, .code = code };
@@ -485,7 +485,7 @@ int flow_build(struct env *e)
 	return err;
 }
 
-void flow_free(struct env *e)
+void scan_free(struct env *e)
 {
 	uint32_t n = e->code->n;
 

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* facts.c - what every path that reached an instruction agreed on. */
+#include "verifier/state.h"
+
+static enum fact_base base_of(const struct reg *p)
+{
+	switch (p->kind) {
+	case K_CTX: return FACT_CTX;
+	case K_STACK: return FACT_STACK;
+	case K_VALUE: return FACT_VALUE;
+	case K_PACKET: case K_META: return FACT_PACKET;
+	case K_MEM: return FACT_MEM;
+	case K_OBJECT: return FACT_OBJECT;
+	default: return FACT_NONE;
+	}
+}
+
+static uint16_t map_index(struct env *e, const struct uebpf_map *map)
+{
+	for (uint32_t i = 0; i < e->code->nr_map && i < FACT_ANY_MAP; i++)
+		if (e->code->map[i] == map)
+			return (uint16_t)i;
+	return FACT_ANY_MAP;
+}
+
+static void merge_map(struct fact *f, uint16_t map)
+{
+	f->map = f->map == FACT_NO_MAP ? map : f->map == map ? map : FACT_ANY_MAP;
+}
+
+/* The memory operand at this instruction: a base, and an offset when it is fixed. */
+void fact_memory(struct env *e, const struct reg *p, int64_t off)
+{
+	struct fact *f = &e->res->fact[e->pc];
+	enum fact_base base = base_of(p);
+	bool fixed = scalar_is_const(&p->s);
+	int32_t at = (int32_t)(p->off + off + (fixed ? (int64_t)p->s.val : 0));
+
+	if (f->base == FACT_NONE) {
+		f->base = (uint8_t)base;
+		f->off = at;
+		f->flags |= fixed ? FACT_FIXED : 0;
+	} else {
+		if (f->base != base)
+			f->base = FACT_MIXED;
+		if (!fixed || f->off != at)
+			f->flags &= (uint8_t)~FACT_FIXED;
+	}
+	if (p->kind == K_VALUE)
+		merge_map(f, map_index(e, p->map));
+}
+
+/* A range that no path has filled in yet is the empty one, lo > hi. */
+void fact_result(struct env *e, const struct reg *r)
+{
+	struct fact *f = &e->res->fact[e->pc];
+	uint64_t lo = r->kind == K_SCALAR ? r->s.umin : 0, hi = r->kind == K_SCALAR ? r->s.umax : UINT64_MAX;
+
+	f->flags |= FACT_RANGE;
+	if (f->lo > f->hi) {
+		f->lo = lo;
+		f->hi = hi;
+		return;
+	}
+	f->lo = lo < f->lo ? lo : f->lo;
+	f->hi = hi > f->hi ? hi : f->hi;
+}
+
+void fact_key(struct env *e, const struct uebpf_map *map, bool constant, uint32_t key)
+{
+	struct fact *f = &e->res->fact[e->pc];
+	bool first = f->map == FACT_NO_MAP;
+
+	if (!map)
+		return;
+	merge_map(f, map_index(e, map));
+	if (first && constant) {
+		f->flags |= FACT_KEY;
+		f->key = key;
+	} else if (!constant || f->key != key) {
+		f->flags &= (uint8_t)~FACT_KEY;
+	}
+}
+
+void fact_zero(struct env *e, uint32_t sub, unsigned k, uint8_t bytes)
+{
+	if (k >= e->res->words)
+		return;
+	e->res->zero[sub * e->res->words + k] |= bytes;
+	e->res->zeroes = true;
+}

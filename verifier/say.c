@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* say.c - the verifier's words: what is wrong, where, which register holds what since when, and what
+ * to do about it.  During a trial (loop.c) refusals are silent: they only end the trial. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "verifier/state.h"
+
+static const char *const kind_text[K_COUNT] = {
+	[K_NONE] = "never written", [K_SCALAR] = "a number", [K_CTX] = "the context",
+	[K_STACK] = "a pointer to the stack", [K_MAP] = "a map", [K_VALUE] = "a value", [K_PACKET] = "a packet pointer",
+	[K_META] = "a packet metadata pointer", [K_END] = "the packet's end", [K_MEM] = "a pointer to memory",
+	[K_CSTR] = "a string of the host", [K_PROBE] = "an address for probe_read only",
+	[K_FUNC] = "a function", [K_OBJECT] = "an object of the host", [K_DYNPTR] = "a dynptr",
+};
+
+static int append(char *buf, size_t cap, int at, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	if (at < 0 || (size_t)at >= cap)
+		return at;
+	va_start(ap, fmt);
+	n = vsnprintf(buf + at, cap - (size_t)at, fmt, ap);
+	va_end(ap);
+	return at + n;
+}
+
+void describe(struct env *e, const struct reg *r, char *buf, size_t cap)
+{
+	int n = 0;
+
+	(void)e;
+	if (r->kind == K_SCALAR) {
+		n = append(buf, cap, 0, scalar_is_const(&r->s) ? "the number " : scalar_is_any(width64, &r->s) ? "" :
+			   "a number in ");
+		if (n >= 0 && (size_t)n < cap)
+			scalar_text(buf + n, (unsigned)(cap - (size_t)n), &r->s);
+		return;
+	}
+	if (r->kind == K_VALUE)
+		n = append(buf, cap, 0, "a value of map `%s`", r->map->name);
+	else if (r->kind == K_MAP)
+		n = append(buf, cap, 0, "map `%s`", r->map->name);
+	else if (r->kind == K_MEM && !r->region)
+		n = append(buf, cap, 0, "memory of %" PRIu64 " bytes", r->size);
+	else
+		n = append(buf, cap, 0, "%s", kind_text[r->kind]);
+	if (r->flags & R_MAYBE_NULL)
+		n = append(buf, cap, n, " or NULL");
+	if (is_ptr(r) && r->off)
+		n = append(buf, cap, n, " %+d", r->off);
+	if (is_ptr(r) && !(scalar_is_const(&r->s) && !r->s.val)) {
+		n = append(buf, cap, n, " + ");
+		if (n >= 0 && (size_t)n < cap)
+			n += scalar_text(buf + n, (unsigned)(cap - (size_t)n), &r->s);
+	}
+	if (r->kind == K_PACKET && r->range)
+		append(buf, cap, n, ", %d bytes checked", r->range);
+}
+
+void say(struct env *e, const char *text, ...)
+{
+	char line[1024];
+	va_list ap;
+
+	if (!e->opts.log)
+		return;
+	va_start(ap, text);
+	vsnprintf(line, sizeof line, text, ap);
+	va_end(ap);
+	e->opts.log(e->opts.log_arg, line);
+}
+
+static bool place_of(struct env *e, uint32_t pc, struct verify_place *out)
+{
+	memset(out, 0, sizeof *out);
+	out->file = out->source = "";
+	if (!e->opts.place || pc >= e->code->n || !e->opts.place(e->opts.place_arg, e->code->slot[pc], out))
+		return false;
+	return out->line != 0;
+}
+
+void say_insn(struct env *e, uint32_t pc)
+{
+	char text[160];
+
+	if (!e->opts.log || pc >= e->code->n)
+		return;
+	insn_text(text, sizeof text, e->code, pc);
+	say(e, "%5u: %s\n", e->code->slot[pc], text);
+}
+
+void say_state(struct env *e)
+{
+	struct frame *f = top(e);
+	struct verify_place p;
+	char text[160];
+
+	if (!e->opts.log)
+		return;
+	if (place_of(e, e->pc, &p) && *p.source)
+		say(e, "; %s\n", p.source);
+	for (int i = 0; i < NR_REGS - 1; i++) {
+		if (!f->r[i].kind)
+			continue;
+		describe(e, &f->r[i], text, sizeof text);
+		say(e, "       r%d: %s\n", i, text);
+	}
+	for (uint32_t k = 0; k < f->depth; k++)
+		if (spilled(&f->slot[k])) {
+			describe(e, &f->slot[k].r, text, sizeof text);
+			say(e, "       stack -%u: %s\n", 8 * (k + 1), text);
+		}
+	say_insn(e, e->pc);
+}
+
+/* The decisions that lead here. */
+static void say_path(struct env *e)
+{
+	struct verify_place p;
+
+	say(e, "path:\n");
+	for (uint32_t i = 0; i < e->nr_steps; i++) {
+		const struct step *s = &e->step[i];
+
+		if (s->kind != ST_PC || s->src != 3)
+			continue;
+		say_insn(e, s->pc);
+		if (place_of(e, s->pc, &p))
+			say(e, "         %s:%u: %s: %s\n", p.file, p.line, p.source, s->dst ? "jumps" : "goes on");
+		else
+			say(e, "         %s\n", s->dst ? "jumps" : "goes on");
+	}
+}
+
+static int errno_of(enum uebpf_code code)
+{
+	switch (code) {
+	case UEBPF_E_FORM: return -EINVAL;
+	case UEBPF_E_COMPLEX: return -E2BIG;
+	case UEBPF_E_UNSUPPORTED: case UEBPF_E_HELPER: return -EOPNOTSUPP;
+	case UEBPF_E_MEMORY: return -ENOMEM;
+	default: return -EACCES;
+	}
+}
+
+static const char *kind_of(enum uebpf_code code)
+{
+	switch (code) {
+	case UEBPF_E_FORM: return "form";
+	case UEBPF_E_COMPLEX: return "too complex";
+	case UEBPF_E_UNSUPPORTED: case UEBPF_E_HELPER: return "not supported here";
+	default: return "unsafe";
+	}
+}
+
+static int report(struct env *e, enum uebpf_code code, int reg, const char *advice, const char *what)
+{
+	struct verify_place p, q;
+	uint32_t slot = e->pc < e->code->n ? e->code->slot[e->pc] : UINT32_MAX;
+	char insn[160] = "", held[160] = "", since[120] = "";
+	const struct reg *r = reg >= 0 ? &top(e)->r[reg] : NULL;
+	int err = errno_of(code);
+
+	if (e->quiet)
+		return err;
+	place_of(e, e->pc, &p);
+	if (e->pc < e->code->n)
+		insn_text(insn, sizeof insn, e->code, e->pc);
+	if (r && r->kind) {
+		describe(e, r, held, sizeof held);
+		if (r->since < e->code->n && r->since != e->pc) {
+			if (place_of(e, r->since, &q))
+				snprintf(since, sizeof since, ", since %s:%u (insn %u)", q.file, q.line,
+					 e->code->slot[r->since]);
+			else
+				snprintf(since, sizeof since, ", since insn %u", e->code->slot[r->since]);
+		}
+	}
+	error_set(e->err, UEBPF_STAGE_VERIFY, code, err, slot, "%s: insn %u `%s`: %s%s%s%s%s%s%s", kind_of(code), slot,
+		  insn, what, *held ? "; r" : "", *held ? (char[]){ (char)(reg < 10 ? '0' + reg : '1'),
+		  reg < 10 ? 0 : '0', 0 } : "", *held ? " is " : "", held, since, "");
+	if (e->err) {
+		size_t n = strlen(e->err->text);
+
+		if (advice)
+			snprintf(e->err->text + n, sizeof e->err->text - n, "; %s", advice);
+		e->err->line = p.line;
+		snprintf(e->err->file, sizeof e->err->file, "%s", p.file);
+	}
+	if (p.line)
+		say(e, "%s:%u: %s: %s\n", p.file, p.line, kind_of(code), what);
+	else
+		say(e, "%s: %s\n", kind_of(code), what);
+	if (*p.source)
+		say(e, "       %s\n", p.source);
+	if (e->pc < e->code->n)
+		say(e, "%5u: %s\n", slot, insn);
+	if (*held)
+		say(e, "       r%d is %s%s\n", reg, held, since);
+	if (advice)
+		say(e, "       to mend it: %s\n", advice);
+	if (e->opts.log_level >= 1)
+		say_path(e);
+	return err;
+}
+
+int refuse(struct env *e, enum uebpf_code code, const char *text, ...)
+{
+	char what[400];
+	va_list ap;
+
+	if (e->quiet)
+		return errno_of(code);
+	va_start(ap, text);
+	vsnprintf(what, sizeof what, text, ap);
+	va_end(ap);
+	return report(e, code, -1, NULL, what);
+}
+
+int unsafe_(struct env *e, int reg, const char *advice, const char *text, ...)
+{
+	char what[400];
+	va_list ap;
+
+	if (e->quiet)
+		return -EACCES;
+	va_start(ap, text);
+	vsnprintf(what, sizeof what, text, ap);
+	va_end(ap);
+	return report(e, UEBPF_E_UNSAFE, reg, advice, what);
+}
