@@ -59,4 +59,7 @@ static inline bool bits_store(uint8_t *p, size_t len, uint32_t off, uint32_t bit
 	return true;
 }
 
+/* An address of 4 (IPv4), 6 (MAC) or 16 (IPv6) bytes in network order; characters taken, 0: it is none. */
+size_t address_parse(const char *text, uint8_t *to, size_t size);
+
 #endif

@@ -339,6 +339,22 @@ static int parse_array(struct in *in, uint32_t id, uint8_t *p, size_t len, int d
 	return 0;
 }
 
+/* 10.0.0.1 and the like where a number, bytes or a struct of that size stands. */
+static bool take_address(struct in *in, uint32_t id, uint8_t *p, int64_t size)
+{
+	enum btf_kind kind = btf_kind(in->btf, id);
+	struct btf_array array;
+	size_t n;
+
+	if ((size != 4 && size != 6 && size != 16) || kind == BTF_FLOAT || kind == BTF_ENUM ||
+	    (kind == BTF_ARRAY && btf_array(in->btf, id, &array) && array.count == 1))
+		return false;
+	next(in);
+	n = address_parse(in->at, p, (size_t)size);
+	in->at += n;
+	return n;
+}
+
 static int parse_value(struct in *in, uint32_t id, uint8_t *p, size_t len, int depth)
 {
 	int64_t size;
@@ -349,6 +365,8 @@ static int parse_value(struct in *in, uint32_t id, uint8_t *p, size_t len, int d
 		return bad(in, "the type has another size than the value", "");
 	if (depth > DEPTH_MAX)
 		return bad(in, "nested too deep", "");
+	if (take_address(in, id, p, size))
+		return 0;
 	switch (btf_kind(in->btf, id)) {
 	case BTF_STRUCT: case BTF_UNION:
 		return parse_composite(in, id, p, (size_t)size, depth);

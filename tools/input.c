@@ -165,7 +165,7 @@ void input_make(struct session *s, struct input *in, const void *data, size_t le
 	start = in->room + HEAD_ROOM;
 	if (in->kind == UEBPF_CTX_PACKET)
 		in->packet_first = (struct uebpf_packet){
-			.size = sizeof(struct uebpf_packet), .data = start, .data_end = start + len,
+			.size = sizeof(struct uebpf_packet), .data = start, .data_end = start + len, .data_meta = start,
 			.head = in->room, .tail = in->room + in->room_size,
 			.ifindex = 1, .protocol = ether_type(data, len), .wire_len = (uint32_t)len,
 			.len = (uint32_t)len, .tstamp = time_ns,
@@ -184,7 +184,7 @@ void input_reset(struct input *in)
 		memcpy(in->room, in->first.data, in->first.len);
 		return;
 	}
-	if (p->data != start || p->data_end != start + in->used || (p->data_meta && p->data_meta != start)) {
+	if (p->data != start || p->data_end != start + in->used || p->data_meta != start) {
 		memset(in->room, 0, HEAD_ROOM);
 		memset(end, 0, (size_t)(in->room + in->room_size - end));
 	} else if (in->used > in->first.len) {

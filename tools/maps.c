@@ -223,6 +223,7 @@ static void dump_slots(const struct dump *d, const char *key, const uint8_t *val
 	char **text = need(calloc(d->i.cpu_slots + 1, sizeof *text)), *end;
 	unsigned long long sum = 0;
 	bool numbers = true;
+	unsigned used = 0;
 
 	for (uint32_t c = 0; c < d->i.cpu_slots; c++) {
 		if (all_zero(value + c * stride, d->i.value_size))
@@ -230,7 +231,9 @@ static void dump_slots(const struct dump *d, const char *key, const uint8_t *val
 		text[c] = map_text(d->map, 1, value + c * stride, d->json);
 		sum += strtoull(text[c], &end, 0);
 		numbers = numbers && end != text[c] && !*end;
+		used++;
 	}
+	numbers = numbers && used != 1;
 	if (d->json)
 		json_open("per_cpu", '[');
 	else if (numbers)

@@ -10,7 +10,7 @@
 static void on_log(void *ctx, enum uebpf_level level, const char *line)
 {
 	(void)ctx;
-	if (level <= UEBPF_LOG_WARN)
+	if (level <= UEBPF_LOG_WARN && !session.opt->bench)	/* the table says what failed */
 		note("%s", line);
 }
 
@@ -142,19 +142,31 @@ static void tell_engine(const struct session *s)
 		     "the JIT does not take this program here" : "this build has no JIT");
 }
 
+int load_program(struct session *s, const struct uebpf_load_opts *opts, struct uebpf_error *err)
+{
+	struct uebpf_error own = { 0 };
+	int status = uebpf_object_load(s->obj, opts, err);
+
+	s->prog = uebpf_object_prog(s->obj, s->opt->program);
+	if (!s->prog)
+		return status ? status : -ENOENT;
+	if (!uebpf_prog_error(s->prog, &own))
+		return 0;
+	/* The program's own error says more than the object's first, unless loading never came to it. */
+	if (!status || own.code != UEBPF_E_STATE)
+		*err = own;
+	return err->err ? err->err : -EINVAL;
+}
+
 void session_load(struct session *s)
 {
 	struct uebpf_load_opts opts = session_load_opts(s);
 	struct uebpf_error err = { 0 };
 	uint64_t start = now_ns();
-	int status = uebpf_object_load(s->obj, &opts, &err);
+	int status = load_program(s, &opts, &err);
 
 	s->load_ns = now_ns() - start;
-	/* The chosen program's own error says more than the object's first. */
-	s->prog = uebpf_object_prog(s->obj, s->opt->program);
-	if (s->prog && uebpf_prog_error(s->prog, &err))
-		die_error(s, &err);
-	if (status || !s->prog)
+	if (status)
 		die_error(s, &err);
 	s->info.size = sizeof s->info;
 	uebpf_prog_info(s->prog, &s->info);

@@ -89,6 +89,8 @@ void session_open(struct session *s);		/* env, hooks, mocks, object, globals */
 void session_choose(struct session *s);		/* the program that --program names or the only one */
 void session_load(struct session *s);		/* all of the object; s->prog can run, maps are set */
 void session_close(struct session *s);
+/* Loads s->obj and finds s->prog; 0 when it can run, else *err says why not. */
+int load_program(struct session *s, const struct uebpf_load_opts *opts, struct uebpf_error *err);
 struct uebpf_load_opts session_load_opts(const struct session *s);
 struct uebpf_object *session_object(struct session *s, struct uebpf_error *err); /* opens it once more */
 void replay_hooks(struct session *s, struct uebpf_hooks *hooks);	/* replay.c */

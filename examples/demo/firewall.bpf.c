@@ -21,7 +21,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, NR_REASONS);
-	__type(key, __u32);
+	__type(key, enum reason);
 	__type(value, __u64);
 } reasons SEC(".maps");
 
@@ -30,8 +30,7 @@ volatile const __u8 drop_fragments = 1;
 
 static __always_inline int verdict(enum reason why)
 {
-	__u32 index = why;
-	__u64 *count = bpf_map_lookup_elem(&reasons, &index);
+	__u64 *count = bpf_map_lookup_elem(&reasons, &why);
 
 	if (count)
 		*count += 1;

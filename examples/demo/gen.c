@@ -60,7 +60,7 @@ static void ethernet(unsigned type, unsigned vlan)
 static uint32_t client(void)
 {
 	static const uint32_t net[] = { 0x0a010000, 0x0a020000, 0xc0a80100, 0xcb007100, 0xc6336400 };
-	uint32_t n = rnd(16), host = rnd(4) ? rnd(12) : rnd(200);
+	uint32_t n = rnd(16), host = rnd(4) ? rnd(1 + rnd(12)) : rnd(200);
 
 	return net[n < 6 ? 0 : n < 10 ? 1 : n < 13 ? 2 : n < 15 ? 3 : 4] + 10 + host;
 }
@@ -200,18 +200,19 @@ static void packet(void)
 {
 	static const uint16_t service[] = { 443, 443, 443, 80, 80, 22, 5432, 6379, 23, 445 };
 	uint32_t src = client(), server = 0x0a000010 + rnd(4);
+	unsigned port = 32768 + (src * 37 + rnd(1 + rnd(9))) % 20000;	/* a client has a few connections, one busy */
 	unsigned kind = rnd(100);
 	uint8_t data[64];
 
 	memset(data, (int)kind, sizeof data);
 	if (kind < 58)
-		tcp(src, server, 32768 + rnd(600), service[rnd(10)], rnd(12) ? 0 : 100 + rnd(3));
+		tcp(src, server, port, service[port % 10], rnd(12) ? 0 : 100 + rnd(3));
 	else if (kind < 72)
-		tcp(server, src, service[rnd(8)], 32768 + rnd(600), 0);
+		tcp(server, src, service[port % 8], port, 0);
 	else if (kind < 82)
 		dns(src);
 	else if (kind < 87)
-		udp(src, server, 1024 + rnd(300), rnd(3) ? 443 : 1900, data, 20 + rnd(40));
+		udp(src, server, port, rnd(3) ? 443 : 1900, data, 20 + rnd(40));
 	else if (kind < 90)
 		icmp(src);
 	else if (kind < 92)

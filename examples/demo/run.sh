@@ -27,23 +27,22 @@ show "$run" --list "$out/firewall.o"
 
 step "3. The XDP firewall over the capture: verdicts, the reasons, who was hit; what it dropped goes to a file"
 show "$run" --pcap "$out/edge.pcap" --map-init "@$demo/rules.txt" --write "drop:$out/dropped.pcap" \
-	--map-dump all "$out/firewall.o" | tee "$out/firewall.txt"
+	--map-dump all "$out/firewall.o" 2>&1 | tee "$out/firewall.txt"
 
 step "4. The flow counter, with the capture's own clock; the eight busiest of its flows"
-show "$run" --pcap "$out/edge.pcap" --clock capture --map-dump flows --map-dump .bss "$out/flows.o" >"$out/flows.txt"
+show "$run" --pcap "$out/edge.pcap" --clock capture --map-dump flows --map-dump .bss "$out/flows.o" >"$out/flows.txt" 2>&1
 grep -v '^flows\[' "$out/flows.txt" || true
 sed -n 's/^flows\[.*\.\{0,1\}packets"\{0,1\}\( = \|: \)\([0-9]*\).*/\2 &/p' "$out/flows.txt" | sort -k1,1nr | head -8 |
 	cut -d' ' -f2-
 
 step "5. An event filter over a stream of records: slow operations of the database"
-show "$run" --events "$out/events.bin" --event-size 88 --map-dump slow_by_op "$out/slow.o" | tee "$out/slow.txt"
+show "$run" --events "$out/events.bin" --event-size 80 --map-dump slow_by_op "$out/slow.o" 2>&1 | tee "$out/slow.txt"
 echo "... and again with another threshold for reads, set from the command line"
-show "$run" --events "$out/events.bin" --event-size 88 --set-global 'threshold_ns={500000, 2000000, 8000000, 50000000}' \
-	"$out/slow.o"
+show "$run" --events "$out/events.bin" --event-size 80 --set-global 'threshold_ns={60000, 2000000, 8000000, 50000000}' \
+	"$out/slow.o" 2>&1
 
-step "6. One packet through every engine and mode, and the kernel's where it lets us"
-show "$run" --bench --packet "$(printf '0200000000010200000000020800450000280001000040060000cb0071050a00001004d20016%044d' 0)" \
-	--map-init "@$demo/rules.txt" "$out/firewall.o"
+step "6. The capture's first packets through every engine and mode, and the kernel's where it lets us"
+show "$run" --bench --pcap "$out/edge.pcap" --map-init "@$demo/rules.txt" "$out/firewall.o" 2>&1
 
 step "7. The same object, rules and first packets in the kernel: results and maps side by side"
 code=0
@@ -55,6 +54,12 @@ case $code in
 esac
 
 step "Done in $(($(date +%s) - began)) s"
-awk '/^XDP_/ { printf "  firewall  %-10s %s packets (%s %%)\n", $1, $2, $3 }' "$out/firewall.txt"
-awk '/^(KEEP|DISCARD)/ { printf "  filter    %-10s %s events (%s %%)\n", $1, $2, $3 }' "$out/slow.txt"
-echo "  Look at $out/dropped.pcap with tcpdump -r; try: $run --trace --packet 00 $out/firewall.o"
+awk '/^XDP_/ { printf "  firewall  %-10s %8d packets  %5.1f %%\n", $1, $2, $3 }' "$out/firewall.txt"
+awk '/^(KEEP|DISCARD)/ { printf "  filter    %-10s %8d events   %5.1f %%\n", $1, $2, $3 }' "$out/slow.txt"
+sed -n 's/^uebpf-run: \(.* packets in .*\)/  firewall  \1/p' "$out/firewall.txt"
+sed -n 's/^uebpf-run: \(.* events in .*\)/  filter    \1/p' "$out/slow.txt"
+cat <<END
+  What the firewall dropped is in $out/dropped.pcap.  Try next:
+    $run --trace --packet 0200000000010200000000020800 $out/firewall.o
+    $run --set-global drop_fragments=0 --pcap $out/edge.pcap --map-dump reasons $out/firewall.o
+END

@@ -9,14 +9,14 @@ volatile const __u64 threshold_ns[NR_OPS] = { 1000000, 2000000, 8000000, 5000000
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, NR_OPS);
-	__type(key, __u32);
+	__type(key, enum op);
 	__type(value, __u64);
 } slow_by_op SEC(".maps");
 
 SEC("uebpf/filter")
 int slow(struct event *e)
 {
-	__u32 op = e->op;
+	enum op op = e->op;
 	__u64 *count;
 
 	if (op >= NR_OPS || e->latency_ns <= threshold_ns[op])
