@@ -32,16 +32,22 @@ san_cov     := --coverage
 ifeq ($(opt_$(MODE)),)
 $(error MODE=$(MODE) is not one of release debug asan ubsan tsan cov fuzz)
 endif
+# Loading is cold: small beats fast there (the core has a size limit).  A user's own CFLAGS win.
+cold := $(if $(filter undefined,$(origin CFLAGS)),$(if $(filter release,$(MODE)),-Os))
 CFLAGS ?= $(opt_$(MODE))
 
 common := -std=c11 -D_GNU_SOURCE -I. -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror) \
 	-ffile-prefix-map=$(CURDIR)=. -fvisibility=hidden -fno-strict-aliasing \
+	-ffunction-sections -fdata-sections \
 	$(CPPFLAGS) $(CFLAGS) $(san_$(MODE)) -DUEBPF_VERSION='"$(VERSION)"' -MMD -MP
 ldflags := $(san_$(MODE)) $(LDFLAGS)
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo '  $(1)')
 
 # ---- library ----
+# Relative relocations packed into a few bytes, where the linker can.
+relr := $(shell $(CC) -shared -Wl,-z,pack-relative-relocs -Werror -o /dev/null -x c /dev/null 2>/dev/null && \
+	echo -Wl,-z,pack-relative-relocs)
 machine  := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 has_jit  := $(and $(wildcard jit/x86_64/*.c),$(filter x86_64,$(if $(findstring -m32,$(CFLAGS) $(CPPFLAGS)),i386,$(machine))))
 lib_src  := $(sort $(wildcard vm/*.c verifier/*.c jit/*.c helpers/*.c maps/*.c loader/*.c) \
@@ -55,6 +61,7 @@ inner    := $(BUILD)/libuebpf-inner.a
 
 all: $(BUILD)/libuebpf.a $(BUILD)/libuebpf.so $(if $(wildcard tools/*.c),$(BUILD)/uebpf-run) $(BUILD)/uebpf.pc
 
+$(BUILD)/obj/loader/%.o: common += $(cold)
 $(BUILD)/obj/%.o: %.c VERSION
 	@mkdir -p $(@D)
 	$(call say,CC   $<)
@@ -76,7 +83,7 @@ $(BUILD)/libuebpf.a: $(lib_obj)
 $(BUILD)/libuebpf.so: $(lib_obj) libuebpf.map
 	$(call say,LINK $@)
 	$(Q)$(CC) $(common) $(ldflags) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=libuebpf.map \
-		-Wl,-z,now -Wl,-z,relro -o $@ $(lib_obj) $(lib_libs)
+		-Wl,-z,now -Wl,-z,relro -Wl,--gc-sections $(relr) -o $@ $(lib_obj) $(lib_libs)
 	$(Q)ln -sf libuebpf.so $(BUILD)/$(SONAME)
 
 $(BUILD)/uebpf.pc: uebpf.pc.in VERSION

@@ -12,7 +12,7 @@ enum { DECAP_L3_IPV4 = 1 << 7, DECAP_L3_IPV6 = 1 << 8 };
 
 int packet_open(struct uebpf_call *call, struct uebpf_packet *packet, uint32_t offset, uint32_t len)
 {
-	if (len > packet->data - packet_head(packet))
+	if (len > (size_t)(packet->data - packet_head(packet)))
 		return -ENOMEM;
 	if (offset > packet_len(packet))
 		return -EINVAL;
@@ -54,7 +54,7 @@ FN(skb_change_tail)
 		return ERR(EINVAL);
 	old = packet_len(packet);
 	if (len > old) {
-		if (len - old > packet_tail(packet) - packet->data_end)
+		if (len - old > (size_t)(packet_tail(packet) - packet->data_end))
 			return ERR(ENOMEM);
 		memset(packet->data_end, 0, len - old);
 	}

@@ -49,7 +49,7 @@ static void *owned_storage(struct uebpf_map *map, uint64_t owner, const void *in
 	long r;
 
 	if (!e && create) {
-		static const uint64_t zero[64 << 10 >> 3];
+		static uint64_t zero[64 << 10 >> 3];	/* never written; .bss takes no room in the file */
 
 		r = hash_update(map, &owner, init ? init : zero, BPF_NOEXIST, NULL);
 		if (r == -E2BIG && map->type == BPF_MAP_TYPE_TASK_STORAGE) {
