@@ -342,10 +342,11 @@ int64_t btf_size(const struct btf *btf, uint32_t id)
 
 bool btf_member(const struct btf *btf, uint32_t id, uint32_t index, struct btf_member *out)
 {
-	const uint32_t *t = type_at(btf, id), *x = t + EXTRA + index * 3;
+	const uint32_t *t = type_at(btf, id), *x = t + EXTRA;
 
 	if (!btf_is_composite(btf, id) || index >= vlen_of(t))
 		return false;
+	x += index * 3;
 	out->name = btf_string(btf, x[0]);
 	out->type = x[1];
 	out->bit_off = x[2];
@@ -390,10 +391,11 @@ bool btf_enum_signed(const struct btf *btf, uint32_t id) { return btf_kflag(btf,
 
 bool btf_param(const struct btf *btf, uint32_t id, uint32_t index, struct btf_param *out)
 {
-	const uint32_t *t = type_at(btf, id), *x = t + EXTRA + index * 2;
+	const uint32_t *t = type_at(btf, id), *x = t + EXTRA;
 
 	if (kind_of(t) != BTF_FUNC_PROTO || index >= vlen_of(t))
 		return false;
+	x += index * 2;
 	out->name = btf_string(btf, x[0]);
 	out->type = x[1];
 	return true;
@@ -434,10 +436,11 @@ void btf_set_size(struct btf *btf, uint32_t id, uint32_t size)
 
 bool btf_int(const struct btf *btf, uint32_t id, struct btf_int *out)
 {
-	uint32_t w = type_at(btf, id)[EXTRA];
+	uint32_t w;
 
 	if (btf_kind(btf, id) != BTF_INT)
 		return false;
+	w = type_at(btf, id)[EXTRA];
 	*out = (struct btf_int){ w >> 24 & 0xf, w & 0xff, w >> 16 & 0xff };
 	return true;
 }

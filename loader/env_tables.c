@@ -78,10 +78,11 @@ void helper_set_use(struct helper_set *set, const struct code *code, int n)
 	uint32_t i;
 
 	for (i = 0; i < code->nr_helper; i++) {
-		ptrdiff_t at = code->helper[i] - set->host;
+		const struct helper *row = code->helper[i];
 
-		if (code->helper[i] >= set->host && at < (ptrdiff_t)set->table.nr_host)
-			atomic_fetch_add_explicit(&set->own[at]->users, (uint32_t)n, memory_order_acq_rel);
+		if (row >= set->host && row < set->host + set->table.nr_host)
+			atomic_fetch_add_explicit(&set->own[row - set->host]->users, (uint32_t)n,
+						  memory_order_acq_rel);
 	}
 }
 
