@@ -27,7 +27,8 @@ static inline bool flow_is_jump(const struct insn *insn)
 {
 	uint8_t shape = isa_op[insn->op].shape;
 
-	return shape == SHAPE_JCC_K || shape == SHAPE_JCC_X || shape == SHAPE_JA;
+	return shape == SHAPE_JCC_K || shape == SHAPE_JCC_X || shape == SHAPE_JA ||
+	       shape == SHAPE_FUSED_JUMP;
 }
 static inline bool flow_falls(const struct insn *insn)
 {

@@ -91,6 +91,18 @@ const struct op_info isa_op[OP_COUNT] = {
 		     shape == SHAPE_ATOMIC ? ((c) == 0xdb ? ISA_ATOMIC64 : ISA_ATOMIC32) : \
 		     GROUP_LINUX(n) ? ISA_LINUX : ISA_BASE32 },
 #define INNER(n, shape, t) [OP_##n] = { #n, t, shape, 0, 0, OPF_INNER, ISA_INTERNAL },
+#define FUSED(n, shape, w, t) [OP_##n] = { #n, t, shape, 0, 0, OPF_INNER | ((w) == 64 ? OPF_WIDTH64 : 0), ISA_INTERNAL },
+#define INDEX(n, s, type) \
+	[OP_LDI_##n] = { "LDI_" #n, #type, SHAPE_FUSED_LOAD, 0, s, OPF_INNER, ISA_INTERNAL }, \
+	[OP_STI_##n] = { "STI_" #n, #type, SHAPE_FUSED_STORE, 0, s, OPF_INNER, ISA_INTERNAL },
+#define MEMOP(n, t, e) \
+	[OP_##n##64] = { #n "64", t, SHAPE_FUSED_LOAD, 0, 8, OPF_INNER | OPF_WIDTH64, ISA_INTERNAL }, \
+	[OP_##n##32] = { #n "32", t, SHAPE_FUSED_LOAD, 0, 4, OPF_INNER, ISA_INTERNAL },
+#define MEMJCC(n, t, e) \
+	[OP_##n##_B] = { #n "_B", t, SHAPE_FUSED_JUMP, 0, 1, OPF_INNER, ISA_INTERNAL }, \
+	[OP_##n##_H] = { #n "_H", t, SHAPE_FUSED_JUMP, 0, 2, OPF_INNER, ISA_INTERNAL }, \
+	[OP_##n##_W] = { #n "_W", t, SHAPE_FUSED_JUMP, 0, 4, OPF_INNER, ISA_INTERNAL }, \
+	[OP_##n##_DW] = { #n "_DW", t, SHAPE_FUSED_JUMP, 0, 8, OPF_INNER, ISA_INTERNAL },
 #include "vm/isa.def"
 };
 
@@ -228,6 +240,11 @@ static bool reads_own_dst(uint16_t op)
 	}
 }
 
+static bool is_indexed(uint16_t op)
+{
+	return op == OP_LDI_B || op == OP_LDI_H || op == OP_LDI_W || op == OP_LDI_DW;
+}
+
 uint32_t insn_reads(const struct insn *insn)
 {
 	uint32_t dst = 1u << insn->dst, src = 1u << insn->src;
@@ -244,6 +261,11 @@ uint32_t insn_reads(const struct insn *insn)
 	case SHAPE_PKT_IND: return 1u << 6 | src;
 	case SHAPE_EXIT: return 1;
 	case SHAPE_MARK: return insn->op == OP_INIT_CHECK ? dst : 0;
+	case SHAPE_FUSED:
+		return src | (insn->op == OP_LEAX64 || insn->op == OP_LEAX32 ? 1u << (insn->imm_lo & 15) : 0);
+	case SHAPE_FUSED_LOAD: return src | (is_indexed(insn->op) ? 1u << (insn->imm_lo & 15) : dst);
+	case SHAPE_FUSED_STORE: return dst | src | 1u << (insn->imm_lo & 15);
+	case SHAPE_FUSED_JUMP: return dst;
 	default: return 0;
 	}
 }
@@ -252,6 +274,7 @@ uint32_t insn_writes(const struct insn *insn)
 {
 	switch (isa_op[insn->op].shape) {
 	case SHAPE_ALU_K: case SHAPE_ALU_X: case SHAPE_UN: case SHAPE_LOAD: case SHAPE_WIDE:
+	case SHAPE_FUSED: case SHAPE_FUSED_LOAD:
 		return 1u << insn->dst;
 	case SHAPE_ATOMIC:
 		if (insn->op == OP_CMPXCHG64 || insn->op == OP_CMPXCHG32)

@@ -34,6 +34,10 @@ enum shape {
 	SHAPE_LOCAL, SHAPE_CALLX,	/* subprogram at off; at the address in dst */
 	SHAPE_EXIT,
 	SHAPE_MARK,			/* internal: no effect on registers or memory of the guest */
+	SHAPE_FUSED,			/* dst = f(src, index, imm) */
+	SHAPE_FUSED_LOAD,		/* dst = [dst op] memory at src (+ index) + off */
+	SHAPE_FUSED_STORE,		/* memory at dst + index + off = src */
+	SHAPE_FUSED_JUMP,		/* if *(size *)(dst + imm_hi) op imm_lo goto off */
 	SHAPE_COUNT
 };
 
@@ -52,6 +56,10 @@ enum op {
 #define WIDE(n, ...)	 OP_##n,
 #define OP(n, ...)	 OP_##n,
 #define INNER(n, ...)	 OP_##n,
+#define FUSED(n, ...)	 OP_##n,
+#define INDEX(n, ...)	 OP_LDI_##n, OP_STI_##n,
+#define MEMOP(n, ...)	 OP_##n##64, OP_##n##32,
+#define MEMJCC(n, ...)	 OP_##n##_B, OP_##n##_H, OP_##n##_W, OP_##n##_DW,
 #include "vm/isa.def"
 	OP_COUNT
 };
@@ -128,8 +136,15 @@ static inline bool jcc32_##n(uint32_t a, uint32_t b) { typedef int32_t S; (void)
 static inline uint64_t rmw64_##n(uint64_t a, uint64_t b) { (void)a; return expr; } \
 static inline uint32_t rmw32_##n(uint32_t a, uint32_t b) { (void)a; return expr; }
 #define FETCH ATOMIC
+#define MEMOP(n, t, expr) \
+static inline uint64_t memop_##n(uint64_t a, uint64_t b) { return expr; }
+#define MEMJCC(n, t, expr) \
+static inline bool memjcc_##n(uint64_t a, uint64_t b) { return expr; }
 #include "vm/isa.def"
 #undef FETCH
+
+/* Index operand of fused forms: register in bits 0-3, scale (log2) in 4-5 of imm. */
+static inline int32_t insn_index(int reg, int scale) { return scale << 4 | reg; }
 
 /* The row of a wire slot, by opcode and whatever else tells rows apart; OP_BAD when there is none.
  * Says nothing about operands and reserved fields: decode does. */

@@ -48,9 +48,15 @@ static uint64_t BODY(struct engine *e, const struct insn *pc, uint64_t *r, uint3
 #define WIDE(n, ...) [OP_##n] = &&do_##n,
 #define OP WIDE
 #define INNER WIDE
+#define FUSED WIDE
+#define INDEX(n, ...) [OP_LDI_##n] = &&do_LDI_##n, [OP_STI_##n] = &&do_STI_##n,
+#define MEMOP ATOMIC
+#define MEMJCC(n, ...) [OP_##n##_B] = &&do_##n##_B, [OP_##n##_H] = &&do_##n##_H, \
+		       [OP_##n##_W] = &&do_##n##_W, [OP_##n##_DW] = &&do_##n##_DW,
 #include "vm/isa.def"
 #undef JCC
 #undef FETCH
+#undef MEMOP
 	};
 	DISPATCH;
 #else
@@ -154,6 +160,32 @@ dispatch:
 	CASE(ABS_##n) PACKET(type, (int32_t)pc->imm) \
 	CASE(IND_##n) PACKET(type, (int32_t)((uint32_t)pc->imm + (uint32_t)S))
 #include "vm/isa.def"
+
+	/* Fused forms; those that touch memory never occur in checked code. */
+#define INDEXED (r[pc->imm_lo & 15] << (pc->imm_lo >> 4))
+#define INDEX(n, s, type) \
+	CASE(LDI_##n) D = AT(type, S + INDEXED + (uint64_t)(int64_t)pc->off); NEXT; \
+	CASE(STI_##n) AT(type, D + INDEXED + (uint64_t)(int64_t)pc->off) = (type)S; NEXT;
+#define MEMOP(n, t, x) \
+	CASE(n##64) D = memop_##n(D, AT(uint64_t, S + (uint64_t)(int64_t)pc->off)); NEXT; \
+	CASE(n##32) D = (uint32_t)memop_##n(D, AT(uint32_t, S + (uint64_t)(int64_t)pc->off)); NEXT;
+#define MEMJUMP(n, type) { \
+		type v = AT(type, D + (uint64_t)(int64_t)pc->imm_hi); \
+		if (memjcc_##n(v, sizeof(type) == 8 ? (uint64_t)(int64_t)pc->imm_lo : (type)pc->imm_lo)) JUMP; \
+		NEXT; \
+	}
+#define MEMJCC(n, t, x) \
+	CASE(n##_B) MEMJUMP(n, uint8_t) CASE(n##_H) MEMJUMP(n, uint16_t) \
+	CASE(n##_W) MEMJUMP(n, uint32_t) CASE(n##_DW) MEMJUMP(n, uint64_t)
+#include "vm/isa.def"
+	CASE(ROL64) D = D << pc->imm | D >> (64 - pc->imm); NEXT;
+	CASE(ROL32) D = (uint32_t)((uint32_t)D << pc->imm | (uint32_t)D >> (32 - pc->imm)); NEXT;
+	CASE(LEA64) D = S + K; NEXT;
+	CASE(LEA32) D = (uint32_t)(S + K); NEXT;
+	CASE(LEAX64) D = S + INDEXED + (uint64_t)(int64_t)pc->off; NEXT;
+	CASE(LEAX32) D = (uint32_t)(S + INDEXED + (uint64_t)(int64_t)pc->off); NEXT;
+	CASE(MUL3_64) D = S * K; NEXT;
+	CASE(MUL3_32) D = (uint32_t)(S * K); NEXT;
 
 	CASE(LDDW) D = K; NEXT;
 	CASE(LD_MAP) CASE(LD_MAPVAL) D = code_map_address(e->call.code, pc); NEXT;
@@ -322,4 +354,6 @@ stop:
 #undef ATOMIC_AT
 #undef RMW
 #undef CMPXCHG
+#undef INDEXED
+#undef MEMJUMP
 #undef PACKET

@@ -124,6 +124,49 @@ static void put_call(struct out *o, const struct insn *insn, const struct code *
 		put_hex(o, (put(o, "call "), insn->imm));
 }
 
+static void put_index(struct out *o, const struct insn *insn, int base)
+{
+	put(o, "r%d + r%d << %d", base, insn->imm_lo & 15, insn->imm_lo >> 4);
+	put_hex(o, (put(o, insn->off < 0 ? " - " : " + "), insn->off < 0 ? -(int64_t)insn->off : insn->off));
+}
+
+/* Fused forms; nothing reads this back. */
+static void put_fused(struct out *o, const struct insn *insn, const struct op_info *row, char w, int64_t distance)
+{
+	bool indexed = insn->op == OP_LEAX64 || insn->op == OP_LEAX32;
+
+	switch (row->shape) {
+	case SHAPE_FUSED:
+		put(o, "%c%d = ", w, insn->dst);
+		if (indexed)
+			put_index(o, insn, insn->src);
+		else
+			put_hex(o, (put(o, "%c%d %c ", w, insn->src, *row->text == 'l' ? '+' : '*'), insn->imm));
+		break;
+	case SHAPE_FUSED_LOAD:
+		if (*row->text != 'u') {
+			put(o, "%c%d %s *", w, insn->dst, row->text);
+			put_memory(o, row, insn->src, insn->off);
+			break;
+		}
+		put(o, "r%d = *(%s *)(", insn->dst, type_name(row));
+		put_index(o, insn, insn->src);
+		put(o, ")");
+		break;
+	case SHAPE_FUSED_STORE:
+		put(o, "*(%s *)(", type_name(row));
+		put_index(o, insn, insn->dst);
+		put(o, ") = r%d", insn->src);
+		break;
+	default:
+		put(o, "if *");
+		put_memory(o, row, insn->dst, insn->imm_hi);
+		put_hex(o, (put(o, " %s ", row->text), insn->imm_lo));
+		put(o, " goto ");
+		put_distance(o, distance);
+	}
+}
+
 /* distance: to the target, in slots from the end of the instruction. */
 static void put_insn(struct out *o, const struct insn *insn, int64_t distance, const struct code *code)
 {
@@ -184,6 +227,9 @@ static void put_insn(struct out *o, const struct insn *insn, int64_t distance, c
 		else
 			put(o, "(%s r%d)", row->text, insn->dst);
 		break;
+	case SHAPE_FUSED: case SHAPE_FUSED_LOAD: case SHAPE_FUSED_STORE: case SHAPE_FUSED_JUMP:
+		put_fused(o, insn, row, w, distance);
+		break;
 	case SHAPE_BAD: case SHAPE_COUNT: put(o, "bad"); break;
 	}
 }
@@ -196,7 +242,7 @@ int insn_text(char *buf, size_t cap, const struct code *code, uint32_t index)
 	int64_t distance = 0;
 
 	if (shape == SHAPE_JCC_K || shape == SHAPE_JCC_X || shape == SHAPE_JA || shape == SHAPE_LOCAL ||
-	    insn->op == OP_LD_FUNC)
+	    shape == SHAPE_FUSED_JUMP || insn->op == OP_LD_FUNC)
 		distance = (int64_t)code->slot[insn->off] - code->slot[index] - 1;
 	put_insn(&o, insn, distance, code);
 	return o.len;

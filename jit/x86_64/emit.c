@@ -410,7 +410,92 @@ static void op_INIT_SET(struct jc *c)
 }
 static void op_INIT_CHECK(struct jc *c) { emit_init_check(c); }
 
+/* ---- fused forms ---- */
+
+static void rotate(struct jc *c, bool w) { x_shift_k(&c->b, w, X_ROL, dst(c), (unsigned)c->in->imm); }
+static void op_ROL64(struct jc *c) { rotate(c, true); }
+static void op_ROL32(struct jc *c) { rotate(c, false); }
+
+static void lea(struct jc *c, bool w)
+{
+	if (blinded(c, c->in->imm)) {
+		emit_const(c, TMP, (uint64_t)c->in->imm);
+		x_lea(&c->b, w, dst(c), x_idx(src(c), TMP, 0, 0));
+	} else {
+		x_lea(&c->b, w, dst(c), x_at(src(c), (int32_t)c->in->imm));
+	}
+}
+static void op_LEA64(struct jc *c) { lea(c, true); }
+static void op_LEA32(struct jc *c) { lea(c, false); }
+
+/* rsp cannot be an index; r10 can live there. */
+static struct x_mem indexed(struct jc *c, int base)
+{
+	int index = c->reg[c->in->imm_lo & 15];
+
+	return x_idx(base, index, c->in->imm_lo >> 4, c->in->off);
+}
+static void op_LEAX64(struct jc *c) { x_lea(&c->b, true, dst(c), indexed(c, src(c))); }
+static void op_LEAX32(struct jc *c) { x_lea(&c->b, false, dst(c), indexed(c, src(c))); }
+
+static void mul3(struct jc *c, bool w)
+{
+	if (blinded(c, c->in->imm)) {
+		emit_const(c, TMP, (uint64_t)c->in->imm);
+		x_imul(&c->b, w, TMP, src(c));
+		x_mov(&c->b, w, dst(c), TMP);
+	} else {
+		x_imul_k(&c->b, w, dst(c), src(c), (int32_t)c->in->imm);
+	}
+}
+static void op_MUL3_64(struct jc *c) { mul3(c, true); }
+static void op_MUL3_32(struct jc *c) { mul3(c, false); }
+
+static void load_indexed(struct jc *c, int size) { x_load(&c->b, size, false, dst(c), indexed(c, src(c))); }
+static void store_indexed(struct jc *c, int size) { x_store(&c->b, size, indexed(c, dst(c)), src(c)); }
+
+static void memop(struct jc *c, bool w, enum x_alu op)
+{
+	x_alu_load(&c->b, w, op, dst(c), x_at(src(c), c->in->off));
+}
+static void memop_emit_MADD(struct jc *c, bool w) { memop(c, w, X_ADD); }
+static void memop_emit_MSUB(struct jc *c, bool w) { memop(c, w, X_SUB); }
+static void memop_emit_MAND(struct jc *c, bool w) { memop(c, w, X_AND); }
+static void memop_emit_MOR(struct jc *c, bool w) { memop(c, w, X_OR); }
+static void memop_emit_MXOR(struct jc *c, bool w) { memop(c, w, X_XOR); }
+
+static void memjcc(struct jc *c, int size, enum x_cc cc, bool test)
+{
+	struct x_mem m = x_at(dst(c), c->in->imm_hi);
+
+	if (blinded(c, c->in->imm_lo)) {
+		emit_const(c, TMP, (uint64_t)(int64_t)c->in->imm_lo);
+		if (test)
+			x_rm(&c->b, (size == 8 ? X_W : 0) | (size == 2 ? X_66 : 0) | (size == 1 ? X_REG8 : 0),
+			     size == 1 ? 0x84 : 0x85, TMP, m);
+		else
+			x_alu_store(&c->b, size, X_CMP, m, TMP, false);
+	} else if (test) {
+		x_test_mem_k(&c->b, size, m, c->in->imm_lo);
+	} else if (size == 2 && !x_fits8(c->in->imm_lo)) {
+		/* a 16-bit immediate stalls the decoder of many processors */
+		x_load(&c->b, 2, false, TMP, m);
+		x_alu_k(&c->b, false, X_CMP, TMP, (uint16_t)c->in->imm_lo);
+	} else {
+		x_alu_mem_k(&c->b, size, X_CMP, m, c->in->imm_lo);
+	}
+	jc_jcc(c, cc, target(c));
+}
+static void memjcc_emit_MJEQ(struct jc *c, int size) { memjcc(c, size, CC_E, false); }
+static void memjcc_emit_MJNE(struct jc *c, int size) { memjcc(c, size, CC_NE, false); }
+static void memjcc_emit_MJGT(struct jc *c, int size) { memjcc(c, size, CC_A, false); }
+static void memjcc_emit_MJGE(struct jc *c, int size) { memjcc(c, size, CC_AE, false); }
+static void memjcc_emit_MJLT(struct jc *c, int size) { memjcc(c, size, CC_B, false); }
+static void memjcc_emit_MJLE(struct jc *c, int size) { memjcc(c, size, CC_BE, false); }
+static void memjcc_emit_MJSET(struct jc *c, int size) { memjcc(c, size, CC_NE, true); }
+
 /* ---- the table ---- */
+
 
 #define ALU(n, ...) \
 static void emit_##n##64_K(struct jc *c) { alu_##n(c); } \
@@ -444,6 +529,18 @@ static void emit_IND_##n(struct jc *c) { packet_load(c, sizeof(type), true); }
 #define WIDE(n, ...) static void emit_##n(struct jc *c) { op_##n(c); }
 #define OP(n, ...) static void emit_##n(struct jc *c) { op_##n(c); }
 #define INNER(n, ...) static void emit_##n(struct jc *c) { op_##n(c); }
+#define FUSED INNER
+#define INDEX(n, s, type) \
+static void emit_LDI_##n(struct jc *c) { load_indexed(c, s); } \
+static void emit_STI_##n(struct jc *c) { store_indexed(c, s); }
+#define MEMOP(n, ...) \
+static void emit_##n##64(struct jc *c) { memop_emit_##n(c, true); } \
+static void emit_##n##32(struct jc *c) { memop_emit_##n(c, false); }
+#define MEMJCC(n, ...) \
+static void emit_##n##_B(struct jc *c) { memjcc_emit_##n(c, 1); } \
+static void emit_##n##_H(struct jc *c) { memjcc_emit_##n(c, 2); } \
+static void emit_##n##_W(struct jc *c) { memjcc_emit_##n(c, 4); } \
+static void emit_##n##_DW(struct jc *c) { memjcc_emit_##n(c, 8); }
 #include "vm/isa.def"
 
 static emit_fn *const emitter[OP_COUNT] = {
@@ -460,6 +557,10 @@ static emit_fn *const emitter[OP_COUNT] = {
 #define WIDE(n, ...) emit_##n,
 #define OP(n, ...) emit_##n,
 #define INNER(n, ...) emit_##n,
+#define FUSED(n, ...) emit_##n,
+#define INDEX(n, ...) emit_LDI_##n, emit_STI_##n,
+#define MEMOP(n, ...) emit_##n##64, emit_##n##32,
+#define MEMJCC(n, ...) emit_##n##_B, emit_##n##_H, emit_##n##_W, emit_##n##_DW,
 	op_unsupported,
 #include "vm/isa.def"
 };

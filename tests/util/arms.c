@@ -3,6 +3,7 @@
 #include "tests/util/arms.h"
 #include "jit/jit.h"
 #include "vm/mem.h"
+#include "vm/rewrite.h"
 #include <errno.h>
 #include <string.h>
 #ifdef __SSE2__
@@ -38,7 +39,7 @@ static int compile(struct code *code, uint32_t cpu_off, uint32_t flags, const ch
 		return -ENOMEM;
 	opts.pages = pages;
 	opts.cpu &= ~cpu_off;
-	return jit_compile(code, &opts, err);
+	return rewrite_code(code, no_rules, NULL) ? -ENOMEM : jit_compile(code, &opts, err);
 }
 static int compiled(struct code *code, struct uebpf_error *err) { return compile(code, 0, 0, NULL, err); }
 static int compiled_no_cpu(struct code *code, struct uebpf_error *err)
@@ -49,6 +50,11 @@ static int compiled_no_rules(struct code *code, struct uebpf_error *err) { retur
 static int compiled_hard(struct code *code, struct uebpf_error *err)
 {
 	return compile(code, 0, JIT_BLIND | JIT_RETPOLINE | JIT_ENDBR, NULL, err);
+}
+static int rewritten(struct code *code, struct uebpf_error *err)
+{
+	(void)err;
+	return rewrite_code(code, NULL, NULL);
 }
 /* One record, through the loop that is compiled with the program where there is one. */
 static int jit_batch(const struct code *code, void *ctx, size_t len, struct uebpf_run *run, uint64_t *r0)
@@ -68,6 +74,9 @@ const struct arm arms[] = {
 	{ "switch trusted", false, NULL, interp_switch_run, NULL, false },
 	{ "traced checked", true, NULL, traced, NULL, true },
 	{ "traced trusted", false, NULL, traced, NULL, false },
+	{ "interp checked rewritten", true, rewritten, interp_run, NULL, true },
+	{ "interp trusted rewritten", false, rewritten, interp_run, NULL, false },
+	{ "switch trusted rewritten", false, rewritten, interp_switch_run, NULL, false },
 	{ "jit checked", true, compiled, jit_run, jit_free, true },
 	{ "jit trusted", false, compiled, jit_run, jit_free, false },
 	{ "jit metered", false, compiled, jit_run, jit_free, true },
@@ -75,6 +84,7 @@ const struct arm arms[] = {
 	{ "jit trusted no rules", false, compiled_no_rules, jit_run, jit_free, false },
 	{ "jit trusted blinded", false, compiled_hard, jit_run, jit_free, false },
 	{ "jit checked blinded", true, compiled_hard, jit_run, jit_free, true },
+	{ "jit checked no rules", true, compiled_no_rules, jit_run, jit_free, true },
 	{ "jit trusted records", false, compiled, jit_batch, jit_free, false },
 };
 const size_t nr_arms = sizeof arms / sizeof arms[0];

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* rewrite.h - makes prepared code shorter and faster without changing what it does.  Both engines run
+ * the result.  Works between code_mark and the engine. */
+#ifndef UEBPF_VM_REWRITE_H
+#define UEBPF_VM_REWRITE_H
+
+#include "vm/flow.h"
+
+enum rule_needs {
+	NEEDS_FLOW = 1,		/* control flow and liveness */
+	NEEDS_FACTS = 2,	/* the verifier's facts */
+	MOVES_MEMORY = 4,	/* removes, merges, moves or reshapes memory accesses: off in checked code */
+	MERGES_BLOCKS = 8,	/* off where steps are counted */
+};
+/* name, needs, what it does */
+#define REWRITE_RULES(RULE) \
+	RULE(THREAD, "thread", NEEDS_FLOW, "a jump to a jump goes to its end") \
+	RULE(INVERT, "invert", NEEDS_FLOW, "if c goto +1; goto L becomes if !c goto L") \
+	RULE(RETURN, "return", NEEDS_FLOW, "a jump to exit is an exit") \
+	RULE(FOLD, "fold", NEEDS_FLOW, "constants are propagated and folded") \
+	RULE(BRANCH, "branch", NEEDS_FLOW, "a branch with a known outcome is a jump or nothing") \
+	RULE(COPY, "copy", NEEDS_FLOW, "a copy's source is used in its place") \
+	RULE(DEAD, "dead", NEEDS_FLOW, "what nobody reads is not computed; unreachable code is dropped") \
+	RULE(DEADLOAD, "deadload", NEEDS_FLOW | MOVES_MEMORY, "nor loaded") \
+	RULE(ZEXT, "zext", NEEDS_FLOW, "zero extension of what is zero-extended already, or by two shifts") \
+	RULE(MOVSX, "movsx", NEEDS_FLOW, "sign extension by two shifts") \
+	RULE(ROTATE, "rotate", NEEDS_FLOW, "two shifts and an or are a rotation") \
+	RULE(ADDRESS, "address", NEEDS_FLOW, "additions of constants move into the displacement") \
+	RULE(INDEX, "index", NEEDS_FLOW | MOVES_MEMORY, "base + index << scale in one access") \
+	RULE(LEA, "lea", NEEDS_FLOW, "copy and add, shift and add in one instruction") \
+	RULE(MUL3, "mul3", NEEDS_FLOW, "copy and multiply in one instruction") \
+	RULE(CMPMEM, "cmpmem", NEEDS_FLOW | MOVES_MEMORY, "load, compare and branch in one instruction") \
+	RULE(LOADOP, "loadop", NEEDS_FLOW | MOVES_MEMORY, "load and operate in one instruction") \
+	RULE(REDUCE, "reduce", NEEDS_FLOW | MERGES_BLOCKS, "the sum of a loop is kept in several registers") \
+	RULE(UNROLL, "unroll", NEEDS_FLOW | MERGES_BLOCKS, "a short loop of known length is unrolled")
+
+enum rewrite_rule {
+#define RULE(id, name, needs, text) RULE_##id,
+	REWRITE_RULES(RULE)
+#undef RULE
+	REWRITE_RULE_COUNT
+};
+struct rewrite_row { const char *name; uint32_t needs; const char *text; };
+extern const struct rewrite_row rewrite_rows[REWRITE_RULE_COUNT];
+
+/* Rewrites in place.  no_rules: names that are off ("rotate,fold" or "all"); NULL: none off.  Names that
+ * no rule has are the engine's and are passed over; rewrite_known tells.  hits: how often each rule
+ * did something, or NULL.  0 or -ENOMEM (the code is then as it was). */
+int rewrite_code(struct code *code, const char *no_rules, uint32_t hits[REWRITE_RULE_COUNT]);
+/* Is `name` (len bytes) a rule of the rewriter or "all"? */
+bool rewrite_known(const char *name, size_t len);
+
+#endif

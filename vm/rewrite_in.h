@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* rewrite_in.h - shared by the files of the rewriter. */
+#ifndef UEBPF_VM_REWRITE_IN_H
+#define UEBPF_VM_REWRITE_IN_H
+
+#include "vm/rewrite.h"
+
+enum { REGS = 11, NO_REG = 15, DELETED = OP_BAD };
+struct rewriter {
+	struct code *code;
+	struct flow flow;
+	uint32_t on;			/* bit per rule */
+	uint32_t hits[REWRITE_RULE_COUNT];
+	bool changed;			/* since the last compaction */
+};
+static inline bool rule_on(const struct rewriter *rw, enum rewrite_rule rule) { return rw->on >> rule & 1; }
+static inline bool hit(struct rewriter *rw, enum rewrite_rule rule)
+{
+	rw->hits[rule]++;
+	rw->changed = true;
+	return true;
+}
+static inline void drop(struct insn *insn) { insn->op = DELETED; }
+static inline bool fits32(int64_t v) { return v == (int32_t)v; }
+
+int rewrite_jumps(struct rewriter *rw);		/* rewrite_jump.c */
+void rewrite_blocks(struct rewriter *rw);	/* rewrite_local.c */
+void rewrite_dead(struct rewriter *rw);
+void rewrite_fuse(struct rewriter *rw);		/* rewrite_fuse.c */
+int rewrite_loops(struct rewriter *rw);		/* rewrite_loop.c */
+int rewrite_compact(struct rewriter *rw);	/* rewrite.c */
+/* Puts `n` instructions (with their slots) in place of code's; both arrays are taken over. */
+void rewrite_replace(struct rewriter *rw, struct insn *insn, uint32_t *slot, uint32_t n);
+
+#endif

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* rewrite_jump.c - rules on control flow.  A CHARGE between a jump and what it leads to stops them:
+ * the steps there have to be paid. */
+#include <errno.h>
+#include <string.h>
+#include "vm/mem.h"
+#include "vm/rewrite_in.h"
+
+enum { CHAIN = 8 };
+
+static bool is_goto(const struct insn *insn) { return insn->op == OP_JA || insn->op == OP_JA32; }
+
+/* Where a jump to `to` ends up. */
+static uint32_t follow(const struct code *code, uint32_t to)
+{
+	for (int k = 0; k < CHAIN && is_goto(&code->insn[to]) && (uint32_t)code->insn[to].off != to; k++)
+		to = (uint32_t)code->insn[to].off;
+	return to;
+}
+
+/* The op that jumps exactly when `op` does not; OP_BAD for JSET. */
+static enum op inverse(enum op op)
+{
+	switch (op) {
+#define PAIR(a, b) \
+	case OP_##a##64_K: return OP_##b##64_K; case OP_##a##64_X: return OP_##b##64_X; \
+	case OP_##a##32_K: return OP_##b##32_K; case OP_##a##32_X: return OP_##b##32_X;
+	PAIR(JEQ, JNE) PAIR(JNE, JEQ) PAIR(JGT, JLE) PAIR(JLE, JGT) PAIR(JGE, JLT) PAIR(JLT, JGE)
+	PAIR(JSGT, JSLE) PAIR(JSLE, JSGT) PAIR(JSGE, JSLT) PAIR(JSLT, JSGE)
+#undef PAIR
+	default: return OP_BAD;
+	}
+}
+
+static void invert(struct rewriter *rw, uint32_t i)
+{
+	struct insn *in = &rw->code->insn[i], *next = in + 1;
+	enum op op = inverse(in->op);
+
+	if (i + 2 >= rw->code->n || op == OP_BAD || (uint32_t)in->off != i + 2 || !is_goto(next) ||
+	    rw->flow.mark[i + 1] || !rule_on(rw, RULE_INVERT))
+		return;
+	in->op = (uint16_t)op;
+	in->off = next->off;
+	drop(next);
+	hit(rw, RULE_INVERT);
+}
+
+/* A goto to `r0 = K; exit` or `exit` (or a register copy and exit). */
+static void duplicate_end(struct rewriter *rw, uint32_t i)
+{
+	struct insn *in = &rw->code->insn[i];
+	const struct insn *to = &rw->code->insn[in->off];
+
+	if (to->op == OP_EXIT && rule_on(rw, RULE_RETURN)) {
+		*in = *to;
+		hit(rw, RULE_RETURN);
+	}
+}
+
+static void mark_reachable(const struct code *code, uint8_t *seen)
+{
+	bool more = true;
+
+	for (uint32_t k = 0; k < code->nr_sub; k++)
+		seen[code->sub[k].start] = 1;
+	while (more) {		/* in order, so again only after backward jumps into the unseen */
+		more = false;
+		for (uint32_t i = 0; i < code->n; i++) {
+			const struct insn *in = &code->insn[i];
+
+			if (!seen[i])
+				continue;
+			if (flow_falls(in) && i + 1 < code->n)
+				seen[i + 1] = 1;
+			if (flow_is_jump(in) && !seen[in->off]) {
+				seen[in->off] = 1;
+				more |= (uint32_t)in->off < i;
+			}
+		}
+	}
+}
+
+static void drop_unreachable(struct rewriter *rw)
+{
+	struct code *code = rw->code;
+	uint8_t *seen = rw->flow.mark;
+
+	mark_reachable(code, seen);
+	for (uint32_t k = 0; k < code->nr_sub; k++)
+		for (uint32_t i = code->sub[k].start; i < code->sub[k].end; i++)
+			if (!seen[i]) {
+				drop(&code->insn[i]);
+				hit(rw, RULE_DEAD);
+			}
+}
+
+static void mark_targets(struct rewriter *rw)
+{
+	const struct code *code = rw->code;
+
+	for (uint32_t i = 0; i < code->n; i++)
+		if (flow_is_jump(&code->insn[i]))
+			rw->flow.mark[code->insn[i].off] = 1;
+	for (uint32_t k = 0; k < code->nr_sub; k++)
+		rw->flow.mark[code->sub[k].start] = 1;
+}
+
+static void thread(struct rewriter *rw)
+{
+	struct code *code = rw->code;
+
+	for (uint32_t i = 0; i < code->n && rule_on(rw, RULE_THREAD); i++) {
+		struct insn *in = &code->insn[i];
+		uint32_t to = flow_is_jump(in) ? follow(code, (uint32_t)in->off) : 0;
+
+		if (!flow_is_jump(in) || to == (uint32_t)in->off)
+			continue;
+		in->off = (int32_t)to;
+		hit(rw, RULE_THREAD);
+	}
+}
+
+int rewrite_jumps(struct rewriter *rw)
+{
+	struct code *code = rw->code;
+
+	thread(rw);
+	rw->flow.mark = mem_array(code->host, code->n, 1);
+	rw->flow.n = code->n;
+	if (!rw->flow.mark)
+		return -ENOMEM;
+	mark_targets(rw);
+	for (uint32_t i = 0; i < code->n; i++)
+		if (isa_op[code->insn[i].op].shape == SHAPE_JCC_K || isa_op[code->insn[i].op].shape == SHAPE_JCC_X)
+			invert(rw, i);
+	for (uint32_t i = 0; i < code->n; i++)
+		if (is_goto(&code->insn[i]))
+			duplicate_end(rw, i);
+	memset(rw->flow.mark, 0, code->n);
+	if (rule_on(rw, RULE_DEAD))
+		drop_unreachable(rw);
+	/* A goto to the next instruction. */
+	for (uint32_t i = 0; i + 1 < code->n && rule_on(rw, RULE_THREAD); i++)
+		if (is_goto(&code->insn[i]) && (uint32_t)code->insn[i].off == i + 1) {
+			drop(&code->insn[i]);
+			hit(rw, RULE_THREAD);
+		}
+	return 0;
+}

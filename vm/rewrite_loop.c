@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* rewrite_loop.c - loops of one block and a known number of rounds: unrolled, the counter's steps folded
+ * into displacements; and a running sum is spread over registers that are free, because its chain of
+ * additions is what such a loop waits for. */
+#include <errno.h>
+#include "vm/mem.h"
+#include "vm/rewrite_in.h"
+
+enum { MAX_BODY = 24, MAX_OUT = 96, MIN_ROUNDS = 8, MAX_SUMS = 4 };
+
+struct loop {
+	uint32_t head, tail;		/* body [head, tail), tail is the conditional jump */
+	uint8_t counter;
+	uint32_t step_at;		/* the instruction that steps it */
+	int64_t step;
+	uint32_t rounds, copies;
+	bool folded;			/* the counter's uses are indices: its steps can be displacements */
+	/* a running sum: A op= T */
+	bool sum, after_copy;		/* after_copy: T = A must hold at the end of a round */
+	uint32_t sum_at, copy_at;
+	uint8_t acc, term, extra[MAX_SUMS], nr_extra;
+};
+
+static bool is_body_op(const struct insn *in)
+{
+	switch (isa_op[in->op].shape) {
+	case SHAPE_ALU_K: case SHAPE_ALU_X: case SHAPE_UN: case SHAPE_WIDE: case SHAPE_LOAD:
+	case SHAPE_STORE_X: case SHAPE_STORE_K: case SHAPE_FUSED: case SHAPE_FUSED_LOAD: case SHAPE_FUSED_STORE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static uint32_t jumps_to(const struct code *code, uint32_t at)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < code->n; i++)
+		n += (flow_is_jump(&code->insn[i]) || code->insn[i].op == OP_LD_FUNC ||
+		      code->insn[i].op == OP_CALL_LOCAL) && (uint32_t)code->insn[i].off == at;
+	return n;
+}
+
+static bool index_is(const struct insn *in, uint8_t reg)
+{
+	uint8_t shape = isa_op[in->op].shape;
+
+	return (shape == SHAPE_FUSED_STORE || in->op == OP_LDI_B || in->op == OP_LDI_H || in->op == OP_LDI_W ||
+		in->op == OP_LDI_DW) && (in->imm_lo & 15) == reg;
+}
+
+/* The constant that `reg` holds on entry: set in the straight line before the loop. */
+static bool start_value(const struct rewriter *rw, uint32_t head, uint8_t reg, int64_t *value)
+{
+	for (uint32_t i = head; i-- > 0; ) {
+		const struct insn *in = &rw->code->insn[i];
+
+		if (flow_writes(in) >> reg & 1) {
+			*value = in->op == OP_MOV32_K ? (int64_t)(uint32_t)in->imm : in->imm;
+			return in->op == OP_MOV64_K || in->op == OP_MOV32_K || in->op == OP_LDDW;
+		}
+		/* a conditional jump out of the way is fine, a label or the end of a block is not */
+		if (rw->flow.mark[i] & FLOW_TARGET || !flow_falls(in))
+			return false;
+	}
+	return false;
+}
+
+static bool find_counter(const struct rewriter *rw, struct loop *l)
+{
+	const struct insn *jcc = &rw->code->insn[l->tail];
+	uint32_t writes = 0;
+
+	l->counter = jcc->dst;
+	for (uint32_t i = l->head; i < l->tail; i++)
+		if (flow_writes(&rw->code->insn[i]) >> l->counter & 1) {
+			const struct insn *in = &rw->code->insn[i];
+
+			writes++;
+			l->step_at = i;
+			l->step = in->imm;
+			if (in->op != OP_ADD64_K && in->op != OP_ADD32_K)
+				return false;
+		}
+	return writes == 1 && l->step > 0 && l->step < 4096;
+}
+
+static bool count_rounds(const struct rewriter *rw, struct loop *l)
+{
+	const struct insn *jcc = &rw->code->insn[l->tail];
+	int64_t from, way;
+
+	if (!find_counter(rw, l) || !start_value(rw, l->head, l->counter, &from))
+		return false;
+	way = jcc->imm - from;
+	if (from < 0 || jcc->imm < 0 || way <= 0)
+		return false;
+	switch (jcc->op) {
+	case OP_JNE64_K: case OP_JNE32_K:
+		if (way % l->step)
+			return false;
+		break;
+	case OP_JLT64_K: case OP_JLT32_K: case OP_JSLT64_K: case OP_JSLT32_K:
+		way += l->step - 1;
+		break;
+	default:
+		return false;
+	}
+	if (way / l->step > 1 << 24)
+		return false;
+	l->rounds = (uint32_t)(way / l->step);
+	return l->rounds >= MIN_ROUNDS;
+}
+
+/* ---- running sums ---- */
+
+static bool is_sum_op(uint16_t op)
+{
+	return op == OP_ADD64_X || op == OP_XOR64_X || op == OP_OR64_X;
+}
+
+static uint32_t users(const struct rewriter *rw, const struct loop *l, uint8_t reg)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = l->head; i <= l->tail; i++)
+		n += ((flow_reads(rw->code, &rw->code->insn[i]) | flow_writes(&rw->code->insn[i])) >> reg & 1);
+	return n;
+}
+
+/* T = load; T += A; A = T is the same as T = load; A += T; T = A. */
+static void find_sum(struct rewriter *rw, struct loop *l)
+{
+	struct insn *in = rw->code->insn;
+
+	for (uint32_t i = l->head + 1; i < l->tail && !l->sum; i++) {
+		uint8_t d = in[i].dst, s = in[i].src;
+
+		if (!is_sum_op(in[i].op) || d == s)
+			continue;
+		if (users(rw, l, d) == 1) {			/* A += T */
+			l->sum = true;
+			l->sum_at = i;
+			l->acc = d;
+			l->term = s;
+			continue;
+		}
+		for (uint32_t k = i + 1; k < l->tail; k++) {	/* T += A ... A = T */
+			if (in[k].op != OP_MOV64_X || in[k].dst != s || in[k].src != d)
+				continue;
+			if (users(rw, l, s) != 2 || users(rw, l, d) != 3 || flow_reads(rw->code, &in[l->tail]) >> d & 1)
+				break;
+			l->sum = l->after_copy = true;
+			l->sum_at = i;
+			l->copy_at = k;
+			l->acc = s;
+			l->term = d;
+			break;
+		}
+	}
+	/* the term must be made anew in each round, before the sum */
+	for (uint32_t i = l->head; l->sum && i <= l->sum_at; i++) {
+		uint32_t reads = flow_reads(rw->code, &in[i]), writes = flow_writes(&in[i]);
+
+		if (i == l->sum_at || reads >> l->term & 1)
+			l->sum = false;
+		else if (writes >> l->term & 1)
+			break;
+	}
+}
+
+static void find_free(const struct rewriter *rw, struct loop *l)
+{
+	uint32_t busy = rw->flow.live[l->head] | flow_live_after(rw->code, &rw->flow, l->tail) | 1u << 10;
+
+	for (uint32_t i = l->head; i <= l->tail; i++)
+		busy |= flow_reads(rw->code, &rw->code->insn[i]) | flow_writes(&rw->code->insn[i]);
+	for (uint8_t r = 0; r < 6 && l->nr_extra < MAX_SUMS - 1; r++)
+		if (!(busy >> r & 1))
+			l->extra[l->nr_extra++] = r;
+}
+
+/* ---- building ---- */
+
+static bool find_loop(struct rewriter *rw, uint32_t tail, struct loop *l)
+{
+	const struct insn *jcc = &rw->code->insn[tail];
+	uint32_t body;
+
+	*l = (struct loop){ .head = (uint32_t)jcc->off, .tail = tail };
+	body = tail - l->head;
+	if (l->head >= tail || body > MAX_BODY || body < 2 || l->head == 0)
+		return false;
+	if (jumps_to(rw->code, l->head) != 1 || !flow_falls(jcc - body - 1))
+		return false;
+	for (uint32_t i = l->head; i < tail; i++)
+		if (!is_body_op(&rw->code->insn[i]) || (i > l->head && rw->flow.mark[i] & FLOW_TARGET))
+			return false;
+	for (uint32_t k = 0; k < rw->code->nr_sub; k++)
+		if (rw->code->sub[k].start == l->head)
+			return false;
+	if (!count_rounds(rw, l))
+		return false;
+	l->folded = true;
+	for (uint32_t i = l->head; i < tail; i++) {
+		const struct insn *in = &rw->code->insn[i];
+		uint32_t reads = flow_reads(rw->code, in) >> l->counter & 1;
+		bool twice = in->src == l->counter || (isa_op[in->op].shape == SHAPE_FUSED_STORE && in->dst == l->counter);
+
+		if (i != l->step_at && reads && (!index_is(in, l->counter) || twice))
+			l->folded = false;
+	}
+	for (l->copies = 8; l->copies > 1; l->copies /= 2)
+		if (l->rounds % l->copies == 0 && l->copies * body <= MAX_OUT)
+			break;
+	return l->copies > 1 && l->folded;
+}
+
+struct output { struct insn *insn; uint32_t *slot, n; };
+
+static void put(struct output *o, struct insn in, uint32_t slot)
+{
+	o->insn[o->n] = in;
+	o->slot[o->n++] = slot;
+}
+
+static void put_round(const struct rewriter *rw, const struct loop *l, struct output *o, uint32_t round)
+{
+	for (uint32_t i = l->head; i < l->tail; i++) {
+		struct insn in = rw->code->insn[i];
+
+		if (i == l->step_at)
+			continue;
+		if (l->sum && l->after_copy && i == l->copy_at)
+			continue;
+		if (l->sum && i == l->sum_at) {
+			uint32_t k = l->nr_extra ? round % (l->nr_extra + 1u) : 0;
+
+			in.dst = (k ? l->extra[k - 1] : l->acc) & 15;
+			in.src = l->term & 15;
+		}
+		if (index_is(&in, l->counter))
+			in.off += (int32_t)(((int64_t)round + (i > l->step_at)) * l->step) << (in.imm_lo >> 4);
+		put(o, in, rw->code->slot[i]);
+	}
+}
+
+/* Writes the loop; returns where its new head is. */
+static uint32_t put_loop(struct rewriter *rw, const struct loop *l, struct output *o)
+{
+	uint32_t slot = rw->code->slot[l->head], end = rw->code->slot[l->tail], head;
+	struct insn step = rw->code->insn[l->step_at], jcc = rw->code->insn[l->tail];
+
+	for (int k = 0; l->sum && k < l->nr_extra; k++)
+		put(o, (struct insn){ .op = OP_MOV64_K, .dst = l->extra[k] & 15 }, slot);
+	head = o->n;
+	for (uint32_t round = 0; round < l->copies; round++)
+		put_round(rw, l, o, round);
+	step.imm = l->step * l->copies;
+	put(o, step, rw->code->slot[l->step_at]);
+	put(o, jcc, end);
+	for (int k = 0; l->sum && k < l->nr_extra; k++)
+		put(o, (struct insn){ .op = rw->code->insn[l->sum_at].op, .dst = l->acc & 15, .src = l->extra[k] & 15 },
+		    end);
+	if (l->sum && l->after_copy)
+		put(o, (struct insn){ .op = OP_MOV64_X, .dst = l->term & 15, .src = l->acc & 15 }, end);
+	hit(rw, RULE_UNROLL);
+	if (l->sum && l->nr_extra)
+		hit(rw, RULE_REDUCE);
+	return head;
+}
+
+/* Each jump's target goes through `label`, but for the new backward jumps, which are at back[]. */
+static int rebuild(struct rewriter *rw, const struct loop *loops, uint32_t nr, uint32_t extra)
+{
+	struct code *code = rw->code;
+	uint32_t old = code->n, cap = old + extra, at = 0;
+	uint32_t *label = mem_array(code->host, old + 1, sizeof *label);
+	uint32_t *slot = mem_array(code->host, cap, sizeof *slot);
+	struct insn *insn = mem_array(code->host, cap, sizeof *insn);
+	struct output o = { insn, slot, 0 };
+
+	if (!label || !slot || !insn) {
+		mem_free(code->host, label, (old + 1) * sizeof *label);
+		mem_free(code->host, slot, cap * sizeof *slot);
+		mem_free(code->host, insn, cap * sizeof *insn);
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < old; i++) {
+		label[i] = o.n;
+		if (at < nr && i == loops[at].head) {
+			label[i] = put_loop(rw, &loops[at], &o);
+			i = loops[at++].tail;
+		} else {
+			put(&o, code->insn[i], code->slot[i]);
+		}
+	}
+	label[old] = o.n;
+	while (o.n < cap)	/* the estimate was an upper bound; compaction takes these away */
+		put(&o, (struct insn){ .op = DELETED }, 0);
+	for (uint32_t i = 0; i < o.n; i++)
+		if (flow_is_jump(&insn[i]) || insn[i].op == OP_CALL_LOCAL || insn[i].op == OP_LD_FUNC)
+			insn[i].off = (int32_t)label[insn[i].off];
+	for (uint32_t k = 0; k < code->nr_sub; k++) {
+		code->sub[k].start = label[code->sub[k].start];
+		code->sub[k].end = label[code->sub[k].end];
+	}
+	mem_free(code->host, label, (old + 1) * sizeof *label);
+	rewrite_replace(rw, insn, slot, cap);
+	return 0;
+}
+
+enum { MAX_LOOPS = 16 };
+
+int rewrite_loops(struct rewriter *rw)
+{
+	struct loop loops[MAX_LOOPS];
+	uint32_t nr = 0, extra = 0;
+
+	rw->changed = false;
+	if (!rule_on(rw, RULE_UNROLL))
+		return 0;
+	for (uint32_t i = 1; i < rw->code->n && nr < MAX_LOOPS; i++) {
+		struct loop *l = &loops[nr];
+
+		if (isa_op[rw->code->insn[i].op].shape != SHAPE_JCC_K || (uint32_t)rw->code->insn[i].off >= i ||
+		    !find_loop(rw, i, l))
+			continue;
+		if (rule_on(rw, RULE_REDUCE)) {
+			find_sum(rw, l);
+			if (l->sum)
+				find_free(rw, l);
+		}
+		extra += l->copies * (l->tail - l->head) + 2 * MAX_SUMS + 4;
+		nr++;
+	}
+	return nr ? rebuild(rw, loops, nr, extra) : 0;
+}
