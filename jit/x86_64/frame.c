@@ -30,8 +30,7 @@ static void scan_program(struct jc *c)
 	const struct code *code = c->code;
 
 	c->frame_size = code->uses_stack ? (code->stack_size + 15) & ~15u : 0;
-	c->dynamic = code->checked || (code->nr_sub > 1 && code->frames >= code->max_frames);
-	c->state = code->checked || code->metered || c->dynamic;
+	c->dynamic = code->checked;
 	for (uint32_t i = 0; i < code->n; i++) {
 		const struct insn *insn = &code->insn[i];
 
@@ -43,16 +42,36 @@ static void scan_program(struct jc *c)
 		case SHAPE_CALLX: case SHAPE_PKT_ABS: case SHAPE_PKT_IND:
 			c->state = true;
 			break;
-		case SHAPE_LOCAL:
+		case SHAPE_LOCAL:	/* at the limit the chain may be longer, or a circle */
+			c->dynamic |= code->frames >= code->max_frames;
 			c->main_called |= insn->off == 0;
 			break;
 		case SHAPE_WIDE:
+			c->dynamic |= insn->op == OP_LD_FUNC;
 			c->main_called |= insn->op == OP_LD_FUNC && insn->off == 0;
 			break;
 		default:
 			c->inits |= insn->op == OP_INIT_CHECK;
 		}
 	}
+	c->state |= code->checked || code->metered || c->dynamic;
+}
+
+/* What a program reads without having written it is 0, as in the interpreter. */
+static uint32_t unset_registers(const struct jc *c)
+{
+	uint32_t set = 1u << 10 | 1u << 1 | (c->code->type->flags & TYPE_RAW ? 1u << 2 : 0);
+
+	return c->flow.live[0] & ~set;
+}
+
+static void zero_registers(struct jc *c)
+{
+	uint32_t mask = unset_registers(c);
+
+	for (int r = 0; r < 10; r++)
+		if (mask >> r & 1)
+			x_mov_k(&c->b, home[r], 0, false);
 }
 
 static void scan_sub(struct jc *c, uint32_t index)
@@ -61,6 +80,8 @@ static void scan_sub(struct jc *c, uint32_t index)
 	struct jsub *j = &c->sub[index];
 
 	j->leaf = !c->state;
+	if (!index)
+		j->writes = (uint16_t)unset_registers(c);
 	for (uint32_t i = sub->start; i < sub->end; i++) {
 		const struct insn *insn = &c->code->insn[i];
 		uint8_t shape = isa_op[insn->op].shape;
@@ -161,16 +182,6 @@ static void zero_frame(struct jc *c, const struct jsub *j)
 		x_alu(&c->b, true, X_CMP, TMP, fp);
 		jc_jcc(c, CC_NE, again);
 	}
-}
-
-/* What a program reads without having written it is 0, as in the interpreter. */
-static void zero_registers(struct jc *c)
-{
-	uint32_t set = 1u << 10 | 1u << 1 | (c->code->type->flags & TYPE_RAW ? 1u << 2 : 0);
-
-	for (int r = 0; r < 10; r++)
-		if (c->flow.live[0] & ~set & 1u << r)
-			x_mov_k(&c->b, home[r], 0, false);
 }
 
 /* Bytes to take from rsp after the pushes so that it is 16-aligned in the body of a non-leaf. */

@@ -61,7 +61,7 @@ static int jit_batch(const struct code *code, void *ctx, size_t len, struct uebp
 {
 	struct uebpf_record record = { ctx, len };
 
-	if (run && (run->host || run->budget || run->abort))
+	if (!jit_plain(code) || (run && (run->host || run->budget || run->abort)))
 		return jit_run(code, ctx, len, run, r0);
 	return jit_run_records(code, &record, 1, r0, NULL);
 }
