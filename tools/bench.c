@@ -164,7 +164,9 @@ static void kernel_first(struct bench *b, struct arm *a, struct session *s)
 		refuse(a, why);
 		return;
 	}
-	a->load_ns = kernel_load_ns(a->kernel);
+	a->load_ns = kernel_load_ns(a->kernel);	/* its verifier and JIT are in this */
+	a->s.info.verify_ns = a->s.info.compile_ns = 0;
+	a->s.info.code_bytes = kernel_code_bytes(a->kernel);
 	a->passes = repeat > 1000000 ? 1000000 : repeat;
 	if (kernel_run(a->kernel, &b->in[0], 1, &res)) {
 		refuse(a, "BPF_PROG_TEST_RUN does not take this input");

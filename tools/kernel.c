@@ -12,6 +12,8 @@
 #include <bpf/libbpf.h>
 #include "tools/tool.h"
 
+const bool kernel_built = true;
+
 enum { ETHER = 14, OUT_ROOM = 1 << 18 };
 struct kernel {
 	struct session *s;
@@ -247,6 +249,14 @@ struct kernel *kernel_open(struct session *s, bool soft, const char **why)
 uint64_t kernel_load_ns(const struct kernel *k)
 {
 	return k->load_ns;
+}
+
+size_t kernel_code_bytes(const struct kernel *k)
+{
+	struct bpf_prog_info info = { 0 };
+	uint32_t len = sizeof info;
+
+	return bpf_obj_get_info_by_fd(k->fd, &info, &len) ? 0 : info.jited_prog_len;
 }
 
 void kernel_close(struct kernel *k)

@@ -3,6 +3,8 @@
 #ifndef HAVE_LIBPCAP
 #include "tools/tool.h"
 
+const bool capture_built = false;
+
 static _Noreturn void absent(const char *option)
 {
 	die(EXIT_UNSUPPORTED, "%s: built without libpcap; on Debian: apt-get install libpcap-dev, then build again",

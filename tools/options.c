@@ -315,7 +315,8 @@ static void print_version(void)
 	char features[512];
 
 	uebpf_features(features, sizeof features);
-	printf("uebpf-run %s\nfeatures: %s\n", uebpf_version(), features);
+	printf("uebpf-run %s\nfeatures: %s\noptional: libpcap %s, libbpf %s\n", uebpf_version(), features,
+	       capture_built ? "yes" : "no", kernel_built ? "yes" : "no");
 }
 
 void options_parse(struct options *opt, int argc, char **argv)

@@ -10,6 +10,8 @@
 #include <pcap/pcap.h>
 #include "tools/tool.h"
 
+const bool capture_built = true;
+
 enum { ETHER = 14, MAX_FRAME = 1 << 18 };
 /* A link type that becomes Ethernet: `skip` bytes off, then a header with zero addresses. */
 struct link {
@@ -68,9 +70,12 @@ struct capture *capture_open(const char *path)
 		die(EXIT_USAGE, "--pcap: %s: %s", path, why);
 	dlt = pcap_datalink(c->pcap);
 	c->link = link_of(dlt);
-	if (!c->link)
+	if (!c->link) {
+		pcap_close(c->pcap);
+		free(c);
 		die(EXIT_UNSUPPORTED, "--pcap: %s: link type %s (%d) is not Ethernet and cannot be made into it", path,
 		    pcap_datalink_val_to_description(dlt) ? pcap_datalink_val_to_description(dlt) : "unknown", dlt);
+	}
 	if (dlt != DLT_EN10MB)
 		note("%s: link type %s: each packet gets an Ethernet header", path, c->link->name);
 	c->frame = need(malloc(MAX_FRAME + ETHER));

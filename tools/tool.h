@@ -122,6 +122,7 @@ static inline size_t input_len(const struct input *in)
 struct bytes input_bytes(struct input *in);
 
 /* ---- pcap.c ---- */
+extern const bool capture_built;	/* with libpcap */
 struct capture;
 struct captured { const uint8_t *data; uint32_t len, wire_len; uint64_t time_ns; };
 struct capture *capture_open(const char *path);
@@ -152,6 +153,7 @@ const char *verdict_name(const struct session *s, uint64_t r0);
 int tell_fault(struct session *s, int status, const struct uebpf_run *run, struct uebpf_error *err);
 void json_fault(const char *key, int status, const struct uebpf_run *run, const struct uebpf_error *err);
 
+extern const bool kernel_built;		/* with libbpf */
 struct kernel;
 struct kernel_result { uint32_t retval; struct bytes data, ctx; uint64_t ns; };
 /* Loads the object with libbpf; ends with 7 and the kernel's reason when it refuses; with soft set
@@ -164,6 +166,7 @@ bool kernel_same_result(struct session *s, const struct kernel_result *res, stru
 			bool tell);
 bool kernel_same_maps(struct kernel *k, struct session *s);
 uint64_t kernel_load_ns(const struct kernel *k);
+size_t kernel_code_bytes(const struct kernel *k);
 void kernel_close(struct kernel *k);
 
 /* ---- maps.c ---- */

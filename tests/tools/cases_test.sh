@@ -15,6 +15,7 @@ top=$PWD
 RUN=${RUN:-$top/${BUILD_DIR:-build}/uebpf-run} SRC=$top/tests/tools/src
 T=$(mktemp -d) && trap 'rm -rf "$T"' EXIT
 OBJ=$T/obj
+given=$RUN
 export RUN SRC OBJ LC_ALL=C TMPDIR=$T
 mkdir "$OBJ"
 CLANG=${CLANG:-clang}
@@ -25,13 +26,19 @@ features=$("$RUN" --version) || exit 1
 have() {
 	case $1 in
 	clang) command -v "$CLANG" >/dev/null ;;
-	pcap) ! "$RUN" --pcap /nonexistent --insns /dev/null 2>&1 | grep -q 'without libpcap' && [ -z "${NO_PCAP:-}" ] ;;
-	libbpf) [ -z "${NO_LIBBPF:-}" ] && ldd "$RUN" 2>/dev/null | grep -q libbpf ;;
+	pcap) grep -q 'libpcap yes' <<<"$features" ;;
+	libbpf) grep -q 'libbpf yes' <<<"$features" ;;
+	no-pcap|no-libbpf) bare ;;
 	kernel) [ -r /sys/kernel/btf/vmlinux ] && [ "$(id -u)" = 0 ] && have libbpf && kernel_lets_us ;;
 	verifier|jit) grep -qE "features:.* $1(=| |$)" <<<"$features" ;;
 	no-*) ! have "${1#no-}" ;;
 	*) command -v "$1" >/dev/null ;;
 	esac
+}
+# The command without optional libraries, for the cases that show what it says then.
+bare() {
+	[ -x "$T/bare" ] || "${CC:-cc}" -std=c11 -D_GNU_SOURCE -I. -o "$T/bare" tools/*.c \
+		"${RUN%/*}/libuebpf-inner.a" -lelf -lpthread -lm 2>"$T/bare.log"
 }
 kernel_lets_us() { [ -n "${kernel_ok:=$("$RUN" --quiet --kernel "$OBJ/drop_short.o" >/dev/null 2>&1; [ $? != 7 ] && echo yes || echo no)}" ] && [ "$kernel_ok" = yes ]; }
 
@@ -54,6 +61,7 @@ finish_case() {
 		skipped=$((skipped + 1)); echo "skip: uebpf-run cases that need$missing"
 		return 0
 	fi
+	case $needs in *no-pcap*|*no-libbpf*) RUN=$T/bare ;; *) RUN=$given ;; esac
 	(cd "$T" && eval "$cmd") >"$T/out" 2>"$T/err" </dev/null
 	got=$?
 	if [ "$got" != "$want_exit" ]; then
