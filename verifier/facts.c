@@ -46,6 +46,8 @@ void fact_memory(struct env *e, const struct reg *p, int64_t off)
 		if (!fixed || f->off != at)
 			f->flags &= (uint8_t)~FACT_FIXED;
 	}
+	if (base == FACT_CTX)
+		f->flags |= FACT_CTX_TOO;
 	if (p->kind == K_VALUE)
 		merge_map(f, map_index(e, p->map));
 }

@@ -21,6 +21,7 @@ enum fact_flags {
 	FACT_KEY = 16,		/* map helper: the key is the constant `key` on every path */
 	FACT_RANGE = 32,	/* lo..hi hold for the result in dst (unsigned) */
 	FACT_DIVISOR = 64,	/* division: the divisor is never zero */
+	FACT_CTX_TOO = 128,	/* on some path the memory operand is the context */
 };
 enum { FACT_NO_MAP = 0xffff, FACT_ANY_MAP = 0xfffe };
 struct fact {
