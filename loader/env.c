@@ -194,7 +194,7 @@ size_t uebpf_features(char *buf, size_t cap)
 	struct elf_image *image = NULL;
 	struct elf_params params = { .name = "" };
 	char text[256], cpu_text[128];
-	size_t n = (size_t)snprintf(text, sizeof(text), "interp");
+	size_t n = (size_t)snprintf(text, sizeof(text), "interp verifier");
 	uint32_t cpu = 0;
 
 	if (jit_arch()) {

@@ -30,6 +30,7 @@ struct prog {
 	struct uebpf_error *error;	/* why it cannot run */
 	bool lost_error;		/* ... and there was no memory to say it */
 	uint32_t may;			/* enum uebpf_may */
+	uint32_t ctx_need;		/* bytes of context that the verifier saw touched */
 	uint64_t verify_ns, compile_ns, verify_states, verify_insns;
 };
 

@@ -9,6 +9,7 @@
 #include "jit/jit.h"
 #include "loader/error.h"
 #include "loader/object.h"
+#include "loader/verified.h"
 #include "maps/maps.h"
 #include "vm/mem.h"
 
@@ -41,14 +42,10 @@ static int check_options(struct load *l)
 	    o->refuse_may & ~(uint32_t)(UEBPF_MAY_SYSCALL | UEBPF_MAY_LOCK | UEBPF_MAY_ALLOC))
 		return error_set(l->err, UEBPF_STAGE_LINK, UEBPF_E_ARGUMENT, -EINVAL, UINT32_MAX,
 				 "a load option is out of range");
-	if (o->mode == UEBPF_MODE_VERIFIED)
-		return absent(l, "mode verified");
 	if (o->engine == UEBPF_ENGINE_JIT && !jit_arch())
 		return absent(l, "engine jit");
 	if (o->no_rules && !jit_arch())
 		return absent(l, "rewriting rules");
-	if (o->log_level || o->max_states || o->max_ns)
-		return absent(l, "the verifier's log and limits");
 	return 0;
 }
 
@@ -327,6 +324,11 @@ static int may_stage(struct load *l, struct prog *prog)
 	return 0;
 }
 
+static int verify_stage(struct load *l, struct prog *prog)
+{
+	return prog->mode == UEBPF_MODE_VERIFIED ? verify_prog(prog, &l->o, l->err) : 0;
+}
+
 static int prepare_stage(struct load *l, struct prog *prog)
 {
 	return code_prepare(&prog->code, l->err);
@@ -385,6 +387,8 @@ static int ready_stage(struct load *l, struct prog *prog)
 	const struct code *code = &prog->code;
 
 	prog->min_ctx = prog->type->host_size;
+	if ((prog->type->flags & TYPE_OPEN) && prog->ctx_need > prog->min_ctx)
+		prog->min_ctx = prog->ctx_need;
 	prog->packet = (prog->type->flags & TYPE_PACKET) != 0;
 	prog->metered = code->metered;
 	/* Helpers without side effects on the C library leave errno alone; the host's are not known. */
@@ -396,7 +400,7 @@ static int ready_stage(struct load *l, struct prog *prog)
 }
 
 static int (*const stages[])(struct load *, struct prog *) = {
-	check_type, check_mode, link_stage, decode_stage, prepare_stage, may_stage, jit_stage, ready_stage
+	check_type, check_mode, link_stage, decode_stage, verify_stage, prepare_stage, may_stage, jit_stage, ready_stage
 };
 
 static int load_prog(struct load *l, struct prog *prog)

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* verified.c - the verifier's place in the pipeline: tells it where source lines and prototypes come
+ * from, keeps its log with the object and its figures with the program.  Runs between decode and bind:
+ * what is refused here does not run. */
+#include <errno.h>
+#include <string.h>
+#include "loader/error.h"
+#include "loader/verified.h"
+#include "vm/mem.h"
+
+static void log_line(void *arg, const char *line)
+{
+	object_log_text(arg, line);
+}
+
+static bool place(void *arg, uint32_t slot, struct verify_place *out)
+{
+	const struct prog *prog = arg;
+	struct link_place p;
+
+	if (!prog->linked || !link_place(prog->linked, slot, &p))
+		return false;
+	*out = (struct verify_place){ .file = p.file ? p.file : "", .source = p.source ? p.source : "",
+				      .line = p.line };
+	return true;
+}
+
+/* Prototype of a global function, when BTF knows it and each parameter is of a kind that the verifier
+ * can take on trust; otherwise the function is verified in each of its callers. */
+static bool parameter(const struct btf *btf, uint32_t id, const struct prog_type *type, struct proto_arg *out)
+{
+	uint32_t t = btf_skip(btf, id), target;
+	int64_t size;
+
+	switch (btf_kind(btf, t)) {
+	case BTF_INT: case BTF_ENUM: case BTF_ENUM64:
+		out->kind = PROTO_SCALAR;
+		return btf_size(btf, t) <= 8;
+	case BTF_PTR:
+		break;
+	default:
+		return false;
+	}
+	target = btf_skip(btf, btf_target(btf, t));
+	if (btf_is_composite(btf, target)) {
+		const char *name = btf_name(btf, target);
+
+		if (!strcmp(name, "xdp_md") || !strcmp(name, "__sk_buff") || !strcmp(name, "pt_regs") ||
+		    !strcmp(name, "bpf_sock_ops") || !strcmp(name, "bpf_sock_addr") || !strcmp(name, "bpf_sock") ||
+		    !strcmp(name, "sk_msg_md") || !strcmp(name, "bpf_perf_event_data")) {
+			out->kind = PROTO_CTX;
+			return !(type->flags & TYPE_RAW);
+		}
+	}
+	size = btf_size(btf, target);
+	if (size <= 0 || size > 1 << 20)
+		return false;
+	out->kind = PROTO_MEM;
+	out->size = (uint32_t)size;
+	return true;
+}
+
+static bool prototype(void *arg, uint32_t slot, struct proto *out)
+{
+	const struct prog *prog = arg;
+	const struct btf *btf = prog->object->image ? prog->object->image->btf : NULL;
+	struct link_place p;
+	struct btf_param param;
+	uint32_t func, proto, n;
+
+	memset(out, 0, sizeof *out);
+	if (!btf || !prog->linked || !link_place(prog->linked, slot, &p) || !p.function)
+		return false;
+	func = btf_find(btf, BTF_FUNC, p.function);
+	if (!func || btf_linkage(btf, func) != BTF_LINK_GLOBAL)
+		return false;
+	proto = btf_target(btf, func);
+	n = btf_vlen(btf, proto);
+	if (btf_kind(btf, proto) != BTF_FUNC_PROTO || n > 5)
+		return false;
+	for (uint32_t i = 0; i < n; i++)
+		if (!btf_param(btf, proto, i, &param) || !parameter(btf, param.type, prog->type, &out->arg[i]))
+			return false;
+	out->nr_args = n;
+	out->returns = btf_target(btf, proto) != 0;
+	return true;
+}
+
+int verify_prog(struct prog *prog, const struct uebpf_load_opts *o, struct uebpf_error *err)
+{
+	struct vm_host *host = object_host(prog->object);
+	struct code *code = &prog->code;
+	struct verify_result res;
+	struct verify_opts opts = {
+		.policy = o->policy, .log_level = o->log_level, .max_insns = o->max_states, .max_ns = o->max_ns,
+		.log = log_line, .log_arg = prog->object, .place = place, .place_arg = prog,
+		.proto = prototype, .proto_arg = prog,
+	};
+	int rc;
+
+	code->stack_size = host->stack_size ? host->stack_size : 512;
+	code->max_frames = host->max_frames ? host->max_frames : 8;
+	rc = verify(code, &opts, &res, err);
+	prog->verify_ns = res.ns;
+	prog->verify_insns = res.insns;
+	prog->verify_states = res.states;
+	if (!rc)
+		rc = verify_layout(code, &res, err);
+	if (!rc)
+		prog->ctx_need = res.ctx_need;
+	verify_free(&res);
+	return rc;
+}

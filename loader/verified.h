@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* verified.h - the verifier's stage of the pipeline. */
+#ifndef UEBPF_LOADER_VERIFIED_H
+#define UEBPF_LOADER_VERIFIED_H
+
+#include "loader/object.h"
+#include "verifier/verifier.h"
+
+/* Verifies prog->code (decoded, not bound) and lays out its context accesses.  0 or -errno with *err. */
+int verify_prog(struct prog *prog, const struct uebpf_load_opts *o, struct uebpf_error *err);
+
+#endif
