@@ -212,8 +212,6 @@ void progress_show(struct progress *p, uint64_t at, uint64_t whole, uint64_t cou
 	uint64_t now;
 	int full;
 
-	if (!p->on || count % 1024)
-		return;
 	now = now_ns();
 	if (now - p->shown_ns < 100000000)
 		return;

@@ -129,17 +129,33 @@ struct uebpf_load_opts session_load_opts(const struct session *s)
 	};
 }
 
+/* The loader's log says why a program that could have been compiled is interpreted. */
+static void why_interpreted(const struct session *s, char *buf, size_t cap)
+{
+	char head[192];
+	const char *at;
+
+	snprintf(head, sizeof head, "%s is interpreted: ", s->info.name);
+	at = strstr(uebpf_object_log(s->obj), head);
+	if (at)
+		snprintf(buf, cap, "%.*s", (int)strcspn(at + strlen(head), "\n"), at + strlen(head));
+	else
+		snprintf(buf, cap, has_feature("jit") ? "the JIT was not asked" : "this build has no JIT");
+}
+
 /* Which engine and mode came of "auto" and the default, and why there is no JIT. */
 static void tell_engine(const struct session *s)
 {
 	static const char *const mode[] = { "default", "verified", "checked", "trusted" };
 	const struct uebpf_prog_info *i = &s->info;
+	char why[512];
 
-	if (i->engine == UEBPF_ENGINE_JIT || s->opt->engine != UEBPF_ENGINE_AUTO)
+	if (i->engine == UEBPF_ENGINE_JIT || s->opt->engine != UEBPF_ENGINE_AUTO) {
 		note("%s mode, %s", mode[i->mode & 3], i->engine == UEBPF_ENGINE_JIT ? "JIT" : "interpreter");
-	else
-		note("%s mode, interpreter (%s)", mode[i->mode & 3], has_feature("jit") ?
-		     "the JIT does not take this program here" : "this build has no JIT");
+		return;
+	}
+	why_interpreted(s, why, sizeof why);
+	note("%s mode, interpreter (no JIT: %s)", mode[i->mode & 3], why);
 }
 
 int load_program(struct session *s, const struct uebpf_load_opts *opts, struct uebpf_error *err)

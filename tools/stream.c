@@ -325,6 +325,8 @@ int run_stream(struct session *s)
 	st.ns = now_ns();
 	while (source_next(s, &src, &in)) {
 		one(s, &st, &in, k);
+		if (!bar.on || st.total % 1024)
+			continue;
 		progress_show(&bar, src.capture ? capture_at(src.capture) : src.at,
 			      src.capture ? capture_size(src.capture) : src.events.len, st.total);
 	}
