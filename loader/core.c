@@ -56,6 +56,8 @@ static int read_target(struct image_inner *in, struct core_cache *core)
 	int ret = read_file(in->params.host, path, BTF_MAX, &data, &len, &cap);
 
 	core->target_name = path;
+	if (ret == -ENOMEM)
+		return image_memory(in, &core->why);
 	if (ret)
 		return image_fail(in, &core->why, UEBPF_STAGE_CORE, UEBPF_E_NO_BTF, ret, NULL, NULL,
 				  "CO-RE relocations need the types of the target, and %s cannot be read: "

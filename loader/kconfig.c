@@ -78,11 +78,12 @@ static const char *config_text(const char *config, const char *name, size_t *len
 {
 	size_t n = strlen(name);
 
-	for (const char *p = config; p && *p; p = strchr(p, '\n'), p += p != NULL) {
-		if (strncmp(p, name, n) != 0 || p[n] != '=')
-			continue;
-		*len = strcspn(p + n + 1, "\r\n");
-		return p + n + 1;
+	for (const char *p = config; p; p = strchr(p, '\n')) {
+		p += *p == '\n';
+		if (!strncmp(p, name, n) && p[n] == '=') {
+			*len = strcspn(p + n + 1, "\r\n");
+			return p + n + 1;
+		}
 	}
 	return NULL;
 }
@@ -224,6 +225,8 @@ static int read_config(struct image_inner *in, char **config, size_t *cap, struc
 	if (in->params.kconfig) {
 		ret = read_file(in->params.host, in->params.kconfig, FILE_MAX, (uint8_t **)config, &len,
 				cap);
+		if (ret == -ENOMEM)
+			return image_memory(in, err);
 		if (ret)
 			return image_fail(in, err, UEBPF_STAGE_OPEN, UEBPF_E_IO, ret, ".kconfig", NULL,
 					  "cannot read the configuration file %s", in->params.kconfig);
@@ -232,9 +235,10 @@ static int read_config(struct image_inner *in, char **config, size_t *cap, struc
 	if (uname(&name))
 		return 0;
 	snprintf(path, sizeof(path), "/boot/config-%s", name.release);
-	if (read_file(in->params.host, path, FILE_MAX, (uint8_t **)config, &len, cap))
+	ret = read_file(in->params.host, path, FILE_MAX, (uint8_t **)config, &len, cap);
+	if (ret)
 		*config = NULL;
-	return 0;
+	return ret == -ENOMEM ? image_memory(in, err) : 0;
 }
 
 int image_read_externs(struct image_inner *in, struct uebpf_error *err)

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* cost_test.c - what opening costs: time of objects without CO-RE, each allocation that fails in
+ * turn, nothing left behind. */
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "helpers/helpers.h"
+#include "include/uebpf.h"
+#include "loader/loader.h"
+#include "tests/util/compile.h"
+
+static struct { long live, count, fail_at; } memory;
+
+static void *alloc(void *ctx, void *old, size_t old_size, size_t new_size)
+{
+	(void)ctx, (void)old_size;
+	if (!new_size) {
+		memory.live -= old != NULL;
+		free(old);
+		return NULL;
+	}
+	if (memory.fail_at && ++memory.count >= memory.fail_at)
+		return NULL;
+	memory.live += old == NULL;
+	return realloc(old, new_size);
+}
+
+static const char *const sources[] = { "functions.bpf.c", "data.bpf.c", "maps.bpf.c", "core.bpf.c",
+				       "externs.bpf.c", "legacy.bpf.c" };
+
+START_TEST(each_allocation_fails_in_turn)
+{
+	struct uebpf_env_opts eo = { .size = sizeof(eo), .alloc = alloc };
+	struct uebpf_load_opts load = { .size = sizeof(load), .mode = UEBPF_MODE_CHECKED,
+					.engine = UEBPF_ENGINE_INTERP };
+	struct uebpf_open_opts opts = { .size = sizeof(opts), .name = "short.o",
+					.kconfig = "tests/objects/kconfig.txt" };
+	const char *path = compile(NULL, sources[_i], "-O2 -g -mcpu=v3");
+	struct uebpf_env *env;
+	struct bytes b;
+	long at, done = 0;
+
+	opts.btf = path ? compile(NULL, "core_target.c", "-O2 -g") : NULL;
+	if (!opts.btf)
+		return;
+	b = slurp(path);
+	memory.fail_at = 0;
+	memory.live = 0;
+	env = uebpf_env_new(&eo);
+	/* Round 0 does not fail: what the env keeps for all objects is made then. */
+	for (at = 0; at < 3000 && !done; at++) {
+		struct uebpf_object *obj;
+		struct uebpf_error err;
+		long live = memory.live;
+		int ret;
+
+		memory.count = 0;
+		memory.fail_at = at;
+		obj = uebpf_object_open_memory(env, b.data, b.len, &opts, &err);
+		if (!obj)
+			ck_assert_msg(err.code == UEBPF_E_MEMORY, "allocation %ld: %s", at, err.text);
+		ret = obj ? uebpf_object_load(obj, &load, &err) : -ENOMEM;
+		if (obj && ret)
+			ck_assert_msg(err.code == UEBPF_E_MEMORY, "allocation %ld: %s", at, err.text);
+		done = at && !ret && memory.count < at;
+		memory.fail_at = 0;
+		uebpf_object_free(obj);
+		ck_assert_msg(!at || memory.live == live, "allocation %ld: %ld blocks left", at, memory.live - live);
+	}
+	ck_assert_msg(done, "did not load after %ld allocations", at);
+	uebpf_env_free(env);
+	ck_assert_int_eq(memory.live, 0);
+	free(b.data);
+}
+END_TEST
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+/* Ten programs, no CO-RE: front end and linking stay far below the millisecond that open to
+ * runnable may take.  The limit is loose: this is no bench. */
+START_TEST(ten_programs_open_in_well_under_a_millisecond)
+{
+	const char *path = compile(NULL, "functions.bpf.c", "-O2 -g -mcpu=v3");
+	struct elf_params params = { .name = "functions.o" };
+	double best = 1e9;
+	struct bytes b;
+
+	if (!path)
+		return;
+	b = slurp(path);
+	for (int i = 0; i < 30; i++) {
+		double start = now(), took;
+		struct elf_image *image;
+		struct uebpf_error err;
+
+		ck_assert_int_eq(elf_open(b.data, b.len, &params, &image, &err), 0);
+		for (uint32_t k = 0; k < image->nr_progs; k++) {
+			struct linked linked;
+
+			elf_link_program(image, k, &linked, &err);
+			link_free(&linked);
+		}
+		took = now() - start;
+		elf_close(image);
+		best = took < best ? took : best;
+	}
+	printf("open and link of 10 programs: %.0f us\n", best);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+	ck_assert_msg(best < 500, "%.0f us", best);
+#endif
+	free(b.data);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("cost");
+	TCase *t = tcase_create("opening");
+	SRunner *sr;
+	int failed;
+
+	tcase_set_timeout(t, 120);
+	tcase_add_loop_test(t, each_allocation_fails_in_turn, 0, sizeof(sources) / sizeof(sources[0]));
+	tcase_add_test(t, ten_programs_open_in_well_under_a_millisecond);
+	suite_add_tcase(s, t);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? 1 : 0;
+}
