@@ -1,0 +1,587 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* units_test.c - helpers by themselves, without a kernel to compare with: hooks, identity after fork,
+ * locks, records given back when a run ends early, contracts as text, packet metadata. */
+#include <pthread.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include "tests/helpers/oracle.h"
+#include "vm/self.h"
+#include "vm/spin.h"
+
+static struct ours o;
+
+static uint64_t call(const char *name, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e)
+{
+	const struct call_case one = { name, { N(a), N(b), N(c), N(d), N(e) } };
+
+	return ours_call(&o, &one, NULL, NULL);
+}
+#define P(pointer) ((uint64_t)(uintptr_t)(pointer))
+#define CTX_ARG P(&o.packet)
+
+static void begin(uint32_t type, const void *bytes, uint32_t len)
+{
+	static struct result in;
+
+	memset(&in, 0, sizeof in);
+	if (bytes)
+		memcpy(in.packet, bytes, len);
+	in.len = len;
+	ours_open(&o, type, &in);
+}
+
+static void setup(void)
+{
+	begin(BPF_PROG_TYPE_SCHED_CLS, NULL, 64);
+}
+
+/* ---- hooks ---- */
+
+static uint64_t hook_clock(void *ctx, enum uebpf_clock which) { return *(uint64_t *)ctx + which; }
+static uint32_t hook_random(void *ctx) { return (uint32_t)*(uint64_t *)ctx; }
+static uint32_t hook_cpu(void *ctx) { return (uint32_t)*(uint64_t *)ctx + 1; }
+static void hook_task(void *ctx, struct uebpf_task *task)
+{
+	(void)ctx;
+	*task = (struct uebpf_task){ 11, 22, 33, 44, "a-very-long-nam" };
+}
+static char printed[256];
+static size_t printed_len;
+static void hook_print(void *ctx, const char *text, size_t len)
+{
+	(void)ctx;
+	memcpy(printed, text, len);
+	printed_len = len;
+}
+static struct { uint32_t index; size_t len; char data[256]; } perf;
+static int hook_perf(void *ctx, struct uebpf_map *map, uint32_t index, const void *data, size_t len)
+{
+	(void)ctx, (void)map;
+	perf.index = index;
+	perf.len = len;
+	memcpy(perf.data, data, len);
+	return index == 3 ? -ENOSPC : 0;
+}
+
+START_TEST(each_question_about_the_surroundings_goes_through_a_hook)
+{
+	static uint64_t seven = 7;
+	char comm[16];
+
+	o.host.hooks = (struct uebpf_hooks){ .size = sizeof(struct uebpf_hooks), .ctx = &seven, .clock = hook_clock,
+		.random = hook_random, .cpu = hook_cpu, .task = hook_task };
+	ck_assert_uint_eq(call("ktime_get_ns", 0, 0, 0, 0, 0), 7 + UEBPF_CLOCK_MONOTONIC);
+	ck_assert_uint_eq(call("ktime_get_boot_ns", 0, 0, 0, 0, 0), 7 + UEBPF_CLOCK_BOOTTIME);
+	ck_assert_uint_eq(call("ktime_get_coarse_ns", 0, 0, 0, 0, 0), 7 + UEBPF_CLOCK_COARSE);
+	ck_assert_uint_eq(call("ktime_get_tai_ns", 0, 0, 0, 0, 0), 7 + UEBPF_CLOCK_TAI);
+	ck_assert_uint_eq(call("jiffies64", 0, 0, 0, 0, 0), 7 + UEBPF_CLOCK_JIFFIES);
+	ck_assert_uint_eq(call("get_prandom_u32", 0, 0, 0, 0, 0), 7);
+	ck_assert_uint_eq(call("get_smp_processor_id", 0, 0, 0, 0, 0), 8);
+	ck_assert_uint_eq(call("get_numa_node_id", 0, 0, 0, 0, 0), 0);
+	ck_assert_uint_eq(call("get_current_pid_tgid", 0, 0, 0, 0, 0), 22ull << 32 | 11);
+	ck_assert_uint_eq(call("get_current_uid_gid", 0, 0, 0, 0, 0), 44ull << 32 | 33);
+	ck_assert_uint_eq(call("get_current_comm", P(comm), sizeof comm, 0, 0, 0), 0);
+	ck_assert_str_eq(comm, "a-very-long-nam");
+	ck_assert_uint_eq(call("get_current_comm", P(comm), 4, 0, 0, 0), 0);
+	ck_assert_str_eq(comm, "a-v");
+	ck_assert_uint_eq(call("get_current_task", 0, 0, 0, 0, 0) & 0xffffffff, 11);
+}
+END_TEST
+
+START_TEST(print_and_perf_output_reach_the_host)
+{
+	struct uebpf_map map = { .max_entries = 4 };
+	char fmt[] = "n=%d s=%s";
+
+	ck_assert_int_eq((int64_t)call("trace_printk", P("x"), 2, 0, 0, 0), 1);	/* no hook: discarded */
+	ck_assert_int_eq((int64_t)call("perf_event_output", CTX_ARG, P(&map), 0, P("abc"), 3), -ENOENT);
+	o.host.hooks = (struct uebpf_hooks){ .size = sizeof(struct uebpf_hooks), .print = hook_print, .cpu = NULL,
+		.perf_output = hook_perf };
+	o.host.probe = UEBPF_PROBE_SYSCALL;
+	ck_assert_int_eq((int64_t)call("trace_printk", P(fmt), sizeof fmt, 42, P("str"), 0), 10);
+	ck_assert_uint_eq(printed_len, 10);
+	ck_assert_mem_eq(printed, "n=42 s=str", 10);
+	ck_assert_int_eq((int64_t)call("perf_event_output", CTX_ARG, P(&map), 2, P("abc"), 3), 0);
+	ck_assert_uint_eq(perf.index, 2);
+	ck_assert_uint_eq(perf.len, 3);
+	ck_assert_int_eq((int64_t)call("perf_event_output", CTX_ARG, P(&map), 3, P("abc"), 3), -ENOSPC);
+	ck_assert_int_eq((int64_t)call("perf_event_output", CTX_ARG, P(&map), 4, P("abc"), 3), -E2BIG);
+	memcpy(o.packet.data, "PACKET", 6);
+	ck_assert_int_eq((int64_t)call("perf_event_output", CTX_ARG, P(&map), 6ull << 32 | 1, P("abc"), 3), 0);
+	ck_assert_uint_eq(perf.len, 9);
+	ck_assert_mem_eq(perf.data, "abcPACKET", 9);
+	ck_assert_int_eq((int64_t)call("perf_event_output", CTX_ARG, P(&map), 65ull << 32 | 1, P("abc"), 3), -EFAULT);
+}
+END_TEST
+
+/* ---- identity ---- */
+
+static void *thread_identity(void *arg)
+{
+	uint64_t *out = arg;
+
+	out[0] = call("get_current_pid_tgid", 0, 0, 0, 0, 0);
+	out[1] = (uint64_t)getpid() << 32 | (uint64_t)syscall(SYS_gettid);
+	out[2] = call("get_prandom_u32", 0, 0, 0, 0, 0);
+	return NULL;
+}
+
+START_TEST(pid_and_random_are_right_after_fork)
+{
+	uint64_t here[3], there[3], other[3];
+	int pipe_fd[2], status;
+	pthread_t thread;
+	pid_t child;
+
+	for (int i = 0; i < 3; i++)
+		thread_identity(here);
+	ck_assert_uint_eq(here[0], here[1]);
+	ck_assert_int_eq(pthread_create(&thread, NULL, thread_identity, other), 0);
+	pthread_join(thread, NULL);
+	ck_assert_uint_eq(other[0], other[1]);
+	ck_assert_uint_ne(other[0], here[0]);
+	ck_assert_int_eq(pipe(pipe_fd), 0);
+	child = fork();
+	if (!child) {
+		thread_identity(there);
+		if (there[0] != there[1] || there[0] == here[0])
+			_exit(1);
+		if (fork() == 0) {	/* a child of a child */
+			thread_identity(there);
+			_exit(there[0] == there[1] ? 0 : 2);
+		}
+		wait(&status);
+		thread_identity(there);
+		if (there[0] != there[1] || status)
+			_exit(3);
+		_exit(write(pipe_fd[1], there, sizeof there) == sizeof there ? 0 : 4);
+	}
+	waitpid(child, &status, 0);
+	ck_assert_int_eq(status, 0);
+	ck_assert_int_eq(read(pipe_fd[0], there, sizeof there), sizeof there);
+	thread_identity(here);
+	ck_assert_uint_ne(here[2], there[2]);	/* the streams parted; equal once in 2^32 */
+	close(pipe_fd[0]);
+	close(pipe_fd[1]);
+}
+END_TEST
+
+START_TEST(comm_follows_a_rename)
+{
+	char before[16], comm[16];
+
+	prctl(PR_GET_NAME, before);
+	prctl(PR_SET_NAME, "renamed");
+	call("get_current_comm", P(comm), sizeof comm, 0, 0, 0);
+	prctl(PR_SET_NAME, before);
+	ck_assert_str_eq(comm, "renamed");
+	call("get_current_comm", P(comm), sizeof comm, 0, 0, 0);
+	ck_assert_str_eq(comm, before);
+	ck_assert_uint_eq(call("get_current_uid_gid", 0, 0, 0, 0, 0), (uint64_t)getgid() << 32 | getuid());
+}
+END_TEST
+
+START_TEST(clocks_are_the_kernels)
+{
+	struct timespec now;
+	uint64_t ns = call("ktime_get_ns", 0, 0, 0, 0, 0), later, jiffies = call("jiffies64", 0, 0, 0, 0, 0);
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	later = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	ck_assert_uint_ge(later, ns);
+	ck_assert_uint_lt(later - ns, 100000000);
+	ck_assert_uint_ge(call("ktime_get_boot_ns", 0, 0, 0, 0, 0), ns);
+	usleep(50000);
+	ck_assert_uint_gt(call("jiffies64", 0, 0, 0, 0, 0), jiffies);
+	ck_assert_int_eq(errno = 0, 0);
+	call("get_smp_processor_id", 0, 0, 0, 0, 0);
+	ck_assert_int_eq(errno, 0);
+}
+END_TEST
+
+/* ---- locks ---- */
+
+static uint32_t shared_lock;
+static uint64_t shared_count;
+
+static void *lock_and_count(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < 20000; i++) {
+		if (spin_lock(&shared_lock))
+			return "busy";
+		shared_count++;
+		spin_unlock(&shared_lock);
+	}
+	return NULL;
+}
+
+START_TEST(spin_lock_excludes_threads)
+{
+	pthread_t threads[4];
+	void *failed;
+
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, lock_and_count, NULL), 0);
+	for (int i = 0; i < 4; i++) {
+		pthread_join(threads[i], &failed);
+		ck_assert_ptr_null(failed);
+	}
+	ck_assert_uint_eq(shared_count, 80000);
+	ck_assert_uint_eq(shared_lock, 0);
+}
+END_TEST
+
+/* A signal handler on the owner's thread must not wait for itself. */
+START_TEST(own_lock_met_again_ends_the_run_with_ebusy)
+{
+	uint32_t word = 0;
+
+	call("spin_lock", P(&word), 0, 0, 0, 0);
+	ck_assert_int_eq(o.call.status, 0);
+	ck_assert_uint_ne(word, 0);
+	call("spin_lock", P(&word), 0, 0, 0, 0);
+	ck_assert_int_eq(o.call.status, -EBUSY);
+	call_drop_holds(&o.call);
+	ck_assert_uint_eq(word, 0);
+}
+END_TEST
+
+static int lock_shared_and_die(void *map)
+{
+	spin_lock(map);
+	raise(SIGKILL);
+	return 0;
+}
+
+START_TEST(lock_of_a_killed_owner_is_taken_over)
+{
+	uint32_t *word = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t child = fork();
+	int status;
+
+	if (!child)
+		_exit(lock_shared_and_die(word));
+	waitpid(child, &status, 0);
+	ck_assert_uint_ne(*word, 0);
+	ck_assert_int_eq(spin_lock(word), 0);
+	spin_unlock(word);
+	ck_assert_uint_eq(*word, 0);
+	munmap(word, 4096);
+}
+END_TEST
+
+/* ---- records that a run did not give back ---- */
+
+static char ring_memory[64];
+static unsigned submitted, discarded;
+static void *fake_reserve(struct uebpf_map *map, uint64_t size)
+{
+	(void)map;
+	return size <= sizeof ring_memory ? ring_memory + 8 * (submitted + discarded) % 32 : NULL;
+}
+static void fake_commit(struct uebpf_map *map, void *record, uint64_t flags, bool discard)
+{
+	(void)map, (void)record, (void)flags;
+	*(discard ? &discarded : &submitted) += 1;
+}
+
+START_TEST(record_of_a_run_that_ends_early_is_discarded)
+{
+	static const struct map_ops ops = { .name = "ring", .reserve = fake_reserve, .commit = fake_commit };
+	struct uebpf_map map = { .ops = &ops };
+	uint64_t record;
+
+	submitted = discarded = 0;
+	record = call("ringbuf_reserve", P(&map), 16, 0, 0, 0);
+	ck_assert_uint_ne(record, 0);
+	ck_assert_uint_eq(call("ringbuf_reserve", P(&map), 16, 1, 0, 0), 0);	/* flags */
+	ck_assert_uint_eq(call("ringbuf_reserve", P(&map), 1000, 0, 0, 0), 0);
+	call("ringbuf_submit", record, 0, 0, 0, 0);
+	call("ringbuf_submit", record, 0, 0, 0, 0);	/* twice: the second does nothing */
+	ck_assert_uint_eq(submitted, 1);
+	call("ringbuf_reserve", P(&map), 16, 0, 0, 0);
+	call_drop_holds(&o.call);
+	ck_assert_uint_eq(discarded, 1);
+	for (int i = 0; i < CALL_HOLDS; i++)
+		ck_assert_uint_ne(call("ringbuf_reserve", P(&map), 8, 0, 0, 0), 0);
+	ck_assert_uint_eq(call("ringbuf_reserve", P(&map), 8, 0, 0, 0), 0);	/* more than a run may hold */
+	call_drop_holds(&o.call);
+	ck_assert_uint_eq(discarded, 1 + CALL_HOLDS);
+}
+END_TEST
+
+/* ---- probe_read ---- */
+
+START_TEST(probe_read_policy)
+{
+	char secret[] = "not known", got[16];
+
+	ck_assert_int_eq((int64_t)call("probe_read", P(got), 8, P(secret), 0, 0), -EFAULT);
+	ck_assert_mem_eq(got, "\0\0\0\0\0\0\0", 8);
+	o.host.probe = UEBPF_PROBE_SYSCALL;
+	errno = 77;
+	ck_assert_int_eq((int64_t)call("probe_read", P(got), 8, P(secret), 0, 0), 0);
+	ck_assert_mem_eq(got, secret, 8);
+	ck_assert_int_eq((int64_t)call("probe_read_user_str", P(got), 16, P(secret), 0, 0), 10);
+	ck_assert_str_eq(got, secret);
+	ck_assert_int_eq((int64_t)call("probe_read_str", P(got), 4, P(secret), 0, 0), 4);
+	ck_assert_str_eq(got, "not");
+	ck_assert_int_eq((int64_t)call("probe_read", P(got), 8, 8, 0, 0), -EFAULT);
+	ck_assert_int_eq((int64_t)call("probe_read_str", P(got), 8, 8, 0, 0), -EFAULT);
+	ck_assert_int_eq(errno, 77);
+}
+END_TEST
+
+/* The last byte of a page before an unmapped one. */
+START_TEST(probe_read_str_stops_at_the_nul_before_an_unmapped_page)
+{
+	long page = sysconf(_SC_PAGESIZE);
+	char *at = mmap(NULL, 2 * (size_t)page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), got[64];
+
+	munmap(at + page, (size_t)page);
+	strcpy(at + page - 4, "end");
+	o.host.probe = UEBPF_PROBE_SYSCALL;
+	ck_assert_int_eq((int64_t)call("probe_read_str", P(got), 64, P(at + page - 4), 0, 0), 4);
+	ck_assert_str_eq(got, "end");
+	at[page - 1] = '!';
+	memset(got, 'x', sizeof got);
+	ck_assert_int_eq((int64_t)call("probe_read_str", P(got), 64, P(at + page - 4), 0, 0), -EFAULT);
+	ck_assert_int_eq(got[0], 0);
+	munmap(at, (size_t)page);
+}
+END_TEST
+
+/* ---- packets ---- */
+
+START_TEST(packet_without_room_gets_enomem)
+{
+	o.packet.head = o.packet.tail = NULL;
+	ck_assert_int_eq((int64_t)call("skb_change_head", CTX_ARG, 14, 0, 0, 0), -ENOMEM);
+	ck_assert_int_eq((int64_t)call("skb_change_tail", CTX_ARG, 80, 0, 0, 0), -ENOMEM);
+	ck_assert_int_eq((int64_t)call("skb_change_tail", CTX_ARG, 60, 0, 0, 0), 0);
+	ck_assert_int_eq((int64_t)call("xdp_adjust_head", CTX_ARG, (uint64_t)-4, 0, 0, 0), -EINVAL);
+	ck_assert_int_eq((int64_t)call("xdp_adjust_tail", CTX_ARG, 1, 0, 0, 0), -EINVAL);
+}
+END_TEST
+
+START_TEST(redirects_are_recorded)
+{
+	ck_assert_uint_eq(call("redirect", 5, 1, 0, 0, 0), 7);
+	ck_assert_uint_eq(o.packet.redirect_kind, UEBPF_REDIRECT_IFINDEX);
+	ck_assert_uint_eq(o.packet.redirect_ifindex, 5);
+	ck_assert_uint_eq(o.packet.redirect_flags, 1);
+	call("redirect_peer", 6, 0, 0, 0, 0);
+	ck_assert_uint_eq(o.packet.redirect_kind, UEBPF_REDIRECT_PEER);
+	call("redirect_neigh", 7, 0, 0, 0, 0);
+	ck_assert_uint_eq(o.packet.redirect_kind, UEBPF_REDIRECT_NEIGH);
+	ck_assert_uint_eq(call("clone_redirect", CTX_ARG, 8, 0, 0, 0), 0);
+	ck_assert_uint_eq(o.packet.redirect_kind, UEBPF_REDIRECT_CLONE);
+	begin(BPF_PROG_TYPE_XDP, NULL, 64);
+	ck_assert_uint_eq(call("redirect", 5, 0, 0, 0, 0), 4);
+	ck_assert_uint_eq(call("redirect", 5, 1, 0, 0, 0), 0);
+}
+END_TEST
+
+START_TEST(vlan_tags_move_between_metadata_and_frame)
+{
+	static const uint8_t frame[64] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 0x08, 0x00, 0x45 };
+
+	begin(BPF_PROG_TYPE_SCHED_CLS, frame, sizeof frame);
+	ck_assert_int_eq((int64_t)call("skb_vlan_push", CTX_ARG, 0x0081, 5, 0, 0), 0);
+	ck_assert_uint_eq(o.packet.vlan_present, 1);
+	ck_assert_uint_eq(o.packet.vlan_tci, 5);
+	ck_assert_int_eq(o.packet.data_end - o.packet.data, 64);
+	ck_assert_int_eq((int64_t)call("skb_vlan_push", CTX_ARG, 0xa888, 6, 0, 0), 0);
+	ck_assert_int_eq(o.packet.data_end - o.packet.data, 68);
+	ck_assert_mem_eq(o.packet.data + 12, "\x81\x00\x00\x05\x08\x00\x45", 7);
+	ck_assert_uint_eq(o.packet.vlan_tci, 6);
+	ck_assert_int_eq((int64_t)call("skb_vlan_pop", CTX_ARG, 0, 0, 0, 0), 0);
+	ck_assert_int_eq(o.packet.data_end - o.packet.data, 64);
+	ck_assert_uint_eq(o.packet.vlan_tci, 5);
+	ck_assert_int_eq((int64_t)call("skb_vlan_pop", CTX_ARG, 0, 0, 0, 0), 0);
+	ck_assert_uint_eq(o.packet.vlan_present, 0);
+	ck_assert_mem_eq(o.packet.data, frame, sizeof frame);
+}
+END_TEST
+
+START_TEST(tunnel_key_is_packet_metadata)
+{
+	struct uebpf_tunnel tunnel = { 0 };
+	struct bpf_tunnel_key key = { .tunnel_id = 42, .remote_ipv4 = 0x0a000001, .tunnel_ttl = 64 }, back;
+	char opt[8] = "abcdefg", got[16];
+
+	ck_assert_int_eq((int64_t)call("skb_set_tunnel_key", CTX_ARG, P(&key), sizeof key, 0, 0), -EOPNOTSUPP);
+	o.packet.tunnel = &tunnel;
+	ck_assert_int_eq((int64_t)call("skb_get_tunnel_key", CTX_ARG, P(&back), sizeof back, 0, 0), -EINVAL);
+	ck_assert_int_eq((int64_t)call("skb_set_tunnel_opt", CTX_ARG, P(opt), 8, 0, 0), -EINVAL);
+	ck_assert_int_eq((int64_t)call("skb_set_tunnel_key", CTX_ARG, P(&key), sizeof key, 2, 0), 0);
+	ck_assert_uint_eq(tunnel.flags, 2);
+	ck_assert_int_eq((int64_t)call("skb_set_tunnel_key", CTX_ARG, P(&key), sizeof key, 1 << 9, 0), -EINVAL);
+	ck_assert_int_eq((int64_t)call("skb_get_tunnel_key", CTX_ARG, P(&back), sizeof back, 0, 0), 0);
+	ck_assert_mem_eq(&key, &back, sizeof key);
+	ck_assert_int_eq((int64_t)call("skb_get_tunnel_opt", CTX_ARG, P(got), 16, 0, 0), -ENOENT);
+	ck_assert_int_eq((int64_t)call("skb_set_tunnel_opt", CTX_ARG, P(opt), 8, 0, 0), 0);
+	ck_assert_int_eq((int64_t)call("skb_get_tunnel_opt", CTX_ARG, P(got), 16, 0, 0), 8);
+	ck_assert_mem_eq(got, opt, 8);
+	ck_assert_int_eq((int64_t)call("skb_get_tunnel_opt", CTX_ARG, P(got), 4, 0, 0), -ENOMEM);
+}
+END_TEST
+
+START_TEST(hash_is_kept_and_the_same_for_a_flow)
+{
+	static uint8_t frame[64] = { [12] = 8, [14] = 0x45, [23] = 17, [26] = 10, [29] = 1, [30] = 10, [33] = 2, [35] = 53 };
+	uint64_t hash;
+
+	begin(BPF_PROG_TYPE_SCHED_CLS, frame, sizeof frame);
+	hash = call("get_hash_recalc", CTX_ARG, 0, 0, 0, 0);
+	ck_assert_uint_ne(hash, 0);
+	frame[60] = 99;	/* payload */
+	begin(BPF_PROG_TYPE_SCHED_CLS, frame, sizeof frame);
+	ck_assert_uint_eq(call("get_hash_recalc", CTX_ARG, 0, 0, 0, 0), hash);
+	call("set_hash", CTX_ARG, 5, 0, 0, 0);
+	ck_assert_uint_eq(call("get_hash_recalc", CTX_ARG, 0, 0, 0, 0), 5);
+	call("set_hash_invalid", CTX_ARG, 0, 0, 0, 0);
+	ck_assert_uint_eq(call("get_hash_recalc", CTX_ARG, 0, 0, 0, 0), hash);
+	frame[35] = 54;
+	begin(BPF_PROG_TYPE_SCHED_CLS, frame, sizeof frame);
+	ck_assert_uint_ne(call("get_hash_recalc", CTX_ARG, 0, 0, 0, 0), hash);
+	o.packet.socket_cookie = 99;
+	o.packet.socket_uid = 1000;
+	ck_assert_uint_eq(call("get_socket_cookie", CTX_ARG, 0, 0, 0, 0), 99);
+	ck_assert_uint_eq(call("get_socket_uid", CTX_ARG, 0, 0, 0, 0), 1000);
+	o.packet.size = offsetof(struct uebpf_packet, socket_cookie);	/* a host built with an older header */
+	ck_assert_uint_eq(call("get_socket_cookie", CTX_ARG, 0, 0, 0, 0), 0);
+}
+END_TEST
+
+/* ---- stacks ---- */
+
+START_TEST(stack_of_a_pt_regs_context_follows_frame_pointers)
+{
+	static const struct ctx_field fields[] = { { .name = "bp", .off = 32, .size = 8 },
+						   { .name = "ip", .off = 128, .size = 8 } };
+	static const struct prog_type kprobe = { .name = "kprobe", .flags = TYPE_DIRECT, .fields = fields, .nr_fields = 2 };
+	uint64_t regs[21] = { 0 }, stack[8] = { 0 }, ips[8];
+
+	stack[0] = P(&stack[4]), stack[1] = 0x2000;
+	stack[4] = 0, stack[5] = 0x3000;
+	regs[4] = P(&stack[0]), regs[16] = 0x1000;
+	o.code.type = &kprobe;
+	o.call.ctx = regs;
+	o.call.ctx_len = sizeof regs;
+	o.host.probe = UEBPF_PROBE_SYSCALL;
+	ck_assert_int_eq((int64_t)call("get_stack", P(regs), P(ips), sizeof ips, 1 << 8, 0), 24);
+	ck_assert_uint_eq(ips[0], 0x1000);
+	ck_assert_uint_eq(ips[1], 0x2000);
+	ck_assert_uint_eq(ips[2], 0x3000);
+	ck_assert_uint_eq(ips[3], 0);
+	ck_assert_int_eq((int64_t)call("get_stack", P(regs), P(ips), sizeof ips, 1 << 8 | 1, 0), 16);
+	ck_assert_uint_eq(ips[0], 0x2000);
+	ck_assert_int_eq((int64_t)call("get_stack", P(regs), P(ips), sizeof ips, 0, 0), -EFAULT);
+	ck_assert_int_eq((int64_t)call("get_stack", P(regs), P(ips), 12, 1 << 8, 0), -EINVAL);
+	ck_assert_uint_eq(call("get_func_ip", P(regs), 0, 0, 0, 0), 0x1000);
+	regs[4] = 7;	/* no frame */
+	ck_assert_int_eq((int64_t)call("get_stack", P(regs), P(ips), sizeof ips, 1 << 8, 0), 8);
+}
+END_TEST
+
+/* ---- compiler builtins ---- */
+
+START_TEST(builtins_of_compilers)
+{
+	char a[16] = "0123456789", b[16] = "abc";
+
+	ck_assert_uint_eq(call("memcpy", P(a), P(b), 3, 0, 0), P(a));
+	ck_assert_str_eq(a, "abc3456789");
+	call("memmove", P(a + 1), P(a), 5, 0, 0);
+	ck_assert_str_eq(a, "aabc346789");
+	ck_assert_uint_eq(call("memset", P(a), 0x141, 4, 0, 0), P(a));
+	ck_assert_str_eq(a, "AAAA346789");
+	ck_assert_int_eq((int64_t)call("memcmp", P("abc"), P("abd"), 3, 0, 0), -1);
+	ck_assert_int_eq((int64_t)call("memcmp", P("b"), P("a"), 1, 0, 0), 1);
+	ck_assert_int_eq((int64_t)call("bcmp", P("b"), P("a"), 0, 0, 0), 0);
+}
+END_TEST
+
+/* ---- contracts as text ---- */
+
+START_TEST(contract_text_is_read_and_written)
+{
+	static const struct { const char *text, *again; } good[] = {
+		{ "u64 (ctx, map, key, mem:size, size)", "u64 (ctx, map, key, mem, size)" },
+		{ "void ()", "void ()" },
+		{ " int(scalar a,u32 b , s64)", "u64 (scalar, scalar, scalar)" },
+		{ "value? (map, key)", "value? (map, key)" },
+		{ "mem:24? (ctx)", "mem:24? (ctx)" },
+		{ "mem? (map, alloc_size)", "mem? (map, alloc_size)" },
+		{ "sock? (ctx, mem:16 tuple)", "sock? (ctx, mem:16)" },
+		{ "u64 (mem_out? to, size0 n, cstr name, func:loop, stack?)", "u64 (mem_out?, size0, cstr, func:loop, stack?)" },
+		{ "u64 (dynptr_out:ringbuf, dynptr, dynptr:local)", "u64 (dynptr_out:ringbuf, dynptr, dynptr:local)" },
+		{ "u64 (mem_inout, any, size, mem_out:8)", "u64 (mem_inout, any, size, mem_out:8)" },
+	};
+	static const struct { const char *text; uint32_t column; const char *why; } bad[] = {
+		{ "", 1, "result" }, { "u64", 4, "'('" }, { "u63 ()", 1, "unknown result" }, { "u64 (foo)", 6, "unknown argument" },
+		{ "u64 (u64", 9, "')'" }, { "u64 () x", 8, "nothing may follow" }, { "u64 (mem)", 1, "size" },
+		{ "u64 (key)", 1, "map" }, { "value? (ctx)", 1, "map" }, { "mem (ctx)", 5, "how many" },
+		{ "mem? (ctx)", 1, "alloc_size" }, { "u64 (u8,u8,u8,u8,u8,u8)", 21, "five" }, { "u64 (mem:0)", 10, "65535" },
+		{ "u64 (mem:99999999999)", 10, "65535" }, { "u64 (scalar:3)", 13, "takes no" }, { "u64 (func:foo)", 11, "unknown callback" },
+		{ "u64 (,)", 6, "argument kind" }, { "sock (ctx)", 6, "sock?" },
+	};
+	struct helper row;
+	const char *why = NULL;
+	uint32_t column = 0;
+	char text[128];
+
+	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+		memset(&row, 0, sizeof row);
+		ck_assert_msg(!helpers_parse_proto(good[i].text, &row, &column, &why), "%s: %u: %s", good[i].text, column, why);
+		helpers_proto_text(&row, text, sizeof text);
+		ck_assert_str_eq(text, good[i].again);
+	}
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		ck_assert_int_eq(helpers_parse_proto(bad[i].text, &row, &column, &why), -EINVAL);
+		ck_assert_msg(column == bad[i].column && strstr(why, bad[i].why), "%s: %u: %s", bad[i].text, column, why);
+	}
+	for (uint32_t i = 0; i < helpers_nr; i++) {
+		int len = helpers_proto_text(&helpers_builtin[i], NULL, 0);
+
+		ck_assert_int_eq(helpers_proto_text(&helpers_builtin[i], text, sizeof text), len);
+		ck_assert_int_lt(len, (int)sizeof text);
+		ck_assert_ptr_null(strchr(text, '@'));
+		ck_assert_int_eq((int)strlen(text), len);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("helpers");
+	TCase *t = tcase_create("units");
+
+	suite_add_tcase(s, t);
+	tcase_add_checked_fixture(t, setup, NULL);
+	tcase_set_timeout(t, 30);
+	tcase_add_test(t, each_question_about_the_surroundings_goes_through_a_hook);
+	tcase_add_test(t, print_and_perf_output_reach_the_host);
+	tcase_add_test(t, pid_and_random_are_right_after_fork);
+	tcase_add_test(t, comm_follows_a_rename);
+	tcase_add_test(t, clocks_are_the_kernels);
+	tcase_add_test(t, spin_lock_excludes_threads);
+	tcase_add_test(t, own_lock_met_again_ends_the_run_with_ebusy);
+	tcase_add_test(t, lock_of_a_killed_owner_is_taken_over);
+	tcase_add_test(t, record_of_a_run_that_ends_early_is_discarded);
+	tcase_add_test(t, probe_read_policy);
+	tcase_add_test(t, probe_read_str_stops_at_the_nul_before_an_unmapped_page);
+	tcase_add_test(t, packet_without_room_gets_enomem);
+	tcase_add_test(t, redirects_are_recorded);
+	tcase_add_test(t, vlan_tags_move_between_metadata_and_frame);
+	tcase_add_test(t, tunnel_key_is_packet_metadata);
+	tcase_add_test(t, hash_is_kept_and_the_same_for_a_flow);
+	tcase_add_test(t, stack_of_a_pt_regs_context_follows_frame_pointers);
+	tcase_add_test(t, builtins_of_compilers);
+	tcase_add_test(t, contract_text_is_read_and_written);
+	return run_suite(s);
+}
