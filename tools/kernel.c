@@ -3,6 +3,7 @@
  * BPF_PROG_TEST_RUN, and what differs.  The kernel's own names and numbers live here alone. */
 #ifdef HAVE_LIBBPF
 #include <errno.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,6 +155,7 @@ static int prepare_object(struct kernel *k)
 {
 	const struct options *o = k->s->opt;
 	struct bpf_program *p;
+	struct bpf_map *m;
 	LIBBPF_OPTS(bpf_object_open_opts, opts);
 	bool all = wants_all_programs(o);
 	long err;
@@ -174,9 +176,11 @@ static int prepare_object(struct kernel *k)
 		if (ours && bpf_program__type(p) == BPF_PROG_TYPE_UNSPEC)
 			bpf_program__set_type(p, (enum bpf_prog_type)k->type);
 	}
+	/* Pinned maps of other programs are not ours to read or change, nor to leave behind. */
+	bpf_object__for_each_map(m, k->obj)
+		bpf_map__set_pin_path(m, NULL);
 	for (size_t i = 0; i < o->resize.n; i++) {
 		char *name = need(strdup(o->resize.v[i])), *eq = strchr(name, '=');
-		struct bpf_map *m;
 
 		*eq = 0;
 		m = find_map(k, name);
@@ -203,6 +207,19 @@ static int load_insns(struct kernel *k)
 	return 0;
 }
 
+/* Per-CPU counters are compared slot by slot, so the kernel's runs must all be on one CPU. */
+static void stay_on_this_cpu(void)
+{
+	cpu_set_t set;
+	int cpu = sched_getcpu();
+
+	if (cpu < 0 || cpu >= CPU_SETSIZE)
+		return;
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof set, &set);	/* refused: a difference would be shown, not hidden */
+}
+
 struct kernel *kernel_open(struct session *s, bool soft, const char **why)
 {
 	struct kernel *k;
@@ -223,6 +240,7 @@ struct kernel *kernel_open(struct session *s, bool soft, const char **why)
 	k->s = s;
 	k->type = s->info.kernel_type;
 	k->fd = -1;
+	stay_on_this_cpu();
 	libbpf_set_print(take_log);
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
 	start = now_ns();

@@ -9,8 +9,11 @@
 
 static void on_log(void *ctx, enum uebpf_level level, const char *line)
 {
+	const struct options *o = session.opt;
+
 	(void)ctx;
-	if (level <= UEBPF_LOG_WARN && !session.opt->bench)	/* the table says what failed */
+	/* Their tables say what failed. */
+	if (level <= UEBPF_LOG_WARN && !o->bench && !o->list && !o->verify_only)
 		note("%s", line);
 }
 
