@@ -66,6 +66,14 @@ FN(jiffies64)
 
 /* ---- chance ---- */
 
+/* Hooks are out of the way, so that the usual path needs no stack frame. */
+#define HOOKED __attribute__((noinline, cold)) static
+
+HOOKED uint32_t hooked_random(const struct uebpf_hooks *hooks)
+{
+	return hooks->random(hooks->ctx);
+}
+
 FN(get_prandom_u32)
 {
 	const struct uebpf_hooks *hooks = &call->env->hooks;
@@ -73,7 +81,7 @@ FN(get_prandom_u32)
 	uint64_t x;
 
 	if (hooks->random)
-		return hooks->random(hooks->ctx);
+		return hooked_random(hooks);
 	self = self_get();
 	x = self->random += UINT64_C(0x9e3779b97f4a7c15);
 	x = (x ^ x >> 32) * UINT64_C(0xd6e8feb86659fd93);
@@ -88,24 +96,31 @@ extern const ptrdiff_t __rseq_offset __attribute__((weak));
 extern const unsigned int __rseq_size __attribute__((weak));
 struct rseq_head { uint32_t cpu_id_start, cpu_id; };
 
-uint32_t current_cpu(struct uebpf_call *call)
+HOOKED uint32_t other_cpu(const struct uebpf_hooks *hooks)
 {
-	const struct uebpf_hooks *hooks = &call->env->hooks;
 	int cpu;
 
 	if (hooks->cpu)
 		return hooks->cpu(hooks->ctx);
-#if defined(__x86_64__) || defined(__aarch64__)
-	if (&__rseq_size && __rseq_size) {
-		const volatile struct rseq_head *rseq =
-			(const void *)((char *)__builtin_thread_pointer() + __rseq_offset);
-
-		if ((int32_t)rseq->cpu_id >= 0)
-			return rseq->cpu_id;
-	}
-#endif
 	cpu = sched_getcpu();
 	return cpu < 0 ? 0 : (uint32_t)cpu;
+}
+
+uint32_t current_cpu(struct uebpf_call *call)
+{
+	const struct uebpf_hooks *hooks = &call->env->hooks;
+
+#if defined(__x86_64__) || defined(__aarch64__)
+	if (!hooks->cpu && &__rseq_size && __rseq_size) {
+		const volatile struct rseq_head *rseq =
+			(const void *)((char *)__builtin_thread_pointer() + __rseq_offset);
+		uint32_t cpu = rseq->cpu_id;
+
+		if ((int32_t)cpu >= 0)	/* negative: not registered */
+			return cpu;
+	}
+#endif
+	return other_cpu(hooks);
 }
 
 FN(get_smp_processor_id)
@@ -124,16 +139,21 @@ FN(get_numa_node_id)
 
 /* ---- identity ---- */
 
+HOOKED uint64_t hooked_pid_tgid(const struct uebpf_hooks *hooks)
+{
+	struct uebpf_task task = { 0 };
+
+	hooks->task(hooks->ctx, &task);
+	return (uint64_t)task.tgid << 32 | task.pid;
+}
+
 FN(get_current_pid_tgid)
 {
 	const struct uebpf_hooks *hooks = &call->env->hooks;
-	struct uebpf_task task = { 0 };
 	const struct self *self;
 
-	if (hooks->task) {
-		hooks->task(hooks->ctx, &task);
-		return (uint64_t)task.tgid << 32 | task.pid;
-	}
+	if (hooks->task)
+		return hooked_pid_tgid(hooks);
 	self = self_get();
 	return (uint64_t)self->pid << 32 | self->tid;
 }

@@ -16,8 +16,9 @@ struct self {
 	uint32_t birth;		/* 1..1023 from the thread's start time, 0: not asked, see self_birth */
 	uint32_t pad;
 };
-extern _Thread_local struct self self_cache __attribute__((tls_model("initial-exec")));
-extern uint32_t self_fork_page[];
+extern _Thread_local struct self self_cache
+	__attribute__((tls_model("initial-exec"), visibility("hidden")));
+extern uint32_t self_fork_page[] __attribute__((visibility("hidden")));
 
 struct self *self_refresh(void);
 static inline struct self *self_get(void)
