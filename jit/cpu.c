@@ -36,6 +36,11 @@ int jit_cpu_detect(const char *off, uint32_t *features)
 	return 0;
 }
 
+bool jit_rule_known(const char *name, size_t len)
+{
+	return len == 5 && (!memcmp(name, "magic", 5) || !memcmp(name, "align", 5));
+}
+
 int jit_cpu_text(uint32_t features, char *buf, size_t cap)
 {
 	int n = 0;

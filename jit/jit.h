@@ -52,6 +52,9 @@ size_t jit_code_bytes(const struct code *code);		/* machine code; 0: not compile
 /* Bytes of everything that compiling allocated, machine code included. */
 size_t jit_memory(const struct code *code);
 
+/* Is `name` one of the emitter's own rules ("magic", "align")? */
+bool jit_rule_known(const char *name, size_t len);
+
 /* ---- running ---- */
 /* As interp_run. */
 int jit_run(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0);

@@ -22,11 +22,12 @@ enum {
 	PAGE = 4096,
 	UNIT = 32,			/* allocation grain and alignment of an entry */
 	UNITS = PAGE / UNIT,		/* per page */
-	ARENA_PAGES = 128,		/* address space reserved at a time; pages come one by one */
+	ARENA_PAGES = 32,		/* address space reserved at a time; pages come one by one */
 };
 struct arena {
 	struct arena *next;
 	uint8_t *base;
+	uint32_t free_units;
 	uint64_t used[ARENA_PAGES][UNITS / 64];
 	uint8_t mapped[ARENA_PAGES];	/* code is or was there */
 };
@@ -88,6 +89,7 @@ static bool unit_used(const struct arena *a, size_t unit)
 
 static void mark(struct arena *a, size_t unit, size_t n, bool used)
 {
+	a->free_units += (uint32_t)(used ? -n : n);
 	for (; n--; unit++) {
 		uint64_t bit = 1ull << unit % 64, *word = &a->used[unit / UNITS][unit % UNITS / 64];
 
@@ -107,6 +109,8 @@ static bool page_empty(const struct arena *a, size_t page)
  * replaces one page; a larger one takes whole pages. */
 static bool find_room(struct arena *a, size_t n, size_t *unit)
 {
+	if (n > a->free_units)
+		return false;
 	if (n > UNITS) {
 		size_t want = (n + UNITS - 1) / UNITS, run = 0;
 
@@ -143,6 +147,7 @@ static struct arena *new_arena(struct jit_pages *pages)
 		mem_free(pages->host, a, sizeof *a);
 		return NULL;
 	}
+	a->free_units = ARENA_PAGES * UNITS;
 	a->next = pages->arenas;
 	return pages->arenas = a;
 }

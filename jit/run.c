@@ -331,9 +331,17 @@ int jit_run_records(const struct code *code, const struct uebpf_record *records,
 	const struct prog_type *type = code->type;
 	int ret = 0;
 
-	if (jit->batch && n && type->flags & TYPE_RAW) {
-		jit->batch((void *)(uintptr_t)records, 0, results, results + n);
-		return 0;
+	if (jit->batch && n) {
+		size_t good = 0;
+
+		while (good < n && (type->flags & (TYPE_RAW | TYPE_OPEN) ||
+				    (records[good].len >= type->host_size && records[good].data)))
+			good++;
+		if (good)
+			jit->batch((void *)(uintptr_t)records, 0, results, results + good);
+		if (good < n && at)
+			*at = good;
+		return good < n ? -EINVAL : 0;
 	}
 	for (size_t i = 0; i < n && !ret; i++) {
 		ret = jit_run(code, records[i].data, records[i].len, NULL, &results[i]);

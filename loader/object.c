@@ -76,7 +76,12 @@ void prog_unload(struct prog *prog)
 		helper_set_use(prog->object->helpers, &prog->code, -1);
 	prog->base.code = NULL;
 	prog->plain = NULL;
-	jit_free(&prog->code);
+	if (prog->fast) {
+		jit_free(prog->fast);
+		code_free(prog->fast);
+		mem_free(object_host(prog->object), prog->fast, sizeof(*prog->fast));
+		prog->fast = NULL;
+	}
 	code_free(&prog->code);
 	memset(&prog->code, 0, sizeof(prog->code));
 	if (prog->linked) {
@@ -130,7 +135,7 @@ static uint32_t own_refs(const struct uebpf_object *obj, const struct uebpf_map 
 		n += obj->maps[i] == map;
 	for (i = 0; i < obj->nr_progs; i++)
 		for (m = 0; m < obj->progs[i].code.nr_map; m++)
-			n += obj->progs[i].code.map[m] == map;
+			n += (obj->progs[i].code.map[m] == map) * (obj->progs[i].fast ? 2u : 1u);
 	return n;
 }
 

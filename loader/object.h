@@ -21,7 +21,8 @@ struct prog {
 	bool metered;			/* budget and abort can be asked for */
 	bool keeps_errno;		/* calls nothing that could change errno */
 	uint8_t mode, engine;
-	struct code code;
+	struct code code;		/* as prepared: for looking at, tracing and explaining */
+	struct code *fast;		/* what runs: rewritten, perhaps compiled */
 
 	struct uebpf_object *object;
 	const struct prog_type *type;	/* NULL: unknown, refused */

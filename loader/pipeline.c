@@ -12,6 +12,7 @@
 #include "loader/verified.h"
 #include "maps/maps.h"
 #include "vm/mem.h"
+#include "vm/rewrite.h"
 
 /* All that loading needs to know, in one place. */
 struct load {
@@ -44,8 +45,14 @@ static int check_options(struct load *l)
 				 "a load option is out of range");
 	if (o->engine == UEBPF_ENGINE_JIT && !jit_arch())
 		return absent(l, "engine jit");
-	if (o->no_rules && !jit_arch())
-		return absent(l, "rewriting rules");
+	for (const char *at = o->no_rules; at && *at; at += strspn(at, ", ")) {
+		size_t len = strcspn(at, ", ");
+
+		if (!rewrite_known(at, len) && !jit_rule_known(at, len))
+			return error_set(l->err, UEBPF_STAGE_LINK, UEBPF_E_ARGUMENT, -EINVAL, UINT32_MAX,
+					 "no rewriting rule is called %.*s", (int)(len < 64 ? len : 64), at);
+		at += len;
+	}
 	return 0;
 }
 
@@ -353,6 +360,15 @@ static bool source_line(void *arg, uint32_t slot, const char **file, uint32_t *l
 	return true;
 }
 
+/* Both engines run the rewritten program. */
+static int rewrite_stage(struct load *l, struct prog *prog)
+{
+	prog->fast = code_copy(&prog->code);
+	if (!prog->fast || rewrite_code(prog->fast, l->o.no_rules, NULL))
+		return no_memory(l);
+	return 0;
+}
+
 /* auto: the interpreter takes what cannot be compiled, and the log says why. */
 static int jit_stage(struct load *l, struct prog *prog)
 {
@@ -369,7 +385,7 @@ static int jit_stage(struct load *l, struct prog *prog)
 	began = now_ns();
 	o.pages = env_jit_pages(env);
 	o.cpu = env->cpu;
-	rc = o.pages ? jit_compile(&prog->code, &o, l->err) : no_memory(l);
+	rc = o.pages ? jit_compile(prog->fast, &o, l->err) : no_memory(l);
 	if (rc && (l->o.engine == UEBPF_ENGINE_JIT || rc == -ENOMEM))
 		return rc;
 	if (rc) {
@@ -393,14 +409,15 @@ static int ready_stage(struct load *l, struct prog *prog)
 	prog->metered = code->metered;
 	/* Helpers without side effects on the C library leave errno alone; the host's are not known. */
 	prog->keeps_errno = code->nr_helper == 0 && code->nr_map == 0;
-	prog->plain = prog->packet ? NULL : jit_plain(code);
-	prog->base.code = code;
+	prog->plain = prog->packet ? NULL : jit_plain(prog->fast);
+	prog->base.code = prog->fast;
 	helper_set_use(l->obj->helpers, code, 1);
 	return 0;
 }
 
 static int (*const stages[])(struct load *, struct prog *) = {
-	check_type, check_mode, link_stage, decode_stage, verify_stage, prepare_stage, may_stage, jit_stage, ready_stage
+	check_type, check_mode, link_stage, decode_stage, verify_stage, prepare_stage, may_stage, rewrite_stage,
+	jit_stage, ready_stage
 };
 
 static int load_prog(struct load *l, struct prog *prog)

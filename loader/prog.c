@@ -36,7 +36,7 @@ void uebpf_prog_info(const struct uebpf_prog *base, struct uebpf_prog_info *info
 		.subprogs = code->nr_sub ? code->nr_sub - 1 : 0, .mode = prog->mode, .engine = prog->engine,
 		.may = prog->may, .stack = code->uses_stack ? code->frames * code->stack_size : 0,
 		.ctx_size = prog->type ? prog->type->host_size : 0, .verify_ns = prog->verify_ns,
-		.compile_ns = prog->compile_ns, .code_bytes = code->jit ? jit_code_bytes(code) : 0, .verify_states = prog->verify_states,
+		.compile_ns = prog->compile_ns, .code_bytes = prog->fast ? jit_code_bytes(prog->fast) : 0, .verify_states = prog->verify_states,
 		.verify_insns = prog->verify_insns, .ctx_kind = ctx_kind(prog->type),
 		.kernel_type = prog->type ? prog->type->kernel_type : 0,
 	};
@@ -248,15 +248,14 @@ static void put_place(struct out *out, const struct prog *prog, uint32_t slot, s
 	*last = at;
 }
 
-static long dump_insns(const struct prog *prog, struct out *out)
+static long dump_insns(const struct prog *prog, const struct code *code, bool marks, struct out *out)
 {
-	const struct code *code = &prog->code;
 	struct link_place last = { 0 };
 	char text[256], head[32];
 	uint32_t i;
 
 	for (i = 0; i < code->n; i++) {
-		if (isa_op[code->insn[i].op].shape == SHAPE_MARK)
+		if (!marks && isa_op[code->insn[i].op].shape == SHAPE_MARK)
 			continue;
 		put_place(out, prog, code->slot[i], &last);
 		snprintf(head, sizeof(head), "%6u: ", code->slot[i]);
@@ -277,8 +276,12 @@ long uebpf_prog_dump(const struct uebpf_prog *prog, const char *what, char *buf,
 	if (cap)
 		buf[0] = '\0';
 	if (!strcmp(what, "insns"))
-		return prog_of(prog)->code.n ? dump_insns(prog_of(prog), &out) : -ENOENT;
-	if (!strcmp(what, "facts") || !strcmp(what, "rewrite") || !strcmp(what, "x86"))
+		return prog_of(prog)->code.n ? dump_insns(prog_of(prog), &prog_of(prog)->code, false, &out) : -ENOENT;
+	if (!strcmp(what, "rewrite"))
+		return prog->code ? dump_insns(prog_of(prog), prog->code, true, &out) : -ENOENT;
+	if (!strcmp(what, "x86"))
+		return prog->code && prog->code->jit ? jit_dump(prog->code, buf, cap) : -ENOENT;
+	if (!strcmp(what, "facts"))
 		return -ENOENT;
 	return -EINVAL;
 }

@@ -75,7 +75,7 @@ int uebpf_prog_trace(const struct uebpf_prog *base, void *ctx, size_t ctx_len, s
 		return -EOPNOTSUPP;
 	rc = prog->packet ? packet_ready(ctx, ctx_len) : 0;
 	if (!rc)
-		rc = interp_trace(base->code, ctx, ctx_len, run, r0 ? r0 : &unwanted, step, arg);
+		rc = interp_trace(&prog->code, ctx, ctx_len, run, r0 ? r0 : &unwanted, step, arg);
 	errno = saved;
 	return rc;
 }
@@ -83,11 +83,14 @@ int uebpf_prog_trace(const struct uebpf_prog *base, void *ctx, size_t ctx_len, s
 int uebpf_prog_run_batch(const struct uebpf_prog *prog, void *base, size_t stride, size_t n,
 			 uint64_t *results, size_t *at)
 {
+	const struct prog *p = prog_of(prog);
 	char *record = base;
 	uint64_t unwanted;
 	size_t i;
 	int rc;
 
+	if (p->plain && results && stride >= p->min_ctx)	/* the loop is compiled with the program */
+		return jit_run_batch(prog->code, base, stride, n, results, at);
 	for (i = 0; i < n; i++, record += stride) {
 		rc = run_one(prog_of(prog), record, stride, NULL, results ? &results[i] : &unwanted);
 		if (rc) {
@@ -102,12 +105,15 @@ int uebpf_prog_run_batch(const struct uebpf_prog *prog, void *base, size_t strid
 int uebpf_prog_run_records(const struct uebpf_prog *prog, const struct uebpf_record *records, size_t n,
 			   uint64_t *results, size_t *at)
 {
+	const struct prog *p = prog_of(prog);
 	uint64_t unwanted;
 	size_t i;
 	int rc;
 
+	if (p->plain && results)
+		return jit_run_records(prog->code, records, n, results, at);
 	for (i = 0; i < n; i++) {
-		rc = run_one(prog_of(prog), records[i].data, records[i].len, NULL,
+		rc = run_one(p, records[i].data, records[i].len, NULL,
 			     results ? &results[i] : &unwanted);
 		if (rc) {
 			if (at)

@@ -123,6 +123,7 @@ void emit_retpolines(struct jc *c);
 void emit_batch(struct jc *c, uint32_t *label);
 
 /* ---- compile.c ---- */
+uint32_t jit_map_next(const struct jit_code *jit, uint32_t *at, uint32_t *off);
 void emit_body(struct jc *c, uint32_t sub);
 
 /* ---- checked.c ---- */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include "jit/x86_64/dis.h"
 #include "jit/x86_64/encode.h"
 
 static const char *const r64[] = { "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
@@ -31,6 +32,20 @@ static const char *ptr(int size)
 {
 	return size == 8 ? "qword" : size == 4 ? "dword" : size == 2 ? "word" : "byte";
 }
+static char expected[160];
+static unsigned own_bad;
+static bool same(const char *a, const char *w);
+/* Our own disassembler, for --dump=x86, reads back every form too. */
+static void own_text(void)
+{
+	char text[160];
+	int64_t target;
+	uint32_t n = x86_text(room, (uint32_t)(b.p - room), text, sizeof text, &target);
+
+	if ((n != (uint32_t)(b.p - room) || !same(text, expected)) && own_bad++ < 20)
+		fprintf(stderr, "own text \"%s\" (%u bytes), want \"%s\" (%u)\n", text, n, expected,
+			(unsigned)(b.p - room));
+}
 static char mtext[64];
 static const char *mem(struct x_mem m)
 {
@@ -50,7 +65,9 @@ static const char *mem(struct x_mem m)
 	for (uint8_t *at = room; at < b.p; at++)			\
 		fprintf(bytes, "0x%02x ", *at);				\
 	fprintf(bytes, "\n");						\
-	fprintf(want, __VA_ARGS__); fprintf(want, "\n"); cases++;	\
+	snprintf(expected, sizeof expected, __VA_ARGS__);		\
+	fprintf(want, "%s\n", expected); cases++;			\
+	own_text();							\
 } while (0)
 
 static void memory_forms(struct x_mem m, int r)
@@ -268,6 +285,7 @@ START_TEST(every_form_reads_back_as_written)
 	printf("encode: %u forms checked against llvm-mc\n", n);
 	ck_assert_uint_eq(n, cases);
 	ck_assert_uint_eq(bad, 0);
+	ck_assert_uint_eq(own_bad, 0);
 }
 END_TEST
 
