@@ -533,6 +533,20 @@ static int read_btf(struct image_inner *in, struct uebpf_error *err)
 	return 0;
 }
 
+/* The assembler that gcc up to 13 is used with adds the value of a symbol that is no section
+ * to what the instruction holds, in bytes for calls too; its objects are known by the compiler's name in .comment. */
+static bool is_old_gas(const struct elf_view *view)
+{
+	const struct elf_section *s = elf_view_find(view, ".comment");
+	const char *at = s && s->data ? memmem(s->data, s->size, "GCC: (", 6) : NULL;
+	const char *end = s && s->data ? (const char *)s->data + s->size : NULL;
+
+	if (!at || end[-1])
+		return false;
+	at = strchr(at, ')');
+	return at && strtoul(at + 1, NULL, 10) > 0 && strtoul(at + 1, NULL, 10) <= 13;
+}
+
 static int read_object(struct image_inner *in, const void *data, size_t len, struct uebpf_error *err)
 {
 	uint8_t *copy;
@@ -553,6 +567,7 @@ static int read_object(struct image_inner *in, const void *data, size_t len, str
 	if (!in->use || !in->section_map || !in->relocs)
 		return image_memory(in, err);
 	classify(in);
+	in->old_gas = is_old_gas(&in->view);
 	ret = read_symbols(in, err);
 	ret = ret ? ret : read_relocs(in, err);
 	if (ret)

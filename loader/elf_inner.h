@@ -89,6 +89,7 @@ struct image_inner {
 	struct elf_image image;
 	struct elf_params params;
 	struct elf_view view;
+	bool old_gas;			/* symbol values already stand in the instructions */
 	uint8_t *use;			/* enum section_use per section */
 	uint32_t *section_map;		/* USE_DATA: index in image.maps */
 	struct elf_sym *syms;

@@ -305,7 +305,9 @@ static int reloc_call(struct link *l, const struct piece *p, uint32_t at, const 
 		return bad_reloc(l, p, at, r, "the function does not begin at an instruction");
 	/* The addend is (imm + 1) slots: 0 for a function's own symbol, its place for a section's. */
 	to = sym->value / 8 + (uint64_t)(int64_t)imm + 1;
-	if (r->rela) {
+	if (l->in->old_gas && !r->rela && sym->type != ELF_T_SECTION) {
+		to = sym->value / 8;
+	} else if (r->rela) {
 		to = sym->value / 8 + (uint64_t)(r->addend / 8);
 		if (!image_func(l->in, sym->shndx, to, true))
 			to += (uint64_t)(int64_t)imm + 1;
@@ -387,6 +389,8 @@ static int reloc_load(struct link *l, const struct piece *p, uint32_t at, const 
 	const uint8_t *bytes = l->in->view.sections[p->func->shndx].data + r->off;
 	uint64_t off = sym->value + (r->rela ? (uint64_t)r->addend : le32(bytes + 4));
 
+	if (l->in->old_gas && !r->rela)
+		off = le32(bytes + 4);
 	if (sym->shndx == ELF_UNDEF)
 		return load_extern(l, p, at, sym);
 	if (sym->shndx == ELF_COMMON)

@@ -128,11 +128,12 @@ struct uebpf_packet *call_packet(struct uebpf_call *call)
 
 void call_packet_moved(struct uebpf_call *call)
 {
-	const struct uebpf_packet *p = call_packet(call);
+	struct uebpf_packet *p = call_packet(call);
 	uint32_t access = ACCESS_READ;
 
 	if (!p)
 		return;
+	p->len = (uint32_t)(p->data_end - p->data);
 	if (call->code->type->flags & TYPE_PACKET_WRITE)
 		access |= ACCESS_WRITE;
 	call->own[OWN_PACKET] = (struct region){ .lo = (uintptr_t)p->data, .hi = (uintptr_t)p->data_end,

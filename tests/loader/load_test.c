@@ -409,6 +409,41 @@ START_TEST(every_compiler_and_cpu_version)
 }
 END_TEST
 
+START_TEST(object_of_gcc)
+{
+	const char *path = compile("bpf-gcc", "gcc.bpf.c", _i ? "-O1" : "-O2");
+
+	if (!path)
+		return;
+	open_with(path, NULL);
+	load();
+	ck_assert_int_eq(run("calls"), 11 * 10000 + 29 * 100 + 31);
+	ck_assert_int_eq(run("data"), 600 + 80 + 6);
+	ck_assert_int_eq(run("map"), 3);
+	ck_assert_int_eq(run("map"), 6);
+}
+END_TEST
+
+/* Objects that Debian's libxdp1 installs. */
+START_TEST(real_objects_of_xdp_tools)
+{
+	static const char *const names[] = { "xdp-dispatcher", "xdpdump_xdp", "xdpfilt_alw_all", "xdpfilt_dny_udp",
+					     "xsk_def_xdp_prog" };
+	char path[128];
+
+	snprintf(path, sizeof(path), "/usr/lib/x86_64-linux-gnu/bpf/%s.o", names[_i]);
+	obj = uebpf_object_open_file(env, path, NULL, &err);
+	if (!obj && err.code == UEBPF_E_IO) {
+		printf("skip: no %s (package libxdp1)\n", path);
+		return;
+	}
+	ck_assert_msg(obj != NULL, "%s", err.text);
+	load();
+	for (const struct uebpf_prog *p = NULL; (p = uebpf_object_next_prog(obj, p));)
+		ck_assert_msg(!uebpf_prog_error(p, &err), "%s", err.text);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("loader");
@@ -444,6 +479,8 @@ int main(void)
 	tcase_add_test(t, plain_extern_memcpy);
 	tcase_add_test(t, unoptimised_code_is_told_to_use_O2);
 	tcase_add_loop_test(t, every_compiler_and_cpu_version, 0, sizeof(builds) / sizeof(builds[0]));
+	tcase_add_loop_test(t, object_of_gcc, 0, 2);
+	tcase_add_loop_test(t, real_objects_of_xdp_tools, 0, 5);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);

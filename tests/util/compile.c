@@ -33,8 +33,8 @@ bool have_compiler(const char *cc)
 	char command[256];
 
 	cc = compiler(cc);
-	snprintf(command, sizeof(command), "echo 'int x;' | %s --target=bpf -x c -c -o /dev/null - 2>/dev/null",
-		 cc);
+	snprintf(command, sizeof(command), "echo 'int x;' | %s %s -x c -c -o /dev/null - 2>/dev/null", cc,
+		 strstr(cc, "gcc") ? "" : "--target=bpf");
 	if (!system(command))
 		return true;
 	printf("skip: no %s that compiles for BPF\n", cc);
@@ -58,8 +58,8 @@ const char *compile(const char *cc, const char *source, const char *flags)
 	if (!have_compiler(cc))
 		return NULL;
 	snprintf(temp, sizeof(temp), "%s.%d", out, (int)getpid());
-	snprintf(command, sizeof(command), "mkdir -p build/objects && %s --target=bpf %s -c -o %s %s 2>%s.log",
-		 cc, flags, temp, from, temp);
+	snprintf(command, sizeof(command), "mkdir -p build/objects && %s %s %s -c -o %s %s 2>%s.log",
+		 cc, strstr(cc, "gcc") ? "" : "--target=bpf", flags, temp, from, temp);
 	if (system(command) || rename(temp, out)) {
 		printf("skip: %s cannot build %s with %s\n", cc, source, flags);
 		return NULL;
