@@ -184,10 +184,13 @@ static void use_copies(struct walk *w, struct insn *in)
 static void extension(struct walk *w, uint32_t i)
 {
 	struct insn *in = &w->rw->code->insn[i], *next = in + 1;
-	bool sign = next->op == OP_ARSH64_K || next->op == OP_ARSH32_K;
 	uint16_t op = OP_BAD;
+	bool sign;
 
-	if (i + 1 >= w->rw->code->n || w->rw->flow.mark[i + 1] & FLOW_TARGET || next->dst != in->dst ||
+	if (i + 1 >= w->rw->code->n)
+		return;
+	sign = next->op == OP_ARSH64_K || next->op == OP_ARSH32_K;
+	if (w->rw->flow.mark[i + 1] & FLOW_TARGET || next->dst != in->dst ||
 	    next->imm != in->imm)
 		return;
 	if (in->op == OP_LSH64_K && next->op == OP_RSH64_K && in->imm == 32 && rule_on(w->rw, RULE_ZEXT)) {
