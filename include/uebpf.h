@@ -88,6 +88,13 @@ struct uebpf_error {
 UEBPF_API const char *uebpf_stage_name(uint32_t stage);
 UEBPF_API const char *uebpf_code_name(uint32_t code);	/* "UEBPF_E_NOT_ELF" */
 
+/* For a socket or a file: a portable form of at most UEBPF_ERROR_PACKED bytes.  Pack returns the length
+ * (nothing is written when it exceeds cap).  Unpack returns the bytes used, -EAGAIN when `len` ends
+ * before the error does, -EBADMSG when this is none. */
+#define UEBPF_ERROR_PACKED 960
+UEBPF_API size_t uebpf_error_pack(const struct uebpf_error *err, void *buf, size_t cap);
+UEBPF_API long uebpf_error_unpack(const void *data, size_t len, struct uebpf_error *err);
+
 /* ---- env ------------------------------------------------------------------------------ */
 
 enum uebpf_level { UEBPF_LOG_ERROR, UEBPF_LOG_WARN, UEBPF_LOG_INFO, UEBPF_LOG_DEBUG };
@@ -375,6 +382,83 @@ UEBPF_API int uebpf_env_helper(const struct uebpf_env *env, const char *name, st
 UEBPF_API int uebpf_prog_field(const struct uebpf_prog *prog, uint32_t i, struct uebpf_field *field);
 /* Name of a return value for the program's type ("XDP_DROP"), or NULL. */
 UEBPF_API const char *uebpf_prog_verdict(const struct uebpf_prog *prog, uint64_t r0);
+
+/* ---- slots: programs that are replaced while other threads run them --------------------- */
+
+/* A slot stands where a host asks whether an event is wanted, beside a tracepoint for instance.  It is
+ * empty, or holds filters, whose verdicts are OR'ed (each of them runs: programs may count).  The check
+ * of an empty slot is one load.  Replacing never waits for runs and runs never wait for it; no thread
+ * has to register; what was replaced comes back once no thread and no interrupted signal handler can be
+ * in it.  Zeroed memory is an empty slot (UEBPF_SLOT_INIT); uebpf_slot_init comes before the first
+ * program.  The members are the library's. */
+struct uebpf_filters;
+struct uebpf_reclaim;
+struct uebpf_slot { struct uebpf_filters *live; struct uebpf_reclaim *domain; };
+#define UEBPF_SLOT_INIT { NULL, NULL }
+
+enum uebpf_on_error { UEBPF_ON_ERROR_DROP, UEBPF_ON_ERROR_RECORD };
+/* Counters of one installed filter, read while it runs; sums over all threads. */
+struct uebpf_filter_stats {
+	size_t size;
+	uint64_t runs, accepted, rejected;
+	uint64_t faults, budget, aborted, other;	/* runs that ended so: -EFAULT, -ETIME, -ECANCELED, else */
+	uint64_t ns;					/* time inside, when opts.timed */
+};
+/* A filter was replaced and nobody is in it.  The reference that the slot held is dropped afterwards. */
+typedef void (*uebpf_gone_fn)(void *arg, const struct uebpf_prog *prog, const struct uebpf_filter_stats *stats);
+struct uebpf_filter_opts {
+	size_t size;
+	uint32_t on_error;		/* enum uebpf_on_error: what a run that fails says of the event */
+	uint32_t no_counters, timed;
+	uint32_t pad;
+	uint64_t budget;		/* steps, 0 = the load's; metered or checked programs */
+	uebpf_gone_fn gone;		/* called by whoever replaces, polls or waits; NULL: not told */
+	void *gone_arg;
+};
+/* -ENOMEM.  The slot keeps `env` until uebpf_slot_fini. */
+UEBPF_API int uebpf_slot_init(struct uebpf_slot *slot, struct uebpf_env *env);
+/* Empties the slot and waits until nobody is in what it held.  -EDEADLK from inside a run. */
+UEBPF_API int uebpf_slot_fini(struct uebpf_slot *slot);
+/* `prog` (a reference is taken) in place of all filters of the slot; NULL empties it.  Any thread.
+ * -ENOEXEC: the program was refused at load; -EOPNOTSUPP: opts.budget without metering; -ENOMEM. */
+UEBPF_API int uebpf_slot_set(struct uebpf_slot *slot, const struct uebpf_prog *prog,
+			     const struct uebpf_filter_opts *opts);
+/* One filter more, one less (-ENOENT: not there).  Any thread. */
+UEBPF_API int uebpf_slot_add(struct uebpf_slot *slot, const struct uebpf_prog *prog,
+			     const struct uebpf_filter_opts *opts);
+UEBPF_API int uebpf_slot_remove(struct uebpf_slot *slot, const struct uebpf_prog *prog);
+/* Counters of an installed program (NULL: of the first one); -ENOENT. */
+UEBPF_API int uebpf_slot_stats(struct uebpf_slot *slot, const struct uebpf_prog *prog,
+			       struct uebpf_filter_stats *stats);
+/* Gives back what it can; how many replacements of this slot's env still wait for somebody to leave. */
+UEBPF_API int uebpf_slot_poll(struct uebpf_slot *slot);
+/* Until none waits: 0, -ETIME, or -EDEADLK from inside a run. */
+UEBPF_API int uebpf_slot_wait(struct uebpf_slot *slot, uint64_t timeout_ns);
+/* Behind the inline checks below. */
+UEBPF_API int uebpf_slot_eval(struct uebpf_slot *slot, void *ctx, size_t ctx_len, void *host);
+UEBPF_API int uebpf_slot_run_full(struct uebpf_slot *slot, void *ctx, size_t ctx_len, struct uebpf_run *run,
+				  uint64_t *r0);
+
+#if defined(__GNUC__)
+#define UEBPF_SLOT_EMPTY(slot) __builtin_expect(!__atomic_load_n(&(slot)->live, __ATOMIC_RELAXED), 1)
+#else
+#define UEBPF_SLOT_EMPTY(slot) (!*(struct uebpf_filters *volatile *)&(slot)->live)
+#endif
+/* Is the event wanted?  1 when the slot is empty or a filter accepts it (r0 != 0), else 0. */
+static inline int uebpf_slot_accepts(struct uebpf_slot *slot, void *ctx, size_t ctx_len, void *host)
+{
+	return UEBPF_SLOT_EMPTY(slot) ? 1 : uebpf_slot_eval(slot, ctx, ctx_len, host);
+}
+/* As uebpf_prog_run of the slot's first program; -ENOENT when the slot is empty. */
+static inline int uebpf_slot_run(struct uebpf_slot *slot, void *ctx, size_t ctx_len, struct uebpf_run *run,
+				 uint64_t *r0)
+{
+	return UEBPF_SLOT_EMPTY(slot) ? -2 : uebpf_slot_run_full(slot, ctx, ctx_len, run, r0);
+}
+
+/* Touches the code and data that a run of the program uses, so that the first event does not fault
+ * pages in.  0 or the program's load error. */
+UEBPF_API int uebpf_prog_prefault(const struct uebpf_prog *prog);
 
 /* Context of xdp, tc and socket programs; read, and written back after the run. */
 struct uebpf_packet {

@@ -9,6 +9,7 @@
 #include "jit/jit.h"
 #include "loader/env.h"
 #include "loader/loader.h"
+#include "loader/reclaim.h"
 #include "maps/maps.h"
 #include "vm/mem.h"
 
@@ -136,6 +137,7 @@ void env_unref(struct uebpf_env *env)
 
 	if (atomic_fetch_sub_explicit(&env->refs, 1, memory_order_acq_rel) != 1)
 		return;
+	reclaim_free(env->reclaim);
 	env_tables_free(env);
 	maps_host_fini(&env->host);
 	jit_pages_free(env->jit_pages);

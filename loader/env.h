@@ -37,6 +37,7 @@ struct uebpf_env {
 	struct helper_set *helpers;
 	struct host_type *types;
 	uint32_t next_id;
+	struct reclaim *reclaim;	/* of its slots; NULL until the first */
 	uint32_t mode, engine, policy, max_insns;
 	void (*log)(void *ctx, enum uebpf_level level, const char *line);
 	void *log_ctx;

@@ -73,6 +73,8 @@ void object_user_put(struct uebpf_object *obj);
 void prog_blame(const struct prog *prog, struct uebpf_error *err);
 /* Frees what loading gave the program; it stays listed. */
 void prog_unload(struct prog *prog);
+/* uebpf_prog_run behind its fast path; r0 not NULL. */
+int prog_run(const struct prog *prog, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0);
 int code_helper_info(const struct code *code, uint32_t i, struct uebpf_helper_info *info);
 
 #endif

@@ -26,7 +26,7 @@ static inline int run_code(const struct code *code, void *ctx, size_t len, struc
 	return code->jit ? jit_run(code, ctx, len, run, r0) : interp_run(code, ctx, len, run, r0);
 }
 
-static int run_one(const struct prog *prog, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0)
+int prog_run(const struct prog *prog, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0)
 {
 	int rc, saved;
 
@@ -57,7 +57,7 @@ int uebpf_prog_run(const struct uebpf_prog *prog, void *ctx, size_t ctx_len, str
 		*r0 = p->plain(ctx, ctx_len, NULL);
 		return 0;
 	}
-	return run_one(p, ctx, ctx_len, run, r0);
+	return prog_run(p, ctx, ctx_len, run, r0);
 }
 
 int uebpf_prog_trace(const struct uebpf_prog *base, void *ctx, size_t ctx_len, struct uebpf_run *run,
@@ -92,7 +92,7 @@ int uebpf_prog_run_batch(const struct uebpf_prog *prog, void *base, size_t strid
 	if (p->plain && results && stride >= p->min_ctx)	/* the loop is compiled with the program */
 		return jit_run_batch(prog->code, base, stride, n, results, at);
 	for (i = 0; i < n; i++, record += stride) {
-		rc = run_one(prog_of(prog), record, stride, NULL, results ? &results[i] : &unwanted);
+		rc = prog_run(p, record, stride, NULL, results ? &results[i] : &unwanted);
 		if (rc) {
 			if (at)
 				*at = i;
@@ -113,7 +113,7 @@ int uebpf_prog_run_records(const struct uebpf_prog *prog, const struct uebpf_rec
 	if (p->plain && results)
 		return jit_run_records(prog->code, records, n, results, at);
 	for (i = 0; i < n; i++) {
-		rc = run_one(p, records[i].data, records[i].len, NULL,
+		rc = prog_run(p, records[i].data, records[i].len, NULL,
 			     results ? &results[i] : &unwanted);
 		if (rc) {
 			if (at)
