@@ -54,8 +54,8 @@ void error_place(struct uebpf_error *err, const struct place *at)
 	char head[sizeof(err->text)], text[sizeof(err->text)];
 	size_t n = 0;
 
-	if (!err)
-		return;
+	if (!err || err->object[0])
+		return;		/* whoever made it knew its place */
 	copy_tail(err->object, sizeof(err->object), at->object);
 	if (at->section && !err->section[0])
 		snprintf(err->section, sizeof(err->section), "%s", at->section);

@@ -96,7 +96,7 @@ void prog_blame(const struct prog *prog, struct uebpf_error *err)
 {
 	struct place at = { .object = prog->object->name, .section = prog->section, .symbol = prog->name };
 
-	if (prog->linked && err->pc != UINT32_MAX)
+	if (prog->linked && err->pc != UINT32_MAX && !err->object[0])
 		link_blame(prog->linked, prog->object->name, err);
 	else
 		error_place(err, &at);
