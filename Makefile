@@ -62,6 +62,7 @@ inner    := $(BUILD)/libuebpf-inner.a
 all: $(BUILD)/libuebpf.a $(BUILD)/libuebpf.so $(if $(wildcard tools/*.c),$(BUILD)/uebpf-run) $(BUILD)/uebpf.pc
 
 $(BUILD)/obj/loader/%.o: common += $(cold)
+$(BUILD)/obj/loader/run.o $(BUILD)/obj/loader/slot.o: common += $(if $(cold),-O2)
 $(BUILD)/obj/%.o: %.c VERSION
 	@mkdir -p $(@D)
 	$(call say,CC   $<)

@@ -17,10 +17,11 @@ struct counts {
 enum { COUNTS = RECLAIM_RECORDS + 1 };		/* the last one: runs without a record */
 
 struct filter {
+	uebpf_entry plain;		/* prog's, unless timed or with a budget of its own */
+	uint32_t min_ctx;
 	const struct prog *prog;
 	struct uebpf_filter_opts opts;
 	struct counts *counts;		/* NULL: none wanted */
-	void *memory;
 };
 
 struct uebpf_filters {
@@ -70,30 +71,57 @@ static void count_failure(struct counts *c, int rc, bool shared)
 	      &c->other, 1, shared);
 }
 
-static int run_filter(const struct filter *f, uint32_t index, void *ctx, size_t len, struct uebpf_run *run,
-		      uint64_t *r0)
+static inline void count_run(const struct filter *f, uint32_t index, int rc, uint64_t r0)
 {
-	const struct prog *prog = f->prog;
-	struct counts *c = f->counts ? &f->counts[index] : NULL;
+	struct counts *c = &f->counts[index];
 	bool shared = index == RECLAIM_SHARED;
-	uint64_t began = 0;
-	int rc = 0;
 
-	if (__builtin_expect(c && f->opts.timed, 0))
-		began = now_ns();
-	if (__builtin_expect(prog->plain && !run && len >= prog->min_ctx, 1))
-		*r0 = prog->plain(ctx, len, NULL);
-	else
-		rc = prog_run(prog, ctx, len, run, r0);
-	if (!c)
-		return rc;
 	count(&c->runs, 1, shared);
 	if (__builtin_expect(rc, 0))
 		count_failure(c, rc, shared);
-	else if (*r0)
+	else if (r0)
 		count(&c->accepted, 1, shared);
-	if (__builtin_expect(f->opts.timed, 0))
-		count(&c->ns, now_ns() - began, shared);
+}
+
+/* The way of everything but a compiled program that cannot fail. */
+static __attribute__((noinline)) int run_slowly(const struct filter *f, void *ctx, size_t len,
+						struct uebpf_run *run, void *host, uint64_t *r0)
+{
+	struct uebpf_run own;
+
+	if (!run && (host || f->opts.budget)) {
+		memset(&own, 0, sizeof(own));
+		own.size = sizeof(own);
+		own.host = host;
+		own.budget = f->opts.budget;
+		run = &own;
+	}
+	return prog_run(f->prog, ctx, len, run, r0);
+}
+
+static __attribute__((noinline)) int run_timed(const struct filter *f, uint32_t index, void *ctx, size_t len,
+					       struct uebpf_run *run, void *host, uint64_t *r0)
+{
+	uint64_t began = now_ns();
+	int rc = run_slowly(f, ctx, len, run, host, r0);
+
+	count(&f->counts[index].ns, now_ns() - began, index == RECLAIM_SHARED);
+	return rc;
+}
+
+static inline int run_filter(const struct filter *f, uint32_t index, void *ctx, size_t len,
+			     struct uebpf_run *run, void *host, uint64_t *r0)
+{
+	int rc = 0;
+
+	if (__builtin_expect(f->plain && !run && len >= f->min_ctx, 1))
+		*r0 = f->plain(ctx, len, host);
+	else if (f->opts.timed && f->counts)
+		rc = run_timed(f, index, ctx, len, run, host, r0);
+	else
+		rc = run_slowly(f, ctx, len, run, host, r0);
+	if (f->counts)
+		count_run(f, index, rc, *r0);
 	return rc;
 }
 
@@ -102,28 +130,21 @@ int uebpf_slot_eval(struct uebpf_slot *slot, void *ctx, size_t ctx_len, void *ho
 	struct reclaim *reclaim = domain(slot);
 	struct uebpf_filters *filters;
 	struct inside in;
-	int wanted = 1;
-	uint32_t i;
+	int wanted = 0;
+	uint32_t i = 0;
 
 	reclaim_enter(reclaim, &in);
 	filters = live(slot);
-	for (i = 0; filters && i < filters->n; i++) {
-		const struct filter *f = filters->item[i].filter;
-		struct uebpf_run run;
-		uint64_t r0 = 0;
-		int rc;
+	if (filters) {
+		do {
+			const struct filter *f = filters->item[i].filter;
+			uint64_t r0 = 0;
+			int rc = run_filter(f, in.index, ctx, ctx_len, NULL, host, &r0);
 
-		wanted = i ? wanted : 0;
-		if (host || f->opts.budget) {
-			memset(&run, 0, sizeof(run));
-			run.size = sizeof(run);
-			run.host = host;
-			run.budget = f->opts.budget;
-			rc = run_filter(f, in.index, ctx, ctx_len, &run, &r0);
-		} else {
-			rc = run_filter(f, in.index, ctx, ctx_len, NULL, &r0);
-		}
-		wanted |= rc ? f->opts.on_error == UEBPF_ON_ERROR_RECORD : r0 != 0;
+			wanted |= rc ? f->opts.on_error == UEBPF_ON_ERROR_RECORD : r0 != 0;
+		} while (__builtin_expect(++i < filters->n, 0));
+	} else {
+		wanted = 1;	/* emptied since the inline check */
 	}
 	reclaim_leave(reclaim, &in);
 	return wanted;
@@ -140,7 +161,8 @@ int uebpf_slot_run_full(struct uebpf_slot *slot, void *ctx, size_t ctx_len, stru
 	reclaim_enter(reclaim, &in);
 	filters = live(slot);
 	if (filters)
-		rc = run_filter(filters->item[0].filter, in.index, ctx, ctx_len, run, r0 ? r0 : &unwanted);
+		rc = run_filter(filters->item[0].filter, in.index, ctx, ctx_len, run, NULL,
+				r0 ? r0 : &unwanted);
 	reclaim_leave(reclaim, &in);
 	return rc;
 }
@@ -222,6 +244,8 @@ static int filter_new(struct vm_host *host, const struct uebpf_prog *prog, const
 	if (!*out)
 		return -ENOMEM;
 	**out = head;
+	(*out)->plain = head.opts.timed || head.opts.budget ? NULL : head.prog->plain;
+	(*out)->min_ctx = head.prog->min_ctx;
 	if (!head.opts.no_counters)
 		(*out)->counts = (struct counts *)(((uintptr_t)(*out + 1) + 63) & ~(uintptr_t)63);
 	uebpf_prog_ref(prog);
