@@ -300,6 +300,9 @@ static int check_arg(struct env *e, struct args *a, int i)
 		return bad_arg(e, a, i, "a constant");
 	switch (c->kind) {
 	case ARG_CTX:
+		if (r->kind == K_MEM && (e->code->type->flags & TYPE_RAW) && r->region == 1 && !r->off &&
+		    !r->len && scalar_is_const(&r->s) && !r->s.val)
+			return 0;
 		if (r->kind != K_CTX || r->off)
 			return bad_arg(e, a, i, "the context");
 		return 0;
@@ -470,6 +473,8 @@ static int push_frame(struct env *e, uint32_t start)
 
 	if (e->st.nr_frames >= max || e->st.nr_frames >= MAX_FRAMES)
 		return refuse(e, UEBPF_E_UNSAFE, "calls are nested deeper than %u frames (recursion?)", max);
+	if (frame_room(e, e->st.nr_frames))
+		return -ENOMEM;
 	f = &e->st.f[e->st.nr_frames];
 	memset(f->r, 0, sizeof f->r);
 	f->depth = 0;

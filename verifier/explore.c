@@ -41,6 +41,20 @@ int push_finish(struct env *e)
 	return push(e, PEND_FINISH);
 }
 
+/* A state that left a proven loop. */
+int push_exit(struct env *e, struct saved *s, uint32_t pc)
+{
+	uint32_t at = e->pc;
+	int err;
+
+	e->pc = pc;
+	state_load(e, s);
+	saved_free(e, s);
+	err = push(e, PEND_GO);
+	e->pc = at;
+	return err;
+}
+
 void pend_drop(struct env *e, uint32_t to)
 {
 	while (e->nr_pend > to)
@@ -49,8 +63,20 @@ void pend_drop(struct env *e, uint32_t to)
 
 void path_done(struct env *e, uint32_t from)
 {
+	for (uint32_t i = from; i < e->nr_path; i++) {
+		struct node *n = e->path[i].node;
+
+		n->next = e->at[n->pc];
+		e->at[n->pc] = n;
+	}
+	e->nr_path = from;
+}
+
+/* The end of the path was walked in vain. */
+void path_drop(struct env *e, uint32_t from)
+{
 	for (uint32_t i = from; i < e->nr_path; i++)
-		e->path[i].node->done = true;
+		node_drop(e, e->path[i].node);
 	e->nr_path = from;
 }
 
@@ -68,8 +94,6 @@ struct node *node_add(struct env *e, uint32_t pc, struct saved *s)
 	n->pc = pc;
 	n->hash = saved_hash(s);
 	n->serial = ++e->serial;
-	n->next = e->at[pc];
-	e->at[pc] = n;
 	e->mem_now += sizeof *n;
 	if (++e->nr_nodes > e->res->states)
 		e->res->states = e->nr_nodes;
@@ -111,8 +135,10 @@ int node_enter(struct env *e, struct node *n)
 		uint32_t cap = e->cap_path ? e->cap_path * 2 : 64;
 		void *more = mem_resize(e->host, e->path, e->cap_path * sizeof *e->path, cap * sizeof *e->path);
 
-		if (!more)
+		if (!more) {
+			node_drop(e, n);
 			return -ENOMEM;
+		}
 		e->path = more;
 		e->cap_path = cap;
 	}
@@ -134,9 +160,12 @@ static struct node *last_visit(struct env *e)
 			continue;
 		if (n->pc == e->pc)
 			return state_same_place(e, n->s) ? n : NULL;
-		if ((e->flow.mark[n->pc] & FLOW_HEAD) && n->pc < e->pc && e->flow.loop_end[n->pc] >= e->pc &&
-		    e->flow.loop_end[n->pc] > e->flow.loop_end[e->pc] && !(e->flow.mark[e->pc] & FLOW_CALLBACK))
-			return NULL;
+		if ((e->flow.mark[n->pc] & FLOW_HEAD) && !(e->flow.mark[e->pc] & FLOW_CALLBACK) &&
+		    e->flow.loop_begin[n->pc] <= e->flow.loop_begin[e->pc] &&
+		    e->flow.loop_end[n->pc] >= e->flow.loop_end[e->pc] &&
+		    (e->flow.loop_begin[n->pc] < e->flow.loop_begin[e->pc] ||
+		     e->flow.loop_end[n->pc] > e->flow.loop_end[e->pc]))
+			return NULL;	/* a loop around this one began a new round */
 	}
 	return NULL;
 }
@@ -165,19 +194,15 @@ static int covered_by(struct env *e, struct node *n, bool all)
 	return err ? err : PATH_ENDS;
 }
 
-static int look_for_cover(struct env *e)
+static int look_for_cover(struct env *e, struct node *last)
 {
 	struct node **p = &e->at[e->pc];
 
+	if (last && last->summary)
+		return summary_arrive(e, last);
 	while (*p) {
 		struct node *n = *p;
 
-		if (!n->done) {
-			if (n->summary && state_same_place(e, n->s))
-				return summary_arrive(e, n);
-			p = &n->next;
-			continue;
-		}
 		if (state_covered(e, n->s, false))
 			return covered_by(e, n, false);
 		if (++n->misses > n->hits * 3 + 3) {
@@ -201,7 +226,7 @@ static bool worth_trying(const struct env *e, const struct node *last)
 {
 	static const uint32_t after[] = { 1, 6, 40 };
 
-	return e->fails[e->pc] < 3 && last->iter >= after[e->fails[e->pc]] && e->spec_depth < 6 && e->spec_left &&
+	return !e->unroll && e->fails[e->pc] < 3 && last->iter >= after[e->fails[e->pc]] && e->spec_depth < 6 && e->spec_left &&
 	       rule(e, RULE_PRECISION);
 }
 
@@ -209,13 +234,11 @@ static int visit(struct env *e)
 {
 	uint8_t mark = e->flow.mark[e->pc];
 	bool head = mark & FLOW_HEAD, callback = (mark & FLOW_CALLBACK) && top(e)->callback;
-	struct node *last = NULL, *n;
-	int r = look_for_cover(e);
+	struct node *last = head || callback ? last_visit(e) : NULL, *n;
+	int r = look_for_cover(e, last);
 
 	if (r != GO_ON)
 		return r;
-	if (head || callback)
-		last = last_visit(e);
 	if (last && (callback || e->st.may_goto > last->s->may_goto) && state_covered(e, last->s, true))
 		return covered_by(e, last, true);
 	if (last && worth_trying(e, last)) {
@@ -229,10 +252,21 @@ static int visit(struct env *e)
 
 	if (!s || !(n = node_add(e, e->pc, s)))
 		return -ENOMEM;
-	if (last && n->hash == last->hash && !callback && saved_equal(e, n->s, last->s))
+	if (last && n->hash == last->hash && !callback && saved_equal(e, n->s, last->s)) {
+		node_drop(e, n);
 		return endless(e);
+	}
 	n->iter = last ? last->iter + 1 : 0;
 	return node_enter(e, n);
+}
+
+/* The last proven loop whose exit this path went through: its summary may have been too wide. */
+struct node *culprit(struct env *e)
+{
+	for (uint32_t i = e->nr_path; i-- > 0;)
+		if (e->path[i].node->proven)
+			return e->path[i].node;
+	return NULL;
 }
 
 /* ---- one instruction ---- */
@@ -317,6 +351,8 @@ static int limits(struct env *e)
 		if (e->spec_left)
 			e->spec_left--;
 	}
+	if (n > e->opts.max_insns && e->hopeful)
+		return -E2BIG;
 	if (n > e->opts.max_insns)
 		return refuse(e, UEBPF_E_COMPLEX, "too complex: %" PRIu64 " instructions were explored and paths are left "
 			      "(option max_states); fewer branches inside loops or a subprogram may help", n - 1);
@@ -354,6 +390,10 @@ static int resume(struct env *e)
 	saved_free(e, p.s);
 	if (e->opts.log_level >= 1 && !e->quiet)
 		say(e, "back to %u:\n", e->code->slot[p.pc]);
+	if (p.kind == PEND_GO) {
+		e->next = p.pc;
+		return GO_ON;
+	}
 	return p.kind == PEND_FINISH ? helper_finish(e) : take_edge(e, p.kind == PEND_JUMPS);
 }
 
@@ -372,6 +412,11 @@ int run_from(struct env *e, uint32_t base)
 		if (r < 0)
 			return r;
 		e->pc = e->next;
+		if (e->trial && (e->st.nr_frames < e->trial->frames || (e->st.nr_frames == e->trial->frames &&
+		    (e->pc < e->trial->begin || e->pc > e->trial->end)))) {
+			r = trial_exit(e);
+			continue;
+		}
 		if (e->flow.mark[e->pc] & (FLOW_PRUNE | FLOW_CALLBACK)) {
 			r = visit(e);
 			if (r != GO_ON)

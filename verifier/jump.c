@@ -381,10 +381,9 @@ static bool possible(struct env *e, const struct insn *in, bool taken)
 /* Is `pc` inside the innermost loop around the jump at `at`?  Loops are explored before what follows. */
 static bool in_loop(const struct env *e, uint32_t at, uint32_t pc)
 {
-	for (uint32_t h = at + 1; h-- > 0 && at - h < 4096;)
-		if ((e->flow.mark[h] & FLOW_HEAD) && e->flow.loop_end[h] >= at)
-			return pc >= h && pc <= e->flow.loop_end[h];
-	return true;
+	uint32_t h = e->flow.loop_of[at];
+
+	return h == UINT32_MAX || (pc >= e->flow.loop_begin[h] && pc <= e->flow.loop_end[h]);
 }
 
 static int note(struct env *e, const struct insn *in, bool decided)

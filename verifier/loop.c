@@ -18,35 +18,44 @@ enum { TRIAL_INSNS = 30000, RETRIES = 10, WIDE_AFTER = 7 };
 
 /* ---- bounds that a counter may have ---- */
 
-/* The smallest bound >= v (up) or the largest <= v that a comparison in the loop suggests. */
-static uint64_t next_bound(const struct env *e, const struct saved *s, uint64_t v, bool up)
+static void offer(uint64_t k, uint64_t v, bool up, uint64_t *best)
+{
+	for (int d = -1; d <= 1; d++) {
+		uint64_t c = k + (uint64_t)(int64_t)d;
+
+		if (up ? c >= v && c < *best : c <= v && c > *best)
+			*best = c;
+	}
+}
+
+/* The smallest bound >= v (up) or the largest <= v that a comparison in the loop suggests: first
+ * those of this very register; `all`: any constant that the loop compares with or keeps. */
+static uint64_t next_bound(const struct env *e, const struct saved *s, const struct cell *cell, uint64_t v,
+			   bool up, bool all)
 {
 	uint64_t best = up ? UINT64_MAX : 0;
 	uint32_t end = e->flow.loop_end[e->pc];
 
-	for (uint32_t i = e->pc; i <= end && i < e->code->n; i++) {
+	for (uint32_t i = e->flow.loop_begin[e->pc]; i <= end && i < e->code->n; i++) {
 		const struct insn *in = &e->code->insn[i];
 		bool wide = isa_op[in->op].flags & OPF_WIDTH64;
+		const struct reg *r;
 
-		if (isa_op[in->op].shape != SHAPE_JCC_K)
+		if (isa_op[in->op].shape != SHAPE_JCC_K && isa_op[in->op].shape != SHAPE_JCC_X)
 			continue;
-		for (int d = -1; d <= 1; d++) {
-			uint64_t k = (wide ? (uint64_t)in->imm : (uint32_t)in->imm) + (uint64_t)(int64_t)d;
-
-			if (up ? k >= v && k < best : k <= v && k > best)
-				best = k;
+		if (!all && (cell->is_slot || (in->dst != cell->index && (isa_op[in->op].shape == SHAPE_JCC_K ||
+									   in->src != cell->index))))
+			continue;
+		if (isa_op[in->op].shape == SHAPE_JCC_K) {
+			offer(wide ? (uint64_t)in->imm : (uint32_t)in->imm, v, up, &best);
+			continue;
 		}
-	}
-	for (uint32_t i = 0; i < s->nr_cells; i++) {	/* bounds kept in registers */
-		const struct reg *r = &s->cell[i].r;
-
-		if (r->kind != K_SCALAR || !scalar_is_const(&r->s))
-			continue;
-		for (int d = -1; d <= 1; d++) {
-			uint64_t k = r->s.val + (uint64_t)(int64_t)d;
-
-			if (up ? k > v && k < best : k < v && k > best)
-				best = k;
+		for (uint32_t k = 0; k < s->nr_cells; k++) {	/* a bound kept in a register */
+			r = &s->cell[k].r;
+			if (!s->cell[k].is_slot && s->cell[k].frame == cell->frame && r->kind == K_SCALAR &&
+			    s->cell[k].index != cell->index &&
+			    (s->cell[k].index == in->src || s->cell[k].index == in->dst) && scalar_is_const(&r->s))
+				offer(r->s.val, v, up, &best);
 		}
 	}
 	return best;
@@ -82,22 +91,24 @@ static void join_below(struct reg *out, const struct reg *a, const struct reg *b
 struct widening {
 	const struct saved *now;	/* the later state */
 	const uint64_t *min_len;
-	bool fast;
+	bool fast, all;
 	uint32_t id_base;
 	uint64_t moves;			/* cells that may prove the end */
 };
 
-static bool widen_number(struct env *e, struct widening *w, uint32_t i, struct reg *out, const struct reg *a,
+static bool widen_number(struct env *e, struct widening *w, uint32_t i, struct cell *cell, const struct reg *a,
 			 const struct reg *b)
 {
+	struct reg *out = &cell->r;
 	bool steady = (scalar_is_const(&a->s) && scalar_is_const(&b->s)) || (a->id && a->id == b->id) ||
 		      (a->id & INDUCTION);
 	uint64_t hi = b->s.umax > a->s.umax ? b->s.umax : a->s.umax;
 	uint64_t lo = b->s.umin < a->s.umin ? b->s.umin : a->s.umin;
 
 	*out = reg_number(scalar_widen(width64, &a->s, &b->s,
-				       w->fast ? 0 : next_bound(e, w->now, lo, false),
-				       w->fast ? UINT64_MAX : next_bound(e, w->now, hi, true)), b->since);
+				       w->fast ? 0 : next_bound(e, w->now, cell, lo, false, w->all),
+				       w->fast ? UINT64_MAX :
+				       next_bound(e, w->now, cell, hi, true, w->all)), b->since);
 	if (a->len && a->len == b->len && a->off == b->off) {
 		out->len = a->len;
 		out->off = a->off;
@@ -110,10 +121,10 @@ static bool widen_number(struct env *e, struct widening *w, uint32_t i, struct r
 	return true;
 }
 
-static bool widen_pointer(struct env *e, struct widening *w, uint32_t i, struct reg *out, const struct reg *a,
+static bool widen_pointer(struct env *e, struct widening *w, uint32_t i, struct cell *cell, const struct reg *a,
 			  const struct reg *b)
 {
-	struct reg x = *a, y = *b;
+	struct reg *out = &cell->r, x = *a, y = *b;
 	struct scalar d, s;
 	uint64_t bound;
 
@@ -139,7 +150,7 @@ static bool widen_pointer(struct env *e, struct widening *w, uint32_t i, struct 
 		return false;
 	d = scalar_const(width64, (uint64_t)((int64_t)b->off - a->off));
 	s = scalar_alu(width64, ALU_ADD, &b->s, &d);
-	bound = next_bound(e, w->now, s.umax, true);
+	bound = next_bound(e, w->now, cell, s.umax, true, true);
 	if (a->kind == K_VALUE && (int64_t)a->map->value_size - a->off > (int64_t)s.umax)
 		bound = (uint64_t)((int64_t)a->map->value_size - a->off - 1);
 	if (a->kind == K_MEM && !a->region && (int64_t)a->size - a->off > (int64_t)s.umax)
@@ -156,6 +167,27 @@ static bool widen_pointer(struct env *e, struct widening *w, uint32_t i, struct 
 		out->id = new_id(e);
 	}
 	return true;
+}
+
+/* Is this register written in the loop, and never compared there?  Then its number will do whatever it
+ * likes: no use in finding that out bit by bit. */
+static bool wanders(const struct env *e, const struct cell *c)
+{
+	uint32_t end = e->flow.loop_end[e->pc];
+	bool written = false;
+
+	if (c->is_slot || c->frame != e->st.nr_frames - 1)
+		return false;
+	for (uint32_t i = e->flow.loop_begin[e->pc]; i <= end && i < e->code->n; i++) {
+		const struct insn *in = &e->code->insn[i];
+		uint8_t shape = isa_op[in->op].shape;
+
+		if ((shape == SHAPE_JCC_K || shape == SHAPE_JCC_X) &&
+		    (in->dst == c->index || (shape == SHAPE_JCC_X && in->src == c->index)))
+			return false;
+		written |= insn_writes(in) >> c->index & 1;
+	}
+	return written;
 }
 
 static bool widen_cell(struct env *e, struct widening *w, uint32_t i, struct cell *out, const struct cell *a,
@@ -185,6 +217,11 @@ static bool widen_cell(struct env *e, struct widening *w, uint32_t i, struct cel
 	}
 	if (a->r.kind != b->r.kind)
 		return a->r.kind == K_NONE && ((out->r = a->r), true);
+	if (a->r.kind == K_SCALAR && !w->all && !a->r.len && !a->r.below && !b->r.below &&
+	    !scalar_is_any(width64, &b->r.s) && wanders(e, b)) {
+		out->r = reg_unknown(b->r.since);
+		return true;
+	}
 	if (a->r.kind == K_SCALAR) {
 		if (same_value(&a->r, &b->r) && !(a->r.id & INDUCTION)) {
 			if (!out->r.len)
@@ -192,9 +229,9 @@ static bool widen_cell(struct env *e, struct widening *w, uint32_t i, struct cel
 			out->r.id = 0;
 			return true;
 		}
-		return widen_number(e, w, i, &out->r, &a->r, &b->r);
+		return widen_number(e, w, i, out, &a->r, &b->r);
 	}
-	return widen_pointer(e, w, i, &out->r, &a->r, &b->r);
+	return widen_pointer(e, w, i, out, &a->r, &b->r);
 }
 
 static const struct cell *find_cell(const struct saved *s, const struct cell *c)
@@ -207,10 +244,10 @@ static const struct cell *find_cell(const struct saved *s, const struct cell *c)
 
 /* A state that covers a and b and runs ahead of them; NULL when they differ too much. */
 static struct saved *summarise(struct env *e, const struct saved *a, const struct saved *b, bool fast,
-			       uint64_t *moves, uint32_t *id_base)
+			       bool all, uint64_t *moves, uint32_t *id_base)
 {
 	struct saved *g;
-	struct widening w = { .now = b, .fast = fast };
+	struct widening w = { .now = b, .fast = fast, .all = all };
 	uint32_t n = 0;
 
 	if (a->nr_refs != b->nr_refs || a->lock_map != b->lock_map || a->lock != b->lock ||
@@ -220,8 +257,8 @@ static struct saved *summarise(struct env *e, const struct saved *a, const struc
 	if (!g)
 		return NULL;
 	e->mem_now += b->bytes;
-	e->next_induction += b->nr_cells + 1;
 	w.id_base = *id_base = INDUCTION | (e->next_induction & 0x3fffffff);
+	e->next_induction += b->nr_cells + 1;
 	for (uint32_t i = 0; i < b->nr_cells; i++) {
 		uint32_t id = w.id_base + i;
 
@@ -320,10 +357,70 @@ static bool soft(int err)
 	return err == TRIAL_FAILED || (err != -ENOMEM && err < 0);
 }
 
+/* The path leaves the loop under trial.  What the rest will need of the numbers is not known yet: all
+ * that can still be read counts as needed. */
+int trial_exit(struct env *e)
+{
+	struct trial *t = e->trial;
+	struct saved *s;
+	int err;
+
+	if (t->nr == t->cap) {
+		uint32_t cap = t->cap ? t->cap * 2 : 8;
+		void *more = mem_resize(e->host, t->exit, t->cap * sizeof *t->exit, cap * sizeof *t->exit);
+
+		if (!more)
+			return -ENOMEM;
+		t->exit = more;
+		t->cap = cap;
+	}
+	s = state_save(e, e->pc);
+	if (!s)
+		return -ENOMEM;
+	err = precise_all(e, s);
+	for (uint32_t i = 0; i < t->nr && !err; i++)
+		if (t->exit[i].pc == e->pc && state_covered(e, t->exit[i].s, true)) {
+			saved_free(e, s);
+			return PATH_ENDS;
+		}
+	t->exit[t->nr].s = s;
+	t->exit[t->nr++].pc = e->pc;
+	return err ? err : PATH_ENDS;
+}
+
+static void trial_free(struct env *e, struct trial *t)
+{
+	for (uint32_t i = 0; i < t->nr; i++)
+		saved_free(e, t->exit[i].s);
+	mem_free(e->host, t->exit, t->cap * sizeof *t->exit);
+}
+
+/* The loop holds: its exits are what remains to be walked, behind the summary's node. */
+static int trial_held(struct env *e, struct trial *t, struct node *n, const struct saved *here)
+{
+	int err;
+
+	state_load(e, here);
+	err = precise_all(e, n->s);
+	n->summary = false;
+	n->proven = true;
+	err = err ? err : node_enter(e, n);
+	while (t->nr && !err) {
+		t->nr--;
+		err = push_exit(e, t->exit[t->nr].s, t->exit[t->nr].pc);
+	}
+	return err;
+}
+
 /* One trial with summary g (owned from here); *came: what it did not cover, or NULL. */
-static int trial(struct env *e, struct saved *g, uint64_t moves, uint32_t id_base, struct saved **came)
+static int trial(struct env *e, struct saved *g, const struct saved *here, uint64_t moves, uint32_t id_base,
+		 struct saved **came)
 {
 	uint32_t pc = e->pc, steps = e->nr_steps, path = e->nr_path, pend = e->nr_pend, serial = e->serial;
+	bool callback = (e->flow.mark[pc] & FLOW_CALLBACK) && top(e)->callback;
+	struct subprog *sub = &e->code->sub[top(e)->sub];
+	struct trial t = { .outer = e->trial, .begin = callback ? sub->start : e->flow.loop_begin[pc],
+			   .end = callback ? sub->end - 1 : e->flow.loop_end[pc], .frames = e->st.nr_frames };
 	uint64_t stop = e->spec_stop;
 	struct node *n = node_add(e, pc, g);
 	int err;
@@ -332,12 +429,13 @@ static int trial(struct env *e, struct saved *g, uint64_t moves, uint32_t id_bas
 	if (!n)
 		return -ENOMEM;
 	n->summary = true;
-	n->needs_end = !((e->flow.mark[pc] & FLOW_CALLBACK) && top(e)->callback);
+	n->needs_end = !callback;
 	n->up = n->down = moves;
 	n->id_base = id_base;
 	state_load(e, g);
 	for (uint32_t i = 0; i < g->nr_cells; i++)
 		g->cell[i].precise = 1;
+	e->trial = &t;
 	e->spec_depth++;
 	e->quiet++;
 	e->spec_stop = e->res->insns + TRIAL_INSNS;
@@ -345,21 +443,58 @@ static int trial(struct env *e, struct saved *g, uint64_t moves, uint32_t id_bas
 		e->spec_stop = stop;
 	err = node_enter(e, n);
 	err = err ? err : run_from(e, pend);
+	e->trial = t.outer;
 	e->spec_depth--;
 	e->quiet--;
 	e->spec_stop = stop;
 	e->pc = pc;
 	if (!err) {
-		path_done(e, path);
-		n->summary = false;
+		path_done(e, path + 1);
+		e->nr_path = path;		/* the node itself comes again */
+		e->nr_steps = steps;
+		err = trial_held(e, &t, n, here);
 	} else {
-		*came = n->came;
-		n->came = NULL;
+		if (e->nr_path > path && e->path[path].node == n) {
+			*came = n->came;
+			n->came = NULL;
+		}
 		pend_drop(e, pend);
-		e->nr_path = path;
+		path_drop(e, path);
+		e->nr_steps = steps;
 		forget_after(e, serial);
 	}
-	e->nr_steps = steps;
+	trial_free(e, &t);
+	return err;
+}
+
+/* Trials with growing summaries until one holds (0), or none will. */
+static int grow(struct env *e, const struct saved *before, const struct saved *here, bool all)
+{
+	struct saved *g, *old, *came = NULL, *next;
+	uint32_t id_base;
+	uint64_t moves;
+	int err = TRIAL_FAILED;
+
+	g = summarise(e, before, here, false, all, &moves, &id_base);
+	for (int retry = 0; g; retry++) {
+		old = mem_copy(e->host, g, g->bytes);
+		if (!old) {
+			saved_free(e, g);
+			return -ENOMEM;
+		}
+		e->mem_now += old->bytes;
+		err = trial(e, g, here, moves, id_base, &came);
+		if (!err) {
+			saved_free(e, old);
+			return 0;
+		}
+		next = NULL;
+		if (soft(err) && came && retry < RETRIES && e->spec_left)
+			next = summarise(e, old, came, retry >= WIDE_AFTER, all, &moves, &id_base);
+		saved_free(e, old);
+		saved_free(e, came);
+		g = next;
+	}
 	return err;
 }
 
@@ -367,46 +502,22 @@ static int trial(struct env *e, struct saved *g, uint64_t moves, uint32_t id_bas
  * one.  GO_ON: none was found. */
 int summary_try(struct env *e, const struct saved *before)
 {
-	struct saved *here = state_save(e, e->pc), *g, *old, *came = NULL, *next;
-	uint32_t jumps = e->jumps, since = e->since_node, id_base;
-	uint64_t moves;
+	struct saved *here = state_save(e, e->pc);
+	uint32_t jumps = e->jumps, since = e->since_node;
 	int err;
 
 	if (!here)
 		return -ENOMEM;
-	g = summarise(e, before, here, false, &moves, &id_base);
-	for (int retry = 0;; retry++) {
-		if (!g) {
-			err = TRIAL_FAILED;
-			break;
-		}
-		old = mem_copy(e->host, g, g->bytes);
-		if (!old) {
-			saved_free(e, g);
-			err = -ENOMEM;
-			break;
-		}
-		e->mem_now += old->bytes;
-		err = trial(e, g, moves, id_base, &came);
-		if (!err) {
-			state_load(e, here);
-			err = precise_all(e, old);
-			saved_free(e, old);
-			saved_free(e, here);
-			return err ? err : PATH_ENDS;
-		}
-		if (!soft(err) || !came || retry >= RETRIES || !e->spec_left) {
-			saved_free(e, old);
-			saved_free(e, came);
-			break;
-		}
-		next = summarise(e, old, came, retry >= WIDE_AFTER, &moves, &id_base);
-		saved_free(e, old);
-		saved_free(e, came);
-		g = next;
+	err = grow(e, before, here, false);
+	if (err && soft(err) && e->spec_left) {
+		state_load(e, here);
+		err = grow(e, before, here, true);
 	}
-	state_load(e, here);
+	if (err)
+		state_load(e, here);
 	saved_free(e, here);
+	if (!err)
+		return PATH_ENDS;
 	e->jumps = jumps;
 	e->since_node = since;
 	if (!soft(err))

@@ -140,9 +140,9 @@ static void say_path(struct env *e)
 static int errno_of(enum uebpf_code code)
 {
 	switch (code) {
-	case UEBPF_E_FORM: return -EINVAL;
+	case UEBPF_E_FORM: case UEBPF_E_HELPER: return -EINVAL;
 	case UEBPF_E_COMPLEX: return -E2BIG;
-	case UEBPF_E_UNSUPPORTED: case UEBPF_E_HELPER: return -EOPNOTSUPP;
+	case UEBPF_E_UNSUPPORTED: return -EOPNOTSUPP;
 	case UEBPF_E_MEMORY: return -ENOMEM;
 	default: return -EACCES;
 	}
@@ -166,8 +166,6 @@ static int report(struct env *e, enum uebpf_code code, int reg, const char *advi
 	const struct reg *r = reg >= 0 ? &top(e)->r[reg] : NULL;
 	int err = errno_of(code);
 
-	if (e->quiet)
-		return err;
 	place_of(e, e->pc, &p);
 	if (e->pc < e->code->n)
 		insn_text(insn, sizeof insn, e->code, e->pc);
@@ -209,12 +207,18 @@ static int report(struct env *e, enum uebpf_code code, int reg, const char *advi
 	return err;
 }
 
+/* Will it be tried again, iteration by iteration? */
+static bool silent(struct env *e)
+{
+	return e->quiet || (!e->unroll && culprit(e));
+}
+
 int refuse(struct env *e, enum uebpf_code code, const char *text, ...)
 {
 	char what[400];
 	va_list ap;
 
-	if (e->quiet)
+	if (silent(e))
 		return errno_of(code);
 	va_start(ap, text);
 	vsnprintf(what, sizeof what, text, ap);
@@ -227,7 +231,7 @@ int unsafe_(struct env *e, int reg, const char *advice, const char *text, ...)
 	char what[400];
 	va_list ap;
 
-	if (e->quiet)
+	if (silent(e))
 		return -EACCES;
 	va_start(ap, text);
 	vsnprintf(what, sizeof what, text, ap);

@@ -82,8 +82,7 @@ static int walk_from(struct env *e, uint32_t start, struct walk *stack, uint8_t 
 			continue;
 		if (open[t]) {
 			mark[t] |= FLOW_HEAD | FLOW_PRUNE;
-			if (e->flow.loop_end[t] < pc)
-				e->flow.loop_end[t] = pc;
+			e->flow.back[pc] = 1;
 		} else if (mark[t] & FLOW_REACHED) {
 			mark[t] |= FLOW_PRUNE;
 		} else {
@@ -121,6 +120,113 @@ static int walk_all(struct env *e)
 	mem_free(e->host, stack, (code->n + 1) * sizeof *stack);
 	mem_free(e->host, open, code->n);
 	return stack && open ? 0 : -ENOMEM;
+}
+
+/* ---- bodies of loops ---- */
+
+struct preds { uint32_t *first, *list; };	/* predecessors of i: list[first[i]] .. list[first[i + 1]] */
+
+static int find_preds(struct env *e, struct preds *p)
+{
+	const struct code *code = e->code;
+	uint32_t to[2], n = 0;
+
+	p->first = mem_array(e->host, code->n + 2, sizeof *p->first);
+	p->list = mem_array(e->host, 2 * (size_t)code->n, sizeof *p->list);
+	if (!p->first || !p->list)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < code->n; i++)
+		for (int k = successors(code, i, to); k--;)
+			if (to[k] < code->n)
+				p->first[to[k] + 2]++;
+	for (uint32_t i = 2; i < code->n + 2; i++)
+		p->first[i] += p->first[i - 1];
+	for (uint32_t i = 0; i < code->n; i++)
+		for (int k = successors(code, i, to); k--;)
+			if (to[k] < code->n)
+				p->list[p->first[to[k] + 1]++] = i, n++;
+	return 0;
+}
+
+/* Does the way from `head` come back along the edge from `pc`?  Everything that reaches pc without
+ * passing the head is the body. */
+static void loop_body(struct env *e, const struct preds *p, uint32_t head, uint32_t *stack, uint32_t *seen)
+{
+	struct flow *f = &e->flow;
+	uint32_t n = 0, begin = head, end = head;
+
+	for (uint32_t k = p->first[head]; k < p->first[head + 1]; k++) {
+		uint32_t pc = p->list[k];
+
+		/* a way back: the head reaches it; entries from outside do not come from the loop */
+		if (f->back[pc] && seen[pc] != head + 1) {
+			stack[n++] = pc;
+			seen[pc] = head + 1;
+		}
+	}
+	seen[head] = head + 1;
+	while (n) {
+		uint32_t pc = stack[--n];
+
+		begin = pc < begin ? pc : begin;
+		end = pc > end ? pc : end;
+		for (uint32_t k = p->first[pc]; k < p->first[pc + 1]; k++)
+			if (seen[p->list[k]] != head + 1) {
+				seen[p->list[k]] = head + 1;
+				stack[n++] = p->list[k];
+			}
+	}
+	f->loop_begin[head] = begin;
+	f->loop_end[head] = end;
+}
+
+/* The innermost loop of each instruction: the shortest range that holds it. */
+static void innermost(struct env *e)
+{
+	struct flow *f = &e->flow;
+
+	for (uint32_t h = 0; h < e->code->n; h++) {
+		if (!(f->mark[h] & FLOW_HEAD))
+			continue;
+		for (uint32_t i = f->loop_begin[h]; i <= f->loop_end[h]; i++) {
+			uint32_t o = f->loop_of[i];
+
+			if (o == UINT32_MAX || f->loop_end[o] - f->loop_begin[o] > f->loop_end[h] - f->loop_begin[h])
+				f->loop_of[i] = h;
+		}
+	}
+}
+
+static int find_loops(struct env *e)
+{
+	uint32_t n = e->code->n;
+	struct preds p = { NULL, NULL };
+	uint32_t *stack = NULL, *seen = NULL;
+	bool any = false;
+	int err = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		e->flow.loop_of[i] = UINT32_MAX;
+		any |= e->flow.mark[i] & FLOW_HEAD;
+	}
+	if (!any)
+		return 0;
+	err = find_preds(e, &p);
+	stack = mem_array(e->host, n, sizeof *stack);
+	seen = mem_array(e->host, n, sizeof *seen);
+	if (!err && stack && seen) {
+		for (uint32_t h = 0; h < n; h++)
+			if (e->flow.mark[h] & FLOW_HEAD)
+				loop_body(e, &p, h, stack, seen);
+		innermost(e);
+	} else {
+		err = -ENOMEM;
+	}
+	mem_free(e->host, p.first, (n + 2) * sizeof *p.first);
+	mem_free(e->host, p.list, 2 * (size_t)n * sizeof *p.list);
+	mem_free(e->host, stack, n * sizeof *stack);
+	mem_free(e->host, seen, n * sizeof *seen);
+	return err;
 }
 
 /* ---- frame pointers ---- */
@@ -463,9 +569,12 @@ int scan_program(struct env *e)
 	f->mark = mem_alloc(e->host, code->n);
 	f->loop_end = mem_array(e->host, code->n, sizeof *f->loop_end);
 	f->sub_of = mem_array(e->host, code->n, sizeof *f->sub_of);
+	f->loop_begin = mem_array(e->host, code->n, sizeof *f->loop_begin);
+	f->loop_of = mem_array(e->host, code->n, sizeof *f->loop_of);
+	f->back = mem_alloc(e->host, code->n);
 	p.val = mem_array(e->host, code->n, sizeof *p.val);
 	p.sub_in = mem_array(e->host, code->nr_sub, sizeof *p.sub_in);
-	if (f->live && f->mark && f->loop_end && f->sub_of && p.val && p.sub_in) {
+	if (f->live && f->mark && f->loop_end && f->loop_begin && f->loop_of && f->back && f->sub_of && p.val && p.sub_in) {
 		for (uint32_t s = 0; s < code->nr_sub; s++) {
 			for (uint32_t i = code->sub[s].start; i < code->sub[s].end; i++)
 				f->sub_of[i] = s;
@@ -473,6 +582,7 @@ int scan_program(struct env *e)
 			f->mark[code->sub[s].start] |= FLOW_CALLBACK * code->sub[s].callback;
 		}
 		err = walk_all(e);
+		err = err ? err : find_loops(e);
 		for (uint32_t s = code->nr_sub; s--;) {	/* callees mostly stand behind their callers */
 			p.start = code->sub[s].start;
 			p.end = code->sub[s].end;
@@ -492,5 +602,8 @@ void scan_free(struct env *e)
 	mem_free(e->host, e->flow.live, n * sizeof *e->flow.live);
 	mem_free(e->host, e->flow.mark, n);
 	mem_free(e->host, e->flow.loop_end, n * sizeof *e->flow.loop_end);
+	mem_free(e->host, e->flow.loop_begin, n * sizeof *e->flow.loop_begin);
+	mem_free(e->host, e->flow.loop_of, n * sizeof *e->flow.loop_of);
+	mem_free(e->host, e->flow.back, n);
 	mem_free(e->host, e->flow.sub_of, n * sizeof *e->flow.sub_of);
 }

@@ -58,6 +58,26 @@ void slot_scrub(struct slot *s, unsigned byte, enum byte what)
 		s->byte[byte] = (uint8_t)what;
 }
 
+/* Frames get their slots when they are first entered: most programs have one. */
+int frame_room(struct env *e, uint32_t frame)
+{
+	while (e->rooms <= frame) {
+		uint32_t cap = (e->rooms + 1) * (NR_REGS + e->nr_slots);
+		struct slot *slot = mem_array(e->host, e->nr_slots, sizeof *slot);
+		struct cell *more = slot ? mem_resize(e->host, e->scratch, e->cap_scratch * sizeof *more,
+						      cap * sizeof *more) : NULL;
+
+		if (!more) {
+			mem_free(e->host, slot, e->nr_slots * sizeof *slot);
+			return -1;
+		}
+		e->scratch = more;
+		e->cap_scratch = cap;
+		e->st.f[e->rooms++].slot = slot;
+	}
+	return 0;
+}
+
 void state_init(struct env *e, uint32_t sub)
 {
 	struct state *st = &e->st;

@@ -110,15 +110,15 @@ struct saved {
 	struct cell cell[];
 };
 struct node {
-	struct node *next;	/* at the same instruction */
+	struct node *next;	/* at the same instruction, once everything below was explored */
 	struct saved *s;
 	uint32_t pc;
 	uint32_t iter;		/* how many times the loop head was met on this path */
 	uint32_t hits, misses;
 	uint32_t hash;
 	uint32_t serial;	/* order of creation */
-	bool done;		/* everything below was explored */
-	bool summary;		/* stands for every iteration of its loop */
+	bool summary;		/* under trial: stands for every iteration of its loop */
+	bool proven;		/* was a summary that held */
 	/* A summary proves that its loop ends by a number that every way round moves up (or down). */
 	uint64_t up, down;	/* candidates left, by cell */
 	uint32_t id_base;	/* induction id of cell i: id_base + i */
@@ -144,12 +144,14 @@ struct live { uint16_t regs; uint64_t bytes4[2]; bool all; };	/* bytes4: 4-byte 
 struct flow {
 	struct live *live;	/* before each instruction */
 	uint8_t *mark;		/* enum flow_mark */
-	uint32_t *loop_end;	/* loop head -> last instruction that jumps back to it */
+	uint8_t *back;		/* some edge from here leads back to a loop head */
+	uint32_t *loop_begin, *loop_end;	/* loop head -> first and last instruction of its loop */
+	uint32_t *loop_of;	/* head of the innermost loop, UINT32_MAX: none */
 	uint32_t *sub_of;
 };
 enum flow_mark { FLOW_PRUNE = 1, FLOW_HEAD = 2, FLOW_CALLBACK = 4, FLOW_REACHED = 8 };
 
-enum pending_kind { PEND_FALLS, PEND_JUMPS, PEND_FINISH };
+enum pending_kind { PEND_FALLS, PEND_JUMPS, PEND_FINISH, PEND_GO };
 struct pending {
 	struct saved *s;
 	uint32_t pc, steps, path;
@@ -157,7 +159,19 @@ struct pending {
 	uint8_t kind;
 };
 
+/* A summary under trial: what leaves the loop is put aside until the loop itself is proven. */
+struct trial {
+	struct trial *outer;
+	uint32_t begin, end, frames;
+	struct { struct saved *s; uint32_t pc; } *exit;
+	uint32_t nr, cap;
+};
+
 struct env {
+	struct trial *trial;
+	uint32_t restarts;
+	bool unroll;			/* no summaries now */
+	bool hopeful;			/* when the patience ends, there is another way to try */
 	const struct code *code;
 	struct verify_opts opts;
 	struct verify_result *res;
@@ -184,6 +198,8 @@ struct env {
 	uint32_t spec_depth;
 	bool arriving;			/* comparing with a summary: induction ids may have moved on */
 	struct cell *scratch;		/* for saving */
+	uint32_t cap_scratch;
+	uint32_t rooms;			/* frames that have room for slots */
 	uint64_t mem_now;
 	uint32_t *sub_depth;		/* stack bytes used, by subprogram */
 	struct { const struct ctx_field *field; bool text; } region[MAX_REGIONS];	/* text: a C string */
@@ -226,6 +242,7 @@ struct reg reg_unknown(uint32_t pc);
 struct reg reg_constant(uint64_t v, uint32_t pc);
 struct reg reg_pointer(enum kind kind, uint32_t pc);
 void state_init(struct env *e, uint32_t sub);
+int frame_room(struct env *e, uint32_t frame);	/* slots of frame 0 .. frame exist */
 struct saved *state_save(struct env *e, uint32_t pc);
 void state_load(struct env *e, const struct saved *s);
 void saved_free(struct env *e, struct saved *s);
@@ -278,7 +295,11 @@ int node_enter(struct env *e, struct node *n);
 void node_drop(struct env *e, struct node *n);
 void pend_drop(struct env *e, uint32_t to);
 void path_done(struct env *e, uint32_t from);
+void path_drop(struct env *e, uint32_t from);
 int run_from(struct env *e, uint32_t base);
+int push_exit(struct env *e, struct saved *s, uint32_t pc);
+int trial_exit(struct env *e);
+struct node *culprit(struct env *e);
 int summary_arrive(struct env *e, struct node *head);
 void forget_after(struct env *e, uint32_t serial);
 /* say.c */

@@ -45,16 +45,10 @@ static int allocate(struct env *e)
 	r->zero = mem_alloc(e->host, (size_t)code->nr_sub * r->words);
 	e->at = mem_array(e->host, code->n, sizeof *e->at);
 	e->fails = mem_alloc(e->host, code->n);
-	e->scratch = mem_array(e->host, MAX_FRAMES * (NR_REGS + e->nr_slots), sizeof *e->scratch);
 	e->sub_depth = mem_array(e->host, code->nr_sub, sizeof *e->sub_depth);
 	e->sub_alone = mem_alloc(e->host, code->nr_sub);
 	e->protos = mem_array(e->host, code->nr_sub, sizeof *e->protos);
-	for (uint32_t i = 0; i < MAX_FRAMES; i++) {
-		e->st.f[i].slot = mem_array(e->host, e->nr_slots, sizeof(struct slot));
-		if (!e->st.f[i].slot)
-			return -ENOMEM;
-	}
-	if (!r->fact || !r->zero || !e->at || !e->fails || !e->scratch || !e->sub_depth || !e->sub_alone ||
+	if (!r->fact || !r->zero || !e->at || !e->fails || frame_room(e, 0) || !e->sub_depth || !e->sub_alone ||
 	    !e->protos)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < code->n; i++) {
@@ -70,6 +64,7 @@ static void release(struct env *e)
 
 	if (e->at) {
 		pend_drop(e, 0);
+		path_drop(e, 0);
 		for (uint32_t pc = 0; pc < code->n; pc++)
 			while (e->at[pc]) {
 				struct node *n = e->at[pc];
@@ -78,11 +73,11 @@ static void release(struct env *e)
 				node_drop(e, n);
 			}
 	}
-	for (uint32_t i = 0; i < MAX_FRAMES; i++)
+	for (uint32_t i = 0; i < e->rooms; i++)
 		mem_free(e->host, e->st.f[i].slot, e->nr_slots * sizeof(struct slot));
 	mem_free(e->host, e->at, code->n * sizeof *e->at);
 	mem_free(e->host, e->fails, code->n);
-	mem_free(e->host, e->scratch, MAX_FRAMES * (NR_REGS + e->nr_slots) * sizeof *e->scratch);
+	mem_free(e->host, e->scratch, e->cap_scratch * sizeof *e->scratch);
 	mem_free(e->host, e->sub_depth, code->nr_sub * sizeof *e->sub_depth);
 	mem_free(e->host, e->sub_alone, code->nr_sub);
 	mem_free(e->host, e->protos, code->nr_sub * sizeof *e->protos);
@@ -153,7 +148,6 @@ static void set_proto_arguments(struct env *e, const struct proto *p)
 
 static int one_part(struct env *e, uint32_t sub)
 {
-	int err;
 
 	state_init(e, sub);
 	e->cur_sub = sub;
@@ -165,9 +159,50 @@ static int one_part(struct env *e, uint32_t sub)
 		set_proto_arguments(e, &e->protos[sub]);
 	else
 		set_arguments(e);
-	err = run_from(e, 0);
-	path_done(e, 0);
+	return run_from(e, 0);
+}
+
+static void forget_all(struct env *e)
+{
+	pend_drop(e, 0);
+	path_drop(e, 0);
 	e->nr_steps = 0;
+	e->spec_depth = e->quiet = 0;
+	forget_after(e, 0);
+}
+
+/* Summaries make short work of most loops, but not of those where the exact values decide: they are
+ * tried by turns with walking loops out, each time with more patience.  What failed behind a
+ * summarised loop is tried again with that loop walked out. */
+static int part(struct env *e, uint32_t sub)
+{
+	enum { RESTARTS = 6 };
+	uint64_t most = e->opts.max_insns, patience = 16384;
+	struct node *n;
+	bool last;
+	int err;
+
+	for (;;) {
+		e->opts.max_insns = e->res->insns + (patience < most ? patience : most);
+		last = patience >= most;
+		e->hopeful = !last;
+		err = one_part(e, sub);
+		n = err ? culprit(e) : NULL;
+		if (!err || err == -ENOMEM || (err == -E2BIG ? last && e->unroll : !n || e->unroll))
+			break;
+		if (err == -E2BIG) {
+			if (!e->unroll || !last)
+				patience = patience > most / 4 ? most : patience * 4;
+			e->unroll = !e->unroll;
+			memset(e->fails, 0, e->code->n);
+		} else {
+			e->fails[n->pc] = 3;
+			e->unroll = ++e->restarts > RESTARTS;
+		}
+		forget_all(e);
+	}
+	forget_all(e);
+	e->opts.max_insns = most;
 	return err;
 }
 
@@ -238,10 +273,10 @@ static int all_parts(struct env *e)
 		e->sub_alone[s] = e->code->sub[s].global && e->opts.proto &&
 			e->opts.proto(e->opts.proto_arg, e->code->sub[s].slot, &e->protos[s]);
 	find_regions(e);
-	err = err ? err : one_part(e, 0);
+	err = err ? err : part(e, 0);
 	for (uint32_t s = 1; s < e->code->nr_sub && !err; s++)
 		if (called_alone(e, s))
-			err = one_part(e, s);
+			err = part(e, s);
 	return err ? err : stack_depth(e);
 }
 
