@@ -150,12 +150,8 @@ HOOKED uint64_t hooked_pid_tgid(const struct uebpf_hooks *hooks)
 FN(get_current_pid_tgid)
 {
 	const struct uebpf_hooks *hooks = &call->env->hooks;
-	const struct self *self;
 
-	if (hooks->task)
-		return hooked_pid_tgid(hooks);
-	self = self_get();
-	return (uint64_t)self->pid << 32 | self->tid;
+	return hooks->task ? hooked_pid_tgid(hooks) : self_get()->pid_tid;
 }
 
 /* Not cached: both can change in a live thread without our knowing. */

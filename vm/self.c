@@ -45,6 +45,7 @@ struct self *self_refresh(void)
 		self->birth = 0;
 		self->tid = tid;
 		self->pid = pid;
+		self->pid_tid = (uint64_t)pid << 32 | tid;
 	}
 	errno = saved;
 	return self;

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 struct self {
+	uint64_t pid_tid;	/* pid << 32 | tid */
 	uint32_t pid, tid;	/* tgid and thread id of this thread, in its pid namespace */
 	uint64_t random;	/* state of its random stream, different in each thread and child */
 	uint32_t birth;		/* 1..1023 from the thread's start time, 0: not asked, see self_birth */
@@ -25,7 +26,7 @@ static inline struct self *self_get(void)
 {
 	uint32_t pid = __atomic_load_n(&self_fork_page[0], __ATOMIC_RELAXED);
 
-	return __builtin_expect(pid && pid == self_cache.pid, 1) ? &self_cache : self_refresh();
+	return __builtin_expect(pid && pid == self_cache.pid_tid >> 32, 1) ? &self_cache : self_refresh();
 }
 
 /* Ten bits of when a thread was born (/proc/TID/stat), never 0; 1 when it cannot be known.  Together
