@@ -4,6 +4,23 @@
 
 enum { LOOP_LIMIT = 1 << 23, STORAGE_CREATE = 1 /* BPF_LOCAL_STORAGE_GET_F_CREATE */ };
 
+/* An element of a plain array never moves: with a known index the result is a constant. */
+int map_lookup_inliner(const struct call_site *site, struct insn *out, int cap)
+{
+	struct uebpf_map *map = (struct uebpf_map *)site->map;
+	void *value;
+
+	if (!map || cap < 1)
+		return 0;
+	if ((map->ops->traits & (MT_ARRAY | MT_PERCPU | MT_MAPS | MT_PROGS)) == MT_ARRAY && site->key_known &&
+	    map->key_size == sizeof site->key && map->ops->lookup) {
+		value = map->ops->lookup(map, &site->key, NULL);
+		out[0] = (struct insn){ .op = OP_LDDW, .steps = 1, .imm = (int64_t)(uintptr_t)value };
+		return 1;
+	}
+	return map->ops->inline_lookup ? map->ops->inline_lookup(map, out, cap) : 0;
+}
+
 FN(map_lookup_elem)
 {
 	struct uebpf_map *map = ptr(r1);

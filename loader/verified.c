@@ -86,6 +86,44 @@ static bool prototype(void *arg, uint32_t slot, struct proto *out)
 	return true;
 }
 
+/* A template of a map of maps stands for other maps at run time. */
+static bool is_template(const struct code *code, const struct uebpf_map *map)
+{
+	for (uint32_t i = 0; i < code->nr_map; i++)
+		if (code->map[i]->inner == map)
+			return true;
+	return false;
+}
+
+/* What the verifier knows of helper calls, for the rewriter. */
+static int keep_sites(struct code *code, const struct verify_result *res, struct uebpf_error *err)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < code->n; i++)
+		n += code->insn[i].op == OP_CALL && res->fact[i].map < code->nr_map;
+	if (!n)
+		return 0;
+	code->site = mem_array(code->host, n, sizeof *code->site);
+	if (!code->site)
+		return error_set(err, UEBPF_STAGE_REWRITE, UEBPF_E_MEMORY, -ENOMEM, UINT32_MAX, "out of memory");
+	code->nr_site = n;
+	n = 0;
+	for (uint32_t i = 0; i < code->n; i++) {
+		const struct fact *f = &res->fact[i];
+		const struct uebpf_map *map;
+
+		if (code->insn[i].op != OP_CALL || f->map >= code->nr_map)
+			continue;
+		map = code->map[f->map];
+		code->site[n++] = (struct call_site){
+			.slot = code->slot[i], .map = is_template(code, map) ? NULL : map,
+			.key_known = f->flags & FACT_KEY, .key = f->key,
+		};
+	}
+	return 0;
+}
+
 int verify_prog(struct prog *prog, const struct uebpf_load_opts *o, struct uebpf_error *err)
 {
 	struct vm_host *host = object_host(prog->object);
@@ -106,6 +144,8 @@ int verify_prog(struct prog *prog, const struct uebpf_load_opts *o, struct uebpf
 	prog->verify_states = res.states;
 	if (!rc)
 		rc = verify_layout(code, &res, err);
+	if (!rc)
+		rc = keep_sites(code, &res, err);
 	if (!rc)
 		prog->ctx_need = res.ctx_need;
 	verify_free(&res);

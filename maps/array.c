@@ -8,6 +8,7 @@
 #include <string.h>
 #include "maps/array.h"
 #include "maps/keys.h"
+#include "vm/insn.h"
 
 static uint32_t index_of(const void *key)
 {
@@ -63,6 +64,25 @@ static void *array_lookup(struct uebpf_map *map, const void *key, struct uebpf_c
 
 	(void)call;
 	return i < map->max_entries ? (uint8_t *)map->base + (size_t)i * map->value_stride : NULL;
+}
+
+/* As array_lookup: an index below max_entries, times the stride, from the base. */
+static int array_inline_lookup(const struct uebpf_map *map, struct insn *out, int cap)
+{
+	uint32_t stride = map->value_stride;
+	bool shift = stride && !(stride & (stride - 1));
+
+	if (cap < 7 || map->max_entries > INT32_MAX || stride > INT32_MAX || map->key_size != 4)
+		return 0;
+	out[0] = (struct insn){ .op = OP_LD_W, .dst = 0, .src = 2 };
+	out[1] = (struct insn){ .op = OP_JGE64_K, .dst = 0, .imm = map->max_entries, .off = 6 };
+	out[2] = shift ? (struct insn){ .op = OP_LSH64_K, .dst = 0, .imm = __builtin_ctz(stride) }
+		       : (struct insn){ .op = OP_MUL64_K, .dst = 0, .imm = stride };
+	out[3] = (struct insn){ .op = OP_LDDW, .dst = 1, .imm = (int64_t)(uintptr_t)map->base };
+	out[4] = (struct insn){ .op = OP_ADD64_X, .dst = 0, .src = 1 };
+	out[5] = (struct insn){ .op = OP_JA, .off = 7 };
+	out[6] = (struct insn){ .op = OP_MOV64_K, .dst = 0 };
+	return 7;
 }
 
 int array_check_update(const struct uebpf_map *map, uint32_t index, uint64_t flags)
@@ -283,7 +303,8 @@ const struct map_ops array_ops = {
 	.name = "array", .type = BPF_MAP_TYPE_ARRAY, .traits = MT_ARRAY,
 	.flags = BPF_F_NUMA_NODE | BPF_F_MMAPABLE | BPF_F_INNER_MAP | MAP_ACCESS_FLAGS,
 	.check = array_check, .bytes = array_bytes, .handle_size = sizeof(struct map_local),
-	.init = array_init, .lookup = array_lookup, .update = array_update, .remove = array_remove,
+	.init = array_init, .inline_lookup = array_inline_lookup,
+	.lookup = array_lookup, .update = array_update, .remove = array_remove,
 	.lookup_cpu = array_lookup_cpu, .user_lookup = array_user_lookup,
 	.user_update = array_user_update, .next_key = array_next_key, .for_each = array_for_each,
 };

@@ -38,6 +38,7 @@ struct code *code_copy(const struct code *from)
 	to->map = copy(from, from->map, from->nr_map, sizeof *from->map, &ok);
 	to->helper = copy(from, from->helper, from->nr_helper, sizeof *from->helper, &ok);
 	to->region = copy(from, from->region, from->nr_region, sizeof *from->region, &ok);
+	to->site = copy(from, from->site, from->nr_site, sizeof *from->site, &ok);
 	if (to->map)
 		for (uint32_t i = 0; i < to->nr_map; i++)
 			uebpf_map_ref(to->map[i]);
@@ -65,6 +66,7 @@ void code_free(struct code *code)
 	mem_free(host, code->map, code->nr_map * sizeof *code->map);
 	mem_free(host, code->helper, code->nr_helper * sizeof *code->helper);
 	mem_free(host, code->region, code->nr_region * sizeof *code->region);
+	mem_free(host, code->site, code->nr_site * sizeof *code->site);
 	memset(code, 0, sizeof *code);
 	code->host = host;
 }

@@ -37,6 +37,14 @@ static inline struct vm_host *vm_host_of(struct uebpf_env *env)
 	return (struct vm_host *)env;
 }
 
+/* What is known of a helper call on every path (from the verifier). */
+struct call_site {
+	uint32_t slot;			/* of the call */
+	const struct uebpf_map *map;	/* its map argument, or NULL */
+	bool key_known;			/* the key is the u32 `key` */
+	uint32_t key;
+};
+
 /* Immutable once built: any number of threads run it. */
 struct code {
 	struct insn *insn;
@@ -67,6 +75,8 @@ struct code {
 	uint64_t budget;
 	const struct uebpf_prog *owner;
 	struct jit_code *jit;		/* machine code (jit/jit.h), NULL: interpreted */
+	struct call_site *site;		/* by slot; only calls that something is known of */
+	uint32_t nr_site;
 };
 
 /* What floors below the loader may know of a program (prog_array, tail calls); the loader's own struct

@@ -13,6 +13,7 @@
 
 struct insn;
 struct code;
+struct call_site;
 
 /* ---- memory a program may touch ---- */
 
@@ -129,8 +130,9 @@ struct helper {
 	uint64_t map_types;		/* bit per map type that ARG_MAP accepts, 0 = any */
 	const char *support;		/* "full", "adapted: how", "host: through the host's function", "refused: why" */
 	const char *doc;		/* one line */
-	/* Writes instructions that do the same; r1-r5 in, r0 out.  Returns how many, 0 = no. */
-	int (*inliner)(const struct code *code, uint32_t pc, struct insn *out, int cap);
+	/* Writes instructions that do the same at this place; r1-r5 in and free afterwards, r0 out.  Jumps
+	 * hold in `off` an index into out, its length for the end.  Returns how many, 0 = no. */
+	int (*inliner)(const struct call_site *site, struct insn *out, int cap);
 	void *host;			/* uebpf_call_helper_host() */
 	/* Load-time test of a constant ARG_CSTR argument; size: value of the last size argument, when
 	 * known (else UINT64_MAX).  0, or -EINVAL with *why. */
@@ -224,7 +226,8 @@ struct map_ops {
 	const struct uebpf_prog *(*prog)(struct uebpf_map *map, uint32_t index);
 	/* devmap, cpumap, xskmap, sockmap, cgroup_array ...: is something at this key? */
 	bool (*has_target)(struct uebpf_map *map, const void *key);
-	/* Instructions for map_lookup_elem on this very map: r1 map, r2 key in, r0 out; 0 = no. */
+	/* Instructions for map_lookup_elem on this very map, as struct helper.inliner: r1 map, r2 key in, r0
+	 * out; how many, 0 = no. */
 	int (*inline_lookup)(const struct uebpf_map *map, struct insn *out, int cap);
 };
 /* The process-local handle of a map; families extend it (handle_size). */

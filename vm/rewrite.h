@@ -14,6 +14,7 @@ enum rule_needs {
 };
 /* name, needs, what it does */
 #define REWRITE_RULES(RULE) \
+	RULE(INLINE, "inline", NEEDS_FACTS | MOVES_MEMORY | MERGES_BLOCKS, "a helper call is its instructions") \
 	RULE(THREAD, "thread", NEEDS_FLOW, "a jump to a jump goes to its end") \
 	RULE(INVERT, "invert", NEEDS_FLOW, "if c goto +1; goto L becomes if !c goto L") \
 	RULE(RETURN, "return", NEEDS_FLOW, "a jump to exit is an exit") \

@@ -23,6 +23,7 @@ static inline bool hit(struct rewriter *rw, enum rewrite_rule rule)
 static inline void drop(struct insn *insn) { insn->op = DELETED; }
 static inline bool fits32(int64_t v) { return v == (int32_t)v; }
 
+int rewrite_inline(struct rewriter *rw);	/* rewrite_inline.c */
 int rewrite_jumps(struct rewriter *rw);		/* rewrite_jump.c */
 void rewrite_blocks(struct rewriter *rw);	/* rewrite_local.c */
 void rewrite_dead(struct rewriter *rw);

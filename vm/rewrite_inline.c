@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* rewrite_inline.c - helper calls whose row has an inliner become instructions, where the verifier knows
+ * enough of the call (code->site).  Knows no helper and no map type. */
+#include <errno.h>
+#include "vm/mem.h"
+#include "vm/rewrite_in.h"
+
+enum { MOST = 16 };	/* instructions in place of one call */
+
+static const struct call_site *site_of(const struct code *code, uint32_t i)
+{
+	uint32_t lo = 0, hi = code->nr_site, slot = code->slot[i];
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (code->site[mid].slot == slot)
+			return &code->site[mid];
+		if (code->site[mid].slot < slot)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return NULL;
+}
+
+/* Instructions for what stands at i: 0 when it stays. */
+static uint32_t expand(const struct code *code, uint32_t i, struct insn out[MOST])
+{
+	const struct call_site *site;
+	const struct helper *helper;
+	int n;
+
+	if (code->insn[i].op != OP_CALL)
+		return 0;
+	helper = code_helper(code, &code->insn[i]);
+	site = helper && helper->inliner ? site_of(code, i) : NULL;
+	n = site ? helper->inliner(site, out, MOST) : 0;
+	return n > 0 && n <= MOST ? (uint32_t)n : 0;
+}
+
+static bool has_target(const struct insn *insn)
+{
+	return flow_is_jump(insn) || insn->op == OP_CALL_LOCAL || insn->op == OP_LD_FUNC;
+}
+
+static void fill(const struct code *code, const uint32_t *at, struct insn *insn, uint32_t *slot)
+{
+	struct insn out[MOST];
+
+	for (uint32_t i = 0; i < code->n; i++) {
+		uint32_t n = expand(code, i, out);
+
+		if (!n) {
+			insn[at[i]] = code->insn[i];
+			slot[at[i]] = code->slot[i];
+			if (has_target(&code->insn[i]))
+				insn[at[i]].off = (int32_t)at[code->insn[i].off];
+			continue;
+		}
+		for (uint32_t k = 0; k < n; k++) {
+			insn[at[i] + k] = out[k];
+			insn[at[i] + k].steps = k ? 0 : code->insn[i].steps;
+			slot[at[i] + k] = code->slot[i];
+			if (has_target(&out[k]))
+				insn[at[i] + k].off = (int32_t)at[i] + out[k].off;
+		}
+	}
+}
+
+int rewrite_inline(struct rewriter *rw)
+{
+	struct code *code = rw->code;
+	uint32_t *at, *slot, n = 0, old = code->n;
+	struct insn out[MOST], *insn;
+
+	if (!rule_on(rw, RULE_INLINE) || !code->nr_site)
+		return 0;
+	at = mem_array(code->host, old + 1, sizeof *at);
+	if (!at)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < old; i++) {
+		uint32_t grown = expand(code, i, out);
+
+		at[i] = n;
+		n += grown ? grown : 1;
+		if (grown)
+			hit(rw, RULE_INLINE);
+	}
+	at[old] = n;
+	insn = mem_array(code->host, n, sizeof *insn);
+	slot = mem_array(code->host, n, sizeof *slot);
+	if (!insn || !slot) {
+		mem_free(code->host, insn, n * sizeof *insn);
+		mem_free(code->host, slot, n * sizeof *slot);
+		mem_free(code->host, at, (old + 1) * sizeof *at);
+		return -ENOMEM;
+	}
+	fill(code, at, insn, slot);
+	for (uint32_t k = 0; k < code->nr_sub; k++) {
+		code->sub[k].start = at[code->sub[k].start];
+		code->sub[k].end = at[code->sub[k].end];
+	}
+	mem_free(code->host, at, (old + 1) * sizeof *at);
+	rewrite_replace(rw, insn, slot, n);
+	return 0;
+}
