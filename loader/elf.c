@@ -70,13 +70,20 @@ static int malformed(const struct image_inner *in, struct uebpf_error *err, cons
 
 /* ---- symbols ---- */
 
+static int order(const struct elf_sym *s, const char *name, uint32_t shndx)
+{
+	int by_name = strcmp(s->name, name);
+
+	return by_name ? by_name : (s->shndx > shndx) - (s->shndx < shndx);
+}
+
 static int compare_names(const void *a, const void *b, void *arg)
 {
 	const struct elf_sym *syms = arg;
 	uint32_t i = *(const uint32_t *)a, j = *(const uint32_t *)b;
-	int order = strcmp(syms[i].name, syms[j].name);
+	int first = order(&syms[i], syms[j].name, syms[j].shndx);
 
-	return order ? order : (i > j) - (i < j);
+	return first ? first : (i > j) - (i < j);
 }
 
 static int read_symbols(struct image_inner *in, struct uebpf_error *err)
@@ -117,31 +124,69 @@ static int read_symbols(struct image_inner *in, struct uebpf_error *err)
 			return malformed(in, err, table->name, s->name, "symbol of a section that does not exist");
 		if (s->type == ELF_T_SECTION && !*s->name && s->shndx < in->view.nr_sections)
 			s->name = in->view.sections[s->shndx].name;
-		in->by_name[i] = i;
+		if (s->type != ELF_T_SECTION)
+			in->by_name[in->nr_named++] = i;
 	}
-	qsort_r(in->by_name, in->nr_syms, sizeof(*in->by_name), compare_names, in->syms);
+	qsort_r(in->by_name, in->nr_named, sizeof(*in->by_name), compare_names, in->syms);
 	return 0;
 }
 
 const struct elf_sym *image_symbol(const struct image_inner *in, const char *name, uint32_t shndx)
 {
-	uint32_t lo = 0, hi = in->nr_syms;
+	uint32_t lo = 0, hi = in->nr_named;
 
 	while (lo < hi) {
 		uint32_t mid = lo + (hi - lo) / 2;
 
-		if (strcmp(in->syms[in->by_name[mid]].name, name) < 0)
+		if (order(&in->syms[in->by_name[mid]], name, shndx) < 0)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
-	for (; lo < in->nr_syms && !strcmp(in->syms[in->by_name[lo]].name, name); lo++) {
-		const struct elf_sym *s = &in->syms[in->by_name[lo]];
+	if (lo == in->nr_named || order(&in->syms[in->by_name[lo]], name, shndx))
+		return NULL;
+	return &in->syms[in->by_name[lo]];
+}
 
-		if (s->shndx == shndx && s->type != ELF_T_SECTION)
-			return s;
+/* ---- sections by name ---- */
+
+static int compare_sections(const void *a, const void *b, void *arg)
+{
+	const struct elf_section *sections = arg;
+	uint32_t i = *(const uint32_t *)a, j = *(const uint32_t *)b;
+	int first = strcmp(sections[i].name, sections[j].name);
+
+	return first ? first : (i > j) - (i < j);
+}
+
+static int sort_sections(struct image_inner *in, struct uebpf_error *err)
+{
+	in->sections_by_name = arena_array(&in->arena, in->view.nr_sections, sizeof(uint32_t));
+	if (!in->sections_by_name)
+		return image_memory(in, err);
+	for (uint32_t i = 0; i < in->view.nr_sections; i++)
+		in->sections_by_name[i] = i;
+	qsort_r(in->sections_by_name, in->view.nr_sections, sizeof(uint32_t), compare_sections,
+		in->view.sections);
+	return 0;
+}
+
+uint32_t image_section(const struct image_inner *in, const char *name, uint32_t nth)
+{
+	uint32_t lo = 0, hi = in->view.nr_sections;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (strcmp(in->view.sections[in->sections_by_name[mid]].name, name) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
 	}
-	return NULL;
+	if (nth >= in->view.nr_sections - lo ||
+	    strcmp(in->view.sections[in->sections_by_name[lo + nth]].name, name) != 0)
+		return 0;
+	return in->sections_by_name[lo + nth];
 }
 
 /* ---- what each section is for ---- */
@@ -189,7 +234,6 @@ static int read_reloc_section(struct image_inner *in, const struct elf_section *
 	size_t size = rela ? RELA_SIZE : REL_SIZE;
 	const struct elf_section *target;
 	struct reloc_list *list;
-	struct elf_reloc *r;
 	uint32_t n;
 
 	if (s->info >= in->view.nr_sections)
@@ -202,15 +246,14 @@ static int read_reloc_section(struct image_inner *in, const struct elf_section *
 		return malformed(in, err, s->name, NULL, "bad relocation table");
 	list = &in->relocs[s->info];
 	n = (uint32_t)(s->size / size);
-	r = arena_array(&in->arena, (size_t)list->n + n, sizeof(*r));
-	if (!r)
-		return image_memory(in, err);
-	if (list->n)
-		memcpy(r, list->r, list->n * sizeof(*r));
 	for (uint32_t i = 0; i < n; i++) {
 		const uint8_t *p = s->data + i * size;
-		struct elf_reloc *one = &r[list->n + i];
+		struct elf_reloc *one;
 
+		list->r = arena_grow(&in->arena, list->r, list->n, sizeof(*one));
+		if (!list->r)
+			return image_memory(in, err);
+		one = &list->r[list->n++];
 		*one = (struct elf_reloc){ le64(p), le32(p + 8), le32(p + 12),
 					   rela ? (int64_t)le64(p + 16) : 0, rela };
 		if (one->sym >= in->nr_syms)
@@ -220,9 +263,6 @@ static int read_reloc_section(struct image_inner *in, const struct elf_section *
 		if (in->use[s->info] == USE_CODE && one->off % 8)
 			return malformed(in, err, s->name, NULL, "a relocation inside an instruction");
 	}
-	list->r = r;
-	list->n += n;
-	qsort(r, list->n, sizeof(*r), compare_relocs);
 	return 0;
 }
 
@@ -237,6 +277,9 @@ static int read_relocs(struct image_inner *in, struct uebpf_error *err)
 		if (ret)
 			return ret;
 	}
+	for (uint32_t i = 1; i < in->view.nr_sections; i++)
+		if (in->relocs[i].n)
+			qsort(in->relocs[i].r, in->relocs[i].n, sizeof(struct elf_reloc), compare_relocs);
 	return 0;
 }
 
@@ -495,10 +538,8 @@ static void fix_datasecs(struct image_inner *in)
 
 		if (btf_kind(btf, id) != BTF_DATASEC)
 			continue;
-		for (shndx = 1; shndx < in->view.nr_sections; shndx++)
-			if (!strcmp(in->view.sections[shndx].name, btf_name(btf, id)))
-				break;
-		if (shndx == in->view.nr_sections || in->view.sections[shndx].size > UINT32_MAX)
+		shndx = image_section(in, btf_name(btf, id), 0);
+		if (!shndx || in->view.sections[shndx].size > UINT32_MAX)
 			continue;
 		btf_set_size(btf, id, (uint32_t)in->view.sections[shndx].size);
 		for (uint32_t i = 0; btf_secinfo(btf, id, i, &var); i++) {
@@ -566,6 +607,9 @@ static int read_object(struct image_inner *in, const void *data, size_t len, str
 	in->relocs = arena_array(&in->arena, in->view.nr_sections, sizeof(*in->relocs));
 	if (!in->use || !in->section_map || !in->relocs)
 		return image_memory(in, err);
+	ret = sort_sections(in, err);
+	if (ret)
+		return ret;
 	classify(in);
 	in->old_gas = is_old_gas(&in->view);
 	ret = read_symbols(in, err);

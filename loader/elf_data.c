@@ -41,7 +41,6 @@ static int add_section(struct image_inner *in, uint32_t shndx, struct uebpf_erro
 	m->opts.value_size = (uint32_t)s->size;
 	m->opts.max_entries = 1;
 	m->opts.flags = F_MMAPABLE | (m->read_only ? F_RDONLY_PROG : 0);
-	m->btf_value = in->image.btf ? btf_find(in->image.btf, BTF_DATASEC, s->name) : 0;
 	m->shndx = shndx;
 	m->size = s->size;
 	in->section_map[shndx] = in->image.nr_maps - 1;
@@ -54,20 +53,38 @@ static int add_section(struct image_inner *in, uint32_t shndx, struct uebpf_erro
 	return 0;
 }
 
-/* Type of a variable by its DATASEC; 0 if BTF does not know it. */
-static uint32_t type_of(const struct image_inner *in, const struct elf_sym *sym, uint32_t datasec)
+/* Types of variables: types[symbol], from the DATASECs that BTF has for the data sections. */
+static uint32_t *read_types(struct image_inner *in)
 {
+	uint32_t *types = arena_array(&in->arena, in->nr_syms, sizeof(*types));
 	const struct btf *btf = in->image.btf;
-	struct btf_secinfo var;
 
-	for (uint32_t i = 0; datasec && btf_secinfo(btf, datasec, i, &var); i++)
-		if (var.off == sym->value && !strcmp(btf_name(btf, var.type), sym->name))
-			return btf_target(btf, var.type);
-	return 0;
+	for (uint32_t id = 1; types && btf && id < btf_count(btf); id++) {
+		struct btf_secinfo var;
+		uint32_t shndx;
+
+		if (btf_kind(btf, id) != BTF_DATASEC)
+			continue;
+		shndx = image_section(in, btf_name(btf, id), 0);
+		if (!shndx || in->use[shndx] != USE_DATA)
+			continue;
+		in->image.maps[in->section_map[shndx]].btf_value = id;
+		for (uint32_t i = 0; btf_secinfo(btf, id, i, &var); i++) {
+			const struct elf_sym *sym = image_symbol(in, btf_name(btf, var.type), shndx);
+
+			if (sym)
+				types[sym - in->syms] = btf_target(btf, var.type);
+		}
+	}
+	return types;
 }
 
 static int read_variables(struct image_inner *in, struct uebpf_error *err)
 {
+	uint32_t *types = read_types(in);
+
+	if (!types)
+		return image_memory(in, err);
 	for (uint32_t i = 1; i < in->nr_syms; i++) {
 		const struct elf_sym *sym = &in->syms[i];
 		struct image_global g = { .name = sym->name, .local = sym->bind == ELF_B_LOCAL };
@@ -85,7 +102,7 @@ static int read_variables(struct image_inner *in, struct uebpf_error *err)
 					  m->section, sym->name, "the variable lies outside its section");
 		g.off = (uint32_t)sym->value;
 		g.size = (uint32_t)sym->size;
-		g.btf_type = type_of(in, sym, m->btf_value);
+		g.btf_type = types[i];
 		if (image_add_global(in, &g))
 			return image_memory(in, err);
 	}

@@ -38,8 +38,9 @@ static int read_part(struct image_inner *in, const uint8_t *p, uint32_t len, uin
 		len -= 8;
 		if (!n || bytes > len)
 			return bad(in, err, "records lie outside the part");
-		for (uint32_t i = 1; i < in->view.nr_sections; i++) {
-			if (in->use[i] != USE_CODE || lists[i].rec || strcmp(in->view.sections[i].name, name))
+		/* Records of a second section of the same name come second. */
+		for (uint32_t i, nth = 0; (i = image_section(in, name, nth)); nth++) {
+			if (in->use[i] != USE_CODE || lists[i].rec)
 				continue;
 			lists[i] = (struct ext_list){ p, n, rec_size, true };
 			for (uint32_t k = 1; k < n; k++)

@@ -94,7 +94,9 @@ struct image_inner {
 	uint32_t *section_map;		/* USE_DATA: index in image.maps */
 	struct elf_sym *syms;
 	uint32_t nr_syms;
-	uint32_t *by_name;		/* symbol indexes sorted by name */
+	uint32_t *by_name;		/* symbols but sections', sorted by name and section */
+	uint32_t nr_named;
+	uint32_t *sections_by_name;
 	struct reloc_list *relocs;	/* per section */
 	struct func *funcs;		/* ascending by section, start */
 	uint32_t nr_funcs;
@@ -112,7 +114,9 @@ int image_fail(const struct image_inner *in, struct uebpf_error *err, enum uebpf
 int image_memory(const struct image_inner *in, struct uebpf_error *err);
 void image_log(const struct image_inner *in, enum uebpf_level level, const char *text, ...)
 	__attribute__((format(printf, 3, 4)));
-/* First symbol of that name for which (shndx) matches, or NULL. */
+/* The nth section of that name, 0 if none. */
+uint32_t image_section(const struct image_inner *in, const char *name, uint32_t nth);
+/* First symbol of that name in that section, or NULL. */
 const struct elf_sym *image_symbol(const struct image_inner *in, const char *name, uint32_t shndx);
 /* Function that starts at (or, exact false, contains) the slot; NULL if none. */
 const struct func *image_func(const struct image_inner *in, uint32_t shndx, uint64_t slot, bool exact);

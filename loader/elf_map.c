@@ -218,6 +218,7 @@ static int read_definition(struct image_inner *in, uint32_t shndx, const struct 
 	m->shndx = shndx;
 	m->off = sym->value;
 	m->size = var->size;
+	m->btf_def = def;
 	return read_members(in, def, in->image.nr_maps - 1, 0, err);
 }
 
@@ -252,12 +253,9 @@ int image_read_maps(struct image_inner *in, struct uebpf_error *err)
 /* Offset of the member `values` in the definition's struct, or -1. */
 static int64_t values_offset(const struct image_inner *in, const struct image_map *m)
 {
-	const struct btf *btf = in->image.btf;
-	uint32_t var = btf ? btf_find(btf, BTF_VAR, m->name) : 0;
-	uint32_t def = var ? btf_skip(btf, btf_target(btf, var)) : 0;
 	struct btf_member member;
 
-	for (uint32_t i = 0; def && btf_member(btf, def, i, &member); i++)
+	for (uint32_t i = 0; m->btf_def && btf_member(in->image.btf, m->btf_def, i, &member); i++)
 		if (!strcmp(member.name, "values"))
 			return member.bit_off / 8;
 	return -1;
@@ -322,20 +320,19 @@ static int read_slot(struct image_inner *in, uint32_t shndx, const struct elf_re
 /* iproute2: a program in section "ID/N" is element N of the prog array with that id. */
 static int legacy_slots(struct image_inner *in, struct uebpf_error *err)
 {
-	for (uint32_t i = 0; i < in->image.nr_maps; i++) {
-		struct image_map *m = &in->image.maps[i];
-		const uint8_t *def;
+	for (uint32_t k = 0; k < in->image.nr_progs; k++) {
+		unsigned int id, at;
+		char end;
 
-		if (m->kind != IMAGE_MAP_LEGACY || m->opts.type != MAP_PROG_ARRAY || m->size < 36)
+		if (sscanf(in->image.progs[k].section, "%u/%u%c", &id, &at, &end) != 2)
 			continue;
-		def = in->view.sections[m->shndx].data + m->off;
-		for (uint32_t k = 0; k < in->image.nr_progs; k++) {
-			unsigned int id, at;
-			char end;
+		for (uint32_t i = 0; i < in->image.nr_maps; i++) {
+			struct image_map *m = &in->image.maps[i];
 			int ret;
 
-			if (sscanf(in->image.progs[k].section, "%u/%u%c", &id, &at, &end) != 2 ||
-			    id != le32(def + 20) || at >= m->opts.max_entries)
+			if (m->kind != IMAGE_MAP_LEGACY || m->opts.type != MAP_PROG_ARRAY || m->size < 36 ||
+			    le32(in->view.sections[m->shndx].data + m->off + 20) != id ||
+			    at >= m->opts.max_entries)
 				continue;
 			ret = add_slot(in, m, at, k, err);
 			if (ret)

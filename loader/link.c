@@ -549,15 +549,24 @@ static int compare_poison(const void *a, const void *b)
 /* Maps that the program reaches through pointers in its data are its maps too. */
 static int follow_pointers(struct link *l)
 {
+	const struct elf_image *image = &l->in->image;
 	uint32_t index;
 
-	for (uint32_t i = 0; i < l->out->nr_maps; i++)
-		for (uint32_t k = 0; k < l->in->image.nr_pointers; k++) {
-			const struct image_pointer *p = &l->in->image.pointers[k];
+	for (uint32_t i = 0; i < l->out->nr_maps; i++) {
+		uint32_t map = l->out->maps[i], lo = 0, hi = image->nr_pointers;
 
-			if (p->map == l->out->maps[i] && need_map(l, p->target, &index))
-				return -ENOMEM;
+		while (lo < hi) {	/* pointers ascend by the map they lie in */
+			uint32_t mid = lo + (hi - lo) / 2;
+
+			if (image->pointers[mid].map < map)
+				lo = mid + 1;
+			else
+				hi = mid;
 		}
+		for (; lo < image->nr_pointers && image->pointers[lo].map == map; lo++)
+			if (need_map(l, image->pointers[lo].target, &index))
+				return -ENOMEM;
+	}
 	return 0;
 }
 

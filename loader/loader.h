@@ -63,8 +63,8 @@ struct image_map {
 	uint32_t btf_key, btf_value;	/* 0: unknown; a DATASEC for data maps */
 	struct image_slot *slots;
 	uint32_t nr_slots;
-	/* where it is in the file */
-	uint32_t shndx;
+	/* where it is in the file; struct of its definition */
+	uint32_t shndx, btf_def;
 	uint64_t off, size;
 };
 /* A data symbol: name -> bytes of a data map. */
