@@ -521,6 +521,30 @@ struct uebpf_map_info {
 };
 UEBPF_API struct uebpf_map *uebpf_map_create(struct uebpf_env *env, const struct uebpf_map_opts *opts,
 					     struct uebpf_error *err);
+/* ---- shared between processes: one memfd or file per map, self-describing ---- */
+enum uebpf_open {
+	UEBPF_OPEN_TRUSTED = 1,		/* every process that may write it is trusted; files need this */
+	UEBPF_OPEN_RDONLY = 2,		/* mapped read-only: neither we nor our programs can change it */
+	UEBPF_OPEN_REPLACE = 4		/* create: remove a file of that name first (stale after a crash) */
+};
+/* A new map in the file `path` (must not exist; mode 0 means 0600; /dev/shm is a good place), or, with
+ * path NULL, in a memfd sealed against shrinking and growing.  The map lives as long as the file or a
+ * descriptor of it; removing the file is the creator's business.  Every type but maps of maps, program
+ * arrays and arena.  A process that dies at any point leaves the map usable: waiters take its locks
+ * over, and nothing is lost but its operation in flight; a value under a bpf_spin_lock may be torn.
+ * Per-CPU maps give each process a window of 32 slots, at most 8 processes at a time (-EUSERS). */
+UEBPF_API struct uebpf_map *uebpf_map_create_shared(struct uebpf_env *env, const struct uebpf_map_opts *opts,
+				const char *path, uint32_t mode, uint32_t flags, struct uebpf_error *err);
+/* Opens such a map by path, or by an inherited or passed descriptor (duplicated).  Without
+ * UEBPF_OPEN_TRUSTED only a sealed memfd is taken and nothing in it is believed: a hostile peer can
+ * spoil values but not this process; waits for a lock end with -EBUSY.  Refused: another pid
+ * namespace (-EXDEV), a layout of another version, an unfinished map (-EAGAIN). */
+UEBPF_API struct uebpf_map *uebpf_map_open(struct uebpf_env *env, const char *path, uint32_t flags,
+					   struct uebpf_error *err);
+UEBPF_API struct uebpf_map *uebpf_map_open_fd(struct uebpf_env *env, int fd, uint32_t flags,
+					      struct uebpf_error *err);
+/* Descriptor of a shared map, to be inherited or passed; it belongs to the map.  -EOPNOTSUPP: private. */
+UEBPF_API int uebpf_map_fd(const struct uebpf_map *map);
 UEBPF_API struct uebpf_map *uebpf_map_ref(struct uebpf_map *map);
 UEBPF_API void uebpf_map_unref(struct uebpf_map *map);
 UEBPF_API void uebpf_map_info(const struct uebpf_map *map, struct uebpf_map_info *info);
@@ -554,7 +578,8 @@ UEBPF_API void uebpf_map_commit(struct uebpf_map *map, void *record, int discard
  * non-zero (which is returned if negative).  Returns the number of records.  One consumer at a time. */
 typedef int (*uebpf_record_fn)(void *arg, const void *data, size_t len);
 UEBPF_API long uebpf_map_consume(struct uebpf_map *map, uebpf_record_fn cb, void *arg);
-/* A file descriptor that is readable while a ring buffer map holds records (poll, epoll); -errno. */
+/* A file descriptor that is readable while a ring buffer map holds records (poll, epoll); -errno.
+ * -EOPNOTSUPP for one shared between processes: look at it by time. */
 UEBPF_API int uebpf_map_poll_fd(struct uebpf_map *map);
 /* Text of a key or value by the object's BTF: returns the whole length; what: 0 key, 1 value. */
 UEBPF_API long uebpf_map_format(const struct uebpf_map *map, int what, const void *data, int json,

@@ -261,7 +261,7 @@ void percpu_user_store(struct uebpf_map *map, uint8_t *first, size_t slot_stride
 				i++;
 			if (i == map->value_size)
 				continue;	/* stays zero: its memory stays untouched */
-			domain_touch(map_local(map)->domain, slot + 1);
+			slots_touch(map_local(map)->touched, slot + 1);
 		}
 		words_store(first + slot * slot_stride, v, map->value_size);
 	}

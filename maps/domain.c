@@ -101,11 +101,11 @@ void maps_host_fini(struct vm_host *host)
 		domain_free(host, d);
 }
 
-void domain_touch(struct map_domain *d, uint32_t slots)
+void slots_touch(_Atomic uint32_t *touched, uint32_t slots)
 {
-	uint32_t used = atomic_load_explicit(&d->used, memory_order_relaxed);
+	uint32_t now = atomic_load_explicit(touched, memory_order_relaxed);
 
-	while (used < slots && !atomic_compare_exchange_weak_explicit(&d->used, &used, slots,
+	while (now < slots && !atomic_compare_exchange_weak_explicit(touched, &now, slots,
 			memory_order_seq_cst, memory_order_relaxed))
 		;
 }
@@ -118,7 +118,7 @@ static bool try_slot(struct map_domain *d, uint32_t slot)
 	    !atomic_compare_exchange_strong_explicit(&d->live[slot].busy, &idle, 1,
 			memory_order_acquire, memory_order_relaxed))
 		return false;
-	domain_touch(d, slot + 1);
+	slots_touch(&d->used, slot + 1);
 	return true;
 }
 
@@ -168,7 +168,7 @@ int domain_slot_take(struct map_local *local, struct uebpf_call *call)
 
 	if (!call) {
 		slot = thread_slot_hint < d->slots ? (int)thread_slot_hint : 0;
-		domain_touch(d, (uint32_t)slot + 1);
+		slots_touch(&d->used, (uint32_t)slot + 1);
 		return slot;
 	}
 	if (call->env && call->env != local->host)
@@ -187,11 +187,4 @@ int domain_slot_take(struct map_local *local, struct uebpf_call *call)
 	call->held = d;
 	call->on_exit = slot_give;
 	return slot;
-}
-
-uint32_t slots_touched(const struct uebpf_map *map)
-{
-	uint32_t used = atomic_load_explicit(&map_local(map)->domain->used, memory_order_seq_cst);
-
-	return used ? used : 1;
 }

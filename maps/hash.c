@@ -6,7 +6,7 @@
 #include "maps/hash.h"
 #include "maps/match.h"
 
-enum { PER_BUCKET = 3, KMALLOC_MAX = 4 << 20, KERNEL_ELEM = 48 };
+enum { PER_BUCKET = 3, KMALLOC_MAX = 4 << 20, KERNEL_ELEM = 48, HOSTILE_TRIES = 10000 };
 
 /* ---- geometry ---- */
 
@@ -147,7 +147,13 @@ static struct bucket *home(const struct hash_map *h, uint64_t hash)
 
 static struct bucket *over(const struct hash_map *h, uint32_t n)
 {
-	return n && n <= h->mask + h->nr_over ? &h->bucket[n] : NULL;
+	return n > h->mask && n <= h->mask + h->nr_over ? &h->bucket[n] : NULL;
+}
+
+/* A hostile peer may tie a chain into a ring. */
+static bool too_far(const struct hash_map *h, uint32_t *steps)
+{
+	return ++*steps > h->nr_over;
 }
 
 static uint32_t get32(const _Atomic uint32_t *p)
@@ -166,9 +172,11 @@ uint32_t find_sized(const struct hash_map *h, const void *key, uint64_t hash, ui
 {
 	const struct bucket *head = home(h, hash), *b;
 	uint16_t tag = tag_of(hash);
-	uint32_t seq, mask, e, next;
+	uint32_t seq, mask, e, next, steps = 0, tries = 0;
 
 again:
+	if (h->local.hostile && ++tries > HOSTILE_TRIES)
+		return 0;
 	seq = get32(&head->seq);
 	for (b = head; b; b = over(h, next)) {
 		mask = tags_match((const uint16_t *)b->tag, tag);
@@ -181,7 +189,7 @@ again:
 			return e;
 		}
 		next = get32(&b->next);
-		if (__builtin_expect(next, 0) && !unchanged(head, seq))
+		if (__builtin_expect(next, 0) && (too_far(h, &steps) ? (next = 0, false) : !unchanged(head, seq)))
 			goto again;
 	}
 	if (!unchanged(head, seq))
@@ -356,7 +364,7 @@ static uint32_t pop(struct hash_map *h, _Atomic uint64_t *list)
 	return 0;
 }
 
-static void push(struct hash_map *h, _Atomic uint64_t *list, uint32_t e)
+void elem_push(struct hash_map *h, _Atomic uint64_t *list, uint32_t e)
 {
 	uint64_t head = atomic_load_explicit(list, memory_order_relaxed), next;
 
@@ -374,7 +382,7 @@ static _Atomic uint64_t *stripe_of(struct hash_map *h, const struct bucket *head
 	return &h->head->stripe[((uint32_t)(head - h->bucket) + n) % FREE_STRIPES].head;
 }
 
-static uint32_t elem_take(struct hash_map *h, const struct bucket *head)
+uint32_t elem_take(struct hash_map *h, const struct bucket *head)
 {
 	uint32_t e = pop(h, stripe_of(h, head, 0));
 
@@ -390,7 +398,7 @@ static uint32_t elem_take(struct hash_map *h, const struct bucket *head)
 
 static void elem_give(struct hash_map *h, const struct bucket *head, uint32_t e)
 {
-	push(h, stripe_of(h, head, 0), e);
+	elem_push(h, stripe_of(h, head, 0), e);
 }
 
 static struct bucket *over_take(struct hash_map *h)
@@ -408,6 +416,8 @@ static struct bucket *over_take(struct hash_map *h)
 				memory_order_acquire, memory_order_acquire))
 			return b;
 	}
+	if (atomic_load_explicit(&h->head->over_fresh, memory_order_relaxed) >= h->nr_over)
+		return NULL;
 	n = atomic_fetch_add_explicit(&h->head->over_fresh, 1, memory_order_relaxed);
 	return n < h->nr_over ? &h->bucket[h->mask + 1 + n] : NULL;
 }
@@ -429,6 +439,8 @@ int bucket_lock(struct hash_map *h, struct bucket *head)
 {
 	int r = lock_take(&h->local, &head->lock);
 
+	if (__builtin_expect(r > 0, 0))
+		hash_repair_bucket(h, head);
 	return r < 0 ? r : 0;
 }
 
@@ -438,14 +450,12 @@ static void seq_raise(struct bucket *head)
 			      memory_order_release);
 }
 
-static uint32_t spare_of(const struct hash_map *h, const struct bucket *head)
-{
-	return head->spare ? head->spare : h->capacity + 1 + (uint32_t)(head - h->bucket);
-}
 
 static struct place find_locked(struct hash_map *h, struct bucket *head, const void *key, uint64_t hash)
 {
-	for (struct bucket *b = head; b; b = over(h, get32(&b->next))) {
+	uint32_t steps = 0;
+
+	for (struct bucket *b = head; b && !too_far(h, &steps); b = over(h, get32(&b->next))) {
 		uint32_t mask = tags_match((const uint16_t *)b->tag, tag_of(hash));
 
 		for (; mask; mask &= mask - 1) {
@@ -461,7 +471,9 @@ static struct place find_locked(struct hash_map *h, struct bucket *head, const v
 
 struct place bucket_find_elem(struct hash_map *h, struct bucket *head, uint32_t e)
 {
-	for (struct bucket *b = head; b; b = over(h, get32(&b->next)))
+	uint32_t steps = 0;
+
+	for (struct bucket *b = head; b && !too_far(h, &steps); b = over(h, get32(&b->next)))
 		for (int i = 0; i < BUCKET_SLOTS; i++)
 			if (atomic_load_explicit(&b->tag[i], memory_order_relaxed) &&
 			    get32(&b->idx[i]) == e)
@@ -478,8 +490,11 @@ static void put(struct place at, uint16_t tag, uint32_t e)
 static int link_elem(struct hash_map *h, struct bucket *head, uint64_t hash, uint32_t e)
 {
 	struct bucket *b = head, *more;
+	uint32_t steps = 0;
 
 	for (;;) {
+		if (too_far(h, &steps))
+			return -ENOMEM;
 		for (int i = 0; i < BUCKET_SLOTS; i++)
 			if (!atomic_load_explicit(&b->tag[i], memory_order_relaxed)) {
 				put((struct place){ b, i }, tag_of(hash), e);
@@ -514,9 +529,10 @@ static int last_used(const struct bucket *b)
 void bucket_unlink(struct hash_map *h, struct bucket *head, struct place at)
 {
 	struct bucket *before = NULL, *tail = head, *next;
+	uint32_t steps = 0;
 	int last;
 
-	while ((next = over(h, get32(&tail->next)))) {
+	while ((next = over(h, get32(&tail->next))) && !too_far(h, &steps)) {
 		before = tail;
 		tail = next;
 	}
@@ -596,7 +612,9 @@ static int replace(struct hash_map *h, struct bucket *head, struct place at, con
 		write_value(h, old, src, false);
 		return 0;
 	}
-	e = spare_of(h, head);
+	e = bucket_spare(h, head);
+	if (!e)
+		return -ENOMEM;
 	fill_elem(h, e, key, src);
 	set_linked(h, head, e, true, true);
 	atomic_store_explicit(&at.b->idx[at.i], e, memory_order_release);
@@ -663,9 +681,14 @@ static int update_slow(struct hash_map *h, const void *key, uint64_t hash, const
 			r = -ENOMEM;
 			break;
 		}
+		if (h->local.store)
+			room = 0;	/* it went to the free list */
 	}
 	if (room)
 		elem_give(h, head, room);
+	/* A writer died: what it held in its hands goes back to the free lists. */
+	if (__builtin_expect(hash_needs_sweep(h), 0) && !hash_sweep(h) && (r == -E2BIG || r == -ENOMEM))
+		return update_slow(h, key, hash, src, flags, false);
 	return r;
 }
 
@@ -698,14 +721,16 @@ long update_fast(struct hash_map *h, const void *key, const void *value, uint64_
 	if (__builtin_expect(flags == BPF_NOEXIST || flags > BPF_EXIST ||
 			     h->local.m.spin_lock_off != UINT32_MAX, 0))
 		return check_update(h, flags) ? -EINVAL : update_slow(h, key, hash, &src, flags, false);
-	r = lock_take(&h->local, &head->lock);
+	r = bucket_lock(h, head);
 	if (__builtin_expect(r < 0, 0))
 		return r;
 	mask = tags_match((const uint16_t *)head->tag, tag_of(hash));
 	old = atomic_load_explicit(&head->idx[mask ? __builtin_ctz(mask) : 0], memory_order_relaxed);
 	if (__builtin_expect(!mask || old - 1 >= h->last || !key_equal(elem_at(h, old), key, size), 0))
 		return update_slow(h, key, hash, &src, flags, true);
-	e = spare_of(h, head);
+	e = bucket_spare(h, head);
+	if (__builtin_expect(!e, 0))
+		return update_slow(h, key, hash, &src, flags, true);
 	elem = elem_at(h, e);
 	atomic_thread_fence(memory_order_release);
 	key_store(elem, key, size);
@@ -807,10 +832,10 @@ int hash_user_lookup(struct uebpf_map *map, const void *key, void *value, uint64
 {
 	struct hash_map *h = (struct hash_map *)map;
 	uint64_t hash = hash_of(h, key);
-	uint32_t e = hash_find(h, key, hash), now;
+	uint32_t e = hash_find(h, key, hash), now, tries = 0;
 	int r = 0;
 
-	while (e) {
+	while (e && !(h->local.hostile && ++tries > HOSTILE_TRIES)) {
 		if (h->percpu)
 			percpu_user_load(map, elem_value(h, e, 0), h->slot_stride, value);
 		else if (flags & BPF_F_LOCK)

@@ -26,7 +26,8 @@ struct bucket {
 	_Atomic uint16_t tag[8];	/* 0: empty; tag[7] always */
 	_Atomic uint32_t idx[BUCKET_SLOTS];
 	_Atomic uint32_t next;		/* overflow bucket, 0: end */
-	uint32_t spare;			/* 0: the bucket's own first spare, capacity + 1 + bucket number */
+	uint32_t spare;			/* 0: the bucket's own first spare, capacity + 1 + bucket number;
+					 * NO_SPARE: lost with a writer that died, see hash_repair.c */
 	_Atomic uint32_t seq;
 	struct map_lock lock;
 };
@@ -39,7 +40,8 @@ struct hash_head {
 	_Atomic uint32_t hand;		/* LRU clock */
 	_Atomic uint64_t over_free;	/* overflow buckets: {count:32, number:32} */
 	_Atomic uint32_t over_fresh;
-	uint32_t pad[5];
+	_Atomic uint32_t dirty;		/* a writer died: sweep */
+	uint32_t pad[4];
 	struct free_stripe stripe[FREE_STRIPES];
 };
 
@@ -97,6 +99,28 @@ static inline uint8_t *elem_value(const struct hash_map *h, uint32_t e, uint32_t
 	if (h->percpu)
 		return h->percpu_values + slot * h->slot_stride + (size_t)e * h->local.m.value_stride;
 	return elem_at(h, e) + h->value_off;
+}
+uint32_t elem_take(struct hash_map *h, const struct bucket *head);
+void elem_push(struct hash_map *h, _Atomic uint64_t *list, uint32_t e);
+/* ---- hash_repair.c ---- */
+#define NO_SPARE UINT32_MAX
+/* After a lock was taken over from the dead. */
+void hash_repair_bucket(struct hash_map *h, struct bucket *head);
+/* A spare for a bucket that lost its own; 0: none left. */
+uint32_t hash_new_spare(struct hash_map *h, struct bucket *head);
+static inline bool hash_needs_sweep(const struct hash_map *h)
+{
+	return atomic_load_explicit(&h->head->dirty, memory_order_relaxed);
+}
+/* Gives elements and overflow buckets that nothing refers to back to the free lists.  0 or -EBUSY. */
+int hash_sweep(struct hash_map *h);
+static inline uint32_t bucket_spare(struct hash_map *h, struct bucket *head)
+{
+	uint32_t e = head->spare;
+
+	if (__builtin_expect(!e, 0))
+		return h->capacity + 1 + (uint32_t)(head - h->bucket);
+	return __builtin_expect(e <= h->last, 1) ? e : hash_new_spare(h, head);
 }
 /* Where a key is; i < 0: not there. */
 struct place { struct bucket *b; int i; };

@@ -5,7 +5,7 @@
  * are seen once whatever others do, even when a neighbour's removal moves them. */
 #include "maps/hash.h"
 
-enum { SNAPSHOT = 64, CLOCK_TURNS = 4 };
+enum { SNAPSHOT = 64, CLOCK_TURNS = 4, HOSTILE_TRIES = 10000 };
 
 static uint32_t get32(const _Atomic uint32_t *p)
 {
@@ -16,7 +16,7 @@ static struct bucket *next_in_chain(const struct hash_map *h, const struct bucke
 {
 	uint32_t n = get32(&b->next);
 
-	return n && n <= h->mask + h->nr_over ? &h->bucket[n] : NULL;
+	return n > h->mask && n <= h->mask + h->nr_over ? &h->bucket[n] : NULL;
 }
 
 static uint64_t stored_hash(const struct hash_map *h, uint32_t e)
@@ -51,9 +51,9 @@ static bool is_after(const struct hash_map *h, uint32_t e, uint64_t hash, const 
 static uint32_t least_after(const struct hash_map *h, const struct bucket *head, const struct cursor *c)
 {
 	uint64_t best_hash = 0;
-	uint32_t best = 0;
+	uint32_t best = 0, steps = 0;
 
-	for (const struct bucket *b = head; b; b = next_in_chain(h, b))
+	for (const struct bucket *b = head; b && steps++ <= h->nr_over; b = next_in_chain(h, b))
 		for (int i = 0; i < BUCKET_SLOTS; i++) {
 			uint32_t e = get32(&b->idx[i]);
 			uint64_t hash;
@@ -79,7 +79,7 @@ int hash_next_key(struct uebpf_map *map, const void *key, void *next)
 	struct hash_map *h = (struct hash_map *)map;
 	struct cursor c = { NULL, NULL };
 	uint64_t hash = 0;
-	uint32_t n = 0;
+	uint32_t n = 0, tries = 0;
 
 	if (key) {
 		hash = key_hash(&h->seed, key, h->key_size);
@@ -100,7 +100,8 @@ int hash_next_key(struct uebpf_map *map, const void *key, void *next)
 				c.key = NULL;
 		}
 		atomic_thread_fence(memory_order_acquire);
-		if (atomic_load_explicit(&head->seq, memory_order_relaxed) != seq)
+		if (atomic_load_explicit(&head->seq, memory_order_relaxed) != seq &&
+		    !(h->local.hostile && ++tries > HOSTILE_TRIES))
 			continue;
 		if (e)
 			return 0;
@@ -112,18 +113,19 @@ int hash_next_key(struct uebpf_map *map, const void *key, void *next)
 
 static uint32_t snapshot(const struct hash_map *h, const struct bucket *head, uint32_t *out)
 {
-	uint32_t n;
+	uint32_t n, tries = 0, steps;
 
 	for (;;) {
 		uint32_t seq = get32(&head->seq);
 
-		n = 0;
-		for (const struct bucket *b = head; b; b = next_in_chain(h, b))
+		n = steps = 0;
+		for (const struct bucket *b = head; b && steps++ <= h->nr_over; b = next_in_chain(h, b))
 			for (int i = 0; i < BUCKET_SLOTS; i++)
 				if (atomic_load_explicit(&b->tag[i], memory_order_acquire) && n < SNAPSHOT)
 					out[n++] = get32(&b->idx[i]);
 		atomic_thread_fence(memory_order_acquire);
-		if (atomic_load_explicit(&head->seq, memory_order_relaxed) == seq)
+		if (atomic_load_explicit(&head->seq, memory_order_relaxed) == seq ||
+		    (h->local.hostile && ++tries > HOSTILE_TRIES))
 			return n;
 	}
 }
@@ -168,6 +170,7 @@ uint32_t lru_evict(struct hash_map *h)
 		struct bucket *head;
 		struct place at;
 		uint32_t home;
+		int r;
 
 		if (!atomic_load_explicit(&mark->linked, memory_order_acquire))
 			continue;
@@ -179,12 +182,17 @@ uint32_t lru_evict(struct hash_map *h)
 		if (home > h->mask)
 			continue;
 		head = &h->bucket[home];
-		if (lock_try(&h->local, &head->lock) < 0)
+		r = lock_try(&h->local, &head->lock);
+		if (r < 0)
 			continue;
+		if (r > 0)
+			hash_repair_bucket(h, head);
 		at = bucket_find_elem(h, head, e);
 		if (at.i >= 0) {
 			bucket_unlink(h, head, at);
 			atomic_store_explicit(&mark->linked, 0, memory_order_relaxed);
+			if (h->local.store)	/* never outside of a lock: the sweep must be able to see it */
+				elem_push(h, &h->head->stripe[home % FREE_STRIPES].head, e);
 		}
 		lock_give(&head->lock);
 		if (at.i >= 0)

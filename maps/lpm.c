@@ -12,7 +12,7 @@
 #include "maps/keys.h"
 #include "maps/maps.h"
 
-enum { MIN_INDEX_BITS = 4, MAX_INDEX_BITS = 16, MAX_DATA = 256, MAX_WORDS = MAX_DATA / 8, REAL = 1 };
+enum { MIN_INDEX_BITS = 4, MAX_INDEX_BITS = 16, MAX_DATA = 256, MAX_WORDS = MAX_DATA / 8, HOSTILE_TRIES = 10000 };
 
 struct lpm_node {
 	_Atomic uint32_t child[2];
@@ -183,7 +183,7 @@ static uint32_t walk(const struct lpm_map *t, const struct prefix *p, uint32_t a
 
 static uint32_t lpm_find(const struct lpm_map *t, const struct prefix *p)
 {
-	for (;;) {
+	for (uint32_t tries = 0;; tries++) {
 		uint32_t seq = get32(&t->head->seq), best;
 
 		if (p->plen >= t->index_bits) {
@@ -195,7 +195,8 @@ static uint32_t lpm_find(const struct lpm_map *t, const struct prefix *p)
 			best = walk(t, p, get32(&t->head->root), 0);
 		}
 		atomic_thread_fence(memory_order_acquire);
-		if (atomic_load_explicit(&t->head->seq, memory_order_relaxed) == seq)
+		if (atomic_load_explicit(&t->head->seq, memory_order_relaxed) == seq ||
+		    (t->local.hostile && tries > HOSTILE_TRIES))
 			return best;
 	}
 }
@@ -217,12 +218,12 @@ static int lpm_user_lookup(struct uebpf_map *map, const void *key, void *value, 
 {
 	struct lpm_map *t = (struct lpm_map *)map;
 	struct prefix p;
-	uint32_t at, now;
+	uint32_t at, now, tries = 0;
 
 	(void)flags;
 	if (!prefix_load(t, key, &p))
 		return -ENOENT;
-	for (at = lpm_find(t, &p); node_at(t, at); at = now) {
+	for (at = lpm_find(t, &p); node_at(t, at) && tries++ < HOSTILE_TRIES; at = now) {
 		value_load(map, value, node_value(t, node_at(t, at)));
 		now = lpm_find(t, &p);
 		if (now == at)
@@ -288,10 +289,10 @@ static void index_refresh(struct lpm_map *t, const struct prefix *key)
 	}
 	for (uint64_t i = first; i < first + n; i++) {
 		uint64_t word = i << (64 - bits);
-		uint32_t at = get32(&t->head->root), best = 0;
+		uint32_t at = get32(&t->head->root), best = 0, steps = 0;
 		struct lpm_node *node;
 
-		while ((node = node_at(t, at)) && node->plen < bits) {
+		while ((node = node_at(t, at)) && node->plen < bits && steps++ <= t->max_plen) {
 			if (match_bits(node->key, &word, node->plen) < node->plen)
 				break;
 			if (get32(&node->real))
@@ -309,9 +310,10 @@ static _Atomic uint32_t *find_link(struct lpm_map *t, const struct prefix *p, ui
 {
 	_Atomic uint32_t *link = &t->head->root;
 	struct lpm_node *n;
+	uint32_t steps = 0;
 
 	*matched = 0;
-	while ((n = node_at(t, get32(link)))) {
+	while ((n = node_at(t, get32(link))) && steps++ <= t->max_plen) {
 		*matched = node_match(n, p);
 		if (n->plen != *matched || n->plen == p->plen || n->plen == t->max_plen)
 			break;
@@ -384,12 +386,12 @@ static int extract(struct lpm_map *t, const struct prefix *p)
 {
 	_Atomic uint32_t *link = &t->head->root, *parent_link = NULL;
 	struct lpm_node *n, *parent = NULL;
-	uint32_t at, gone = 0, zero, one;
+	uint32_t at, gone = 0, zero, one, steps = 0;
 
-	while ((n = node_at(t, get32(link)))) {
+	while ((n = node_at(t, get32(link))) && steps++ <= t->max_plen) {
 		uint32_t matched = node_match(n, p);
 
-		if (n->plen != matched || n->plen == p->plen)
+		if (n->plen != matched || n->plen == p->plen || n->plen >= t->max_plen)
 			break;
 		parent = n;
 		parent_link = link;
@@ -417,10 +419,44 @@ static int extract(struct lpm_map *t, const struct prefix *p)
 	return 0;
 }
 
+/* A writer died: links are sound (each change counts by one store), but nodes may be on no list, the
+ * count may be off by one and the table half refreshed. */
+static void repair(struct lpm_map *t)
+{
+	struct prefix p = { .plen = 0 };
+	uint32_t fresh = t->head->fresh < t->last ? t->head->fresh : t->last;
+
+	memset(p.word, 0, sizeof(p.word));
+	seq_raise(t);
+	t->head->free = t->head->entries = 0;
+	for (uint32_t at = 1; at <= fresh; at++) {
+		struct lpm_node *n = node_at(t, at);
+		uint32_t walk_at = get32(&t->head->root), steps = 0;
+
+		memcpy(p.word, n->key, t->words * 8);
+		p.plen = n->plen;
+		while (walk_at && walk_at != at && node_at(t, walk_at) && steps++ <= t->max_plen &&
+		       node_at(t, walk_at)->plen < t->max_plen)
+			walk_at = get32(&node_at(t, walk_at)->child[bit_at(&p, node_at(t, walk_at)->plen)]);
+		if (walk_at != at)
+			node_give(t, at);
+		else
+			t->head->entries += get32(&n->real) != 0;
+	}
+	p.plen = 0;
+	memset(p.word, 0, sizeof(p.word));
+	index_refresh(t, &p);
+	seq_raise(t);
+	if (t->local.store)
+		atomic_fetch_add_explicit(&t->local.store->repairs, 1, memory_order_relaxed);
+}
+
 static int lock(struct lpm_map *t)
 {
 	int r = lock_take(&t->local, &t->head->lock);
 
+	if (r > 0)
+		repair(t);
 	return r < 0 ? r : 0;
 }
 
@@ -467,9 +503,9 @@ static long lpm_remove(struct uebpf_map *map, const void *key)
 
 static uint32_t leftmost(const struct lpm_map *t, uint32_t at)
 {
-	uint32_t best = at;
+	uint32_t best = at, steps = 0;
 
-	for (struct lpm_node *n; (n = node_at(t, at));) {
+	for (struct lpm_node *n; (n = node_at(t, at)) && steps++ <= 2 * t->max_plen;) {
 		if (!get32(&n->real)) {
 			at = get32(&n->child[0]);
 			continue;
@@ -486,10 +522,10 @@ static uint32_t leftmost(const struct lpm_map *t, uint32_t at)
 static uint32_t parent_of(const struct lpm_map *t, uint32_t child)
 {
 	struct prefix p = { .plen = node_at(t, child)->plen };
-	uint32_t at = get32(&t->head->root), parent = 0;
+	uint32_t at = get32(&t->head->root), parent = 0, steps = 0;
 
 	memcpy(p.word, node_at(t, child)->key, t->words * 8);
-	while (at && at != child) {
+	while (node_at(t, at) && at != child && node_at(t, at)->plen < t->max_plen && steps++ <= t->max_plen) {
 		parent = at;
 		at = get32(&node_at(t, at)->child[bit_at(&p, node_at(t, at)->plen)]);
 	}
@@ -522,7 +558,7 @@ static int lpm_next_key(struct uebpf_map *map, const void *key, void *next)
 {
 	struct lpm_map *t = (struct lpm_map *)map;
 	struct lpm_node *n;
-	int r = lock(t);
+	int r = t->local.read_only ? 0 : lock(t);	/* read-only: whatever the walk meets */
 
 	if (r)
 		return r;
@@ -534,7 +570,8 @@ static int lpm_next_key(struct uebpf_map *map, const void *key, void *next)
 		for (uint32_t i = 0; i < map->key_size - 4; i++)
 			data[i] = (uint8_t)(n->key[i / 8] >> (56 - i % 8 * 8));
 	}
-	lock_give(&t->head->lock);
+	if (!t->local.read_only)
+		lock_give(&t->head->lock);
 	return n ? 0 : -ENOENT;
 }
 

@@ -88,33 +88,50 @@ static void fill(struct map_local *l, const struct map_ops *ops, const struct ue
 	m->spin_lock_off = UINT32_MAX;
 	m->env = l->host->env;
 	m->cpu_slots = ops->traits & MT_PERCPU ? l->domain->slots : 1;
+	l->touched = &l->domain->used;
 	atomic_init(&m->refs, 1);
 	snprintf(m->name, sizeof(m->name), "%s", o->name ? o->name : "");
+}
+
+/* What programs may do with values in place. */
+static void set_access(struct uebpf_map *m)
+{
+	m->values.access = (m->flags & BPF_F_WRONLY_PROG ? 0 : ACCESS_READ) |
+			   (m->flags & BPF_F_RDONLY_PROG ? 0 : ACCESS_WRITE);
 }
 
 static void map_free(struct uebpf_map *map)
 {
 	struct map_local *l = map_local(map);
 	struct vm_host *host = l->host;
+	size_t size = map->ops->handle_size;	/* the ops may be inside the handle */
 
 	if (map->ops->fini)
 		map->ops->fini(map);
+	share_fini(l);
 	storage_free(l);
 	uebpf_map_unref(map->inner);
-	if (map->btf_drop)
-		map->btf_drop(map->btf);
-	mem_free(host, l, map->ops->handle_size);
+	mem_free(host, l->own_ops, sizeof(*l->own_ops));
+	mem_free(host, l, size);
 	if (host->hold)
 		host->hold(host, -1);
 }
 
-int map_new(struct vm_host *host, const struct uebpf_map_opts *opts, struct uebpf_map **out,
-	    struct uebpf_error *err)
+static int private_storage(struct map_local *l, void *arg)
+{
+	const struct map_ops *ops = l->m.ops;
+
+	(void)arg;
+	return ops->bytes && !(ops->traits & MT_MAPS_ITSELF) ? storage_private(l, ops->bytes(&l->m)) : 0;
+}
+
+int map_build(struct vm_host *host, const struct uebpf_map_opts *opts,
+	      int (*storage)(struct map_local *local, void *arg), void *arg, bool fresh,
+	      struct uebpf_map **out, struct uebpf_error *err)
 {
 	const struct map_ops *ops = map_ops_find(opts->type);
 	const char *why = "refused";
 	struct map_local *l;
-	size_t bytes;
 	int r;
 
 	*out = NULL;
@@ -135,27 +152,29 @@ int map_new(struct vm_host *host, const struct uebpf_map_opts *opts, struct uebp
 	if (host->hold)
 		host->hold(host, 1);
 	fill(l, ops, opts);
-	if (opts->inner)
-		l->m.inner = uebpf_map_ref(opts->inner);
-	bytes = ops->bytes ? ops->bytes(&l->m) : 0;
-	if (bytes)
-		r = storage_private(l, bytes);
+	l->m.inner = uebpf_map_ref(opts->inner);
+	r = storage(l, arg);
 	if (!r)
-		r = ops->init(&l->m, true);
-	if (!(l->m.flags & BPF_F_WRONLY_PROG))
-		l->m.values.access |= ACCESS_READ;
-	if (!(l->m.flags & BPF_F_RDONLY_PROG))
-		l->m.values.access |= ACCESS_WRITE;
+		r = l->m.ops->init(&l->m, fresh);
 	if (r) {
+		l->m.ops = ops;
 		storage_free(l);
 		uebpf_map_unref(l->m.inner);
 		mem_free(host, l, ops->handle_size);
 		if (host->hold)
 			host->hold(host, -1);
-		return refuse(opts, err, UEBPF_E_MEMORY, r, "no room for its storage");
+		return refuse(opts, err, r == -ENOMEM ? UEBPF_E_MEMORY : UEBPF_E_IO, r,
+			      "no room for its storage");
 	}
+	set_access(&l->m);
 	*out = &l->m;
 	return 0;
+}
+
+int map_new(struct vm_host *host, const struct uebpf_map_opts *opts, struct uebpf_map **out,
+	    struct uebpf_error *err)
+{
+	return map_build(host, opts, private_storage, NULL, true, out, err);
 }
 
 struct uebpf_map *uebpf_map_create(struct uebpf_env *env, const struct uebpf_map_opts *opts,
@@ -191,6 +210,8 @@ int map_freeze(struct uebpf_map *map)
 	if (map->frozen || (map->flags & BPF_F_RDONLY))
 		return -EPERM;	/* who may not write may not freeze */
 	map->frozen = true;
+	if (map_local(map)->store)
+		atomic_store(&map_local(map)->store->frozen, 1);
 	return 0;
 }
 
@@ -219,7 +240,13 @@ void uebpf_map_info(const struct uebpf_map *map, struct uebpf_map_info *info)
 /* ---- what bpf() does ---- */
 
 static bool may_read(const struct uebpf_map *map) { return !(map->flags & BPF_F_WRONLY); }
-static bool may_write(const struct uebpf_map *map) { return !(map->flags & BPF_F_RDONLY) && !map->frozen; }
+static bool may_write(const struct uebpf_map *map)
+{
+	const struct store_head *store = map_local(map)->store;
+
+	return !(map->flags & BPF_F_RDONLY) && !map->frozen &&
+	       !(store && atomic_load_explicit(&store->frozen, memory_order_relaxed));
+}
 
 /* A type without keys takes none, one with keys needs one. */
 static int check_key(const struct uebpf_map *map, const void *key)

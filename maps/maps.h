@@ -44,7 +44,16 @@ struct map_local {
 	struct map_domain *domain;
 	void *block;		/* from the host's allocator: the unaligned start of m.base; or NULL */
 	size_t block_size;
-	size_t mapped;		/* bytes of mmap at m.base, 0: none */
+	void *mapping;		/* what to unmap, `mapped` bytes; NULL: nothing */
+	size_t mapped;
+	_Atomic uint32_t *touched;	/* slots below it may hold values that differ from zero */
+	/* shared maps (share.c) */
+	struct store_head *store;	/* first page of the memfd or file, NULL: private */
+	int fd;				/* when store */
+	bool hostile, read_only;
+	uint32_t window_pid;		/* whose window of slots it is: changes in a forked child */
+	uint32_t window;		/* first slot of it */
+	struct map_ops *own_ops;	/* read-only openers */
 };
 static inline struct map_local *map_local(const struct uebpf_map *map)
 {
@@ -54,6 +63,34 @@ static inline struct map_local *map_local(const struct uebpf_map *map)
 static inline size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 enum { MAP_PAGE = 4096, MAP_LINE = 64 };
 
+/* Makes a handle whose storage() sets m.base (and shares, slots), then the family's init. */
+int map_build(struct vm_host *host, const struct uebpf_map_opts *opts,
+	      int (*storage)(struct map_local *local, void *arg), void *arg, bool fresh,
+	      struct uebpf_map **out, struct uebpf_error *err);
+
+/* ---- share.c: a map in a memfd or file ---- */
+
+enum { STORE_HEAD = MAP_PAGE, SLOT_WINDOWS = 8, WINDOW_SLOTS = 32 };
+/* Self-describing; geometry is copied out at open and never read again. */
+struct store_head {
+	uint64_t magic;
+	uint32_t version, ready;	/* ready: written last */
+	uint32_t type, key_size, value_size, max_entries, flags, cpu_slots;
+	uint64_t extra, bytes;		/* of the family's part, behind this page */
+	uint32_t spin_lock_off, btf_key, btf_value, btf_bytes;	/* BTF blob behind the family's part */
+	uint32_t creator_pid, creator_uid;
+	uint64_t pid_ns;		/* peers must share it: locks name their owner by thread id */
+	_Atomic uint32_t frozen, touched, repairs;
+	char name[64], library[16];
+	_Atomic uint64_t window[SLOT_WINDOWS];	/* owner: tid 22 bits, birth 10 bits, 0 free */
+};
+_Static_assert(sizeof(struct store_head) <= STORE_HEAD, "the head is one page");
+int map_new_shared(struct vm_host *host, const struct uebpf_map_opts *opts, const char *path, uint32_t mode,
+		   uint32_t flags, struct uebpf_map **out, struct uebpf_error *err);
+/* path NULL: fd. */
+int map_open_shared(struct vm_host *host, const char *path, int fd, uint32_t flags, struct uebpf_map **out,
+		    struct uebpf_error *err);
+void share_fini(struct map_local *local);
 /* Storage of `bytes` zeroed bytes aligned to a cache line, at map->base. */
 int storage_private(struct map_local *local, size_t bytes);
 void storage_free(struct map_local *local);
@@ -96,15 +133,23 @@ struct map_domain *domain_get(struct vm_host *host);	/* NULL: short of memory */
  * came free for a second; the run ends with -EUSERS. */
 int domain_slot_take(struct map_local *local, struct uebpf_call *call);
 extern __thread uint32_t thread_slot_hint __attribute__((tls_model("initial-exec"), visibility("hidden")));
+/* The same in a shared map: a process has a window of the map's slots. */
+int shared_slot_take(struct map_local *local, struct uebpf_call *call);
 static inline int map_slot(struct map_local *local, struct uebpf_call *call)
 {
+	if (__builtin_expect(local->store != NULL, 0))
+		return shared_slot_take(local, call);
 	if (call && call->slot >= 0)
 		return call->slot;
 	return domain_slot_take(local, call);
 }
-/* Slots below this may hold values that differ from zero; touch raises it. */
-uint32_t slots_touched(const struct uebpf_map *map);
-void domain_touch(struct map_domain *domain, uint32_t slots);
+static inline uint32_t slots_touched(const struct uebpf_map *map)
+{
+	uint32_t n = atomic_load_explicit(map_local(map)->touched, memory_order_seq_cst);
+
+	return n < map->cpu_slots ? n : map->cpu_slots;
+}
+void slots_touch(_Atomic uint32_t *touched, uint32_t slots);
 
 /* ---- lock.c: locks that name their owner ---- */
 

@@ -37,8 +37,11 @@ static int queue_init(struct uebpf_map *map, bool fresh)
 	return 0;
 }
 
+/* i comes from shared bytes: one out of range is the first element. */
 static uint8_t *queue_at(struct uebpf_map *map, uint32_t i)
 {
+	if (i > map->max_entries)
+		i = 0;
 	return (uint8_t *)map->base + sizeof(struct queue_head) + (size_t)i * map->value_stride;
 }
 

@@ -25,36 +25,50 @@ int ring_check(const struct uebpf_map_opts *o, const char **why)
 	return 0;
 }
 
-/* Shared anonymous memory, because private pages cannot be mapped twice. */
+size_t ring_bytes(const struct uebpf_map *map)
+{
+	return 3 * MAP_PAGE + (size_t)map->max_entries;
+}
+
+/* The pages, then the data once more.  Private rings are shared anonymous memory, because private
+ * pages cannot be mapped twice; a shared map's come from its descriptor, behind the head. */
+static uint8_t *map_twice(const struct map_local *local, size_t front, size_t size)
+{
+	int prot = PROT_READ | PROT_WRITE, flags = MAP_SHARED | MAP_FIXED;
+	uint8_t *p = mmap(NULL, front + 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	bool ok;
+
+	if (p == MAP_FAILED)
+		return NULL;
+	if (local->store)
+		ok = mmap(p, front + size, prot, flags, local->fd, STORE_HEAD) != MAP_FAILED &&
+		     mmap(p + front + size, size, prot, flags, local->fd, (off_t)(STORE_HEAD + front)) != MAP_FAILED;
+	else
+		ok = mmap(p, front + size, prot, flags | MAP_ANONYMOUS, -1, 0) != MAP_FAILED &&
+		     mremap(p + front, 0, size, MREMAP_MAYMOVE | MREMAP_FIXED, p + front + size) != MAP_FAILED;
+	if (!ok)
+		munmap(p, front + 2 * size);
+	return ok ? p : NULL;
+}
+
 int ring_init(struct uebpf_map *map, bool fresh)
 {
 	struct ring_map *r = (struct ring_map *)map;
 	size_t size = map->max_entries, front = 3 * MAP_PAGE;
 	int saved = errno;
-	uint8_t *p;
+	uint8_t *p = map_twice(&r->local, front, size);
 
 	(void)fresh;
-	p = mmap(NULL, front + 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (p == MAP_FAILED)
-		goto fail;
-	if (mmap(p, front + size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
-	    MAP_FAILED ||
-	    mremap(p + front, 0, size, MREMAP_MAYMOVE | MREMAP_FIXED, p + front + size) == MAP_FAILED) {
-		munmap(p, front + 2 * size);
-		goto fail;
-	}
-	map->base = p;
+	errno = saved;
+	if (!p)
+		return -ENOMEM;
+	r->pages = map->base = p;
+	r->pages_bytes = front + 2 * size;
 	map->bytes = front + size;
-	r->local.mapped = front + 2 * size;
 	r->ring = (struct ring){ .control = (void *)p, .consumer = (void *)(p + MAP_PAGE),
 				 .producer = (void *)(p + 2 * MAP_PAGE), .data = p + front,
-				 .mask = size - 1 };
-	map->values = (struct region){ .lo = (uintptr_t)p + front, .hi = (uintptr_t)p + front + 2 * size };
-	map->values.hi = map->values.lo;	/* records are handed out one by one */
+				 .mask = size - 1, .dead_owners = r->local.store != NULL };
 	return 0;
-fail:
-	errno = saved;
-	return -ENOMEM;
 }
 
 void ring_fini(struct uebpf_map *map)
@@ -64,6 +78,8 @@ void ring_fini(struct uebpf_map *map)
 
 	if (fd)
 		close(fd - 1);
+	if (r->pages)
+		munmap(r->pages, r->pages_bytes);
 	errno = saved;
 }
 
@@ -74,6 +90,12 @@ static void notify(struct ring_map *r)
 
 	if (fd && write(fd - 1, &one, sizeof(one)) < 0)
 		errno = saved;	/* full: it is readable already */
+}
+
+/* Who reserved it; consumers of the kernel's layout do not look at this half of the header. */
+static uint32_t owner_now(void)
+{
+	return self_birth() << 22 | self_get()->tid;
 }
 
 void *ring_reserve(struct uebpf_map *map, uint64_t size)
@@ -91,7 +113,7 @@ void *ring_reserve(struct uebpf_map *map, uint64_t size)
 	if (at + len - atomic_load_explicit(ring->consumer, memory_order_acquire) <= ring->mask) {
 		rec = (struct ring_record *)(ring->data + (at & ring->mask));
 		atomic_store_explicit(&rec->len, (uint32_t)size | RING_BUSY, memory_order_relaxed);
-		rec->page = (uint32_t)(((uint8_t *)rec - (uint8_t *)map->base) / MAP_PAGE);
+		rec->owner = ring->dead_owners ? owner_now() : 0;
 		atomic_store_explicit(ring->producer, at + len, memory_order_release);
 	}
 	lock_give(&ring->control->lock);
@@ -133,6 +155,15 @@ uint64_t ring_query(struct uebpf_map *map, uint64_t what)
 	}
 }
 
+/* A record whose producer died before commit would stop the ring for good. */
+static bool drop_if_dead(struct ring_record *rec, uint32_t len)
+{
+	uint32_t owner = rec->owner;
+
+	return owner && !self_alive(owner & ((1u << 22) - 1), owner >> 22) &&
+	       atomic_compare_exchange_strong(&rec->len, &len, (len & ~RING_BUSY) | RING_DISCARD);
+}
+
 /* Up to the first record that is still being written.  Lengths come from shared memory: one that
  * cannot be is the end (-EBADMSG). */
 static long walk_ready(struct ring *ring, uebpf_record_fn cb, void *arg, int *stop)
@@ -146,8 +177,10 @@ static long walk_ready(struct ring *ring, uebpf_record_fn cb, void *arg, int *st
 		uint32_t len = atomic_load_explicit(&rec->len, memory_order_acquire);
 		uint64_t bytes = round_up((size_t)(len & ~(RING_BUSY | RING_DISCARD)) + RING_HEADER, 8);
 
-		if (len & RING_BUSY)
+		if ((len & RING_BUSY) && !(ring->dead_owners && drop_if_dead(rec, len)))
 			break;
+		if (len & RING_BUSY)
+			continue;	/* a discarded record now */
 		if (bytes > end - at || bytes > ring->mask + 1) {
 			*stop = -EBADMSG;
 			break;
@@ -207,6 +240,8 @@ int ring_poll_fd(struct uebpf_map *map)
 
 	if (fd)
 		return fd - 1;
+	if (r->local.store)
+		return -EOPNOTSUPP;	/* producers of other processes could not write our eventfd */
 	made = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC);	/* readable at first: there may be records */
 	if (made < 0) {
 		made = -errno;
@@ -225,8 +260,9 @@ int ring_poll_fd(struct uebpf_map *map)
 }
 
 const struct map_ops ringbuf_ops = {
-	.name = "ringbuf", .type = BPF_MAP_TYPE_RINGBUF, .traits = MT_RINGBUF | MT_NO_KEY | MT_NO_LOOKUP,
+	.name = "ringbuf", .type = BPF_MAP_TYPE_RINGBUF, .traits = MT_RINGBUF | MT_NO_KEY | MT_NO_LOOKUP | MT_MAPS_ITSELF,
 	.flags = BPF_F_NUMA_NODE, .may = UEBPF_MAY_LOCK | UEBPF_MAY_SYSCALL, .check = ring_check,
+	.bytes = ring_bytes,
 	.handle_size = sizeof(struct ring_map), .init = ring_init, .fini = ring_fini,
 	.reserve = ring_reserve, .commit = ring_commit, .query = ring_query,
 };
@@ -264,8 +300,10 @@ static long user_ring_drain(struct uebpf_map *map, long (*fn)(void *arg, void *d
 }
 
 const struct map_ops user_ringbuf_ops = {
-	.name = "user_ringbuf", .type = BPF_MAP_TYPE_USER_RINGBUF, .traits = MT_NO_KEY | MT_NO_LOOKUP,
+	.name = "user_ringbuf", .type = BPF_MAP_TYPE_USER_RINGBUF,
+	.traits = MT_NO_KEY | MT_NO_LOOKUP | MT_MAPS_ITSELF,
 	.flags = BPF_F_NUMA_NODE, .may = UEBPF_MAY_LOCK | UEBPF_MAY_SYSCALL, .check = ring_check,
+	.bytes = ring_bytes,
 	.handle_size = sizeof(struct ring_map), .init = ring_init, .fini = ring_fini,
 	.drain = user_ring_drain,
 };

@@ -10,7 +10,7 @@
 
 #include "maps/maps.h"
 
-struct ring_record { _Atomic uint32_t len; uint32_t page; };
+struct ring_record { _Atomic uint32_t len; uint32_t owner /* the kernel's: page offset */; };
 enum { RING_HEADER = 8 };
 #define RING_BUSY (UINT32_C(1) << 31)
 #define RING_DISCARD (UINT32_C(1) << 30)
@@ -22,10 +22,13 @@ struct ring {
 	_Atomic uint64_t *consumer, *producer;
 	uint8_t *data;
 	uint64_t mask;
+	bool dead_owners;	/* records name their producer, who may have died */
 };
 struct ring_map {
 	struct map_local local;
 	struct ring ring;
+	void *pages;
+	size_t pages_bytes;
 	_Atomic int fd;		/* eventfd + 1, 0: nobody polls */
 };
 
@@ -37,6 +40,7 @@ void *ring_reserve(struct uebpf_map *map, uint64_t size);
 void ring_commit(struct uebpf_map *map, void *record, uint64_t flags, bool discard);
 uint64_t ring_query(struct uebpf_map *map, uint64_t what);
 int ring_check(const struct uebpf_map_opts *opts, const char **why);
+size_t ring_bytes(const struct uebpf_map *map);
 int ring_init(struct uebpf_map *map, bool fresh);
 void ring_fini(struct uebpf_map *map);
 

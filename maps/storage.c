@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 #include "maps/keys.h"
 #include "maps/maps.h"
 #include "vm/mem.h"
@@ -28,7 +29,7 @@ int storage_private(struct map_local *local, size_t bytes)
 		errno = saved;
 		if (p == MAP_FAILED)
 			return -ENOMEM;
-		local->m.base = p;
+		local->m.base = local->mapping = p;
 		local->mapped = bytes;
 	}
 	local->m.bytes = bytes;
@@ -39,12 +40,15 @@ void storage_free(struct map_local *local)
 {
 	int saved = errno;
 
-	if (local->mapped)
-		munmap(local->m.base, local->mapped);
+	if (local->mapping)
+		munmap(local->mapping, local->mapped);
+	if (local->store)
+		close(local->fd);
 	errno = saved;
 	mem_free(local->host, local->block, local->block_size);
 	local->block = NULL;
-	local->mapped = 0;
+	local->mapping = NULL;
+	local->store = NULL;
 }
 
 uint64_t random_u64(void)

@@ -176,6 +176,7 @@ enum map_traits {
 	MT_LRU = 512,
 	MT_SIZED_BY_USER = 1024,/* max_entries 0 means possible CPUs (perf_event_array ...) */
 	MT_EXTRA = 2048,	/* map_extra has a meaning */
+	MT_MAPS_ITSELF = 8192,	/* its init makes the mapping (twice mapped rings, arena) */
 	MT_STORAGE = 4096,	/* local storage: the program reaches it by owner (ops->storage) */
 };
 struct map_ops {

@@ -73,6 +73,8 @@ static uint32_t birth_of(uint32_t tid)
 		return 0;
 	text[got] = 0;
 	p = strrchr(text, ')');
+	if (p && p[1] && (p[2] == 'Z' || p[2] == 'X'))
+		return 1;	/* killed, not yet waited for: holds nothing any more */
 	for (field = 2; p && field < 22; field++)
 		p = strchr(p + 1, ' ');
 	if (!p)
