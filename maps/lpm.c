@@ -33,7 +33,7 @@ struct lpm_map {
 	uint32_t node_size, words, max_plen, index_bits, last;
 };
 /* A key as the caller gave it. */
-struct prefix { uint32_t plen; uint64_t word[MAX_WORDS]; };
+struct prefix { uint32_t plen; uint64_t word[MAX_WORDS + 1]; };
 
 static uint32_t words_of(const struct uebpf_map *map) { return (map->key_size - 4 + 7) / 8; }
 
@@ -97,6 +97,14 @@ static struct lpm_node *node_at(const struct lpm_map *t, uint32_t n)
 	return n && n <= t->last ? (struct lpm_node *)(t->nodes + (size_t)n * t->node_size) : NULL;
 }
 
+/* From shared bytes: read once, never more than a key has. */
+static uint32_t plen_of(const struct lpm_map *t, const struct lpm_node *n)
+{
+	uint32_t plen = atomic_load_explicit((_Atomic uint32_t *)&n->plen, memory_order_relaxed);
+
+	return plen < t->max_plen ? plen : t->max_plen;
+}
+
 static uint8_t *node_value(const struct lpm_map *t, struct lpm_node *n)
 {
 	return (uint8_t *)(n->key + t->words);
@@ -122,6 +130,7 @@ bool prefix_load(const struct lpm_map *t, const void *key, struct prefix *p)
 	uint32_t left = t->local.m.key_size - 4;
 
 	memcpy(&p->plen, key, 4);
+	p->word[t->words] = 0;
 	if (p->plen > t->max_plen)
 		return false;
 	if (left == 4) {
@@ -153,9 +162,9 @@ static uint32_t match_bits(const uint64_t *stored, const uint64_t *word, uint32_
 	return limit;
 }
 
-static uint32_t node_match(const struct lpm_node *n, const struct prefix *p)
+static uint32_t node_match(const struct lpm_map *t, const struct lpm_node *n, const struct prefix *p)
 {
-	uint32_t plen = atomic_load_explicit((_Atomic uint32_t *)&n->plen, memory_order_relaxed);
+	uint32_t plen = plen_of(t, n);
 
 	return match_bits(n->key, p->word, plen < p->plen ? plen : p->plen);
 }
@@ -168,7 +177,7 @@ static uint32_t walk(const struct lpm_map *t, const struct prefix *p, uint32_t a
 	uint32_t steps = 0;
 
 	while ((n = node_at(t, at)) && steps++ <= t->max_plen) {
-		uint32_t plen = atomic_load_explicit((_Atomic uint32_t *)&n->plen, memory_order_relaxed);
+		uint32_t plen = plen_of(t, n);
 
 		if (plen > p->plen || match_bits(n->key, p->word, plen) < plen)
 			break;
@@ -234,21 +243,26 @@ static int lpm_user_lookup(struct uebpf_map *map, const void *key, void *value, 
 
 /* ---- writers: the lock is held ---- */
 
+/* head->free and fresh are shared bytes too. */
 static uint32_t node_take(struct lpm_map *t)
 {
-	struct lpm_head *h = t->head;
-	uint32_t n = h->free;
+	volatile struct lpm_head *h = t->head;
+	uint32_t n = h->free, fresh;
 
-	if (n)
+	if (node_at(t, n)) {
 		h->free = get32(&node_at(t, n)->child[0]);
-	else
-		n = h->fresh < t->last ? ++h->fresh : 0;
-	return n;
+		return n;
+	}
+	fresh = h->fresh;
+	if (fresh >= t->last)
+		return 0;
+	h->fresh = fresh + 1;
+	return fresh + 1;
 }
 
 static void node_give(struct lpm_map *t, uint32_t n)
 {
-	if (!n)
+	if (!node_at(t, n))
 		return;
 	set32(&node_at(t, n)->child[0], t->head->free);
 	t->head->free = n;
@@ -289,15 +303,15 @@ static void index_refresh(struct lpm_map *t, const struct prefix *key)
 	}
 	for (uint64_t i = first; i < first + n; i++) {
 		uint64_t word = i << (64 - bits);
-		uint32_t at = get32(&t->head->root), best = 0, steps = 0;
+		uint32_t at = get32(&t->head->root), best = 0, steps = 0, plen;
 		struct lpm_node *node;
 
-		while ((node = node_at(t, at)) && node->plen < bits && steps++ <= t->max_plen) {
-			if (match_bits(node->key, &word, node->plen) < node->plen)
+		while ((node = node_at(t, at)) && (plen = plen_of(t, node)) < bits && steps++ <= t->max_plen) {
+			if (match_bits(node->key, &word, plen) < plen)
 				break;
 			if (get32(&node->real))
 				best = at;
-			at = get32(&node->child[word >> (63 - node->plen) & 1]);
+			at = get32(&node->child[word >> (63 - plen) & 1]);
 		}
 		if (node && match_bits(node->key, &word, bits) < bits)
 			at = 0;
@@ -314,10 +328,12 @@ static _Atomic uint32_t *find_link(struct lpm_map *t, const struct prefix *p, ui
 
 	*matched = 0;
 	while ((n = node_at(t, get32(link))) && steps++ <= t->max_plen) {
-		*matched = node_match(n, p);
-		if (n->plen != *matched || n->plen == p->plen || n->plen == t->max_plen)
+		uint32_t plen = plen_of(t, n);
+
+		*matched = match_bits(n->key, p->word, plen < p->plen ? plen : p->plen);
+		if (plen != *matched || plen == p->plen || plen == t->max_plen)
 			break;
-		link = &n->child[bit_at(p, n->plen)];
+		link = &n->child[bit_at(p, plen)];
 	}
 	return link;
 }
@@ -340,15 +356,16 @@ static int insert(struct lpm_map *t, const struct prefix *p, const void *value, 
 	uint32_t matched, new, joint, old;
 	_Atomic uint32_t *link = find_link(t, p, &matched);
 	struct lpm_node *n = node_at(t, get32(link));
-	bool replace = n && n->plen == matched && n->plen == p->plen && get32(&n->real);
+	uint32_t plen = n ? plen_of(t, n) : 0;
+	bool replace = n && plen == matched && plen == p->plen && get32(&n->real);
 	int r = replace ? (flags == BPF_NOEXIST ? -EEXIST : 0) : may_add(t, flags);
 
 	if (r)
 		return r;
 	old = get32(link);
 	new = node_take(t);
-	joint = !replace && n && matched != p->plen && n->plen != matched ? node_take(t) : 0;
-	if (!new || (n && !replace && matched != p->plen && n->plen != matched && !joint)) {
+	joint = !replace && n && matched != p->plen && plen != matched ? node_take(t) : 0;
+	if (!new || (n && !replace && matched != p->plen && plen != matched && !joint)) {
 		node_give(t, new);
 		return -ENOMEM;
 	}
@@ -357,7 +374,7 @@ static int insert(struct lpm_map *t, const struct prefix *p, const void *value, 
 	if (!n) {
 		set32(link, new);
 		old = 0;
-	} else if (n->plen == matched && n->plen == p->plen) {
+	} else if (plen == matched && plen == p->plen) {
 		adopt(t, new, n);
 		set32(link, new);
 	} else if (matched == p->plen) {
@@ -389,15 +406,15 @@ static int extract(struct lpm_map *t, const struct prefix *p)
 	uint32_t at, gone = 0, zero, one, steps = 0;
 
 	while ((n = node_at(t, get32(link))) && steps++ <= t->max_plen) {
-		uint32_t matched = node_match(n, p);
+		uint32_t matched = node_match(t, n, p), plen = plen_of(t, n);
 
-		if (n->plen != matched || n->plen == p->plen || n->plen >= t->max_plen)
+		if (plen != matched || plen == p->plen || plen >= t->max_plen)
 			break;
 		parent = n;
 		parent_link = link;
-		link = &n->child[bit_at(p, n->plen)];
+		link = &n->child[bit_at(p, plen)];
 	}
-	if (!n || n->plen != p->plen || node_match(n, p) != p->plen || !get32(&n->real))
+	if (!n || plen_of(t, n) != p->plen || node_match(t, n, p) != p->plen || !get32(&n->real))
 		return -ENOENT;
 	at = get32(link);
 	zero = get32(&n->child[0]);
@@ -424,9 +441,11 @@ static int extract(struct lpm_map *t, const struct prefix *p)
 static void repair(struct lpm_map *t)
 {
 	struct prefix p = { .plen = 0 };
-	uint32_t fresh = t->head->fresh < t->last ? t->head->fresh : t->last;
+	uint32_t fresh = *(volatile uint32_t *)&t->head->fresh;
 
 	memset(p.word, 0, sizeof(p.word));
+	if (fresh > t->last)
+		fresh = t->last;
 	seq_raise(t);
 	t->head->free = t->head->entries = 0;
 	for (uint32_t at = 1; at <= fresh; at++) {
@@ -435,9 +454,8 @@ static void repair(struct lpm_map *t)
 
 		memcpy(p.word, n->key, t->words * 8);
 		p.plen = n->plen;
-		while (walk_at && walk_at != at && node_at(t, walk_at) && steps++ <= t->max_plen &&
-		       node_at(t, walk_at)->plen < t->max_plen)
-			walk_at = get32(&node_at(t, walk_at)->child[bit_at(&p, node_at(t, walk_at)->plen)]);
+		while (walk_at != at && node_at(t, walk_at) && steps++ <= t->max_plen)
+			walk_at = get32(&node_at(t, walk_at)->child[bit_at(&p, plen_of(t, node_at(t, walk_at)))]);
 		if (walk_at != at)
 			node_give(t, at);
 		else
@@ -521,20 +539,21 @@ static uint32_t leftmost(const struct lpm_map *t, uint32_t at)
 /* The parent of a node that is in the trie; 0 for the root. */
 static uint32_t parent_of(const struct lpm_map *t, uint32_t child)
 {
-	struct prefix p = { .plen = node_at(t, child)->plen };
+	struct prefix p;
 	uint32_t at = get32(&t->head->root), parent = 0, steps = 0;
 
 	memcpy(p.word, node_at(t, child)->key, t->words * 8);
-	while (node_at(t, at) && at != child && node_at(t, at)->plen < t->max_plen && steps++ <= t->max_plen) {
+	p.word[t->words] = 0;
+	while (node_at(t, at) && at != child && steps++ <= t->max_plen) {
 		parent = at;
-		at = get32(&node_at(t, at)->child[bit_at(&p, node_at(t, at)->plen)]);
+		at = get32(&node_at(t, at)->child[bit_at(&p, plen_of(t, node_at(t, at)))]);
 	}
 	return parent;
 }
 
 static uint32_t next_node(struct lpm_map *t, const void *key)
 {
-	uint32_t root = get32(&t->head->root), at, parent, matched;
+	uint32_t root = get32(&t->head->root), at, parent, matched, steps = 0;
 	struct lpm_node *n;
 	struct prefix p;
 
@@ -542,10 +561,12 @@ static uint32_t next_node(struct lpm_map *t, const void *key)
 		return leftmost(t, root);
 	at = get32(find_link(t, &p, &matched));
 	n = node_at(t, at);
-	if (!n || n->plen != p.plen || matched != p.plen || !get32(&n->real))
+	if (!n || plen_of(t, n) != p.plen || matched != p.plen || !get32(&n->real))
 		return leftmost(t, root);
-	for (; (parent = parent_of(t, at)); at = parent) {
+	for (; (parent = parent_of(t, at)) && steps++ <= t->max_plen; at = parent) {
 		n = node_at(t, parent);
+		if (!n)
+			break;
 		if (get32(&n->child[0]) == at && get32(&n->child[1]))
 			return leftmost(t, get32(&n->child[1]));
 		if (get32(&n->real))
