@@ -122,7 +122,8 @@ void die_error(const struct session *s, const struct uebpf_error *err)
 		if (log[strlen(log) - 1] != '\n')
 			fputc('\n', stderr);
 	}
-	fprintf(stderr, "%s\n", *err->text ? err->text : uebpf_code_name(err->code));
+	if (code != EXIT_REJECTED || !strstr(log, err->text))	/* else the log has said it */
+		fprintf(stderr, "%s\n", *err->text ? err->text : uebpf_code_name(err->code));
 	json_error(err->text, err);
 	finish(code);
 }

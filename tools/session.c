@@ -7,14 +7,33 @@
 #include <unistd.h>
 #include "tools/tool.h"
 
+/* A verifier that is still at it has met a program that no one wants to wait for. */
+#define DEFAULT_MAX_NS UINT64_C(10000000000)
+
+/* Warnings wait until it is known how loading ended: the error that ends it is told once, not twice. */
+static struct strings warnings;
+
 static void on_log(void *ctx, enum uebpf_level level, const char *line)
 {
 	const struct options *o = session.opt;
 
 	(void)ctx;
 	/* Their tables say what failed. */
-	if (level <= UEBPF_LOG_WARN && !o->bench && !o->list && !o->verify_only)
-		note("%s", line);
+	if (level > UEBPF_LOG_WARN || o->bench || o->list || o->verify_only)
+		return;
+	warnings.v = need(realloc(warnings.v, (warnings.n + 1) * sizeof *warnings.v));
+	warnings.v[warnings.n++] = need(strdup(line));
+}
+
+static void tell_warnings(const char *but)
+{
+	for (size_t i = 0; i < warnings.n; i++) {
+		if (!but || !*but || !strstr(warnings.v[i], but))
+			note("%s", warnings.v[i]);
+		free(warnings.v[i]);
+	}
+	free(warnings.v);
+	warnings = (struct strings){ NULL, 0 };
 }
 
 static bool ends_with(const char *text, const char *end)
@@ -125,10 +144,13 @@ struct uebpf_load_opts session_load_opts(const struct session *s)
 	const struct options *o = s->opt;
 
 	return (struct uebpf_load_opts){
-		.size = sizeof(struct uebpf_load_opts), .mode = o->mode, .engine = o->engine, .policy = o->policy,
+		.size = sizeof(struct uebpf_load_opts), .policy = o->policy,
+		/* Only the checked interpreter steps from one source instruction to the next. */
+		.mode = o->trace ? UEBPF_MODE_CHECKED : o->mode,
+		.engine = o->trace ? UEBPF_ENGINE_INTERP : o->engine,
 		.refuse_may = o->refuse_may, .metered = o->budget != 0, .budget = o->budget,
 		.no_rules = o->no_rules, .log_level = o->log_level, .max_states = o->max_states,
-		.max_ns = o->max_ns,
+		.max_ns = o->max_ns ? o->max_ns : DEFAULT_MAX_NS,
 	};
 }
 
@@ -185,6 +207,7 @@ void session_load(struct session *s)
 	int status = load_program(s, &opts, &err);
 
 	s->load_ns = now_ns() - start;
+	tell_warnings(status ? err.text : NULL);
 	if (status)
 		die_error(s, &err);
 	s->info.size = sizeof s->info;
