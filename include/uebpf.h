@@ -267,6 +267,14 @@ UEBPF_API int uebpf_object_resize_map(struct uebpf_object *obj, const char *name
 UEBPF_API int uebpf_object_bind_map(struct uebpf_object *obj, const char *name, struct uebpf_map *map,
 				struct uebpf_error *err);
 
+/* Before load: binds every map of `obj` to the map of equal name and shape in the loaded object `old`, so
+ * that a new version of a program goes on with the state of the old one.  Maps that differ or are new are
+ * created as usual and told in the log; read-only data is always the new object's own.  Returns how many
+ * maps are kept, or a negative errno. */
+enum uebpf_keep { UEBPF_KEEP_MAPS, UEBPF_KEEP_DATA /* .data and .bss too */ };
+UEBPF_API int uebpf_object_replace(struct uebpf_object *obj, const struct uebpf_object *old, enum uebpf_keep keep,
+				struct uebpf_error *err);
+
 enum uebpf_may { UEBPF_MAY_SYSCALL = 1, UEBPF_MAY_LOCK = 2, UEBPF_MAY_ALLOC = 4 };
 struct uebpf_load_opts {
 	size_t size;

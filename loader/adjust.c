@@ -235,3 +235,30 @@ int uebpf_object_bind_map(struct uebpf_object *obj, const char *name, struct ueb
 	obj->bound[i] = true;
 	return 0;
 }
+
+int uebpf_object_replace(struct uebpf_object *obj, const struct uebpf_object *old, enum uebpf_keep keep,
+			 struct uebpf_error *err)
+{
+	struct uebpf_error why;
+	int rc = can_adjust(obj, "", err), kept = 0;
+	uint32_t i;
+
+	if (rc)
+		return rc;
+	if (!old || !old->loaded)
+		return fail(obj, err, UEBPF_E_STATE, -EINVAL, NULL, "the object to replace is not loaded");
+	for (i = 0; i < object_nr_maps(obj); i++) {
+		const struct image_map *im = &obj->image->maps[i];
+		struct uebpf_map *map = im->template_only ? NULL : uebpf_object_map(old, im->name);
+
+		if (!map || obj->maps[i] || im->kind == IMAGE_MAP_RODATA || im->kind == IMAGE_MAP_KCONFIG ||
+		    (im->kind == IMAGE_MAP_DATA && keep != UEBPF_KEEP_DATA))
+			continue;
+		memset(&why, 0, sizeof(why));
+		if (!uebpf_object_bind_map(obj, im->name, map, &why))
+			kept++;
+		else
+			object_log(obj, UEBPF_LOG_WARN, "%s", why.text);
+	}
+	return kept;
+}

@@ -26,6 +26,9 @@ static const char source[] =
 	"SEC(\"raw/entry\") int entry(void *m, u64 len)\n"
 	"{ seen++; if (len > limit) { tail_call(m, &jumps, 0); return 1; } return (int)(seen + limit); }\n"
 	"SEC(\"raw/plain\") int plain(void *m, u64 len) { return pair.a + pair.b; }\n"
+	"SEC(\"raw/wild\")\n"
+	"int wild(char *m)\n"
+	"{ return m[1000]; }\n"
 	"SEC(\"fentry/foo\") int refused(void *m) { return 0; }\n"
 	"char _license[] SEC(\"license\") = \"GPL\";\n";
 
@@ -264,6 +267,71 @@ START_TEST(held_program_keeps_its_tail_calls_and_maps)
 }
 END_TEST
 
+START_TEST(replacing_keeps_maps_of_equal_shape)
+{
+	struct uebpf_object *a, *b;
+	uint64_t v = 77;
+	uint32_t key = 1;
+	struct uebpf_error err;
+
+	if (!compiled())
+		return;
+	a = open_it(env);
+	load(a);
+	ck_assert_int_eq(uebpf_map_update(uebpf_object_map(a, "counts"), &key, &v, 0), 0);
+	run(a, "entry", 0);
+	b = open_it(env);
+	ck_assert_int_eq(uebpf_object_resize_map(b, "cells", 9, NULL), 0);	/* another shape: a new map */
+	ck_assert_int_eq(uebpf_object_replace(b, b, UEBPF_KEEP_MAPS, &err), -EINVAL);
+	ck_assert_int_eq(uebpf_object_replace(b, a, UEBPF_KEEP_MAPS, &err), 2);	/* counts, jumps */
+	ck_assert_ptr_nonnull(strstr(uebpf_object_log(b), "cells"));
+	load(b);
+	ck_assert_ptr_eq(uebpf_object_map(a, "counts"), uebpf_object_map(b, "counts"));
+	ck_assert_ptr_ne(uebpf_object_map(a, "cells"), uebpf_object_map(b, "cells"));
+	ck_assert_uint_eq(*(uint32_t *)uebpf_object_global(b, "seen", NULL), 1);
+	uebpf_object_free(b);
+	b = open_it(env);
+	ck_assert_int_ge(uebpf_object_replace(b, a, UEBPF_KEEP_DATA, &err), 4);
+	load(b);
+	ck_assert_uint_eq(*(uint32_t *)uebpf_object_global(b, "seen", NULL), 2);
+	uebpf_object_free(a);
+	ck_assert_int_eq(uebpf_map_lookup(uebpf_object_map(b, "counts"), &key, &v), 0);
+	ck_assert_uint_eq(v, 77);
+	uebpf_object_free(b);
+}
+END_TEST
+
+START_TEST(fault_names_the_source_line)
+{
+	struct uebpf_load_opts o = { .size = sizeof(o), .mode = UEBPF_MODE_CHECKED };
+	struct uebpf_run run = { .size = sizeof(run) };
+	struct uebpf_object *obj;
+	struct uebpf_error err;
+	const char *at = strstr(source, "return m[1000]"), *p;
+	char mem[8], says[600];
+	uint32_t line = 1;
+
+	if (!compiled())
+		return;
+	for (p = source; p < at; p++)
+		line += *p == '\n';
+	obj = open_it(env);
+	ck_assert_int_eq(uebpf_object_load(obj, &o, NULL), 0);
+	ck_assert_int_eq(uebpf_prog_run(uebpf_object_prog(obj, "wild"), mem, 8, &run, NULL), -EFAULT);
+	uebpf_prog_explain(uebpf_object_prog(obj, "wild"), -EFAULT, &run, &err);
+	ck_assert_uint_eq(err.line, line);
+	ck_assert_str_eq(err.symbol, "wild");
+	ck_assert_ptr_nonnull(strstr(err.file, "object.bpf.c"));
+	snprintf(says, sizeof(says), "object.bpf.c:%u: bad memory access at address %#llx in `r0 = *(s8 *)(r1 + 0x3e8)`",
+		 line, (unsigned long long)(uintptr_t)(mem + 1000));
+	if (!strstr(err.text, "(s8 *)"))	/* cpu v2, v3: a load and two shifts */
+		snprintf(says, sizeof(says), "object.bpf.c:%u: bad memory access at address %#llx in `",
+			 line, (unsigned long long)(uintptr_t)(mem + 1000));
+	ck_assert_msg(strstr(err.text, says) && strstr(err.text, "object.bpf.o:raw/wild"), "%s", err.text);
+	uebpf_object_free(obj);
+}
+END_TEST
+
 /* ---- every allocation fails in turn; nothing may be lost, cycles of prog_arrays included ---- */
 
 struct ledger { size_t live, blocks, calls, fail_at; };
@@ -343,6 +411,8 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, neighbour_of_a_refused_program_runs);
 	tcase_add_test(tc, only_one_program_is_loaded);
 	tcase_add_test(tc, bind_and_resize);
+	tcase_add_test(tc, replacing_keeps_maps_of_equal_shape);
+	tcase_add_test(tc, fault_names_the_source_line);
 	tcase_add_test(tc, tail_call_through_declared_slots);
 	tcase_add_test(tc, held_program_keeps_its_tail_calls_and_maps);
 	tcase_add_test(tc, each_allocation_may_fail_with_an_object);

@@ -324,6 +324,81 @@ START_TEST(threads_open_and_load_in_one_env)
 }
 END_TEST
 
+static _Atomic int changing;
+static uint64_t one(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, struct uebpf_call *call)
+{
+	(void)a, (void)b, (void)c, (void)d, (void)e, (void)call;
+	return 1;
+}
+
+static void *add_and_withdraw(void *arg)
+{
+	struct uebpf_type_opts type = { .size = sizeof(type), .name = "passing", .ctx_size = 8 };
+
+	while (atomic_load(&changing)) {
+		int id = uebpf_env_add_helper(arg, 0, "passing", "u64 ()", one, NULL, NULL);
+
+		if (id < 0x10000 || uebpf_env_add_type(arg, &type, NULL) ||
+		    uebpf_env_remove_helper(arg, (uint32_t)id) || uebpf_env_remove_type(arg, "passing"))
+			return arg;
+	}
+	return NULL;
+}
+
+START_TEST(helpers_and_types_come_and_go_while_others_load)
+{
+	pthread_t t[3];
+	void *bad;
+	int i;
+
+	atomic_store(&changing, 1);
+	ck_assert_int_eq(pthread_create(&t[0], NULL, add_and_withdraw, env), 0);
+	for (i = 1; i < 3; i++)
+		ck_assert_int_eq(pthread_create(&t[i], NULL, open_and_free, env), 0);
+	for (i = 1; i < 3; i++) {
+		pthread_join(t[i], &bad);
+		ck_assert_ptr_null(bad);
+	}
+	atomic_store(&changing, 0);
+	pthread_join(t[0], &bad);
+	ck_assert_ptr_null(bad);
+}
+END_TEST
+
+static long resident_pages(void)
+{
+	FILE *f = fopen("/proc/self/statm", "r");
+	long all, resident = 0;
+
+	if (!f || fscanf(f, "%ld %ld", &all, &resident) != 2)
+		resident = 0;
+	if (f)
+		fclose(f);
+	return resident;
+}
+
+/* SOAK=1: a million times */
+START_TEST(create_run_free_without_growth)
+{
+	long i, times = getenv("SOAK") ? 1000000 : SANITIZED ? 500 : 20000, before = 0;
+	uint8_t bytes[8] = { 1, 1, 1, 1, 1, 1, 1, 1 };
+
+	for (i = 0; i < times; i++) {
+		struct uebpf_object *obj = uebpf_object_open_text(env, SUM8, NULL, NULL);
+		uint64_t r0 = 0;
+
+		if (!obj || uebpf_object_load(obj, NULL, NULL) ||
+		    uebpf_prog_run(uebpf_object_prog(obj, NULL), bytes, 8, NULL, &r0) || r0 != 8)
+			ck_abort_msg("round %ld", i);
+		uebpf_object_free(obj);
+		if (i == times / 10)
+			before = resident_pages();
+	}
+	if (!SANITIZED)
+		ck_assert_int_le(resident_pages() - before, 64);
+}
+END_TEST
+
 START_TEST(features_and_version)
 {
 	char buf[200], small[3];
@@ -353,6 +428,8 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, program_outlives_object_and_env);
 	tcase_add_test(tc, eight_threads_run_while_the_object_is_freed);
 	tcase_add_test(tc, threads_open_and_load_in_one_env);
+	tcase_add_test(tc, helpers_and_types_come_and_go_while_others_load);
+	tcase_add_test(tc, create_run_free_without_growth);
 	tcase_add_test(tc, features_and_version);
 }
 
