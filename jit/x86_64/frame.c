@@ -322,22 +322,25 @@ void emit_helper(struct jc *c)
 {
 	const struct helper *h = c->code->helper[c->in->off];
 	bool looks = needs_call(h);
+	/* Others set no status and do not ask which helper they are. */
+	bool fails = h->flags & (HF_MAY_FAULT | HF_CALLS_BACK | HF_TAIL) || !h->fn;
 
 	if (c->checked) {
 		checked_helper(c, h);
 		return;
 	}
 	leave_guest(c);
-	if (looks) {
+	if (looks && fails) {
 		x_mov_k(&c->b, TMP, (int64_t)(intptr_t)h, true);
 		x_store(&c->b, 8, CALL_FIELD(helper), TMP);
-		x_mov(&c->b, true, R9, STATE);
 	}
+	if (looks)
+		x_mov(&c->b, true, R9, STATE);
 	emit_call_c(c, (const void *)(intptr_t)c->in->imm);
 	enter_guest(c);
 	if (h->ret.kind == RET_VOID)
 		x_mov_k(&c->b, RAX, 0, false);
-	if (looks) {
+	if (looks && fails) {
 		x_alu_mem_k(&c->b, 4, X_CMP, CALL_FIELD(status), 0);
 		emit_fault_if(c, CC_NE, 0);
 	}
