@@ -295,12 +295,53 @@ static int run(struct engine *e, const struct code *code, uint64_t *r0)
 	return call_end(&e->call);
 }
 
+/* Nothing but the program itself: no checks, no count, no helper that could look at the call, no
+ * second frame.  A small filter is over before the general case has set its fields. */
+static int run_alone(const struct code *code, void *ctx, size_t ctx_len, uint64_t *r0)
+{
+	struct engine e;
+	uint64_t r[11] = { 0 }, value;
+
+	e.call.code = code;
+	e.call.ctx = ctx;
+	e.call.ctx_len = ctx_len;
+	e.call.status = 0;
+	e.call.pc = 0;
+	e.call.depth = 1;
+	e.frames = 1;
+	if (code->uses_stack) {
+		uint32_t size = (code->stack_size + 15) & ~15u;
+
+		e.stack_end = (uint8_t *)__builtin_alloca_with_align(size, 128) + size;
+		r[10] = (uintptr_t)e.stack_end;
+		zero_stack(&e, r[10], code->sub[0].zero);
+	}
+	r[1] = (uintptr_t)ctx;
+	if (code->type->flags & TYPE_RAW)
+		r[2] = ctx_len;
+	value = run_plain(&e, code->insn, r, 0);
+	if (!e.call.status && r0)
+		*r0 = value;
+	return e.call.status;
+}
+
+static bool is_alone(const struct code *code, const void *ctx, size_t ctx_len, const struct uebpf_run *opts)
+{
+	const struct prog_type *type = code->type;
+
+	return !opts && !code->metered && !code->nr_helper && code->frames == 1 &&
+	       (type->flags & (TYPE_RAW | TYPE_OPEN) || (ctx && ctx_len >= type->host_size));
+}
+
 int interp_run(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *opts, uint64_t *r0)
 {
 	struct engine e;
 	uint64_t value = 0;
-	int ret = call_begin(&e.call, code, ctx, ctx_len, opts);
+	int ret;
 
+	if (is_alone(code, ctx, ctx_len, opts))
+		return run_alone(code, ctx, ctx_len, r0);
+	ret = call_begin(&e.call, code, ctx, ctx_len, opts);
 	if (ret)
 		return ret;
 	e.body = code->checked ? run_checked : run_plain;
