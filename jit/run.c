@@ -5,12 +5,23 @@
 #include <string.h>
 #include "jit/state.h"
 
+static uint64_t run_callback(struct uebpf_call *call, uint64_t fn, uint64_t r1, uint64_t r2, uint64_t r3,
+			     uint64_t r4, uint64_t r5);
+
 /* ---- windows ---- */
 
 static void set_limits(uint64_t limit[4], uint64_t len, bool allowed)
 {
-	for (int k = 0; k < 4; k++)
-		limit[k] = allowed && len >= 1u << k ? len - (1u << k) + 1 : 0;
+	if (!allowed) {
+		memset(limit, 0, 4 * sizeof *limit);
+		return;
+	}
+	limit[0] = len;
+	limit[1] = len - 1;
+	limit[2] = len - 3;
+	limit[3] = len - 7;
+	for (int k = 0; len < 8 && k < 4; k++)
+		limit[k] = len >= 1u << k ? len - (1u << k) + 1 : 0;
 }
 
 static void open_window(struct jit_window *w, uint64_t lo, uint64_t hi, uint32_t access)
@@ -39,6 +50,26 @@ static void open_own_windows(struct jit_state *state)
 void jit_forget(struct jit_state *state)
 {
 	close_free_windows(state);
+}
+
+/* Most checked runs never leave the compiled code, so what only helpers and the long way look at is
+ * filled in when one of them is reached. */
+static void get_ready(struct jit_state *state)
+{
+	struct uebpf_call *call = &state->call;
+	uint64_t left = call->left;
+	uint32_t depth = call->depth;
+	int status = call->status;
+
+	if (state->ready)
+		return;
+	state->ready = true;
+	call_begin(call, call->code, call->ctx, call->ctx_len, call->run);
+	call->left = left;
+	call->depth = depth;
+	call->status = status;
+	call->callback = run_callback;
+	call->engine = state;
 }
 
 static void set_stack_region(struct jit_state *state)
@@ -85,6 +116,7 @@ uint32_t jit_miss(struct jit_state *state, uint64_t addr, uint32_t index)
 	const struct region *ctx = &call->own[OWN_CTX], *r;
 	bool translated, load = site->access == ACCESS_READ;
 
+	get_ready(state);
 	if (site->atomic && (addr & (site->size - 1u)))
 		return fault(state, site->insn, addr);
 	set_stack_region(state);
@@ -108,9 +140,13 @@ uint64_t jit_checked_call(struct jit_state *state, uint32_t index)
 	struct uebpf_call *call = &state->call;
 	const struct insn *insn = &call->code->insn[index];
 	const struct helper *helper = call->code->helper[insn->off];
-	uint32_t gen = call->packet_gen, nr = call->nr_own, next = call->next_own;
+	uint32_t gen, nr, next;
 	uint64_t *r = state->r;
 
+	get_ready(state);
+	gen = call->packet_gen;
+	nr = call->nr_own;
+	next = call->next_own;
 	call->helper = helper;
 	set_stack_region(state);
 	r[0] = 0;
@@ -134,6 +170,7 @@ const void *jit_function(struct jit_state *state, uint64_t fn)
 	uint64_t at = fn - (uintptr_t)code->insn;
 	const struct subprog *sub = NULL;
 
+	get_ready(state);
 	if (fn >= (uintptr_t)code->insn && at % sizeof(struct insn) == 0 && at / sizeof(struct insn) < code->n)
 		sub = code_sub_at(code, (uint32_t)(at / sizeof(struct insn)));
 	if (sub && sub->callback)
@@ -198,6 +235,7 @@ const void *jit_take_tail(struct jit_state *state)
 
 uint32_t jit_packet_load(struct jit_state *state, uint64_t r6, uint32_t off, uint32_t size)
 {
+	get_ready(state);
 	if (call_packet_load(&state->call, r6, (int32_t)off, size, &state->r[0]))
 		return 1;
 	state->r[0] = 0;
@@ -206,47 +244,136 @@ uint32_t jit_packet_load(struct jit_state *state, uint64_t r6, uint32_t off, uin
 
 /* ---- a run ---- */
 
-static void begin_checked(struct jit_state *state, const struct code *code, uint8_t *stack, uint32_t size)
+/* Called once a program is compiled. */
+void jit_plan_run(struct jit_code *jit)
 {
-	state->frame_size = size;
-	state->stack_end = (uintptr_t)stack + (uint64_t)size * code->frames;
-	state->init = 1u << 10 | 1u << 1 | (code->type->flags & TYPE_RAW ? 1u << 2 : 0);
-	open_own_windows(state);
+	const struct code *code = jit->code;
+	const struct prog_type *type = code->type;
+
+	jit->frames = code->frames;
+	jit->frame_size = code->checked && code->uses_stack ? (code->stack_size + 15) & ~15u : 0;
+	jit->init = 1u << 10 | 1u << 1 | (type->flags & TYPE_RAW ? 1u << 2 : 0);
+	jit->min_len = type->flags & (TYPE_RAW | TYPE_OPEN) ? 0 : type->host_size;
+	jit->ctx_size = type->flags & TYPE_RAW ? UINT32_MAX : type->ctx_size;
+	/* as call_begin makes the region */
+	if (type->flags & TYPE_RAW)
+		jit->ctx_access = ACCESS_READ | ACCESS_WRITE;
+	else if (type->flags & TYPE_DIRECT)
+		jit->ctx_access = ACCESS_READ |
+				  (type->flags & TYPE_CTX_WRITE && !type->nr_fields ? ACCESS_WRITE : 0);
 }
 
-static uint64_t run_checked(struct jit_state *state, const struct code *code)
+static void first_windows(struct jit_state *state, const struct jit_code *jit)
 {
-	uint32_t size = code->uses_stack ? (code->stack_size + 15) & ~15u : 0;
-	uint8_t stack[(size_t)size * code->frames + 16] __attribute__((aligned(16)));
+	const struct uebpf_call *call = &state->call;
+	uint64_t len = jit->ctx_size < call->ctx_len ? jit->ctx_size : call->ctx_len;
 
-	begin_checked(state, code, stack, size);
-	return code->jit->full(state);
+	open_window(&state->window[WINDOW_CTX], (uintptr_t)call->ctx, (uintptr_t)call->ctx + (call->ctx ? len : 0),
+		    jit->ctx_access);
+	if (jit->packet_window) {
+		const struct uebpf_packet *p = call->ctx;
+		uint32_t write = call->code->type->flags & TYPE_PACKET_WRITE ? ACCESS_WRITE : 0;
+
+		open_window(&state->window[WINDOW_PACKET], (uintptr_t)p->data, (uintptr_t)p->data_end,
+			    ACCESS_READ | write);
+	}
+	if (jit->nr_window > WINDOW_FREE)
+		close_free_windows(state);
+}
+
+static uint64_t on_stack(struct jit_state *state, const struct jit_code *jit)
+{
+	uint8_t stack[(size_t)jit->frame_size * jit->frames + 16] __attribute__((aligned(16)));
+
+	state->stack_end = (uintptr_t)stack + (uint64_t)jit->frame_size * jit->frames;
+	return jit->full(state);
+}
+
+static uint64_t go(struct jit_state *state, const struct jit_code *jit)
+{
+	return jit->frame_size ? on_stack(state, jit) : jit->full(state);
+}
+
+static void set_engine(struct jit_state *state, struct jit_code *jit)
+{
+	state->jit = jit;
+	state->frames = jit->frames;
+	state->frame_size = jit->frame_size;
+	state->stack_memo = 0;
+	state->init = jit->init;
 }
 
 static uint64_t run_state(struct jit_state *state, const struct code *code)
 {
-	state->jit = code->jit;
+	set_engine(state, code->jit);
+	state->ready = true;
 	state->call.callback = run_callback;
 	state->call.engine = state;
-	state->frames = code->frames;
-	state->frame_size = 0;
-	state->stack_memo = 0;
-	return code->checked ? run_checked(state, code) : code->jit->full(state);
+	return go(state, code->jit);
+}
+
+/* What call_begin refuses. */
+static int acceptable(const struct code *code, const void *ctx, size_t ctx_len, const struct uebpf_run *run)
+{
+	const struct jit_code *jit = code->jit;
+
+	if (run && run->size && run->size < sizeof *run)
+		return -EINVAL;
+	if (run && (run->budget || run->abort) && !code->metered)
+		return -EOPNOTSUPP;
+	return ctx_len < jit->min_len || (!ctx && jit->min_len) ? -EINVAL : 0;
+}
+
+static int run_checked(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0)
+{
+	static const uint32_t never;
+	struct jit_code *jit = code->jit;
+	struct jit_state state;
+	struct uebpf_call *call = &state.call;
+	int ret = acceptable(code, ctx, ctx_len, run);
+	uint64_t budget = run && run->budget ? run->budget : code->budget, value;
+
+	if (ret)
+		return ret;
+	call->code = code;
+	call->ctx = ctx;
+	call->ctx_len = ctx_len;
+	call->run = run;
+	call->status = 0;
+	call->pc = UINT32_MAX;
+	call->left = budget;
+	call->abort = run && run->abort ? run->abort : &never;
+	call->tail = NULL;
+	call->tails = 0;
+	call->depth = 1;
+	state.ready = false;
+	set_engine(&state, jit);
+	first_windows(&state, jit);
+	value = go(&state, jit);
+	if (state.ready) {
+		ret = call_end(call);
+	} else {
+		ret = call->status;
+		if (run) {
+			run->steps = budget - call->left;
+			run->pc = ret && call->pc < code->n ? code->slot[call->pc] : 0;
+			run->address = 0;
+		}
+	}
+	if (!ret && r0)
+		*r0 = value;
+	return ret;
 }
 
 /* A program that needs no state: only what call_begin would refuse is tested. */
 static int run_plain(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0)
 {
-	const struct prog_type *type = code->type;
+	int ret = acceptable(code, ctx, ctx_len, run);
 	uint64_t value;
 
-	if (!(type->flags & (TYPE_RAW | TYPE_OPEN)) && (ctx_len < type->host_size || (!ctx && type->host_size)))
-		return -EINVAL;
+	if (ret)
+		return ret;
 	if (run) {
-		if (run->size && run->size < sizeof *run)
-			return -EINVAL;
-		if (run->budget || run->abort)
-			return -EOPNOTSUPP;
 		run->steps = run->pc = 0;
 		run->address = 0;
 	}
@@ -274,7 +401,9 @@ static int run_full(const struct code *code, void *ctx, size_t ctx_len, struct u
 
 int jit_run(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0)
 {
-	return code->jit->plain ? run_plain(code, ctx, ctx_len, run, r0) : run_full(code, ctx, ctx_len, run, r0);
+	if (code->jit->plain)
+		return run_plain(code, ctx, ctx_len, run, r0);
+	return code->checked ? run_checked(code, ctx, ctx_len, run, r0) : run_full(code, ctx, ctx_len, run, r0);
 }
 
 uint64_t jit_run_bare(void *ctx, size_t len, void *host, struct jit_code *jit)

@@ -26,6 +26,7 @@ struct jit_state {
 	uint64_t stack_end;		/* r10 of the first frame, checked code */
 	uint32_t frame_size, frames;	/* bytes of a frame; how many there are */
 	uint32_t stack_memo;		/* some window remembers a frame of the stack */
+	bool ready;			/* `call` is complete; checked runs make it so when they need it */
 	struct jit_window window[WINDOWS];
 };
 
@@ -57,6 +58,10 @@ struct jit_code {
 	struct jit_debug *debug;	/* GDB's, NULL: not registered */
 	uint32_t *sub_off;		/* machine offset of each subprogram's prologue */
 	bool needs_state;
+	/* of checked code: what the context window grants */
+	uint32_t ctx_access, ctx_size;	/* enum access; bytes, UINT32_MAX: as many as are given */
+	uint32_t frames, frame_size, init, min_len;
+	bool packet_window;
 };
 
 /* ---- called by machine code (run.c) ---- */
@@ -72,6 +77,8 @@ uint32_t jit_packet_load(struct jit_state *state, uint64_t r6, uint32_t off, uin
 const void *jit_function(struct jit_state *state, uint64_t fn);
 /* A frame ended: windows that remember frames are emptied. */
 void jit_forget(struct jit_state *state);
+/* Fills in what run.c needs to know of a compiled program. */
+void jit_plan_run(struct jit_code *jit);
 /* The bare entry of a program that needs a state. */
 uint64_t jit_run_bare(void *ctx, size_t len, void *host, struct jit_code *jit);
 

@@ -65,8 +65,10 @@ void track_kinds(struct jc *c)
 
 		if (c->kind[in->src] == WINDOW_CTX && in->off >= 0)
 			f = ctx_field_at(c->code->type, (uint32_t)in->off, 4, false);
+		f = f && c->code->type->flags & TYPE_PACKET ? f : NULL;
 		c->kind[in->dst] = f && (f->kind == CTX_PACKET || f->kind == CTX_PACKET_END) ?
 				   WINDOW_PACKET : KIND_UNKNOWN;
+		c->packet_window |= f != NULL;
 		return;
 	}
 	case OP_CALL: case OP_CALL_TAIL: case OP_CALL_LOCAL: case OP_CALLX:

@@ -325,6 +325,8 @@ int jit_compile(struct code *code, const struct jit_opts *opts, struct uebpf_err
 	if (!ret) {
 		code->jit->nr_window = c.nr_window;
 		code->jit->needs_state = c.state;
+		code->jit->packet_window = c.packet_window;
+		jit_plan_run(code->jit);
 		code->jit->site = c.nr_site ? mem_copy(code->host, c.site, c.nr_site * sizeof *c.site) : NULL;
 		code->jit->nr_site = c.nr_site;
 		if (c.nr_site && !code->jit->site) {

@@ -71,7 +71,7 @@ struct jc {
 	uint8_t reg[11];
 	bool state, metered, checked;
 	bool dynamic;			/* the call depth is counted */
-	bool tails, inits, main_called;
+	bool tails, inits, main_called, packet_window;
 	uint64_t blind;			/* random state of constant blinding */
 	uint32_t rules;			/* enum jit_rule bits */
 	uint32_t hits[2];
