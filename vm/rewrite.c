@@ -121,6 +121,8 @@ int rewrite_code(struct code *code, const char *no_rules, uint32_t hits[REWRITE_
 	if (rw.on) {
 		ret = rewrite_inline(&rw);
 		ret = ret ? ret : rewrite_jumps(&rw);
+		ret = ret ? ret : rewrite_compact(&rw);
+		ret = ret ? ret : rewrite_tails(&rw);
 		ret = ret ? ret : refresh(&rw);
 		if (!ret) {
 			rewrite_blocks(&rw);

@@ -18,6 +18,8 @@ enum rule_needs {
 	RULE(THREAD, "thread", NEEDS_FLOW, "a jump to a jump goes to its end") \
 	RULE(INVERT, "invert", NEEDS_FLOW, "if c goto +1; goto L becomes if !c goto L") \
 	RULE(RETURN, "return", NEEDS_FLOW, "a jump to exit is an exit") \
+	RULE(LOOPBACK, "loopback", NEEDS_FLOW, "if c goto out; goto head becomes if !c goto head; goto out") \
+	RULE(TAILDUP, "taildup", NEEDS_FLOW, "a jump to a short block is a copy of the block") \
 	RULE(FOLD, "fold", NEEDS_FLOW, "constants are propagated and folded") \
 	RULE(BRANCH, "branch", NEEDS_FLOW, "a branch with a known outcome is a jump or nothing") \
 	RULE(COPY, "copy", NEEDS_FLOW, "a copy's source is used in its place") \

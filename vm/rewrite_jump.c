@@ -46,7 +46,22 @@ static void invert(struct rewriter *rw, uint32_t i)
 	hit(rw, RULE_INVERT);
 }
 
-/* A goto to `r0 = K; exit` or `exit` (or a register copy and exit). */
+/* The branch that goes round should be the conditional one. */
+static void turn_loop(struct rewriter *rw, uint32_t i)
+{
+	struct insn *in = &rw->code->insn[i], *next = in + 1;
+	enum op op = inverse(in->op);
+	int32_t out = in->off;
+
+	if (i + 1 >= rw->code->n || op == OP_BAD || !is_goto(next) || rw->flow.mark[i + 1] ||
+	    (uint32_t)next->off > i || !rule_on(rw, RULE_LOOPBACK) || (out <= (int32_t)i && out >= next->off))
+		return;
+	in->op = (uint16_t)op;
+	in->off = next->off;
+	next->off = out;
+	hit(rw, RULE_LOOPBACK);
+}
+
 static void duplicate_end(struct rewriter *rw, uint32_t i)
 {
 	struct insn *in = &rw->code->insn[i];
@@ -135,6 +150,9 @@ int rewrite_jumps(struct rewriter *rw)
 		if (isa_op[code->insn[i].op].shape == SHAPE_JCC_K || isa_op[code->insn[i].op].shape == SHAPE_JCC_X)
 			invert(rw, i);
 	for (uint32_t i = 0; i < code->n; i++)
+		if (isa_op[code->insn[i].op].shape == SHAPE_JCC_K || isa_op[code->insn[i].op].shape == SHAPE_JCC_X)
+			turn_loop(rw, i);
+	for (uint32_t i = 0; i < code->n; i++)
 		if (is_goto(&code->insn[i]))
 			duplicate_end(rw, i);
 	memset(rw->flow.mark, 0, code->n);
@@ -146,5 +164,102 @@ int rewrite_jumps(struct rewriter *rw)
 			drop(&code->insn[i]);
 			hit(rw, RULE_THREAD);
 		}
+	return 0;
+}
+
+/* ---- short blocks in place of jumps to them ---- */
+
+enum { SHORT = 3 };
+
+/* Instructions of the block at `at` when it is short and ends in a branch or exit; 0: it is not. */
+static uint32_t short_block(const struct code *code, uint32_t at)
+{
+	for (uint32_t n = 0; at + n < code->n && n <= SHORT; n++) {
+		const struct insn *in = &code->insn[at + n];
+
+		switch (isa_op[in->op].shape) {
+		case SHAPE_JCC_K: case SHAPE_JCC_X: case SHAPE_EXIT:
+			return n + 1;
+		case SHAPE_ALU_K: case SHAPE_ALU_X: case SHAPE_UN:
+			break;
+		case SHAPE_MARK:
+			if (in->op == OP_CHARGE)
+				break;
+			return 0;
+		default:
+			return 0;
+		}
+	}
+	return 0;
+}
+
+static uint32_t copy_length(const struct code *code, uint32_t i)
+{
+	uint32_t n = is_goto(&code->insn[i]) ? short_block(code, (uint32_t)code->insn[i].off) : 0;
+
+	if (!n || (uint32_t)code->insn[i].off == i + 1)
+		return 0;
+	return n + (code->insn[code->insn[i].off + (int32_t)n - 1].op != OP_EXIT);
+}
+
+int rewrite_tails(struct rewriter *rw)
+{
+	struct code *code = rw->code;
+	uint32_t old = code->n, n = old, budget = old / 2 + 16, *label, *slot, at = 0;
+	struct insn *insn;
+
+	if (!rule_on(rw, RULE_TAILDUP))
+		return 0;
+	for (uint32_t i = 0; i < old; i++) {
+		uint32_t k = copy_length(code, i);
+
+		if (k && n + k - 1 <= old + budget)
+			n += k - 1;
+	}
+	if (n == old)
+		return 0;
+	label = mem_array(code->host, old + 1, sizeof *label);
+	slot = mem_array(code->host, n, sizeof *slot);
+	insn = mem_array(code->host, n, sizeof *insn);
+	if (!label || !slot || !insn) {
+		mem_free(code->host, label, (old + 1) * sizeof *label);
+		mem_free(code->host, slot, n * sizeof *slot);
+		mem_free(code->host, insn, n * sizeof *insn);
+		return -ENOMEM;
+	}
+	n = old;
+	for (uint32_t i = 0; i < old; i++) {
+		uint32_t k = copy_length(code, i), from = (uint32_t)code->insn[i].off;
+		uint32_t body = k ? short_block(code, from) : 0;
+
+		label[i] = at;
+		if (!k || n + k - 1 > old + budget) {
+			slot[at] = code->slot[i];
+			insn[at++] = code->insn[i];
+			continue;
+		}
+		n += k - 1;
+		for (uint32_t c = 0; c < k; c++) {
+			insn[at] = code->insn[from + c];
+			slot[at] = code->slot[from + c];
+			if (c == body) {	/* past the branch: go on where the block went on */
+				insn[at] = (struct insn){ .op = OP_JA, .off = (int32_t)(from + c) };
+				if (code->insn[from + c].op == OP_EXIT)
+					insn[at] = code->insn[from + c];
+			}
+			at++;
+		}
+		hit(rw, RULE_TAILDUP);
+	}
+	label[old] = at;
+	for (uint32_t i = 0; i < at; i++)
+		if (flow_is_jump(&insn[i]) || insn[i].op == OP_CALL_LOCAL || insn[i].op == OP_LD_FUNC)
+			insn[i].off = (int32_t)label[insn[i].off];
+	for (uint32_t k = 0; k < code->nr_sub; k++) {
+		code->sub[k].start = label[code->sub[k].start];
+		code->sub[k].end = label[code->sub[k].end];
+	}
+	mem_free(code->host, label, (old + 1) * sizeof *label);
+	rewrite_replace(rw, insn, slot, at);
 	return 0;
 }

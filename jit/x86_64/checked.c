@@ -57,7 +57,10 @@ void track_kinds(struct jc *c)
 		if (c->kind[in->dst] == KIND_UNKNOWN)
 			c->kind[in->dst] = c->kind[in->src];
 		return;
-	case OP_MOV64_X:
+	case OP_LEAX64:
+		c->kind[in->dst] = c->kind[c->kind[in->src] != KIND_UNKNOWN ? in->src : in->imm_lo & 15];
+		return;
+	case OP_MOV64_X: case OP_LEA64:
 		c->kind[in->dst] = c->kind[in->src];
 		return;
 	case OP_LD_W: {
