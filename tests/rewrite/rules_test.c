@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* rules_test.c - each rewriting rule alone, on the program that it is for; then programs composed of
+ * such pieces at random, in both engines, with all rules and with each rule off.  A rule that no
+ * program hits fails the test.
+ *   rules_test [seed [programs per arm]]		SOAK=1: fifty times as many */
+#include <check.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "jit/jit.h"
+#include "tests/util/arms.h"
+#include "vm/rewrite.h"
+
+enum { WORDS = 32 };
+static uint64_t seed;
+static unsigned programs = 2000;
+static struct jit_pages *pages;
+static uint32_t cpu;
+
+static int load(struct code *code, const void *slots, uint32_t n, bool checked)
+{
+	struct uebpf_error err;
+	int ret;
+
+	memset(code, 0, sizeof *code);
+	ret = code_decode(code, slots, n, NULL, 0, 1000000, &err);
+	code->type = &test_raw;
+	code->helpers = &test_helpers;
+	code->checked = checked;
+	ret = ret ? ret : code_prepare(code, &err);
+	if (ret)
+		fprintf(stderr, "%s\n", err.text);
+	return ret;
+}
+
+static void fill(uint64_t *mem, uint64_t from)
+{
+	for (int i = 0; i < WORDS; i++) {
+		from = from * 6364136223846793005u + 1442695040888963407u;
+		mem[i] = from >> (from >> 59);
+	}
+}
+
+struct outcome { int64_t status; uint64_t r0, mem[WORDS]; };
+
+/* Runs `slots` rewritten without the rules in no_rules, compiled or interpreted. */
+static void run(const void *slots, uint32_t n, uint64_t from, bool checked, bool rewrite, const char *no_rules,
+		bool jit, uint32_t *hits, struct outcome *out)
+{
+	static uint64_t shared[WORDS];	/* one address: programs may store pointers */
+	uint32_t h[REWRITE_RULE_COUNT] = { 0 };
+	struct uebpf_error err;
+	struct code code;
+
+	ck_assert_int_eq(load(&code, slots, n, checked), 0);
+	if (rewrite)
+		ck_assert_int_eq(rewrite_code(&code, no_rules, h), 0);
+	for (int k = 0; hits && k < REWRITE_RULE_COUNT; k++)
+		hits[k] += h[k];
+	fill(shared, from);
+	out->r0 = 0;
+	if (jit) {
+		struct jit_opts o = { .pages = pages, .cpu = cpu, .no_rules = no_rules };
+
+		ck_assert_int_eq(jit_compile(&code, &o, &err), 0);
+		out->status = jit_run(&code, shared, sizeof shared, NULL, &out->r0);
+		jit_free(&code);
+	} else {
+		out->status = interp_run(&code, shared, sizeof shared, NULL, &out->r0);
+	}
+	memcpy(out->mem, shared, sizeof shared);
+	code_free(&code);
+}
+
+/* ---- each rule on its own ---- */
+
+static const struct { const char *rule, *before, *after; } single[] = {
+	{ "thread", "r0 = 1\nif r1 == 0 goto a\nr0 = 2\ngoto b\na: goto c\nb: r0 += 1\nc: r0 += 5\nexit\n", NULL },
+	{ "invert", "r0 = *(u64 *)(r1 + 0)\nif r0 == 7 goto +1\ngoto l\nr0 += 9\nl: r0 ^= 1\nexit\n", "if r0 != 0x7 goto" },
+	{ "return", "r0 = *(u64 *)(r1 + 0)\nif r0 == 7 goto x\nr0 = 3\ngoto e\nx: r0 += 1\ne: exit\n", NULL },
+	{ "loopback", "r0 = 0\nif r1 == 0 goto x\nh: r0 += 3\nif r0 > 20 goto o\ngoto h\nx: r0 = 9\nexit\no: r0 += 1\nexit\n", "if r0 <= 0x14 goto" },
+	{ "taildup", "r0 = 0\nr2 = *(u64 *)(r1 + 0)\nif r2 & 1 goto a\nr0 += 5\ngoto t\na: r0 += 9\nr2 += 1\n"
+	  "t: r0 ^= 3\nr0 += 1\nexit\n", NULL },
+	{ "fold", "r2 = 5\nr0 = *(u64 *)(r1 + 0)\nr0 += r2\nexit\n", "r0 += 0x5" },
+	{ "branch", "r0 = 5\nif r0 > 3 goto l\nr0 = 9\nl: r0 += 1\nexit\n", NULL },
+	{ "copy", "r2 = *(u64 *)(r1 + 0)\nr3 = r2\nr0 = 1\nr0 += r3\nexit\n", "r0 += r2" },
+	{ "dead", "r3 = r1\nr0 = 4\nr3 += 5\nexit\n", NULL },
+	{ "deadload", "r3 = *(u64 *)(r1 + 8)\nr0 = 4\nexit\n", NULL },
+	{ "zext", "r0 = *(u64 *)(r1 + 0)\nr0 <<= 32\nr0 >>= 32\nexit\n", "w0 = w0" },
+	{ "movsx", "r0 = *(u64 *)(r1 + 0)\nr0 <<= 56\nr0 s>>= 56\nexit\n", "r0 = (s8)r0" },
+	{ "rotate", "r0 = *(u64 *)(r1 + 0)\nr2 = r0\nr2 <<= 13\nr0 >>= 51\nr0 |= r2\nexit\n", "r0 rol= 0xd" },
+	{ "address", "r2 = r1\nr2 += 16\nr0 = *(u64 *)(r2 + 8)\nexit\n", "*(u64 *)(r1 + 0x18)" },
+	{ "index", "r3 = *(u64 *)(r1 + 0)\nr3 &= 31\nr2 = r1\nr2 += r3\nr0 = *(u8 *)(r2 + 8)\nexit\n", "r1 + r3 << 0 + 0x8" },
+	{ "lea", "r2 = *(u64 *)(r1 + 0)\nr0 = r2\nr0 += 77\nr0 += r2\nexit\n", "r0 = r2 + 0x4d" },
+	{ "mul3", "r2 = *(u64 *)(r1 + 0)\nr0 = r2\nr0 *= 77\nr0 += r2\nexit\n", "r0 = r2 * 0x4d" },
+	{ "cmpmem", "r0 = 0\nr2 = *(u8 *)(r1 + 3)\nif r2 > 9 goto l\nr0 = 1\nl: exit\n", "if *(u8 *)(r1 + 0x3) > 0x9" },
+	{ "loadop", "r0 = 7\nr2 = *(u64 *)(r1 + 8)\nr0 ^= r2\nexit\n", "r0 ^= *(u64 *)(r1 + 0x8)" },
+	{ "unroll", "r0 = 0\nr2 = 0\nh: r3 = r1\nr3 += r2\nr4 = *(u64 *)(r3 + 0)\nr4 *= 3\nr0 ^= r4\nr2 += 8\n"
+	  "if r2 != 256 goto h\nexit\n", "0x38)" },
+	{ "reduce", "r0 = 0\nr2 = 0\nh: r3 = r1\nr3 += r2\nr4 = *(u64 *)(r3 + 0)\nr0 += r4\nr2 += 8\n"
+	  "if r2 != 256 goto h\nexit\n", NULL },
+};
+
+static void list(const struct code *code, char *text, size_t cap)
+{
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < code->n; i++) {
+		n += (size_t)insn_text(text + n, cap - n, code, i);
+		n += (size_t)snprintf(text + n, cap - n, "\n");
+	}
+}
+
+START_TEST(each_rule_does_what_it_says)
+{
+	for (int k = 0; k < REWRITE_RULE_COUNT; k++) {
+		bool seen = false;
+
+		for (size_t i = 0; i < sizeof single / sizeof single[0]; i++)
+			seen |= !strcmp(single[i].rule, rewrite_rows[k].name);
+		ck_assert_msg(seen, "rule %s has no test of its own", rewrite_rows[k].name);
+	}
+	for (size_t i = 0; i < sizeof single / sizeof single[0]; i++) {
+		uint32_t hits[REWRITE_RULE_COUNT] = { 0 }, n;
+		struct outcome want, have;
+		struct uebpf_error err;
+		char before[4096], after[4096];
+		struct code code;
+		void *slots;
+		int rule = 0;
+
+		ck_assert_msg(!asm_text(single[i].before, &slots, &n, &err), "%s: %s", single[i].rule, err.text);
+		while (strcmp(rewrite_rows[rule].name, single[i].rule))
+			rule++;
+		ck_assert_int_eq(load(&code, slots, n, false), 0);
+		list(&code, before, sizeof before);
+		ck_assert_int_eq(rewrite_code(&code, NULL, hits), 0);
+		list(&code, after, sizeof after);
+		code_free(&code);
+		ck_assert_msg(hits[rule], "%s: not hit by\n%s", single[i].rule, before);
+		ck_assert_msg(!single[i].after || strstr(after, single[i].after), "%s: no \"%s\" in\n%s", single[i].rule,
+			      single[i].after, after);
+		ck_assert_msg(!single[i].after || !strstr(before, single[i].after), "%s: was there before", single[i].rule);
+		memset(hits, 0, sizeof hits);
+		for (uint64_t from = 1; from < 20; from++) {
+			run(slots, n, from, false, false, NULL, false, NULL, &want);
+			for (int arm = 0; arm < 4; arm++) {
+				run(slots, n, from, arm > 1, true, arm & 1 ? single[i].rule : NULL, arm & 1, NULL, &have);
+				ck_assert_msg(!memcmp(&want, &have, sizeof want), "%s: arm %d differs", single[i].rule, arm);
+			}
+			run(slots, n, from, false, true, single[i].rule, false, hits, &have);
+			ck_assert_uint_eq(hits[rule], 0);	/* off means off */
+		}
+		free(slots);
+	}
+}
+END_TEST
+
+/* ---- composed programs ---- */
+
+struct text { char buf[16384]; size_t n; uint64_t random; unsigned label; };
+
+static uint32_t pick(struct text *t, uint32_t below)
+{
+	t->random ^= t->random << 13;
+	t->random ^= t->random >> 7;
+	t->random ^= t->random << 17;
+	return (uint32_t)(t->random >> 11) % below;
+}
+
+static void say(struct text *t, const char *form, ...) __attribute__((format(printf, 2, 3)));
+static void say(struct text *t, const char *form, ...)
+{
+	va_list args;
+
+	va_start(args, form);
+	t->n += (size_t)vsnprintf(t->buf + t->n, sizeof t->buf - t->n, form, args);
+	va_end(args);
+	ck_assert_uint_lt(t->n, sizeof t->buf);
+}
+
+/* r9 is the memory; r0-r8 hold numbers.  Three different ones: */
+static void three(struct text *t, int *a, int *b, int *c)
+{
+	*a = (int)pick(t, 9);
+	do *b = (int)pick(t, 9); while (*b == *a);
+	do *c = (int)pick(t, 9); while (*c == *a || *c == *b);
+}
+
+static void piece(struct text *t)
+{
+	static const char *const width[] = { "u8", "u16", "u32", "u64" };
+	static const char *const cmp[] = { "==", "!=", ">", ">=", "<", "<=", "s>", "s>=", "s<", "s<=", "&" };
+	static const char *const alu[] = { "+=", "-=", "*=", "|=", "&=", "^=" };
+	int a, b, c, k = (int)pick(t, 63) + 1;
+	unsigned l = t->label;
+	const char *w = width[pick(t, 4)], *op = alu[pick(t, 6)], *cc = cmp[pick(t, 11)];
+	int imm = (int)pick(t, 5) ? (int)pick(t, 300) : (int)pick(t, UINT32_MAX);
+
+	three(t, &a, &b, &c);
+	t->label += 4;
+	switch (pick(t, 28)) {
+	case 0: say(t, "r%d = r%d\nr%d <<= %d\nr%d >>= %d\nr%d %s r%d\n", a, b, a, k, b, 64 - k, a,
+		    pick(t, 2) ? "|=" : pick(t, 2) ? "^=" : "+=", b); break;
+	case 1: k = k % 31 + 1;
+		say(t, "w%d = w%d\nw%d <<= %d\nw%d >>= %d\n%c%d |= %c%d\n", a, b, b, k, a, 32 - k, l & 4 ? 'w' : 'r', a,
+		    l & 4 ? 'w' : 'r', b); break;
+	case 2: say(t, "r%d <<= 32\nr%d >>= 32\n", a, a); break;
+	case 3: k = 8 << pick(t, 3); say(t, "r%d <<= %d\nr%d s>>= %d\n", a, 64 - k, a, 64 - k); break;
+	case 4: k = 8 << pick(t, 2); say(t, "w%d <<= %d\nw%d s>>= %d\n", a, 32 - k, a, 32 - k); break;
+	case 5: say(t, "r%d = %d\nr%d %s r%d\n", a, imm, b, op, a); break;
+	case 6: say(t, "w%d = %d\nw%d %s w%d\n", a, imm, b, op, a); break;
+	case 7: say(t, "r%d = %d\nif r%d %s %d goto l%u\nr%d ^= 5\nl%u:\n", a, imm, a, cc, (int)pick(t, 300), l, b, l); break;
+	case 8: say(t, "r%d = r%d\nr%d %s r%d\n", a, b, c, op, a); break;
+	case 9: say(t, "r%d = r9\nr%d += %u\nr%d = *(%s *)(r%d + %u)\n", a, a, pick(t, 100), b, w, a, pick(t, 100)); break;
+	case 10: say(t, "r%d &= 63\nr%d = r9\nr%d += r%d\nr%d = *(%s *)(r%d + %u)\n", a, b, b, a, c, w, b, pick(t, 100)); break;
+	case 11: say(t, "r%d &= 15\nr%d = r%d\nr%d <<= %u\nr%d = r9\nr%d += r%d\n*(%s *)(r%d + %u) = r%d\nr%d = 0\n", a,
+		     b, a, b, pick(t, 3) + 1, c, c, b, w, c, pick(t, 60), a, c); break;
+	case 12: say(t, "r%d = r%d\nr%d %s %d\n", a, b, a, pick(t, 2) ? "+=" : "-=", imm); break;
+	case 13: say(t, "w%d = w%d\nw%d += %d\n", a, b, a, imm); break;
+	case 14: say(t, "r%d = r%d\nr%d <<= %u\nr%d += r%d\n", a, b, a, pick(t, 3) + 1, a, c); break;
+	case 15: say(t, "%c%d = %c%d\n%c%d *= %d\n", l & 4 ? 'w' : 'r', a, l & 4 ? 'w' : 'r', b, l & 4 ? 'w' : 'r', a, imm); break;
+	case 16: say(t, "r%d = *(%s *)(r9 + %u)\nif %c%d %s %d goto l%u\nr%d += 3\nl%u: r%d = %d\n", a, w, pick(t, 200),
+		     l & 4 ? 'w' : 'r', a, cc, imm, l, b, l, a, imm / 2); break;
+	case 17: say(t, "r%d = *(%s *)(r9 + %u)\n%c%d %s %c%d\nr%d = 1\n", a, pick(t, 2) ? "u64" : "u32", pick(t, 200),
+		     l & 4 ? 'w' : 'r', b, op, l & 4 ? 'w' : 'r', a, a); break;
+	case 18: say(t, "if r%d %s %d goto +1\ngoto l%u\nr%d += 1\nl%u:\n", a, cc, imm, l, b, l); break;
+	case 19: say(t, "if r%d %s r%d goto l%u\nr%d += 1\ngoto l%u\nl%u: goto l%u\nl%u: r%d -= 7\nl%u:\n", a, cc, b, l, c,
+		     l + 1, l, l + 2, l + 1, a, l + 2); break;
+	case 20: say(t, "if r%d == 5 goto l%u\nr%d = %u\nl%u: r%d += 3\nr%d += r%d\nif r%d > 60 goto l%u\ngoto l%u\n"
+		     "l%u: r%d ^= 9\nl%u:\n", c, l + 1, a, pick(t, 30), l, a, b, a, a, l + 2, l, l + 1, b, l + 2); break;
+	case 21: say(t, "r%d = 0\nl%u: r%d = r9\nr%d += r%d\nr%d = *(u64 *)(r%d + 0)\nr%d %s r%d\nr%d += 8\n"
+		     "if r%d != 128 goto l%u\n", a, l, b, b, a, b, b, c, pick(t, 2) ? "+=" : "^=", b, a, a, l); break;
+	case 22: say(t, "r%d = 0\nl%u: r%d = r9\nr%d += r%d\n*(u32 *)(r%d + 4) = r%d\nr%d += 4\nif r%d < 64 goto l%u\n"
+		     "r%d = 2\n", a, l, b, b, a, b, c, a, a, l, b); break;
+	case 23: say(t, "r%d %s %d\n", a, pick(t, 2) ? "/=" : "%=", imm); break;
+	case 24: say(t, "w%d %s %d\n", a, pick(t, 2) ? "/=" : "%=", imm); break;
+	case 25: say(t, "if r%d & 1 goto l%u\nr%d += 5\ngoto l%u\nl%u: r%d += 9\nr%d ^= 3\nl%u: r%d ^= 3\nif r%d %s 7 goto l%u\n"
+		     "r%d += 2\nl%u:\n", a, l, b, l + 1, l, b, c, l + 1, c, c, cc, l + 2, b, l + 2); break;
+	case 26: say(t, "if r%d != %d goto l%u\nr0 = 77\ngoto out\nl%u:\n", a, (int)pick(t, 9), l, l); break;
+	default: say(t, "r%d = r%d\nw%d = w%d\nr%d = *(%s *)(r9 + %u)\n", a, b, c, c, b, w, pick(t, 200)); break;
+	}
+}
+
+static void compose(struct text *t, uint64_t from)
+{
+	t->n = 0;
+	t->label = 0;
+	t->random = (from + 1) * 0x9e3779b97f4a7c15u | 1;
+	say(t, "r9 = r1\n");
+	for (int r = 0; r < 9; r++)
+		say(t, "r%d = *(u64 *)(r9 + %d)\n", r, 8 * r);
+	for (unsigned k = 2 + pick(t, 12); k; k--)
+		piece(t);
+	for (int r = 1; r < 9; r++)
+		say(t, "*(u64 *)(r9 + %d) = r%d\n", 176 + 8 * r, r);
+	say(t, "out: exit\n");
+}
+
+static uint32_t total[REWRITE_RULE_COUNT];
+
+static void compare(const char *text, uint64_t at, const char *off, const struct outcome *want, const struct outcome *have,
+		    const char *arm)
+{
+	ck_assert_msg(!memcmp(want, have, sizeof *want), "seed %llu, %s, without %s: r0 0x%llx, should be 0x%llx, in\n%s",
+		      (unsigned long long)at, arm, off ? off : "nothing", (unsigned long long)have->r0,
+		      (unsigned long long)want->r0, text);
+}
+
+static void one(struct text *t, uint64_t at, const char *off)
+{
+	struct outcome want, have;
+	struct uebpf_error err;
+	uint32_t n;
+	void *slots;
+
+	compose(t, at);
+	ck_assert_msg(!asm_text(t->buf, &slots, &n, &err), "%s in\n%s", err.text, t->buf);
+	run(slots, n, at, false, false, NULL, false, NULL, &want);
+	run(slots, n, at, false, true, off, false, off ? NULL : total, &have);
+	compare(t->buf, at, off, &want, &have, "interpreter");
+	run(slots, n, at, false, true, off, true, NULL, &have);
+	compare(t->buf, at, off, &want, &have, "jit");
+	if (!off) {
+		run(slots, n, at, true, true, off, true, NULL, &have);
+		compare(t->buf, at, off, &want, &have, "checked jit");
+	}
+	free(slots);
+}
+
+START_TEST(composed_programs_agree)
+{
+	static struct text t;
+
+	printf("rules: seed %llu, %u programs per arm\n", (unsigned long long)seed, programs);
+	for (unsigned i = 0; i < programs * 2; i++)
+		one(&t, seed + i, NULL);
+	for (int k = 0; k < REWRITE_RULE_COUNT + 3; k++) {
+		const char *off = k < REWRITE_RULE_COUNT ? rewrite_rows[k].name :
+				  k == REWRITE_RULE_COUNT ? "all" : k == REWRITE_RULE_COUNT + 1 ? "magic" : "align";
+
+		for (unsigned i = 0; i < programs; i++)
+			one(&t, seed + 1000000u * (unsigned)(k + 1) + i, off);
+	}
+	for (int k = 0; k < REWRITE_RULE_COUNT; k++) {
+		printf("  %-9s %u\n", rewrite_rows[k].name, total[k]);
+		ck_assert_msg(total[k], "rule %s was never hit", rewrite_rows[k].name);
+	}
+}
+END_TEST
+
+int main(int argc, char **argv)
+{
+	Suite *s = suite_create("rewrite/rules");
+	TCase *t = tcase_create("all");
+	SRunner *sr;
+	int failed;
+
+	if (!jit_arch()) {
+		printf("skip: no JIT here\n");
+		return 0;
+	}
+	seed = argc > 1 ? strtoull(argv[1], NULL, 0) : (uint64_t)time(NULL);
+	if (getenv("SOAK"))
+		programs *= 50;
+	if (argc > 2)
+		programs = (unsigned)strtoul(argv[2], NULL, 0);
+	pages = jit_pages_new(NULL);
+	jit_cpu_detect(NULL, &cpu);
+	tcase_add_test(t, each_rule_does_what_it_says);
+	tcase_add_test(t, composed_programs_agree);
+	tcase_set_timeout(t, 0);
+	suite_add_tcase(s, t);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}
