@@ -71,6 +71,8 @@ static struct mock *parse(const char *text)
 
 void mocks_install(struct session *s)
 {
+	uint32_t mode = s->opt->mode;
+
 	for (size_t i = 0; i < s->opt->mock.n; i++) {
 		struct mock *m = parse(s->opt->mock.v[i]), **tail = &s->mocks;
 		struct uebpf_helper_info info = { .size = sizeof info };
@@ -84,10 +86,21 @@ void mocks_install(struct session *s)
 		id = uebpf_env_add_helper(s->env, (uint32_t)id, info.name, NULL, answer, m, &err);
 		if (id < 0)
 			die_error(s, &err);
+		if (m->nr_store && mode != UEBPF_MODE_DEFAULT && mode != UEBPF_MODE_CHECKED)
+			die(EXIT_USAGE, "--mock %s: only --mode checked knows what the program may write there",
+			    s->opt->mock.v[i]);
 		while (*tail)
 			tail = &(*tail)->next;
 		*tail = m;
 	}
+}
+
+bool mocks_store(const struct session *s)
+{
+	for (const struct mock *m = s->mocks; m; m = m->next)
+		if (m->nr_store)
+			return true;
+	return false;
 }
 
 void mocks_tell(const struct session *s)

@@ -105,6 +105,8 @@ static void emit_all(struct jc *c, struct plan *plan)
 	}
 	if (c->state)
 		emit_entries(c, &plan->entry);
+	else
+		emit_plain_tail(c, &plan->entry);
 	emit_colds(c);
 	if (c->flags & JIT_RETPOLINE)
 		emit_retpolines(c);
@@ -203,6 +205,7 @@ static int place(struct jc *c, const struct plan *plan)
 			jit->bare = AT(plan->entry.bare);
 		} else {
 			jit->plain = AT(c->sub[0].entry);
+			jit->tail = AT(plan->entry.tail);
 		}
 		if (plan->batch != UNSET)
 			jit->batch = AT(plan->batch);

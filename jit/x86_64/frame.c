@@ -560,6 +560,18 @@ void emit_entries(struct jc *c, struct entries *out)
 	}
 }
 
+/* A program without state is a C function, but a tail call comes with the caller's state: its context goes
+ * where a C caller would have put it, and the function returns to whom the caller would have. */
+void emit_plain_tail(struct jc *c, struct entries *out)
+{
+	jc_room(c, 64);
+	jc_align(c, 16);
+	out->tail = jc_here(c);
+	entry_mark(c);
+	load_ctx(c);
+	jc_jmp(c, c->sub[0].entry);
+}
+
 /* An indirect branch that cannot be mistrained: the return is predicted to the pause loop, the real
  * target is put over the return address. */
 void emit_retpolines(struct jc *c)

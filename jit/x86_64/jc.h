@@ -119,6 +119,7 @@ void emit_local(struct jc *c);
 void emit_callx(struct jc *c);
 void emit_call_c(struct jc *c, const void *fn);
 void emit_entries(struct jc *c, struct entries *out);
+void emit_plain_tail(struct jc *c, struct entries *out);
 void emit_retpolines(struct jc *c);
 void emit_batch(struct jc *c, uint32_t *label);
 
