@@ -123,6 +123,22 @@ uint32_t current_cpu(struct uebpf_call *call)
 	return other_cpu(hooks);
 }
 
+/* The same in place: negative means that the thread is not registered, then the helper is asked. */
+int cpu_inliner(const struct call_site *site, struct insn *out, int cap)
+{
+	ptrdiff_t at;
+
+	if (!self_thread() || cap < 3 || site->code->host->hooks.cpu || !&__rseq_size || !__rseq_size)
+		return 0;
+	at = __rseq_offset + (ptrdiff_t)offsetof(struct rseq_head, cpu_id);
+	if (at != (int32_t)at)
+		return 0;
+	out[0] = (struct insn){ .op = OP_LD_TLS32, .dst = 0, .imm = at };
+	out[1] = (struct insn){ .op = OP_JSGE32_K, .dst = 0, .off = 3 };
+	out[2] = (struct insn){ .op = OP_CALL };
+	return 3;
+}
+
 FN(get_smp_processor_id)
 {
 	return current_cpu(call);
@@ -145,6 +161,24 @@ HOOKED uint64_t hooked_pid_tgid(const struct uebpf_hooks *hooks)
 
 	hooks->task(hooks->ctx, &task);
 	return (uint64_t)task.tgid << 32 | task.pid;
+}
+
+/* self_get() in place: what the thread remembers, while the fork page holds the same pid. */
+int pid_tgid_inliner(const struct call_site *site, struct insn *out, int cap)
+{
+	ptrdiff_t at = (char *)&self_cache.pid_tid - self_thread();
+
+	if (!self_thread() || cap < 8 || site->code->host->hooks.task || at != (int32_t)at)
+		return 0;
+	out[0] = (struct insn){ .op = OP_LD_TLS64, .dst = 0, .imm = at };
+	out[1] = (struct insn){ .op = OP_LDDW, .dst = 1, .imm = (int64_t)(uintptr_t)&self_fork_page[0] };
+	out[2] = (struct insn){ .op = OP_LD_W, .dst = 1, .src = 1 };
+	out[3] = (struct insn){ .op = OP_MOV64_X, .dst = 2, .src = 0 };
+	out[4] = (struct insn){ .op = OP_RSH64_K, .dst = 2, .imm = 32 };
+	out[5] = (struct insn){ .op = OP_JNE64_X, .dst = 2, .src = 1, .off = 7 };
+	out[6] = (struct insn){ .op = OP_JNE64_K, .dst = 2, .off = 8 };
+	out[7] = (struct insn){ .op = OP_CALL };
+	return 8;
 }
 
 FN(get_current_pid_tgid)

@@ -224,6 +224,29 @@ static void *percpu_lookup_cpu(struct uebpf_map *map, const void *key, uint32_t 
 	return i < map->max_entries && cpu < map->cpu_slots ? percpu_at(map, i, cpu) : NULL;
 }
 
+/* While the run owns a slot already; else the helper takes one. */
+static int percpu_inline_lookup(const struct uebpf_map *map, struct insn *out, int cap)
+{
+	const struct percpu_array *a = (const struct percpu_array *)map;
+
+	if (cap < 13 || map->max_entries > INT32_MAX || a->slot_stride > INT32_MAX || a->local.store || map->key_size != 4)
+		return 0;
+	out[0] = (struct insn){ .op = OP_LD_CALL, .dst = 0, .imm = offsetof(struct uebpf_call, slot) };
+	out[1] = (struct insn){ .op = OP_JSLT64_K, .dst = 0, .off = 10 };
+	out[2] = (struct insn){ .op = OP_LD_W, .dst = 3, .src = 2 };
+	out[3] = (struct insn){ .op = OP_JGE64_K, .dst = 3, .imm = map->max_entries, .off = 12 };
+	out[4] = (struct insn){ .op = OP_MUL64_K, .dst = 0, .imm = (int64_t)a->slot_stride };
+	out[5] = (struct insn){ .op = OP_MUL64_K, .dst = 3, .imm = map->value_stride };
+	out[6] = (struct insn){ .op = OP_ADD64_X, .dst = 0, .src = 3 };
+	out[7] = (struct insn){ .op = OP_LDDW, .dst = 3, .imm = (int64_t)(uintptr_t)map->base };
+	out[8] = (struct insn){ .op = OP_ADD64_X, .dst = 0, .src = 3 };
+	out[9] = (struct insn){ .op = OP_JA, .off = 13 };
+	out[10] = (struct insn){ .op = OP_CALL };
+	out[11] = (struct insn){ .op = OP_JA, .off = 13 };
+	out[12] = (struct insn){ .op = OP_MOV64_K, .dst = 0 };
+	return 13;
+}
+
 static int percpu_check_update(const struct uebpf_map *map, uint32_t i, uint64_t flags)
 {
 	if (flags > BPF_EXIST)
@@ -313,7 +336,8 @@ const struct map_ops percpu_array_ops = {
 	.name = "percpu_array", .type = BPF_MAP_TYPE_PERCPU_ARRAY, .traits = MT_ARRAY | MT_PERCPU,
 	.flags = MAP_ACCESS_FLAGS, .may = UEBPF_MAY_SYSCALL,
 	.check = percpu_array_check, .bytes = percpu_bytes, .handle_size = sizeof(struct percpu_array),
-	.init = percpu_init, .lookup = percpu_lookup, .update = percpu_update, .remove = array_remove,
+	.init = percpu_init, .inline_lookup = percpu_inline_lookup,
+	.lookup = percpu_lookup, .update = percpu_update, .remove = array_remove,
 	.lookup_cpu = percpu_lookup_cpu, .user_lookup = percpu_user_lookup,
 	.user_update = percpu_user_update, .next_key = array_next_key, .for_each = array_for_each,
 };

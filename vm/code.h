@@ -39,6 +39,7 @@ static inline struct vm_host *vm_host_of(struct uebpf_env *env)
 
 /* What is known of a helper call on every path (from the verifier). */
 struct call_site {
+	const struct code *code;	/* set when an inliner is asked */
 	uint32_t slot;			/* of the call */
 	const struct uebpf_map *map;	/* its map argument, or NULL */
 	bool key_known;			/* the key is the u32 `key` */

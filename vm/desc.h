@@ -131,7 +131,8 @@ struct helper {
 	const char *support;		/* "full", "adapted: how", "host: through the host's function", "refused: why" */
 	const char *doc;		/* one line */
 	/* Writes instructions that do the same at this place; r1-r5 in and free afterwards, r0 out.  Jumps
-	 * hold in `off` an index into out, its length for the end.  Returns how many, 0 = no. */
+	 * hold in `off` an index into out, its length for the end; OP_CALL is the call itself, with r1-r5 as
+	 * they were.  Returns how many, 0 = no. */
 	int (*inliner)(const struct call_site *site, struct insn *out, int cap);
 	void *host;			/* uebpf_call_helper_host() */
 	/* Load-time test of a constant ARG_CSTR argument; size: value of the last size argument, when

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <string.h>
 #include "vm/code.h"
+#include "vm/self.h"
 
 /* What a callee must give back to its caller. */
 struct frame {

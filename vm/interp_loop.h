@@ -190,6 +190,9 @@ dispatch:
 	CASE(LDDW) D = K; NEXT;
 	CASE(LD_MAP) CASE(LD_MAPVAL) D = code_map_address(e->call.code, pc); NEXT;
 	CASE(LD_FUNC) D = (uintptr_t)(insns + pc->off); NEXT;
+	CASE(LD_CALL) D = (uint64_t)(int64_t)*(const int32_t *)((const char *)&e->call + K); NEXT;
+	CASE(LD_TLS64) D = *(const uint64_t *)(self_thread() + (int64_t)K); NEXT;
+	CASE(LD_TLS32) D = *(const volatile uint32_t *)(self_thread() + (int64_t)K); NEXT;
 	CASE(CAST_USER) CASE(CAST_KERN) D = S; NEXT;	/* arenas are mapped at one address here */
 	CASE(JA) CASE(JA32) JUMP;
 	CASE(MAY_GOTO) if (!loops) JUMP; loops--; NEXT;

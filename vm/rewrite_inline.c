@@ -27,15 +27,23 @@ static const struct call_site *site_of(const struct code *code, uint32_t i)
 /* Instructions for what stands at i: 0 when it stays. */
 static uint32_t expand(const struct code *code, uint32_t i, struct insn out[MOST])
 {
-	const struct call_site *site;
+	const struct call_site *known;
 	const struct helper *helper;
+	struct call_site site;
 	int n;
 
 	if (code->insn[i].op != OP_CALL)
 		return 0;
 	helper = code_helper(code, &code->insn[i]);
-	site = helper && helper->inliner ? site_of(code, i) : NULL;
-	n = site ? helper->inliner(site, out, MOST) : 0;
+	if (!helper || !helper->inliner)
+		return 0;
+	known = site_of(code, i);
+	site = known ? *known : (struct call_site){ .slot = code->slot[i] };
+	site.code = code;
+	n = helper->inliner(&site, out, MOST);
+	for (int k = 0; k < n && k < MOST; k++)
+		if (out[k].op == OP_CALL)
+			out[k] = code->insn[i];
 	return n > 0 && n <= MOST ? (uint32_t)n : 0;
 }
 
@@ -74,7 +82,7 @@ int rewrite_inline(struct rewriter *rw)
 	uint32_t *at, *slot, n = 0, old = code->n;
 	struct insn out[MOST], *insn;
 
-	if (!rule_on(rw, RULE_INLINE) || !code->nr_site)
+	if (!rule_on(rw, RULE_INLINE) || !code->nr_helper)
 		return 0;
 	at = mem_array(code->host, old + 1, sizeof *at);
 	if (!at)

@@ -21,6 +21,16 @@ extern _Thread_local struct self self_cache
 	__attribute__((tls_model("initial-exec"), visibility("hidden")));
 extern uint32_t self_fork_page[] __attribute__((visibility("hidden")));
 
+/* The thread pointer, for memory at a fixed distance from it; NULL where it is not known how to ask. */
+static inline char *self_thread(void)
+{
+#if defined(__x86_64__) || defined(__aarch64__)
+	return __builtin_thread_pointer();
+#else
+	return NULL;
+#endif
+}
+
 struct self *self_refresh(void);
 static inline struct self *self_get(void)
 {

@@ -451,6 +451,24 @@ static void mul3(struct jc *c, bool w)
 static void op_MUL3_64(struct jc *c) { mul3(c, true); }
 static void op_MUL3_32(struct jc *c) { mul3(c, false); }
 
+static void op_LD_CALL(struct jc *c)
+{
+	x_load(&c->b, 4, true, dst(c), x_at(STATE, (int32_t)offsetof(struct jit_state, call) + (int32_t)c->in->imm));
+}
+/* mov dst, fs:[imm] */
+static void load_thread(struct jc *c, bool w)
+{
+	unsigned reg = (unsigned)dst(c);
+
+	x_8(&c->b, 0x64);
+	x_head(&c->b, w ? X_W : 0, 0x8b, reg >> 3 << 2);
+	x_8(&c->b, (reg & 7) << 3 | 4);
+	x_8(&c->b, 0x25);
+	x_32(&c->b, (uint32_t)c->in->imm);
+}
+static void op_LD_TLS64(struct jc *c) { load_thread(c, true); }
+static void op_LD_TLS32(struct jc *c) { load_thread(c, false); }
+
 static void load_indexed(struct jc *c, int size) { x_load(&c->b, size, false, dst(c), indexed(c, src(c))); }
 static void store_indexed(struct jc *c, int size) { x_store(&c->b, size, indexed(c, dst(c)), src(c)); }
 

@@ -48,6 +48,7 @@ static void scan_program(struct jc *c)
 			break;
 		case SHAPE_WIDE:
 			c->dynamic |= insn->op == OP_LD_FUNC;
+			c->state |= insn->op == OP_LD_CALL;
 			c->main_called |= insn->op == OP_LD_FUNC && insn->off == 0;
 			break;
 		default:

@@ -12,13 +12,14 @@
 #include "include/uebpf.h"
 #include "tests/util/compile.h"
 
-static const struct { const char *name; uint32_t mode, engine; } arms[] = {
-	{ "checked, interpreter", UEBPF_MODE_CHECKED, UEBPF_ENGINE_INTERP },
-	{ "checked, jit", UEBPF_MODE_CHECKED, UEBPF_ENGINE_JIT },
-	{ "trusted, interpreter", UEBPF_MODE_TRUSTED, UEBPF_ENGINE_INTERP },
-	{ "trusted, jit", UEBPF_MODE_TRUSTED, UEBPF_ENGINE_JIT },
-	{ "verified, interpreter", UEBPF_MODE_VERIFIED, UEBPF_ENGINE_INTERP },
-	{ "verified, jit", UEBPF_MODE_VERIFIED, UEBPF_ENGINE_JIT },
+static const struct { const char *name; uint32_t mode, engine; const char *no_rules; } arms[] = {
+	{ "checked, interpreter", UEBPF_MODE_CHECKED, UEBPF_ENGINE_INTERP, NULL },
+	{ "checked, jit", UEBPF_MODE_CHECKED, UEBPF_ENGINE_JIT, NULL },
+	{ "trusted, interpreter", UEBPF_MODE_TRUSTED, UEBPF_ENGINE_INTERP, NULL },
+	{ "trusted, jit", UEBPF_MODE_TRUSTED, UEBPF_ENGINE_JIT, NULL },
+	{ "verified, interpreter", UEBPF_MODE_VERIFIED, UEBPF_ENGINE_INTERP, NULL },
+	{ "verified, jit", UEBPF_MODE_VERIFIED, UEBPF_ENGINE_JIT, NULL },
+	{ "verified, jit, no helper inlined", UEBPF_MODE_VERIFIED, UEBPF_ENGINE_JIT, "inline" },
 };
 
 static void run_all(struct uebpf_object *obj, const char *arm)
@@ -50,7 +51,8 @@ static void run_all(struct uebpf_object *obj, const char *arm)
 
 START_TEST(every_program_in_every_arm)
 {
-	struct uebpf_load_opts opts = { .size = sizeof opts, .mode = arms[_i].mode, .engine = arms[_i].engine };
+	struct uebpf_load_opts opts = { .size = sizeof opts, .mode = arms[_i].mode, .engine = arms[_i].engine,
+					.no_rules = arms[_i].no_rules };
 	struct uebpf_env_opts env_opts = { .size = sizeof env_opts, .probe = UEBPF_PROBE_SYSCALL };
 	struct uebpf_env *env = uebpf_env_new(&env_opts);
 	struct uebpf_error err;
