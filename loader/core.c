@@ -444,7 +444,7 @@ int core_apply(struct image_inner *in, const uint8_t *rec, uint8_t *slots, uint3
 	const struct btf *btf = in->image.btf;
 	const char *access = btf_string(btf, le32(rec + 8)), *trouble;
 	struct core_path local;
-	struct answer answer;
+	struct answer answer = { 0 };
 	int ret;
 
 	if (!n || type >= btf_count(btf) || core_path_parse(btf, type, access, kind, &local))
@@ -456,7 +456,6 @@ int core_apply(struct image_inner *in, const uint8_t *rec, uint8_t *slots, uint3
 				  "CO-RE: relocation kind %u is not known to this version", kind);
 	ret = get_core(in, err);
 	if (!ret && kind == CORE_TYPE_ID_LOCAL) {
-		memset(&answer, 0, sizeof(answer));
 		answer.new_value = type;
 	} else if (!ret) {
 		ret = resolve(in, &local, kind, &answer, err);

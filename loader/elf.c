@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* elf.c - opens an object: symbols, functions, programs, relocations, licence; the other elf_*.c
- * add maps, data and line information.  Hostile bytes end in an error; the image is one arena, so
+/* elf.c - opens an object: functions, programs, licence; the other elf_*.c add symbols, maps, data and line information.  Hostile bytes end in an error; the image is one arena, so
  * each way out frees once. */
 #include <errno.h>
 #include <stdarg.h>
@@ -8,7 +7,7 @@
 #include <stdlib.h>
 #include "loader/elf_inner.h"
 
-enum { SYM_SIZE = 24, REL_SIZE = 16, RELA_SIZE = 24, OBJECT_MAX = 1 << 30 };
+enum { OBJECT_MAX = 1 << 30 };
 
 /* ---- errors ---- */
 
@@ -61,132 +60,11 @@ void image_log(const struct image_inner *in, enum uebpf_level level, const char 
 	in->params.log(in->params.log_arg, level, line);
 }
 
-static int malformed(const struct image_inner *in, struct uebpf_error *err, const char *section,
-		     const char *symbol, const char *what)
+int image_malformed(const struct image_inner *in, struct uebpf_error *err, const char *section,
+		    const char *symbol, const char *what)
 {
 	return image_fail(in, err, UEBPF_STAGE_ELF, UEBPF_E_MALFORMED, -EINVAL, section, symbol,
 			  "malformed ELF: %s", what);
-}
-
-/* ---- symbols ---- */
-
-static int order(const struct elf_sym *s, const char *name, uint32_t shndx)
-{
-	int by_name = strcmp(s->name, name);
-
-	return by_name ? by_name : (s->shndx > shndx) - (s->shndx < shndx);
-}
-
-static int compare_names(const void *a, const void *b, void *arg)
-{
-	const struct elf_sym *syms = arg;
-	uint32_t i = *(const uint32_t *)a, j = *(const uint32_t *)b;
-	int first = order(&syms[i], syms[j].name, syms[j].shndx);
-
-	return first ? first : (i > j) - (i < j);
-}
-
-static int read_symbols(struct image_inner *in, struct uebpf_error *err)
-{
-	const struct elf_section *table = NULL, *names;
-
-	for (uint32_t i = 1; i < in->view.nr_sections && !table; i++)
-		if (in->view.sections[i].type == ELF_SYMTAB)
-			table = &in->view.sections[i];
-	if (!table)
-		return image_fail(in, err, UEBPF_STAGE_ELF, UEBPF_E_MALFORMED, -EINVAL, NULL, NULL,
-				  "the object was stripped of its symbol table, without which maps and "
-				  "functions cannot be found: strip with \"llvm-strip -g\" only");
-	if (table->link >= in->view.nr_sections ||
-	    in->view.sections[table->link].type != ELF_STRTAB || table->size % SYM_SIZE)
-		return malformed(in, err, table->name, NULL, "bad symbol table");
-	names = &in->view.sections[table->link];
-	in->nr_syms = (uint32_t)(table->size / SYM_SIZE);
-	in->syms = arena_array(&in->arena, in->nr_syms, sizeof(*in->syms));
-	in->by_name = arena_array(&in->arena, in->nr_syms, sizeof(*in->by_name));
-	if (!in->syms || !in->by_name)
-		return image_memory(in, err);
-	for (uint32_t i = 0; i < in->nr_syms; i++) {
-		const uint8_t *p = table->data + (size_t)i * SYM_SIZE;
-		struct elf_sym *s = &in->syms[i];
-		uint32_t name = le32(p);
-
-		if (name >= names->size || !memchr(names->data + name, 0, names->size - name))
-			return malformed(in, err, table->name, NULL, "a symbol's name is not terminated");
-		s->name = (const char *)names->data + name;
-		s->type = p[4] & 0xf;
-		s->bind = p[4] >> 4;
-		s->hidden = (p[5] & 3) == 1 || (p[5] & 3) == 2;
-		s->shndx = le16(p + 6);
-		s->value = le64(p + 8);
-		s->size = le64(p + 16);
-		if (s->shndx < 0xff00 && s->shndx >= in->view.nr_sections)
-			return malformed(in, err, table->name, s->name, "symbol of a section that does not exist");
-		if (s->type == ELF_T_SECTION && !*s->name && s->shndx < in->view.nr_sections)
-			s->name = in->view.sections[s->shndx].name;
-		if (s->type != ELF_T_SECTION)
-			in->by_name[in->nr_named++] = i;
-	}
-	qsort_r(in->by_name, in->nr_named, sizeof(*in->by_name), compare_names, in->syms);
-	return 0;
-}
-
-const struct elf_sym *image_symbol(const struct image_inner *in, const char *name, uint32_t shndx)
-{
-	uint32_t lo = 0, hi = in->nr_named;
-
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (order(&in->syms[in->by_name[mid]], name, shndx) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	if (lo == in->nr_named || order(&in->syms[in->by_name[lo]], name, shndx))
-		return NULL;
-	return &in->syms[in->by_name[lo]];
-}
-
-/* ---- sections by name ---- */
-
-static int compare_sections(const void *a, const void *b, void *arg)
-{
-	const struct elf_section *sections = arg;
-	uint32_t i = *(const uint32_t *)a, j = *(const uint32_t *)b;
-	int first = strcmp(sections[i].name, sections[j].name);
-
-	return first ? first : (i > j) - (i < j);
-}
-
-static int sort_sections(struct image_inner *in, struct uebpf_error *err)
-{
-	in->sections_by_name = arena_array(&in->arena, in->view.nr_sections, sizeof(uint32_t));
-	if (!in->sections_by_name)
-		return image_memory(in, err);
-	for (uint32_t i = 0; i < in->view.nr_sections; i++)
-		in->sections_by_name[i] = i;
-	qsort_r(in->sections_by_name, in->view.nr_sections, sizeof(uint32_t), compare_sections,
-		in->view.sections);
-	return 0;
-}
-
-uint32_t image_section(const struct image_inner *in, const char *name, uint32_t nth)
-{
-	uint32_t lo = 0, hi = in->view.nr_sections;
-
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (strcmp(in->view.sections[in->sections_by_name[mid]].name, name) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	if (nth >= in->view.nr_sections - lo ||
-	    strcmp(in->view.sections[in->sections_by_name[lo + nth]].name, name) != 0)
-		return 0;
-	return in->sections_by_name[lo + nth];
 }
 
 /* ---- what each section is for ---- */
@@ -216,87 +94,6 @@ static void classify(struct image_inner *in)
 					      starts(s->name, ".bss")))
 			in->use[i] = USE_DATA;
 	}
-}
-
-/* ---- relocations ---- */
-
-static int compare_relocs(const void *a, const void *b)
-{
-	const struct elf_reloc *x = a, *y = b;
-
-	return (x->off > y->off) - (x->off < y->off);
-}
-
-static int read_reloc_section(struct image_inner *in, const struct elf_section *s,
-			      struct uebpf_error *err)
-{
-	bool rela = s->type == ELF_RELA;
-	size_t size = rela ? RELA_SIZE : REL_SIZE;
-	const struct elf_section *target;
-	struct reloc_list *list;
-	uint32_t n;
-
-	if (s->info >= in->view.nr_sections)
-		return malformed(in, err, s->name, NULL, "relocations for a section that does not exist");
-	target = &in->view.sections[s->info];
-	if (in->use[s->info] == USE_NONE)
-		return 0;
-	if (s->link >= in->view.nr_sections || in->view.sections[s->link].type != ELF_SYMTAB ||
-	    s->size % size || s->size / size > UINT32_MAX / 2)
-		return malformed(in, err, s->name, NULL, "bad relocation table");
-	list = &in->relocs[s->info];
-	n = (uint32_t)(s->size / size);
-	for (uint32_t i = 0; i < n; i++) {
-		const uint8_t *p = s->data + i * size;
-		struct elf_reloc *one;
-
-		list->r = arena_grow(&in->arena, list->r, list->n, sizeof(*one));
-		if (!list->r)
-			return image_memory(in, err);
-		one = &list->r[list->n++];
-		*one = (struct elf_reloc){ le64(p), le32(p + 8), le32(p + 12),
-					   rela ? (int64_t)le64(p + 16) : 0, rela };
-		if (one->sym >= in->nr_syms)
-			return malformed(in, err, s->name, NULL, "a relocation names no symbol");
-		if (one->off >= target->size || target->size - one->off < 8)
-			return malformed(in, err, s->name, NULL, "a relocation lies outside its section");
-		if (in->use[s->info] == USE_CODE && one->off % 8)
-			return malformed(in, err, s->name, NULL, "a relocation inside an instruction");
-	}
-	return 0;
-}
-
-static int read_relocs(struct image_inner *in, struct uebpf_error *err)
-{
-	for (uint32_t i = 1; i < in->view.nr_sections; i++) {
-		const struct elf_section *s = &in->view.sections[i];
-		int ret = 0;
-
-		if (s->type == ELF_REL || s->type == ELF_RELA)
-			ret = read_reloc_section(in, s, err);
-		if (ret)
-			return ret;
-	}
-	for (uint32_t i = 1; i < in->view.nr_sections; i++)
-		if (in->relocs[i].n)
-			qsort(in->relocs[i].r, in->relocs[i].n, sizeof(struct elf_reloc), compare_relocs);
-	return 0;
-}
-
-const struct elf_reloc *image_reloc(const struct image_inner *in, uint32_t shndx, uint64_t off)
-{
-	const struct reloc_list *list = &in->relocs[shndx];
-	uint32_t lo = 0, hi = list->n;
-
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (list->r[mid].off < off)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < list->n && list->r[lo].off == off ? &list->r[lo] : NULL;
 }
 
 /* Data sections with names of their own become maps when code refers to them. */
@@ -338,9 +135,9 @@ static int add_func(struct image_inner *in, const char *name, uint32_t shndx, ui
 	const struct elf_section *s = &in->view.sections[shndx];
 
 	if (value >= s->size || size > s->size - value)
-		return malformed(in, err, s->name, name, "the function lies outside its section");
+		return image_malformed(in, err, s->name, name, "the function lies outside its section");
 	if (value % 8 || size % 8)
-		return malformed(in, err, s->name, name, "the function is not made of 8-byte slots");
+		return image_malformed(in, err, s->name, name, "the function is not made of 8-byte slots");
 	in->funcs = arena_grow(&in->arena, in->funcs, in->nr_funcs, sizeof(*in->funcs));
 	if (!in->funcs)
 		return image_memory(in, err);
@@ -379,7 +176,7 @@ static int read_funcs(struct image_inner *in, struct uebpf_error *err)
 	for (uint32_t i = 1; i < in->view.nr_sections; i++)
 		if (in->use[i] == USE_CODE &&
 		    (in->view.sections[i].size % 8 || in->view.sections[i].size / 8 > INT32_MAX))
-			return malformed(in, err, in->view.sections[i].name, NULL,
+			return image_malformed(in, err, in->view.sections[i].name, NULL,
 					 "code is not made of 8-byte slots");
 	for (int pass = 0; pass < 3; pass++) {
 		for (uint32_t i = 0; i < in->nr_funcs; i++)
@@ -516,7 +313,7 @@ static int read_license(struct image_inner *in, struct uebpf_error *err)
 	if (!s || !s->data || !s->size)
 		return 0;
 	if (s->size > 4096)
-		return malformed(in, err, s->name, NULL, "a licence of more than 4096 bytes");
+		return image_malformed(in, err, s->name, NULL, "a licence of more than 4096 bytes");
 	text = arena_alloc(&in->arena, s->size + 1);
 	if (!text)
 		return image_memory(in, err);
@@ -607,13 +404,12 @@ static int read_object(struct image_inner *in, const void *data, size_t len, str
 	in->relocs = arena_array(&in->arena, in->view.nr_sections, sizeof(*in->relocs));
 	if (!in->use || !in->section_map || !in->relocs)
 		return image_memory(in, err);
-	ret = sort_sections(in, err);
+	ret = image_read_symbols(in, err);
 	if (ret)
 		return ret;
 	classify(in);
 	in->old_gas = is_old_gas(&in->view);
-	ret = read_symbols(in, err);
-	ret = ret ? ret : read_relocs(in, err);
+	ret = image_read_relocs(in, err);
 	if (ret)
 		return ret;
 	classify_referenced(in);

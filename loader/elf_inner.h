@@ -127,7 +127,12 @@ uint32_t image_map_at(const struct image_inner *in, uint32_t shndx, uint64_t off
 struct image_map *image_add_map(struct image_inner *in);	/* NULL: memory; zeroed, inner NONE */
 int image_add_global(struct image_inner *in, const struct image_global *global);
 
+int image_malformed(const struct image_inner *in, struct uebpf_error *err, const char *section,
+		    const char *symbol, const char *what);
+
 /* Stages of elf_open, in this order. */
+int image_read_symbols(struct image_inner *in, struct uebpf_error *err);	/* elf_sym.c */
+int image_read_relocs(struct image_inner *in, struct uebpf_error *err);
 int image_read_maps(struct image_inner *in, struct uebpf_error *err);	/* elf_map.c: .maps */
 int image_read_legacy(struct image_inner *in, struct uebpf_error *err);	/* elf_legacy.c: maps */
 int image_read_data(struct image_inner *in, struct uebpf_error *err);	/* elf_data.c */
@@ -140,6 +145,9 @@ int image_read_slots(struct image_inner *in, struct uebpf_error *err);	/* elf_ma
 int core_apply(struct image_inner *in, const uint8_t *rec, uint8_t *slots, uint32_t n,
 	       const char **why, struct uebpf_error *err);
 void core_free(struct image_inner *in);
+/* What a linked program owns; its types hold the names of files. */
+struct link_memory { struct arena arena; struct btf *btf; };
+const char *link_base_name(const char *path);
 /* Bytes of a file, NUL added behind; *cap is what mem_free takes; -errno. */
 int read_file(struct vm_host *host, const char *path, size_t limit, uint8_t **out, size_t *len,
 	      size_t *cap);

@@ -252,7 +252,7 @@ int image_read_externs(struct image_inner *in, struct uebpf_error *err)
 		bool kconfig = !strcmp(btf_name(btf, id), ".kconfig");
 		struct btf_secinfo var;
 
-		if (btf_kind(btf, id) != BTF_DATASEC || (!kconfig && strcmp(btf_name(btf, id), ".ksyms")))
+		if (btf_kind(btf, id) != BTF_DATASEC || (!kconfig && strcmp(btf_name(btf, id), ".ksyms") != 0))
 			continue;
 		for (uint32_t k = 0; btf_secinfo(btf, id, k, &var); k++)
 			if (add_extern(in, var.type, kconfig))

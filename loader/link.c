@@ -13,12 +13,11 @@ enum { LDDW = 0x18, CALL = 0x85, SRC_LOCAL = 1, SRC_FUNC = 4, SRC_MAP = 5, SRC_V
        MAX_SLOTS = 1000000, FIRST_HOST_HELPER = 0x10000 };
 enum reloc_type { R_NONE, R_64_64, R_ABS64, R_ABS32, R_NODYLD32, R_64_32 = 10 };
 
-struct memory { struct arena arena; struct btf *btf; };
 struct piece { const struct func *func; uint32_t slot; };
 struct link {
 	struct image_inner *in;
 	struct linked *out;
-	struct memory *memory;
+	struct link_memory *memory;
 	struct uebpf_error *err;
 	struct piece *pieces;
 	uint32_t nr_pieces, cap, max;
@@ -26,13 +25,6 @@ struct link {
 };
 
 /* ---- where things come from ---- */
-
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash && slash[1] ? slash + 1 : path;
-}
 
 static uint32_t first_record(const struct ext_list *list, uint64_t off)
 {
@@ -78,7 +70,7 @@ static int fail(struct link *l, const struct func *func, uint32_t at, enum uebpf
 	}
 	if (line)
 		error_set(l->err, stage, code, errnum, UINT32_MAX, "%s:%s/%s:%s:%u: %s", in->image.name,
-			  section, func->name, base_name(file), line, sentence);
+			  section, func->name, link_base_name(file), line, sentence);
 	else
 		error_set(l->err, stage, code, errnum, UINT32_MAX, "%s:%s/%s: %s", in->image.name, section,
 			  func->name, sentence);
@@ -275,7 +267,7 @@ static const struct func *target_func(struct link *l, uint32_t shndx, uint64_t s
 static int set_call(struct link *l, const struct piece *p, uint32_t at, uint32_t shndx, uint64_t to)
 {
 	struct piece here = *p;		/* need_func moves the array */
-	uint32_t slot = here.slot + at - here.func->start, target, inside;
+	uint32_t slot = here.slot + at - here.func->start, target = 0, inside;
 	const struct func *f = target_func(l, shndx, to, &inside);
 	int ret;
 
@@ -333,7 +325,7 @@ static int load_func(struct link *l, const struct piece *p, uint32_t at, const s
 		     uint64_t off)
 {
 	const struct elf_sym *sym = &l->in->syms[r->sym];
-	uint32_t slot = p->slot + at - p->func->start, target, inside;
+	uint32_t slot = p->slot + at - p->func->start, target = 0, inside = 0;
 	const struct func *f = off % 8 ? NULL : target_func(l, sym->shndx, off / 8, &inside);
 	struct raw_insn raw;
 	int ret;
@@ -633,93 +625,4 @@ int elf_link_program(struct elf_image *image, uint32_t index, struct linked *out
 	ret = ret ? ret : finish(&l);
 	mem_free(in->params.host, l.at, in->nr_funcs * sizeof(*l.at));
 	return ret;
-}
-
-void link_free(struct linked *linked)
-{
-	struct memory *memory = linked->memory;
-
-	if (memory) {
-		struct vm_host *host = memory->arena.host;
-
-		btf_unref(memory->btf);
-		arena_free(&memory->arena);
-		mem_free(host, memory, sizeof(*memory));
-	}
-	memset(linked, 0, sizeof(*linked));
-}
-
-/* ---- questions about a linked program ---- */
-
-bool link_place(const struct linked *linked, uint32_t slot, struct link_place *out)
-{
-	const struct link_piece *piece = NULL;
-	const struct link_line *line = NULL;
-	uint32_t lo = 0, hi = linked->nr_lines;
-
-	*out = (struct link_place){ "", "", "", 0, 0, "" };
-	if (slot >= linked->n)
-		return false;
-	for (uint32_t i = 0; i < linked->nr_pieces && linked->pieces[i].slot <= slot; i++)
-		piece = &linked->pieces[i];
-	if (!piece)
-		return false;
-	out->section = piece->section;
-	out->function = piece->function;
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (linked->lines[mid].slot <= slot)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	if (lo)
-		line = &linked->lines[lo - 1];
-	if (line && line->slot >= piece->slot) {
-		out->file = line->file;
-		out->line = line->line;
-		out->column = line->column;
-		out->source = line->source;
-	}
-	return true;
-}
-
-const struct link_poison *link_poison_at(const struct linked *linked, uint32_t slot)
-{
-	for (uint32_t i = 0; i < linked->nr_poison; i++)
-		if (linked->poison[i].slot == slot)
-			return &linked->poison[i];
-	return NULL;
-}
-
-void link_blame(const struct linked *linked, const char *object, struct uebpf_error *err)
-{
-	const struct link_poison *poisoned = link_poison_at(linked, err->pc);
-	char sentence[sizeof(err->text)];
-	struct link_place place;
-	size_t n = strlen(object);
-
-	snprintf(sentence, sizeof(sentence), "%.380s", poisoned ? poisoned->text : err->text);
-	if (poisoned)
-		err->code = poisoned->code;
-	snprintf(err->object, sizeof(err->object), "%s",
-		 n < sizeof(err->object) ? object : object + n - sizeof(err->object) + 1);
-	if (!link_place(linked, err->pc, &place) && !link_place(linked, 0, &place)) {
-		snprintf(err->text, sizeof(err->text), "%.120s: %.380s", err->object, sentence);
-		return;
-	}
-	if (err->pc == UINT32_MAX)
-		place.line = 0;
-	snprintf(err->section, sizeof(err->section), "%s", place.section);
-	snprintf(err->symbol, sizeof(err->symbol), "%s", place.function);
-	snprintf(err->file, sizeof(err->file), "%s", place.file);
-	err->line = place.line;
-	err->column = place.column;
-	if (place.line)
-		snprintf(err->text, sizeof(err->text), "%.100s:%.60s/%.60s:%.60s:%u: %.200s", err->object,
-			 place.section, place.function, base_name(place.file), place.line, sentence);
-	else
-		snprintf(err->text, sizeof(err->text), "%.100s:%.60s/%.60s: %.280s", err->object,
-			 place.section, place.function, sentence);
 }

@@ -245,7 +245,7 @@ static int parse_member(struct in *in, const struct btf_member *m, uint32_t bit_
 /* Is a field name (and not a value) next? */
 static bool at_name(struct in *in)
 {
-	const char *p = in->at;
+	const char *p;
 
 	next(in);
 	p = in->at;

@@ -111,6 +111,8 @@ static void map_free(struct uebpf_map *map)
 	share_fini(l);
 	storage_free(l);
 	uebpf_map_unref(map->inner);
+	if (map->btf_drop)
+		map->btf_drop(map->btf);
 	mem_free(host, l->own_ops, sizeof(*l->own_ops));
 	mem_free(host, l, size);
 	if (host->hold)
