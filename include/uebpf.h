@@ -553,6 +553,35 @@ UEBPF_API struct uebpf_map *uebpf_map_open_fd(struct uebpf_env *env, int fd, uin
 					      struct uebpf_error *err);
 /* Descriptor of a shared map, to be inherited or passed; it belongs to the map.  -EOPNOTSUPP: private. */
 UEBPF_API int uebpf_map_fd(const struct uebpf_map *map);
+/* ---- the kernel's own maps ---- */
+enum uebpf_mirror {
+	UEBPF_MIRROR_WRITE_THROUGH,	/* a program's update or delete goes to the kernel at once; what a
+					 * lookup does not find here is asked from the kernel */
+	UEBPF_MIRROR_PERIODIC,		/* also: everything is read again when older than period_ns */
+	UEBPF_MIRROR_ON_DEMAND		/* only uebpf_map_pull and uebpf_map_push move anything */
+};
+struct uebpf_kernel_opts {
+	size_t size;
+	int fd;				/* a map's descriptor (duplicated), or -1 and */
+	uint32_t id;			/* its id, or 0 and */
+	const char *pin;		/* its path in bpffs */
+	uint32_t policy;		/* enum uebpf_mirror, of maps that can only be mirrored */
+	uint64_t period_ns;
+};
+/* A map that the kernel holds, at the level that the kernel allows (info.share says which):
+ *  mapped    arrays with BPF_F_MMAPABLE (.data and .bss too) and arenas: the same bytes;
+ *            a RINGBUF, consumed here: uebpf_map_consume, or bound to a USER_RINGBUF map, whose programs
+ *            drain it; a USER_RINGBUF, produced here: uebpf_map_reserve, or bound to a RINGBUF map
+ *            (the kernel keeps the other sides read-only, so those bindings are refused);
+ *  mirrored  everything else: these functions are one bpf() call each; programs see a copy in this
+ *            process, and values they write in place reach the kernel with uebpf_map_push.  Of
+ *            per-CPU maps programs see nothing.
+ * -EPERM: bpf() needs CAP_BPF here.  -EOPNOTSUPP: programs, maps of maps, sockets. */
+UEBPF_API struct uebpf_map *uebpf_map_from_kernel(struct uebpf_env *env, const struct uebpf_kernel_opts *opts,
+						  struct uebpf_error *err);
+/* Mirrored maps: everything from, or to, the kernel.  Number of elements or -errno. */
+UEBPF_API long uebpf_map_pull(struct uebpf_map *map);
+UEBPF_API long uebpf_map_push(struct uebpf_map *map);
 UEBPF_API struct uebpf_map *uebpf_map_ref(struct uebpf_map *map);
 UEBPF_API void uebpf_map_unref(struct uebpf_map *map);
 UEBPF_API void uebpf_map_info(const struct uebpf_map *map, struct uebpf_map_info *info);
@@ -566,6 +595,17 @@ UEBPF_API int uebpf_map_delete(struct uebpf_map *map, const void *key);
 UEBPF_API int uebpf_map_lookup_delete(struct uebpf_map *map, const void *key, void *value);
 /* key NULL: the first.  -ENOENT after the last; an unknown key starts again, as the kernel does. */
 UEBPF_API int uebpf_map_next_key(struct uebpf_map *map, const void *key, void *next);
+/* Many at once.  lookup_batch reads up to *count elements after `from` (key NULL: from the start; not the
+ * same memory as keys) and sets *count; 0, or -ENOENT when the end was reached (what came before is
+ * valid).  The others take *count elements and set it to how many succeeded before the error returned.
+ * remove != 0: elements are deleted as they are read (hash types). */
+UEBPF_API int uebpf_map_lookup_batch(struct uebpf_map *map, const void *from, void *keys, void *values,
+				     uint32_t *count, int remove);
+UEBPF_API int uebpf_map_update_batch(struct uebpf_map *map, const void *keys, const void *values,
+				     uint32_t *count, uint64_t flags);
+UEBPF_API int uebpf_map_delete_batch(struct uebpf_map *map, const void *keys, uint32_t *count);
+/* As uebpf_map_lookup with bpf()'s flags (BPF_F_LOCK). */
+UEBPF_API int uebpf_map_lookup_flags(struct uebpf_map *map, const void *key, void *value, uint64_t flags);
 /* The value in place (this thread's slot for per-CPU maps), NULL if absent or not addressable. */
 UEBPF_API void *uebpf_map_value(struct uebpf_map *map, const void *key);
 /* prog_array: the program is referenced; NULL removes it. */

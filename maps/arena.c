@@ -25,9 +25,11 @@ static int arena_init(struct uebpf_map *map, bool fresh)
 {
 	size_t bytes = (size_t)map->max_entries * MAP_PAGE;
 	int saved = errno, flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-	void *p;
+	void *p = map_local(map)->mapping;
 
 	(void)fresh;
+	if (p)
+		goto mapped;	/* the kernel's */
 	if (bytes / MAP_PAGE != map->max_entries)
 		return -E2BIG;
 	p = mmap((void *)(uintptr_t)map->extra, bytes, PROT_READ | PROT_WRITE,
@@ -43,10 +45,11 @@ static int arena_init(struct uebpf_map *map, bool fresh)
 		errno = saved;
 		return r;
 	}
-	map->base = p;
-	map->bytes = bytes;
 	map_local(map)->mapping = p;
 	map_local(map)->mapped = bytes;
+mapped:
+	map->base = p;
+	map->bytes = bytes;
 	map->values = (struct region){ .lo = (uintptr_t)p, .hi = (uintptr_t)p + bytes };
 	return 0;
 }

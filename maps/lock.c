@@ -5,7 +5,7 @@
 
 enum { OWNER_PID_SHIFT = 32, OWNER_BIRTH_SHIFT = 22, OWNER_TID = (1 << 22) - 1, OWNER_BIRTH = 1023,
        SPINS = 64, LOOK_AFTER = 256,
-       HOSTILE_YIELDS = 100000 /* tens of milliseconds: no peer holds a lock that long by itself */ };
+       HOSTILE_YIELDS = 20000 /* tens of milliseconds: no peer holds a lock that long by itself */ };
 
 /* A private map's lock under another process id was held by a thread of the parent at fork; a shared
  * one is asked for after a while, because asking is a system call or more. */

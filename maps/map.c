@@ -133,7 +133,6 @@ int map_build(struct vm_host *host, const struct uebpf_map_opts *opts,
 {
 	const struct map_ops *ops = map_ops_find(opts->type);
 	const char *why = "refused";
-	struct map_local *l;
 	int r;
 
 	*out = NULL;
@@ -142,7 +141,17 @@ int map_build(struct vm_host *host, const struct uebpf_map_opts *opts,
 	r = check_opts(ops, opts, &why);
 	if (r)
 		return refuse(opts, err, UEBPF_E_MAP_DEF, r, why);
-	l = mem_alloc(host, ops->handle_size);
+	return map_build_ops(host, ops, opts, storage, arg, fresh, out, err);
+}
+
+int map_build_ops(struct vm_host *host, const struct map_ops *ops, const struct uebpf_map_opts *opts,
+		  int (*storage)(struct map_local *local, void *arg), void *arg, bool fresh,
+		  struct uebpf_map **out, struct uebpf_error *err)
+{
+	struct map_local *l = mem_alloc(host, ops->handle_size);
+	int r;
+
+	*out = NULL;
 	if (!l)
 		return refuse(opts, err, UEBPF_E_MEMORY, -ENOMEM, "out of memory");
 	l->host = host;
@@ -159,9 +168,9 @@ int map_build(struct vm_host *host, const struct uebpf_map_opts *opts,
 	if (!r)
 		r = l->m.ops->init(&l->m, fresh);
 	if (r) {
-		l->m.ops = ops;
 		storage_free(l);
 		uebpf_map_unref(l->m.inner);
+		mem_free(host, l->own_ops, sizeof(*l->own_ops));
 		mem_free(host, l, ops->handle_size);
 		if (host->hold)
 			host->hold(host, -1);
@@ -260,14 +269,22 @@ static int check_key(const struct uebpf_map *map, const void *key)
 
 int uebpf_map_lookup(struct uebpf_map *map, const void *key, void *value)
 {
+	return uebpf_map_lookup_flags(map, key, value, 0);
+}
+
+int uebpf_map_lookup_flags(struct uebpf_map *map, const void *key, void *value, uint64_t flags)
+{
 	int r;
+
+	if ((flags & ~(uint64_t)BPF_F_LOCK) || (flags && map->spin_lock_off == UINT32_MAX))
+		return -EINVAL;
 
 	if (!may_read(map))
 		return -EPERM;
 	r = check_key(map, key);
 	if (r)
 		return r;
-	return map->ops->user_lookup ? map->ops->user_lookup(map, key, value, 0) : -ENOTSUPP;
+	return map->ops->user_lookup ? map->ops->user_lookup(map, key, value, flags) : -ENOTSUPP;
 }
 
 int uebpf_map_update(struct uebpf_map *map, const void *key, const void *value, uint64_t flags)
@@ -352,7 +369,7 @@ int uebpf_map_set_inner(struct uebpf_map *map, const void *key, struct uebpf_map
 
 static bool is_ring(const struct uebpf_map *map)
 {
-	return map->ops->reserve || map->ops->drain;
+	return map->ops->reserve || map->ops == &user_ringbuf_ops;
 }
 
 void *uebpf_map_reserve(struct uebpf_map *map, size_t size)

@@ -29,6 +29,8 @@ const struct map_ops *map_ops_find(uint32_t type);
 const struct map_ops *map_ops_at(uint32_t i);
 /* When no map of the host is left: gives its slots back. */
 void maps_host_fini(struct vm_host *host);
+int map_from_kernel(struct vm_host *host, const struct uebpf_kernel_opts *opts, struct uebpf_map **out,
+		    struct uebpf_error *err);
 /* bpf(BPF_MAP_FREEZE): user-side updates give -EPERM from now on. */
 int map_freeze(struct uebpf_map *map);
 /* Gives up every program that a prog_array ever held: when nobody outside can reach the map any more,
@@ -53,7 +55,8 @@ struct map_local {
 	bool hostile, read_only;
 	uint32_t window_pid;		/* whose window of slots it is: changes in a forked child */
 	uint32_t window;		/* first slot of it */
-	struct map_ops *own_ops;	/* read-only openers */
+	struct map_ops *own_ops;	/* read-only openers, mirrors */
+	int kernel_fd;			/* + 1; 0: not the kernel's */
 };
 static inline struct map_local *map_local(const struct uebpf_map *map)
 {
@@ -67,6 +70,10 @@ enum { MAP_PAGE = 4096, MAP_LINE = 64 };
 int map_build(struct vm_host *host, const struct uebpf_map_opts *opts,
 	      int (*storage)(struct map_local *local, void *arg), void *arg, bool fresh,
 	      struct uebpf_map **out, struct uebpf_error *err);
+/* The same with the row given and what the kernel checked not checked again. */
+int map_build_ops(struct vm_host *host, const struct map_ops *ops, const struct uebpf_map_opts *opts,
+		  int (*storage)(struct map_local *local, void *arg), void *arg, bool fresh,
+		  struct uebpf_map **out, struct uebpf_error *err);
 
 /* ---- share.c: a map in a memfd or file ---- */
 

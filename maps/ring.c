@@ -240,6 +240,8 @@ int ring_poll_fd(struct uebpf_map *map)
 
 	if (fd)
 		return fd - 1;
+	if (r->local.kernel_fd)
+		return r->local.kernel_fd - 1;	/* the kernel's own poll */
 	if (r->local.store)
 		return -EOPNOTSUPP;	/* producers of other processes could not write our eventfd */
 	made = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC);	/* readable at first: there may be records */
@@ -282,8 +284,7 @@ static int drain_one(void *arg, const void *data, size_t len)
 	return d->fn(d->arg, (void *)(uintptr_t)data, (uint32_t)len) ? 1 : 0;
 }
 
-static long user_ring_drain(struct uebpf_map *map, long (*fn)(void *arg, void *data, uint32_t len), void *arg,
-			    uint64_t flags)
+long ring_drain(struct uebpf_map *map, long (*fn)(void *arg, void *data, uint32_t len), void *arg, uint64_t flags)
 {
 	struct ring_map *r = (struct ring_map *)map;
 	struct drained d = { fn, arg, 0 };
@@ -305,5 +306,5 @@ const struct map_ops user_ringbuf_ops = {
 	.flags = BPF_F_NUMA_NODE, .may = UEBPF_MAY_LOCK | UEBPF_MAY_SYSCALL, .check = ring_check,
 	.bytes = ring_bytes,
 	.handle_size = sizeof(struct ring_map), .init = ring_init, .fini = ring_fini,
-	.drain = user_ring_drain,
+	.drain = ring_drain,
 };

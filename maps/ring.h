@@ -29,6 +29,7 @@ struct ring_map {
 	struct ring ring;
 	void *pages;
 	size_t pages_bytes;
+	struct ring_control own;	/* control of a kernel ring */
 	_Atomic int fd;		/* eventfd + 1, 0: nobody polls */
 };
 
@@ -42,6 +43,7 @@ uint64_t ring_query(struct uebpf_map *map, uint64_t what);
 int ring_check(const struct uebpf_map_opts *opts, const char **why);
 size_t ring_bytes(const struct uebpf_map *map);
 int ring_init(struct uebpf_map *map, bool fresh);
+long ring_drain(struct uebpf_map *map, long (*fn)(void *arg, void *data, uint32_t len), void *arg, uint64_t flags);
 void ring_fini(struct uebpf_map *map);
 
 #endif

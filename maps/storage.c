@@ -44,11 +44,14 @@ void storage_free(struct map_local *local)
 		munmap(local->mapping, local->mapped);
 	if (local->store)
 		close(local->fd);
+	if (local->kernel_fd)
+		close(local->kernel_fd - 1);
 	errno = saved;
 	mem_free(local->host, local->block, local->block_size);
 	local->block = NULL;
 	local->mapping = NULL;
 	local->store = NULL;
+	local->kernel_fd = 0;
 }
 
 uint64_t random_u64(void)

@@ -706,6 +706,47 @@ START_TEST(spin_locked_values_keep_their_lock_word)
 }
 END_TEST
 
+START_TEST(batches_read_everything_once)
+{
+	struct uebpf_map *map = make(BPF_MAP_TYPE_HASH, 4, 8, 1000, 0);
+	uint32_t keys[300], from, count, sum = 0, n = 0;
+	uint64_t values[300];
+	int r = 0;
+
+	for (uint32_t k = 0; k < 1000; k += 250) {
+		for (uint32_t i = 0; i < 250; i++) {
+			keys[i] = k + i;
+			values[i] = k + i;
+		}
+		count = 250;
+		ck_assert_int_eq(uebpf_map_update_batch(map, keys, values, &count, BPF_NOEXIST), 0);
+		ck_assert_uint_eq(count, 250);
+	}
+	count = 10;
+	ck_assert_int_eq(uebpf_map_update_batch(map, keys, values, &count, BPF_NOEXIST), -EEXIST);
+	ck_assert_uint_eq(count, 0);
+	while (!r) {
+		count = 300;
+		r = uebpf_map_lookup_batch(map, n ? &from : NULL, keys, values, &count, 0);
+		for (uint32_t i = 0; i < count; i++) {
+			ck_assert_uint_eq(values[i], keys[i]);
+			sum += keys[i];
+		}
+		n += count;
+		from = keys[count ? count - 1 : 0];
+	}
+	ck_assert_int_eq(r, -ENOENT);
+	ck_assert_uint_eq(n, 1000);
+	ck_assert_uint_eq(sum, 1000 * 999 / 2);
+	count = 300;
+	ck_assert_int_eq(uebpf_map_lookup_batch(map, NULL, keys, values, &count, 1), 0);
+	ck_assert_int_eq(uebpf_map_lookup(map, &keys[299], values), -ENOENT);
+	count = 1;
+	ck_assert_int_eq(uebpf_map_delete_batch(map, keys, &count), -ENOENT);
+	uebpf_map_unref(map);
+}
+END_TEST
+
 START_TEST(every_type_of_the_yardstick_is_there)
 {
 	static const char *const names[] = { "hash", "percpu_array", "array", "lru_hash", "lpm_trie",
@@ -757,6 +798,7 @@ int main(void)
 	tcase_add_test(t, stack_ids);
 	tcase_add_test(t, for_each_may_remove_what_it_visits);
 	tcase_add_test(t, spin_locked_values_keep_their_lock_word);
+	tcase_add_test(t, batches_read_everything_once);
 	tcase_add_test(t, every_type_of_the_yardstick_is_there);
 	suite_add_tcase(suite, t);
 	run = srunner_create(suite);
