@@ -166,6 +166,7 @@ bool kernel_same_result(struct session *s, const struct kernel_result *res, stru
 			bool tell);
 bool kernel_same_maps(struct kernel *k, struct session *s);
 uint64_t kernel_load_ns(const struct kernel *k);
+int kernel_map_fd(struct kernel *k, const char *name);	/* -1: it has no such map */
 size_t kernel_code_bytes(const struct kernel *k);
 void kernel_close(struct kernel *k);
 

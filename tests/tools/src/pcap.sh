@@ -16,6 +16,7 @@ pcapng() {
 	local link=$1 p len pad; shift
 	le32 0x0a0d0d0a; le32 28; le32 0x1a2b3c4d; le32 1; le32 0xffffffff; le32 0xffffffff; le32 28
 	le32 1; le32 20; le32 "$link"; le32 65535; le32 20
+	[ -z "${SECOND:-}" ] || { le32 1; le32 20; le32 "$SECOND"; le32 65535; le32 20; }
 	for p; do
 		len=$((${#p} / 2)) pad=$(((4 - ${#p} / 2 % 4) % 4))
 		le32 6; le32 $((32 + len + pad)); le32 0; le32 0; le32 1000000; le32 "$len"; le32 "$len"
