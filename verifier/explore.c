@@ -226,8 +226,7 @@ static bool worth_trying(const struct env *e, const struct node *last)
 {
 	static const uint32_t after[] = { 1, 6, 40 };
 
-	return !e->unroll && e->fails[e->pc] < 3 && last->iter >= after[e->fails[e->pc]] && e->spec_depth < 6 && e->spec_left &&
-	       rule(e, RULE_PRECISION);
+	return !e->unroll && e->fails[e->pc] < 3 && last->iter >= after[e->fails[e->pc]] && e->spec_depth < 6 && e->spec_left;
 }
 
 static int visit(struct env *e)

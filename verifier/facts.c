@@ -58,6 +58,8 @@ void fact_result(struct env *e, const struct reg *r)
 	struct fact *f = &e->res->fact[e->pc];
 	uint64_t lo = r->kind == K_SCALAR ? r->s.umin : 0, hi = r->kind == K_SCALAR ? r->s.umax : UINT64_MAX;
 
+	if (!e->opts.exact)	/* pruned paths may have other numbers where none was needed */
+		return;
 	f->flags |= FACT_RANGE;
 	if (f->lo > f->hi) {
 		f->lo = lo;

@@ -418,10 +418,7 @@ bool state_covered(struct env *e, const struct saved *old, bool exact)
 	for (uint32_t n = 0; n < old->nr_cells; n++) {
 		const struct cell *c = &old->cell[n];
 		const struct frame *f = &e->st.f[c->frame];
-		bool full = exact || c->precise || !rule(e, RULE_PRECISION);
-
-		if (!rule(e, RULE_PRECISION))
-			full = exact;
+		bool full = exact || (c->precise && rule(e, RULE_PRECISION)) || e->opts.exact;
 		if (!c->is_slot) {
 			if (!reg_within(e, &c->r, &f->r[c->index], full))
 				return false;

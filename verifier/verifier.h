@@ -19,7 +19,7 @@ enum fact_flags {
 	FACT_JUMPS = 4,		/* conditional jump: the taken edge is possible */
 	FACT_FALLS = 8,		/* the fall-through edge is possible */
 	FACT_KEY = 16,		/* map helper: the key is the constant `key` on every path */
-	FACT_RANGE = 32,	/* lo..hi hold for the result in dst (unsigned) */
+	FACT_RANGE = 32,	/* lo..hi hold for the result in dst (unsigned); only with opts.exact */
 	FACT_DIVISOR = 64,	/* division: the divisor is never zero */
 	FACT_CTX_TOO = 128,	/* on some path the memory operand is the context */
 };
@@ -64,6 +64,9 @@ struct verify_opts {
 	/* Prototype of the global subprogram that begins at `slot`; NULL or false: verified where called. */
 	bool (*proto)(void *arg, uint32_t slot, struct proto *out);
 	void *proto_arg;
+	/* Compare every number when pruning, needed or not: more to explore, but ranges of results hold on
+	 * every path and are handed out (FACT_RANGE). */
+	bool exact;
 	uint32_t rules_off;		/* tests only: bit per enum verify_rule */
 };
 struct verify_result {
