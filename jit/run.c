@@ -230,7 +230,7 @@ const void *jit_take_tail(struct jit_state *state)
 	state->init = 1u << 10 | 1u << 1 | (to->type->flags & TYPE_RAW ? 1u << 2 : 0);
 	if (to->checked)
 		open_own_windows(state);
-	return to->jit->tail;
+	return to->jit->tail ? to->jit->tail : (const void *)to->jit->plain;
 }
 
 uint32_t jit_packet_load(struct jit_state *state, uint64_t r6, uint32_t off, uint32_t size)

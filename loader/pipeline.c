@@ -249,7 +249,7 @@ static int check_type(struct load *l, struct prog *prog)
 
 static int check_mode(struct load *l, struct prog *prog)
 {
-	prog->mode = l->o.mode == UEBPF_MODE_DEFAULT ? UEBPF_MODE_CHECKED : (uint8_t)l->o.mode;
+	prog->mode = l->o.mode == UEBPF_MODE_DEFAULT ? UEBPF_MODE_VERIFIED : (uint8_t)l->o.mode;
 	prog->engine = UEBPF_ENGINE_INTERP;
 	if (prog->mode == UEBPF_MODE_TRUSTED && !(prog->type->flags & (TYPE_DIRECT | TYPE_RAW)))
 		return error_set(l->err, UEBPF_STAGE_LINK, UEBPF_E_ABSENT, -EOPNOTSUPP, UINT32_MAX,

@@ -256,6 +256,7 @@ int verify_layout(struct code *code, struct verify_result *result, struct uebpf_
 	ret = scan_program(e);
 	if (ret) {
 		error_set(err, UEBPF_STAGE_REWRITE, UEBPF_E_MEMORY, ret, UINT32_MAX, "out of memory");
+		scan_free(e);
 	} else {
 		uint32_t n = code->n;
 		struct code before = { .n = n };

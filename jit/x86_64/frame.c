@@ -290,6 +290,10 @@ static void after_tail_helper(struct jc *c)
 	emit_fault_if(c, CC_NE, 0);
 	x_test(&c->b, true, TMP, TMP);
 	jc_jcc(c, CC_E, next);
+	/* a program that needs no state is entered as the C function that it is */
+	x_load(&c->b, 8, false, RDI, CALL_FIELD(ctx));
+	x_load(&c->b, 8, false, RSI, CALL_FIELD(ctx_len));
+	x_load(&c->b, 8, false, RDX, CALL_FIELD(host));
 	emit_epilogue(c);
 	if (c->flags & JIT_RETPOLINE) {
 		x_push(&c->b, TMP);

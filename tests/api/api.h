@@ -56,6 +56,17 @@ static inline struct uebpf_object *load_text(struct uebpf_env *env, const char *
 	return obj;
 }
 
+/* For tests of faults, budgets and traces: programs that the verifier would refuse. */
+static inline struct uebpf_object *load_text_checked(struct uebpf_env *env, const char *text, const char *type)
+{
+	struct uebpf_load_opts o = { .size = sizeof(o), .mode = UEBPF_MODE_CHECKED };
+	struct uebpf_object *obj = open_text(env, text, type);
+	struct uebpf_error err;
+
+	ck_assert_msg(!uebpf_object_load(obj, &o, &err), "%s", err.text);
+	return obj;
+}
+
 static inline int run_suite(const char *name, void (*fill)(TCase *tc))
 {
 	Suite *s = suite_create(name);

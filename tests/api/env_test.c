@@ -312,7 +312,7 @@ START_TEST(host_type_write_rights)
 	struct uebpf_object *obj;
 
 	ck_assert_int_eq(uebpf_env_add_type(env, &event_type, NULL), 0);
-	obj = load_text(env, "*(u32 *)(r1 + 0) = r1\nr0 = 0\nexit\n", "event");
+	obj = load_text_checked(env, "*(u32 *)(r1 + 0) = r1\nr0 = 0\nexit\n", "event");
 	ck_assert_int_eq(uebpf_prog_run(uebpf_object_prog(obj, NULL), &event, sizeof(event), NULL, NULL), -EFAULT);
 	ck_assert_uint_eq(event.kind, 7);
 	uebpf_object_free(obj);
@@ -373,7 +373,7 @@ START_TEST(errors_of_opening_and_loading)
 		  "g.s: unknown program type nonsense" },
 		{ "", NULL, -EINVAL, UEBPF_E_NO_PROGRAM, UEBPF_STAGE_OPEN, "g.s: no instructions given" },
 		{ "r0 = 1\n", NULL, -EINVAL, 0, UEBPF_STAGE_DECODE, "g.s:main: insn 0: " },
-		{ "call 999\nexit\n", NULL, -EINVAL, UEBPF_E_HELPER, UEBPF_STAGE_LINK, "g.s:main: insn 0: " },
+		{ "call 999\nexit\n", NULL, -EINVAL, UEBPF_E_HELPER, UEBPF_STAGE_VERIFY, "g.s:main: insn 0: " },
 	};
 	struct uebpf_env *env = uebpf_env_new(NULL);
 	struct uebpf_error err;

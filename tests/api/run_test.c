@@ -55,7 +55,7 @@ END_TEST
 
 START_TEST(fault_says_where)
 {
-	struct uebpf_object *obj = load_text(env, "r0 = 1\nr0 = *(u64 *)(r1 + 8)\nexit\n", NULL);
+	struct uebpf_object *obj = load_text_checked(env, "r0 = 1\nr0 = *(u64 *)(r1 + 8)\nexit\n", NULL);
 	const struct uebpf_prog *prog = uebpf_object_prog(obj, NULL);
 	struct uebpf_run run = { .size = sizeof(run) };
 	struct uebpf_error err;
@@ -85,7 +85,7 @@ END_TEST
 
 START_TEST(budget_and_abort)
 {
-	struct uebpf_object *obj = load_text(env, "again:\ngoto again\nexit\n", NULL);
+	struct uebpf_object *obj = load_text_checked(env, "again:\ngoto again\nexit\n", NULL);
 	const struct uebpf_prog *prog = uebpf_object_prog(obj, NULL);
 	struct uebpf_run run = { .size = sizeof(run), .budget = 1000 };
 	struct uebpf_error err;
@@ -132,7 +132,7 @@ END_TEST
 START_TEST(batch_names_the_record_that_failed)
 {
 	/* faults on the record whose first byte is 9 */
-	struct uebpf_object *obj = load_text(env, "r0 = *(u8 *)(r1 + 0)\nif r0 != 9 goto out\n"
+	struct uebpf_object *obj = load_text_checked(env, "r0 = *(u8 *)(r1 + 0)\nif r0 != 9 goto out\n"
 					     "r0 = *(u8 *)(r1 + 100)\nout:\nexit\n", NULL);
 	const struct uebpf_prog *prog = uebpf_object_prog(obj, NULL);
 	uint8_t rec[5][4] = { { 1 }, { 2 }, { 3 }, { 9 }, { 5 } };
@@ -203,7 +203,7 @@ static void count_step(void *arg, uint32_t pc, const uint64_t regs[11], const ch
 
 START_TEST(trace_sees_each_instruction)
 {
-	struct uebpf_object *obj = load_text(env, "r0 = 1\nr0 += 2\nexit\n", NULL);
+	struct uebpf_object *obj = load_text_checked(env, "r0 = 1\nr0 += 2\nexit\n", NULL);
 	uint64_t r0;
 	int n = 0;
 
