@@ -286,6 +286,16 @@ struct uebpf_load_opts {
 	uint32_t log_level;		/* verifier: 0 short, 1 path, 2 states */
 	uint64_t max_states, max_ns;	/* verifier limits, 0 = default */
 	const char *only;		/* load just this program (name or section); others stay unloaded */
+	uint32_t jit_flags;		/* enum uebpf_jit */
+	uint32_t pad;
+};
+enum uebpf_jit {
+	UEBPF_JIT_BLIND = 1,		/* the program's constants do not appear in the code as written */
+	UEBPF_JIT_RETPOLINE = 2,	/* no indirect branch that another process could mistrain */
+	UEBPF_JIT_ENDBR = 4,		/* entries begin with endbr64 */
+	UEBPF_JIT_PERF_MAP = 8,		/* append to /tmp/perf-PID.map (created with O_EXCL, never followed) */
+	UEBPF_JIT_JITDUMP = 16,		/* append to jit-PID.dump in the working directory */
+	UEBPF_JIT_GDB = 32		/* tell GDB (its JIT interface): bt names the program */
 };
 /* 0 when at least one program can run; what is wrong with another is told by uebpf_prog_error.
  * When none can run, the first one's error is returned. */
@@ -388,6 +398,17 @@ UEBPF_API int uebpf_env_helper(const struct uebpf_env *env, const char *name, st
 /* The i-th field of what uebpf_prog_run takes as ctx (of struct uebpf_packet for packet types; offset
  * and size as in the host's memory); -ENOENT after the last or when the type has no named fields. */
 UEBPF_API int uebpf_prog_field(const struct uebpf_prog *prog, uint32_t i, struct uebpf_field *field);
+/* Which program's machine code holds `address`, for crash handlers: takes no lock, allocates nothing.
+ * 0 or -ENOENT.  The names live as long as the program. */
+struct uebpf_addr_info {
+	size_t size;
+	const struct uebpf_prog *prog;
+	const char *name, *section;
+	uint32_t pc;			/* instruction slot */
+	uint32_t line;			/* 0: unknown */
+	const char *file;		/* "" if unknown */
+};
+UEBPF_API int uebpf_addr_info(const struct uebpf_env *env, const void *address, struct uebpf_addr_info *info);
 /* Name of a return value for the program's type ("XDP_DROP"), or NULL. */
 UEBPF_API const char *uebpf_prog_verdict(const struct uebpf_prog *prog, uint64_t r0);
 

@@ -16,8 +16,14 @@ int pages_reserve(struct jit_pages *pages, size_t size, uint8_t **at);
 int pages_publish(struct jit_pages *pages, uint8_t *at, const void *bytes, size_t size);
 void pages_release(struct jit_pages *pages, uint8_t *at, size_t size);
 
+/* Programs of these pages, for uebpf_addr_info. */
+struct jit_code;
+void pages_enlist(struct jit_pages *pages, struct jit_code *jit);
+void pages_delist(struct jit_pages *pages, struct jit_code *jit);
+
 /* ---- being seen (debug.c) ---- */
-struct debug_sub { uint32_t off, len; const char *name; };
-struct debug_line { uint32_t off, slot; };
+void debug_announce(struct jit_code *jit, const struct jit_opts *opts);
+/* Machine offset of the next instruction: *at and *off begin with 0. */
+uint32_t jit_map_next(const struct jit_code *jit, uint32_t *at, uint32_t *off);
 
 #endif

@@ -73,5 +73,7 @@ int jit_run_records(const struct code *code, const struct uebpf_record *records,
 long jit_dump(const struct code *code, char *buf, size_t cap);
 /* Where in the program is machine address `addr`?  false: not inside.  Async-signal-safe. */
 bool jit_addr(const struct code *code, uintptr_t addr, uint32_t *slot);
+/* The compiled program that holds `addr`, or NULL.  Takes no lock: for crash handlers. */
+const struct code *jit_find(const struct jit_pages *pages, uintptr_t addr);
 
 #endif

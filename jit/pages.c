@@ -15,7 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include "jit/backend.h"
+#include "jit/state.h"
 #include "vm/mem.h"
 
 enum {
@@ -35,6 +35,7 @@ struct jit_pages {
 	struct vm_host *host;
 	struct arena *arenas;
 	_Atomic int owner;		/* pid that holds the lock, 0: free */
+	struct jit_code *_Atomic first;	/* programs, latest first */
 };
 
 /* A lock that a child of fork can break: the thread that held it does not exist there.  What it was
@@ -277,4 +278,40 @@ void pages_release(struct jit_pages *pages, uint8_t *at, size_t size)
 	}
 	unlock(pages);
 	errno = saved;
+}
+
+/* ---- who is where ---- */
+
+void pages_enlist(struct jit_pages *pages, struct jit_code *jit)
+{
+	lock(pages);
+	jit->next = atomic_load_explicit(&pages->first, memory_order_relaxed);
+	atomic_store_explicit(&pages->first, jit, memory_order_release);
+	unlock(pages);
+}
+
+void pages_delist(struct jit_pages *pages, struct jit_code *jit)
+{
+	struct jit_code *at;
+
+	lock(pages);
+	at = atomic_load_explicit(&pages->first, memory_order_relaxed);
+	if (at == jit) {
+		atomic_store_explicit(&pages->first, jit->next, memory_order_release);
+	} else {
+		while (at && at->next != jit)
+			at = at->next;
+		if (at)
+			at->next = jit->next;
+	}
+	unlock(pages);
+}
+
+const struct code *jit_find(const struct jit_pages *pages, uintptr_t addr)
+{
+	const struct jit_code *jit = pages ? atomic_load_explicit(&pages->first, memory_order_acquire) : NULL;
+
+	while (jit && (addr < (uintptr_t)jit->text || addr >= (uintptr_t)jit->text + jit->bytes))
+		jit = jit->next;
+	return jit ? jit->code : NULL;
 }

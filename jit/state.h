@@ -55,9 +55,9 @@ struct jit_code {
 	const struct code *code;
 	void *unwind;			/* registered frame information, NULL: none */
 	size_t unwind_bytes;
-	struct jit_debug *debug;	/* GDB's, NULL: not registered */
+	struct jit_code *next;		/* of the same pages (pages.c) */
 	uint32_t *sub_off;		/* machine offset of each subprogram's prologue */
-	bool needs_state;
+	bool needs_state, listed;
 	/* of checked code: what the context window grants */
 	uint32_t ctx_access, ctx_size;	/* enum access; bytes, UINT32_MAX: as many as are given */
 	uint32_t frames, frame_size, init, min_len;

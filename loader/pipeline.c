@@ -40,6 +40,7 @@ static int check_options(struct load *l)
 	const struct uebpf_load_opts *o = &l->o;
 
 	if (o->mode > UEBPF_MODE_TRUSTED || o->engine > UEBPF_ENGINE_INTERP || o->policy > UEBPF_POLICY_KERNEL ||
+	    o->jit_flags >= UEBPF_JIT_GDB * 2 ||
 	    o->refuse_may & ~(uint32_t)(UEBPF_MAY_SYSCALL | UEBPF_MAY_LOCK | UEBPF_MAY_ALLOC))
 		return error_set(l->err, UEBPF_STAGE_LINK, UEBPF_E_ARGUMENT, -EINVAL, UINT32_MAX,
 				 "a load option is out of range");
@@ -375,7 +376,7 @@ static int jit_stage(struct load *l, struct prog *prog)
 	struct uebpf_env *env = l->obj->env;
 	struct jit_opts o = {
 		.name = prog->name, .no_rules = l->o.no_rules,
-		.line = prog->linked ? source_line : NULL, .line_arg = prog->linked,
+		.flags = l->o.jit_flags, .line = prog->linked ? source_line : NULL, .line_arg = prog->linked,
 	};
 	uint64_t began;
 	int rc;

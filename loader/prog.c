@@ -285,3 +285,27 @@ long uebpf_prog_dump(const struct uebpf_prog *prog, const char *what, char *buf,
 		return -ENOENT;
 	return -EINVAL;
 }
+
+int uebpf_addr_info(const struct uebpf_env *env, const void *address, struct uebpf_addr_info *info)
+{
+	const struct code *code = env ? jit_find(env->jit_pages, (uintptr_t)address) : NULL;
+	struct uebpf_addr_info all = { .file = "" };
+	struct link_place at;
+	const struct prog *prog;
+
+	if (!info || info->size < sizeof(info->size))
+		return -EINVAL;
+	if (!code || !jit_addr(code, (uintptr_t)address, &all.pc))
+		return -ENOENT;
+	prog = prog_of(code->owner);
+	all.size = info->size;
+	all.prog = code->owner;
+	all.name = prog->name;
+	all.section = prog->section;
+	if (prog->linked && link_place(prog->linked, all.pc, &at)) {
+		all.line = at.line;
+		all.file = at.file ? at.file : "";
+	}
+	memcpy(info, &all, info->size < sizeof(all) ? info->size : sizeof(all));
+	return 0;
+}

@@ -171,6 +171,35 @@ bool jit_addr(const struct code *code, uintptr_t addr, uint32_t *slot)
 
 /* ---- putting it in place ---- */
 
+/* Frames of the functions and of the entries, for programs that call C. */
+static void place_unwind(struct jc *c, const struct plan *plan, const uint32_t *inserted)
+{
+	uint32_t n = c->code->nr_sub + (c->state ? 2u : 0u);
+	struct unwind_frame *f;
+
+	if (!c->calls_c || c->inits)	/* first-read checks push around calls: no one row would hold */
+		return;
+	f = mem_array(c->host, n, sizeof *f);
+	if (!f)
+		return;
+	for (uint32_t k = 0; k < c->code->nr_sub; k++) {
+		unwind_of_sub(c, k, &f[k]);
+		f[k].from = c->jit->sub_off[k];
+		f[k].to = c->jit->sub_off[k + 1];
+	}
+	if (c->state) {
+		uint32_t full = jc_pos(c, inserted, plan->entry.full), back = jc_pos(c, inserted, plan->entry.callback);
+
+		unwind_of_entry(c, &f[n - 2]);
+		f[n - 1] = f[n - 2];
+		f[n - 2].from = full;
+		f[n - 2].to = f[n - 1].from = back;
+		f[n - 1].to = jc_pos(c, inserted, plan->entry.tail);
+	}
+	unwind_register(c->jit, f, n);
+	mem_free(c->host, f, n * sizeof *f);
+}
+
 static int place(struct jc *c, const struct plan *plan)
 {
 	struct jit_code *jit = c->jit;
@@ -209,6 +238,7 @@ static int place(struct jc *c, const struct plan *plan)
 		}
 		if (plan->batch != UNSET)
 			jit->batch = AT(plan->batch);
+		place_unwind(c, plan, inserted);
 #undef AT
 	}
 	mem_free(c->host, bytes, jit->bytes);
@@ -235,6 +265,9 @@ void jit_free(struct code *code)
 
 	if (!jit)
 		return;
+	unwind_drop(jit);
+	if (jit->listed)
+		pages_delist(jit->pages, jit);
 	if (jit->text)
 		pages_release(jit->pages, jit->text, jit->bytes);
 	mem_free(host, jit->map, jit->map_bytes);
@@ -338,8 +371,13 @@ int jit_compile(struct code *code, const struct jit_opts *opts, struct uebpf_err
 		}
 	}
 	free_jc(&c);
-	if (!ret)
+	if (!ret) {
+		pages_enlist(opts->pages, code->jit);
+		code->jit->listed = true;
+		if (opts->flags & (JIT_PERF_MAP | JIT_JITDUMP))
+			debug_announce(code->jit, opts);
 		return 0;
+	}
 	jit_free(code);
 	if (ret == -EOPNOTSUPP)
 		return fail(err, ret, "the JIT has no code for an instruction of this program");

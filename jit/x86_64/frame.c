@@ -36,6 +36,7 @@ static void scan_program(struct jc *c)
 
 		switch (isa_op[insn->op].shape) {
 		case SHAPE_CALL:
+			c->calls_c = true;
 			c->state |= needs_call(code->helper[insn->off]);
 			c->tails |= insn->op == OP_CALL_TAIL;
 			break;
@@ -245,6 +246,34 @@ void emit_exit(struct jc *c)
 	}
 	emit_epilogue(c);
 	x_ret(&c->b);
+}
+
+/* What unwind.c says of a body. */
+void unwind_of_sub(const struct jc *c, uint32_t index, struct unwind_frame *out)
+{
+	const struct jsub *j = &c->sub[index];
+	bool kept = c->state && !index && !c->main_called;
+
+	out->nr = 0;
+	for (int k = 0; !kept && k < j->nr_saved; k++)
+		out->saved[out->nr++] = j->saved[k];
+	if (j->rbp)
+		out->saved[out->nr++] = RBP;
+	out->fp = j->rbp;
+	out->cfa = 8u + 8u * out->nr + (j->rbp ? 0 : (uint32_t)below(j, kept));
+}
+
+/* Of `full` and `callback`, which push alike. */
+void unwind_of_entry(const struct jc *c, struct unwind_frame *out)
+{
+	out->nr = 0;
+	out->saved[out->nr++] = STATE;
+	out->saved[out->nr++] = RBP;
+	for (int k = 0; k < c->nr_saved; k++)
+		out->saved[out->nr++] = c->saved[k];
+	out->fp = false;
+	out->cfa = 8u + 8u * out->nr + 8u;	/* and exit_sp */
+	out->cfa += out->cfa % 16;
 }
 
 /* ---- calls ---- */

@@ -71,7 +71,7 @@ struct jc {
 	uint8_t reg[11];
 	bool state, metered, checked;
 	bool dynamic;			/* the call depth is counted */
-	bool tails, inits, main_called, packet_window;
+	bool tails, inits, main_called, packet_window, calls_c;
 	uint64_t blind;			/* random state of constant blinding */
 	uint32_t rules;			/* enum jit_rule bits */
 	uint32_t hits[2];
@@ -124,8 +124,15 @@ void emit_retpolines(struct jc *c);
 void emit_batch(struct jc *c, uint32_t *label);
 
 /* ---- compile.c ---- */
-uint32_t jit_map_next(const struct jit_code *jit, uint32_t *at, uint32_t *off);
 void emit_body(struct jc *c, uint32_t sub);
+
+/* ---- unwind.c ---- */
+/* Code [from, to): CFA = rsp (or rbp) + cfa; saved[k] lies at CFA - 16 - 8 k. */
+struct unwind_frame { uint32_t from, to, cfa; bool fp; uint8_t saved[8], nr; };
+void unwind_register(struct jit_code *jit, const struct unwind_frame *frames, uint32_t n);
+void unwind_drop(struct jit_code *jit);
+void unwind_of_sub(const struct jc *c, uint32_t index, struct unwind_frame *out);
+void unwind_of_entry(const struct jc *c, struct unwind_frame *out);
 
 /* ---- checked.c ---- */
 enum { KIND_UNKNOWN = 0xff, KIND_FRAME = 0xfe };

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* seen_test.c - compiled programs as others see them: addresses, perf's files, unwinding through a
+ * helper call, GDB's interface, and the options that harden code. */
+#include <check.h>
+#include <errno.h>
+#include <execinfo.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "include/uebpf.h"
+
+/* As a C++ program has it: libgcc's unwinder linked in, not loaded later. */
+void __register_frame(void *frames);
+void (*volatile keep_unwinder)(void *) = __register_frame;
+
+static struct uebpf_env *env;
+static const struct uebpf_prog *prog;
+static void *frames[64];
+static int nr_frames;
+static void *inside;		/* an address within the program */
+
+static uint64_t look(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5, struct uebpf_call *call)
+{
+	(void)r1, (void)r2, (void)r3, (void)r4, (void)r5, (void)call;
+	nr_frames = backtrace(frames, 64);
+	inside = __builtin_return_address(0);
+	return 7;
+}
+
+static struct uebpf_object *load(const char *text, uint32_t mode, uint32_t flags)
+{
+	struct uebpf_open_opts o = { .size = sizeof o, .type = "raw", .name = "seen" };
+	struct uebpf_load_opts l = { .size = sizeof l, .mode = mode, .engine = UEBPF_ENGINE_JIT, .jit_flags = flags };
+	struct uebpf_error err;
+	struct uebpf_object *obj;
+
+	env = uebpf_env_new(NULL);
+	ck_assert_int_gt(uebpf_env_add_helper(env, 0, "look", "u64 (scalar)", look, NULL, &err), 0);
+	obj = uebpf_object_open_text(env, text, &o, &err);
+	ck_assert_msg(obj, "%s", err.text);
+	ck_assert_msg(!uebpf_object_load(obj, &l, &err), "%s", err.text);
+	prog = uebpf_object_prog(obj, NULL);
+	return obj;
+}
+
+static const char calls[] = "r6 = r1\nr7 = 3\ncall f\nr0 += r7\nexit\nf:\nr1 = 1\nr8 = 5\ncall 0x10000\nr0 += r8\nexit\n";
+
+START_TEST(an_address_tells_its_program)
+{
+	struct uebpf_object *obj = load(calls, UEBPF_MODE_TRUSTED, 0);
+	struct uebpf_addr_info info = { .size = sizeof info };
+	uint64_t r0 = 0;
+
+	backtrace(frames, 4);	/* loads the unwinder before the run */
+	ck_assert_int_eq(uebpf_prog_run(prog, "", 1, NULL, &r0), 0);
+	ck_assert_uint_eq(r0, 15);
+	ck_assert_int_eq(uebpf_addr_info(env, inside, &info), 0);
+	ck_assert_ptr_eq(info.prog, prog);
+	ck_assert_uint_ge(info.pc, 7);
+	ck_assert_uint_le(info.pc, 8);
+	ck_assert_int_eq(uebpf_addr_info(env, &r0, &info), -ENOENT);
+	uebpf_object_free(obj);
+	uebpf_env_free(env);
+}
+END_TEST
+
+/* The unwinder goes from the helper through both frames of the program to this function. */
+START_TEST(unwinding_passes_through)
+{
+	static const uint32_t modes[] = { UEBPF_MODE_TRUSTED, UEBPF_MODE_CHECKED };
+	static const uint32_t flags[] = { 0, UEBPF_JIT_BLIND | UEBPF_JIT_RETPOLINE | UEBPF_JIT_ENDBR };
+
+	for (int k = 0; k < 4; k++) {
+		struct uebpf_object *obj = load(calls, modes[k & 1], flags[k >> 1]);
+		struct uebpf_addr_info info = { .size = sizeof info };
+		char **names;
+		uint64_t r0 = 0;
+		int ours = 0, test = 0;
+
+		backtrace(frames, 4);
+		ck_assert_int_eq(uebpf_prog_run(prog, "", 1, NULL, &r0), 0);
+		ck_assert_uint_eq(r0, 15);
+		names = backtrace_symbols(frames, nr_frames);
+		for (int i = 0; i < nr_frames; i++) {
+			ours += !uebpf_addr_info(env, frames[i], &info);
+			test += strstr(names[i], "check") != NULL || strstr(names[i], "seen_test") != NULL;
+		}
+		free(names);
+		if (flags[k >> 1] == 0 && modes[k & 1] == UEBPF_MODE_TRUSTED) {
+			ck_assert_int_ge(ours, 3);	/* f, the program, its entry */
+			ck_assert_int_ge(test, 3);
+		}
+		uebpf_object_free(obj);
+		uebpf_env_free(env);
+	}
+}
+END_TEST
+
+static bool file_has(const char *path, const char *what)
+{
+	static char text[1 << 16];
+	int fd = open(path, O_RDONLY);
+	ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
+
+	if (fd >= 0)
+		close(fd);
+	return n > 0 && memmem(text, (size_t)n, what, strlen(what));
+}
+
+START_TEST(perf_finds_names)
+{
+	char map[64], dump[64], dir[] = "/tmp/uebpf-seen-XXXXXX";
+	struct uebpf_object *obj;
+	uint32_t magic = 0;
+	int fd;
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	ck_assert_int_eq(chdir(dir), 0);
+	snprintf(map, sizeof map, "/tmp/perf-%d.map", getpid());
+	snprintf(dump, sizeof dump, "jit-%d.dump", getpid());
+	unlink(map);
+	obj = load(calls, UEBPF_MODE_TRUSTED, 0);
+	ck_assert_int_ne(access(map, F_OK), 0);		/* never by default */
+	ck_assert_int_ne(access(dump, F_OK), 0);
+	uebpf_object_free(obj);
+	uebpf_env_free(env);
+	obj = load(calls, UEBPF_MODE_TRUSTED, UEBPF_JIT_PERF_MAP | UEBPF_JIT_JITDUMP);
+	ck_assert(file_has(map, "bpf:"));
+	ck_assert(file_has(map, "entries"));
+	fd = open(dump, O_RDONLY);
+	ck_assert_int_eq(read(fd, &magic, 4), 4);
+	close(fd);
+	ck_assert_uint_eq(magic, 0x4a695444);
+	uebpf_object_free(obj);
+	uebpf_env_free(env);
+	unlink(map);
+	unlink(dump);
+	/* somebody else's link in our way is not followed */
+	ck_assert_int_eq(symlink("/tmp/uebpf-not-there", map), 0);
+	obj = load(calls, UEBPF_MODE_TRUSTED, UEBPF_JIT_PERF_MAP);
+	ck_assert_int_ne(access("/tmp/uebpf-not-there", F_OK), 0);
+	uebpf_object_free(obj);
+	uebpf_env_free(env);
+	unlink(map);
+	ck_assert_int_eq(chdir("/"), 0);
+	rmdir(dir);
+}
+END_TEST
+
+/* A blinded program's constant is nowhere in its code; an unblinded one's is. */
+START_TEST(blinding_hides_constants)
+{
+	static const char text[] = "r0 = *(u64 *)(r1 + 0)\nr0 ^= 0x31c0909\nif r0 == 0x3cd9090 goto +1\nr0 += 1\nexit\n";
+	static const uint8_t needle[] = { 0x09, 0x09, 0x1c, 0x03 };
+	uint64_t mem[2] = { 5, 6 }, want = (5 ^ 0x31c0909) + 1, r0;
+
+	for (uint32_t flags = 0; flags < 8; flags++) {
+		struct uebpf_object *obj = load(text, UEBPF_MODE_TRUSTED, flags);
+		struct uebpf_prog_info info = { .size = sizeof info };
+		const uint8_t *code = (const uint8_t *)(uintptr_t)uebpf_prog_entry(prog);
+
+		uebpf_prog_info(prog, &info);
+		ck_assert_ptr_nonnull(code);
+		ck_assert_int_eq(memmem(code, info.code_bytes - 32, needle, 4) != NULL, !(flags & UEBPF_JIT_BLIND));
+		ck_assert_int_eq(!memcmp(code, "\xf3\x0f\x1e\xfa", 4), !!(flags & UEBPF_JIT_ENDBR));
+		ck_assert_int_eq(uebpf_prog_run(prog, mem, sizeof mem, NULL, &r0), 0);
+		ck_assert_uint_eq(r0, want);
+		uebpf_object_free(obj);
+		uebpf_env_free(env);
+	}
+}
+END_TEST
+
+/* pthread_cancel inside a helper unwinds the thread through compiled code; its cleanup runs. */
+static int cleaned;
+static void clean(void *arg) { (void)arg; cleaned = 1; }
+static uint64_t wait_here(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5, struct uebpf_call *call)
+{
+	(void)r1, (void)r2, (void)r3, (void)r4, (void)r5, (void)call;
+	pause();
+	return 0;
+}
+static void *victim(void *arg)
+{
+	uint64_t r0;
+
+	pthread_cleanup_push(clean, NULL);
+	uebpf_prog_run(arg, "", 1, NULL, &r0);
+	pthread_cleanup_pop(0);
+	return NULL;
+}
+
+START_TEST(a_thread_in_a_helper_can_be_cancelled)
+{
+	struct uebpf_open_opts o = { .size = sizeof o, .type = "raw" };
+	struct uebpf_load_opts l = { .size = sizeof l, .mode = UEBPF_MODE_TRUSTED, .engine = UEBPF_ENGINE_JIT };
+	struct uebpf_object *obj;
+	struct uebpf_error err;
+	pthread_t thread;
+
+	env = uebpf_env_new(NULL);
+	uebpf_env_add_helper(env, 0, "wait", "u64 (scalar)", wait_here, NULL, &err);
+	obj = uebpf_object_open_text(env, calls, &o, &err);
+	ck_assert_int_eq(uebpf_object_load(obj, &l, &err), 0);
+	pthread_create(&thread, NULL, victim, (void *)(uintptr_t)uebpf_object_prog(obj, NULL));
+	usleep(20000);
+	pthread_cancel(thread);
+	pthread_join(thread, NULL);
+	ck_assert_int_eq(cleaned, 1);
+	uebpf_object_free(obj);
+	uebpf_env_free(env);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("jit/seen");
+	TCase *t = tcase_create("all");
+	char words[256];
+	SRunner *sr;
+	int failed;
+
+	uebpf_features(words, sizeof words);
+	if (!strstr(words, "jit=")) {
+		printf("skip: no JIT here\n");
+		return 0;
+	}
+	tcase_add_test(t, an_address_tells_its_program);
+	tcase_add_test(t, unwinding_passes_through);
+	tcase_add_test(t, perf_finds_names);
+	tcase_add_test(t, blinding_hides_constants);
+	tcase_add_test(t, a_thread_in_a_helper_can_be_cancelled);
+	tcase_set_timeout(t, 60);
+	suite_add_tcase(s, t);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}
