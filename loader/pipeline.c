@@ -252,10 +252,6 @@ static int check_mode(struct load *l, struct prog *prog)
 {
 	prog->mode = l->o.mode == UEBPF_MODE_DEFAULT ? UEBPF_MODE_VERIFIED : (uint8_t)l->o.mode;
 	prog->engine = UEBPF_ENGINE_INTERP;
-	if (prog->mode == UEBPF_MODE_TRUSTED && !(prog->type->flags & (TYPE_DIRECT | TYPE_RAW)))
-		return error_set(l->err, UEBPF_STAGE_LINK, UEBPF_E_ABSENT, -EOPNOTSUPP, UINT32_MAX,
-				 "mode trusted for type %s needs the verifier's analysis of context accesses, "
-				 "which this build does not have; use mode checked", prog->type->name);
 	return 0;
 }
 
@@ -334,7 +330,8 @@ static int may_stage(struct load *l, struct prog *prog)
 
 static int verify_stage(struct load *l, struct prog *prog)
 {
-	return prog->mode == UEBPF_MODE_VERIFIED ? verify_prog(prog, &l->o, l->err) : 0;
+	return prog->mode == UEBPF_MODE_VERIFIED ? verify_prog(prog, &l->o, l->err) :
+	       prog->mode == UEBPF_MODE_TRUSTED ? trust_prog(prog, l->err) : 0;
 }
 
 static int prepare_stage(struct load *l, struct prog *prog)

@@ -151,3 +151,17 @@ int verify_prog(struct prog *prog, const struct uebpf_load_opts *o, struct uebpf
 	verify_free(&res);
 	return rc;
 }
+
+int trust_prog(struct prog *prog, struct uebpf_error *err)
+{
+	struct verify_result res;
+	int rc;
+
+	if (prog->type->flags & (TYPE_DIRECT | TYPE_RAW))	/* the program sees the host's own bytes */
+		return 0;
+	rc = verify_trusted(&prog->code, &res, err);
+	if (!rc)
+		rc = verify_layout(&prog->code, &res, err);
+	verify_free(&res);
+	return rc;
+}

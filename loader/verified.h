@@ -8,5 +8,7 @@
 
 /* Verifies prog->code (decoded, not bound) and lays out its context accesses.  0 or -errno with *err. */
 int verify_prog(struct prog *prog, const struct uebpf_load_opts *o, struct uebpf_error *err);
+/* Mode trusted: finds the context accesses and translates them; proves nothing. */
+int trust_prog(struct prog *prog, struct uebpf_error *err);
 
 #endif

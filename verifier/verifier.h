@@ -92,6 +92,10 @@ int verify(const struct code *code, const struct verify_opts *opts, struct verif
 void verify_free(struct verify_result *result);
 const char *verify_rule_name(enum verify_rule rule);
 
+/* For trusted code: only which accesses are context accesses, for verify_layout (trusted.c).  Nothing is
+ * proven.  *result is filled either way and freed with verify_free.  0, -E2BIG, -ENOMEM. */
+int verify_trusted(const struct code *code, struct verify_result *result, struct uebpf_error *err);
+
 /* Turns proven context accesses into loads and stores of the host's own struct (ctx_layout.c), and
  * sets what the facts allow: code->no_zero, frames' zeroing.  Instruction count may change; facts
  * and result->zero follow.  Before code_bind. */
