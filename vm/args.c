@@ -100,14 +100,18 @@ static bool check_one(struct uebpf_call *call, const struct helper *helper, int 
 	case ARG_MEM_OUT: return can(call, v, len, ACCESS_WRITE);
 	case ARG_MEM_INOUT: return can(call, v, len, ACCESS_READ | ACCESS_WRITE);
 	case ARG_FIXED: return can(call, v, arg->size, ACCESS_READ);
-	case ARG_FIXED_OUT: return can(call, v, arg->size, ACCESS_WRITE);
+	case ARG_FIXED_OUT:
+		if ((arg->size == 4 || arg->size == 8) && v & (arg->size - 1u))
+			return refuse(call, v);
+		return can(call, v, arg->size, ACCESS_WRITE);
 	case ARG_SIZE: return v && v <= MEM_MAX ? true : refuse(call, v);
 	case ARG_SIZE0: return v <= MEM_MAX ? true : refuse(call, v);
 	case ARG_CSTR: return check_string(call, v);
 	case ARG_FUNC: return check_function(call, v);
 	case ARG_ACQUIRED: case ARG_SOCK: case ARG_BTF:
 		return is_object(call, v) ? true : refuse(call, v);
-	case ARG_SPIN_LOCK: return can(call, v, LOCK_BYTES, ACCESS_READ | ACCESS_WRITE);
+	case ARG_SPIN_LOCK:
+		return v % LOCK_BYTES ? refuse(call, v) : can(call, v, LOCK_BYTES, ACCESS_READ | ACCESS_WRITE);
 	case ARG_TIMER: return can(call, v, TIMER_BYTES, ACCESS_READ | ACCESS_WRITE);
 	case ARG_DYNPTR: case ARG_DYNPTR_OUT: return can(call, v, DYNPTR_BYTES, ACCESS_READ | ACCESS_WRITE);
 	case ARG_KPTR: return can(call, v, 8, ACCESS_READ | ACCESS_WRITE);
