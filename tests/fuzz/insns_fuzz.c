@@ -13,7 +13,8 @@ static void run_one(const uint8_t *insns, size_t slots, const uint8_t *input, in
 {
 	struct uebpf_error err;
 	struct uebpf_object *obj = uebpf_object_open_insns(env, insns, slots, NULL, &err);
-	struct uebpf_load_opts load = { .size = sizeof load, .budget = 20000,
+	/* The verifier's own limits are tested elsewhere; here they would only cost time. */
+	struct uebpf_load_opts load = { .size = sizeof load, .budget = 20000, .max_ns = 50000000,
 		.mode = verified ? UEBPF_MODE_VERIFIED : UEBPF_MODE_CHECKED, .engine = UEBPF_ENGINE_INTERP };
 	if (!obj)
 		return;
