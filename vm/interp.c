@@ -73,6 +73,22 @@ static void remember(struct hit *hit, const struct region *r, uint64_t addr)
 		hit->limit[k] = len >= 1u << k ? len - (1u << k) + 1 : 0;
 }
 
+/* What most programs touch first. */
+static void expect_hits(struct engine *e)
+{
+	const struct region *ctx = &e->call.own[OWN_CTX], *stack = &e->call.own[OWN_STACK];
+
+	forget_hits(e);
+	if (ctx->access & ACCESS_READ)
+		remember(&e->rd[0], ctx, ctx->lo);
+	if (ctx->access & ACCESS_WRITE)
+		e->wr[0] = e->rd[0];
+	if (stack->access) {
+		remember(&e->rd[1], stack, stack->lo);
+		e->wr[1] = e->rd[1];
+	}
+}
+
 static noinline bool slow_load(struct engine *e, uint64_t addr, uint32_t size, uint64_t *value)
 {
 	const struct region *r = call_find_region(&e->call, addr, size, ACCESS_READ);
@@ -288,8 +304,8 @@ static int run(struct engine *e, const struct code *code, uint64_t *r0)
 		r[2] = e->call.ctx_len;
 	r[10] = frame_pointer(e);
 	if (code->checked) {
-		forget_hits(e);
 		stack_changed(e);
+		expect_hits(e);
 	}
 	zero_stack(e, r[10], code->sub[0].zero);
 	*r0 = e->body(e, code->insn, r, first_init(code));

@@ -204,7 +204,7 @@ dispatch:
 			call->status = -ETIME;
 			goto stop;
 		}
-		if (unlikely(__atomic_load_n(call->abort, __ATOMIC_RELAXED))) {
+		if (pc->dst && unlikely(__atomic_load_n(call->abort, __ATOMIC_RELAXED))) {
 			call->status = -ECANCELED;
 			goto stop;
 		}

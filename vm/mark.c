@@ -12,7 +12,7 @@
 #include "vm/mem.h"
 
 enum { TOP = 0xffff, ARGS = 0x3e, FP = 1 << 10 };
-enum mark { LEADER = 1, QUEUED = 2 };
+enum mark { LEADER = 1, QUEUED = 2, POLL = 4 };
 
 struct marker {
 	struct code *code;
@@ -43,13 +43,13 @@ static void find_leaders(struct marker *m)
 	struct code *code = m->code;
 
 	for (uint32_t k = 0; k < code->nr_sub; k++)
-		m->mark[code->sub[k].start] |= LEADER;
+		m->mark[code->sub[k].start] |= LEADER | POLL;
 	for (uint32_t i = 0; i < code->n; i++) {
 		const struct insn *insn = &code->insn[i];
 		uint8_t shape = isa_op[insn->op].shape;
 
 		if (is_jump(shape))
-			m->mark[insn->off] |= LEADER;
+			m->mark[insn->off] |= (uint32_t)insn->off <= i ? LEADER | POLL : LEADER;
 		if ((is_jump(shape) || is_call(shape) || shape == SHAPE_EXIT) && i + 1 < code->n)
 			m->mark[i + 1] |= LEADER;
 	}
@@ -170,7 +170,8 @@ static void emit(const struct marker *m, struct output *o)
 	for (uint32_t i = 0; i < code->n; i++) {
 		o->label[i] = o->n;
 		if (m->mark[i] & LEADER)
-			put(o, (struct insn){ .op = OP_CHARGE, .imm = block_steps(m, i) }, code->slot[i]);
+			put(o, (struct insn){ .op = OP_CHARGE, .dst = m->mark[i] & POLL ? 1 : 0,
+					      .imm = block_steps(m, i) }, code->slot[i]);
 		put_marks(o, OP_INIT_CHECK, m->check[i], code->slot[i]);
 		o->self[i] = o->n;
 		put(o, code->insn[i], code->slot[i]);
