@@ -80,7 +80,8 @@ static int meta_load(struct layout *l, struct insn *out, const struct insn *in, 
 	}
 	out[n++] = (struct insn){ .op = load_op(sizeof(void *), false), .dst = in->dst, .src = via & 15,
 				  .off = (int32_t)offsetof(struct uebpf_packet, data_meta) - base };
-	out[n++] = (struct insn){ .op = OP_JNE64_K, .dst = in->dst, .off = n + 1 };	/* mended below */
+	out[n] = (struct insn){ .op = OP_JNE64_K, .dst = in->dst, .off = n + 2 };	/* mended below */
+	n++;
 	out[n++] = (struct insn){ .op = load_op(sizeof(void *), false), .dst = in->dst, .src = via & 15,
 				  .off = (int32_t)offsetof(struct uebpf_packet, data) - base };
 	return n;
