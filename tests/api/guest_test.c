@@ -18,29 +18,44 @@
 #include "tests/api/api.h"
 
 static struct uebpf_env *env;
-static struct uebpf_object *obj;
-static const struct uebpf_prog *prog;
+enum { ARMS = 4 };		/* the default and checked mode, compiled where possible and interpreted */
+static struct uebpf_object *obj[ARMS];
+static const struct uebpf_prog *prog[ARMS];
 static uint8_t bytes[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
 
 static void setup(void)
 {
 	env = uebpf_env_new(NULL);
 	ck_assert_ptr_nonnull(env);
-	obj = load_text(env, SUM8, NULL);
-	prog = uebpf_object_prog(obj, NULL);
+	for (int i = 0; i < ARMS; i++) {
+		struct uebpf_load_opts o = {
+			.size = sizeof(o), .mode = i & 1 ? UEBPF_MODE_CHECKED : UEBPF_MODE_DEFAULT,
+			.engine = i & 2 ? UEBPF_ENGINE_INTERP : UEBPF_ENGINE_AUTO,
+		};
+
+		obj[i] = open_text(env, SUM8, NULL);
+		ck_assert_int_eq(uebpf_object_load(obj[i], &o, NULL), 0);
+		prog[i] = uebpf_object_prog(obj[i], NULL);
+	}
 }
 
 static void teardown(void)
 {
-	uebpf_object_free(obj);
+	for (int i = 0; i < ARMS; i++)
+		uebpf_object_free(obj[i]);
 	uebpf_env_free(env);
 }
 
 static int good_run(void)
 {
-	uint64_t r0 = 0;
+	int i, good = 0;
 
-	return uebpf_prog_run(prog, bytes, sizeof(bytes), NULL, &r0) == 0 && r0 == 36;
+	for (i = 0; i < ARMS; i++) {
+		uint64_t r0 = 0;
+
+		good += uebpf_prog_run(prog[i], bytes, sizeof(bytes), NULL, &r0) == 0 && r0 == 36;
+	}
+	return good == ARMS;
 }
 
 /* ---- malloc interrupted ---- */
