@@ -643,6 +643,8 @@ UEBPF_API int uebpf_map_freeze(struct uebpf_map *map);
  * discard != 0 drops it.  Any thread, several at once. */
 UEBPF_API void *uebpf_map_reserve(struct uebpf_map *map, size_t size);
 UEBPF_API void uebpf_map_commit(struct uebpf_map *map, void *record, int discard);
+/* (After fork a private ring buffer, unlike other private maps, stays shared between parent and child:
+ * its pages are mapped twice, which private pages cannot be.  Both may produce; one should consume.) */
 /* Calls cb for each finished record of a ring buffer map, in order, until empty or cb returns
  * non-zero (which is returned if negative).  Returns the number of records.  One consumer at a time. */
 typedef int (*uebpf_record_fn)(void *arg, const void *data, size_t len);

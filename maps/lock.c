@@ -11,7 +11,7 @@ enum { OWNER_PID_SHIFT = 32, OWNER_BIRTH_SHIFT = 22, OWNER_TID = (1 << 22) - 1, 
  * one is asked for after a while, because asking is a system call or more. */
 static bool owner_is_gone(struct map_local *local, uint64_t owner, uint64_t me, uint32_t waited)
 {
-	if (local->m.share == UEBPF_SHARE_PRIVATE)
+	if (!local->peers)
 		return owner >> OWNER_PID_SHIFT != me >> OWNER_PID_SHIFT;
 	return waited % LOOK_AFTER == LOOK_AFTER - 1 &&
 	       !self_alive((uint32_t)owner & OWNER_TID, (uint32_t)(owner >> OWNER_BIRTH_SHIFT) & OWNER_BIRTH);

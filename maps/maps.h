@@ -52,6 +52,7 @@ struct map_local {
 	/* shared maps (share.c) */
 	struct store_head *store;	/* first page of the memfd or file, NULL: private */
 	int fd;				/* when store */
+	bool peers;			/* other processes see these bytes: shared maps, rings after fork */
 	bool hostile, read_only;
 	uint32_t window_pid;		/* whose window of slots it is: changes in a forked child */
 	uint32_t window;		/* first slot of it */
@@ -169,7 +170,7 @@ static inline uint64_t lock_me(struct map_local *local)
 	struct self *self = self_get();
 
 	return (uint64_t)self->pid << 32 | self->tid |
-	       (local->m.share == UEBPF_SHARE_PRIVATE ? 0 : (uint64_t)self_birth() << 22);
+	       (local->peers ? (uint64_t)self_birth() << 22 : 0);
 }
 /* 0: held now; 1: taken over from a dead owner, the caller repairs first; -EBUSY: this thread
  * already holds it.  try: -EAGAIN instead of waiting. */

@@ -62,12 +62,15 @@ int ring_init(struct uebpf_map *map, bool fresh)
 	errno = saved;
 	if (!p)
 		return -ENOMEM;
+	r->local.peers = true;	/* twice mapped pages stay shared with a forked child */
 	r->pages = map->base = p;
 	r->pages_bytes = front + 2 * size;
 	map->bytes = front + size;
 	r->ring = (struct ring){ .control = (void *)p, .consumer = (void *)(p + MAP_PAGE),
 				 .producer = (void *)(p + 2 * MAP_PAGE), .data = p + front,
 				 .mask = size - 1, .dead_owners = r->local.store != NULL };
+	if (!r->local.store)
+		self_birth();	/* asks /proc once, not in the first reserve */
 	return 0;
 }
 

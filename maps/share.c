@@ -102,6 +102,7 @@ static int map_store(struct map_local *l, struct shared_args *a, size_t bytes)
 	l->mapping = p;
 	l->mapped = want;
 	l->store = (struct store_head *)p;
+	l->peers = true;
 	l->fd = a->fd;
 	a->taken = true;
 	l->touched = &l->store->touched;
