@@ -48,6 +48,7 @@ static bool arm_open(const struct session *base, struct arm *a)
 	if (!a->s.obj)
 		return refuse(a, err.text), false;
 	maps_resize(&a->s);
+	maps_bind(&a->s, a->s.obj);
 	maps_set_globals(&a->s);
 	opts = session_load_opts(&a->s);
 	opts.engine = a->engine;

@@ -162,6 +162,10 @@ static int act(struct session *s)
 {
 	const struct options *o = s->opt;
 
+	if (o->map) {
+		session_env(s);
+		return map_command(s);
+	}
 	session_open(s);
 	if (o->list)
 		return list_object(s);

@@ -96,17 +96,18 @@ static void set_prog(struct session *s, struct uebpf_map *map, const void *key, 
 }
 
 /* A per-CPU map takes the value in every slot, as the kernel's update from user space does. */
-static int update(struct uebpf_map *map, const struct uebpf_map_info *i, const void *key, const uint8_t *value)
+int maps_update(struct uebpf_map *map, const void *key, const void *value)
 {
-	size_t stride = (i->value_size + 7) & ~(size_t)7, slots = i->cpu_slots ? i->cpu_slots : 1;
+	const struct uebpf_map_info i = info_of(map);
+	size_t stride = (i.value_size + 7) & ~(size_t)7, slots = i.cpu_slots ? i.cpu_slots : 1;
 	uint8_t *all;
 	int r;
 
-	if (!per_cpu(i))
+	if (!per_cpu(&i))
 		return uebpf_map_update(map, key, value, 0);
 	all = need(calloc(slots, stride));
 	for (size_t n = 0; n < slots; n++)
-		memcpy(all + n * stride, value, i->value_size);
+		memcpy(all + n * stride, value, i.value_size);
 	r = uebpf_map_update(map, key, all, 0);
 	free(all);
 	return r;
@@ -149,7 +150,7 @@ static void init_entry(struct session *s, const char *text, const struct init *t
 		to->each(to->arg, map, i.key_size ? key : NULL, data);
 		goto out;
 	}
-	r = update(map, &i, i.key_size ? key : NULL, data);
+	r = maps_update(map, i.key_size ? key : NULL, data);
 	if (r)
 		die(EXIT_USAGE, "--map-init %s: %s", text, strerror(-r));
 out:
@@ -213,7 +214,7 @@ static bool all_zero(const uint8_t *p, size_t n)
 	return true;
 }
 
-struct dump { struct uebpf_map *map; struct uebpf_map_info i; bool json; uint64_t shown, zero; };
+struct dump { struct uebpf_map *map; struct uebpf_map_info i; bool json, one; uint64_t shown, zero; };
 
 /* Slots that are all zero are left out.  Numbers come as their sum, with the parts behind it; the comment
  * keeps --map-init from taking a sum for every slot's value. */
@@ -260,7 +261,7 @@ static void dump_slots(const struct dump *d, const char *key, const uint8_t *val
 	free(text);
 }
 
-static void dump_entry(struct dump *d, const void *key, uint8_t *value)
+static int dump_entry(struct dump *d, const void *key, uint8_t *value)
 {
 	size_t stride = (d->i.value_size + 7) & ~(size_t)7;
 	size_t size = per_cpu(&d->i) ? stride * d->i.cpu_slots : d->i.value_size;
@@ -269,10 +270,10 @@ static void dump_entry(struct dump *d, const void *key, uint8_t *value)
 	char *k, *v;
 
 	if (r == -ENOENT)
-		return;		/* deleted meanwhile, or an empty slot */
-	if (!r && array && d->i.max_entries > 1 && all_zero(value, size)) {
+		return r;	/* deleted meanwhile, or an empty slot */
+	if (!r && array && !d->one && d->i.max_entries > 1 && all_zero(value, size)) {
 		d->zero++;
-		return;
+		return 0;
 	}
 	k = map_text(d->map, 0, key, d->json);
 	d->shown++;
@@ -298,6 +299,7 @@ static void dump_entry(struct dump *d, const void *key, uint8_t *value)
 	if (d->json)
 		json_close();
 	free(k);
+	return r;
 }
 
 static int dump_record(void *arg, const void *data, size_t len)
@@ -337,7 +339,23 @@ static void dump_entries(struct dump *d)
 	free(value);
 }
 
-static void dump_map(struct uebpf_map *map, bool json)
+int maps_dump_entry(struct session *s, struct uebpf_map *map, const void *key)
+{
+	struct dump d = { .map = map, .i = info_of(map), .json = s->opt->json, .one = true };
+	size_t stride = (d.i.value_size + 7) & ~(size_t)7, slots = d.i.cpu_slots ? d.i.cpu_slots : 1;
+	uint8_t *value = need(calloc(slots, stride + 8));
+	int r;
+
+	if (d.json)
+		json_open("entries", '[');
+	r = dump_entry(&d, key, value);
+	if (d.json)
+		json_close();
+	free(value);
+	return r;
+}
+
+void maps_dump_one(struct uebpf_map *map, bool json)
 {
 	struct dump d = { .map = map, .i = info_of(map), .json = json };
 
@@ -369,6 +387,19 @@ static void dump_map(struct uebpf_map *map, bool json)
 	}
 }
 
+/* What programs wrote in place into copies of the kernel's maps goes there now. */
+void maps_push(struct session *s)
+{
+	struct uebpf_map *map = NULL;
+
+	while ((map = uebpf_object_next_map(s->obj, map))) {
+		long r = info_of(map).share == UEBPF_SHARE_MIRRORED ? uebpf_map_push(map) : 0;
+
+		if (r < 0)
+			note("map %s: not written back to the kernel: %s", uebpf_map_name(map), strerror((int)-r));
+	}
+}
+
 void maps_dump(struct session *s)
 {
 	const struct strings *names = &s->opt->map_dump;
@@ -385,9 +416,9 @@ void maps_dump(struct session *s)
 	if (s->opt->json)
 		json_open("maps", '{');
 	while (all && (map = uebpf_object_next_map(s->obj, map)))
-		dump_map(map, s->opt->json);
+		maps_dump_one(map, s->opt->json);
 	for (size_t i = 0; i < names->n && !all; i++)
-		dump_map(uebpf_object_map(s->obj, names->v[i]), s->opt->json);
+		maps_dump_one(uebpf_object_map(s->obj, names->v[i]), s->opt->json);
 	if (s->opt->json)
 		json_close();
 }

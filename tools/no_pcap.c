@@ -17,6 +17,12 @@ struct capture *capture_open(const char *path)
 	absent("--pcap");
 }
 
+struct uebpf_cbpf_insn *capture_compile(const char *expression, size_t *n)
+{
+	(void)expression, (void)n;
+	absent("--pcap-filter");
+}
+
 bool capture_next(struct capture *c, struct captured *out)
 {
 	(void)c, (void)out;

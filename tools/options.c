@@ -13,7 +13,8 @@ enum option_id {
 	O_EVENTS, O_EVENT_SIZE, O_INSNS, O_QUIET, O_JSON, O_PACKET_OUT, O_CTX_OUT, O_WRITE, O_MAP_DUMP, O_MAP_INIT,
 	O_MAP_SIZE, O_SET_GLOBAL, O_ENGINE, O_MODE, O_POLICY, O_BUDGET, O_VERIFY_ONLY, O_LOG, O_MAX_STATES,
 	O_MAX_TIME, O_REFUSE_MAY, O_TRACE, O_DUMP, O_NO_RULE, O_NO_CPU, O_REPEAT, O_TIME, O_BENCH, O_KERNEL, O_CLOCK,
-	O_SEED, O_CPU, O_PID, O_TGID, O_UID, O_GID, O_COMM, O_MOCK, O_PROBE, O_CLANG, O_VERSION, O_HELP, O_ABSENT
+	O_SEED, O_CPU, O_PID, O_TGID, O_UID, O_GID, O_COMM, O_MOCK, O_PROBE, O_CLANG, O_MAP, O_LOOKUP,
+	O_UPDATE, O_DELETE, O_WATCH, O_KERNEL_MAP, O_SHARED_MAP, O_PCAP_FILTER, O_VERSION, O_HELP, O_ABSENT
 };
 
 static const struct option table[] = {
@@ -28,17 +29,20 @@ static const struct option table[] = {
 	{ "set-global", 1, 0, O_SET_GLOBAL }, { "engine", 1, 0, O_ENGINE }, { "mode", 1, 0, O_MODE },
 	{ "policy", 1, 0, O_POLICY }, { "budget", 1, 0, O_BUDGET }, { "verify-only", 0, 0, O_VERIFY_ONLY },
 	{ "log", 1, 0, O_LOG }, { "max-states", 1, 0, O_MAX_STATES }, { "max-time", 1, 0, O_MAX_TIME },
-	{ "refuse-may", 1, 0, O_REFUSE_MAY }, { "trace", 0, 0, O_TRACE }, { "dump", 1, 0, O_DUMP },
+	{ "refuse-may", 1, 0, O_REFUSE_MAY }, { "trace", 0, 0, O_TRACE }, { "dump", 2, 0, O_DUMP },
 	{ "no-rule", 1, 0, O_NO_RULE }, { "no-cpu", 1, 0, O_NO_CPU }, { "repeat", 1, 0, O_REPEAT },
 	{ "time", 0, 0, O_TIME }, { "bench", 2, 0, O_BENCH }, { "kernel", 0, 0, O_KERNEL },
 	{ "clock", 1, 0, O_CLOCK }, { "seed", 1, 0, O_SEED }, { "cpu", 1, 0, O_CPU }, { "pid", 1, 0, O_PID },
 	{ "tgid", 1, 0, O_TGID }, { "uid", 1, 0, O_UID }, { "gid", 1, 0, O_GID }, { "comm", 1, 0, O_COMM },
 	{ "mock", 1, 0, O_MOCK }, { "probe", 1, 0, O_PROBE }, { "clang", 1, 0, O_CLANG },
+	{ "map", 1, 0, O_MAP }, { "lookup", 1, 0, O_LOOKUP }, { "update", 1, 0, O_UPDATE },
+	{ "delete", 1, 0, O_DELETE }, { "watch", 0, 0, O_WATCH }, { "kernel-map", 1, 0, O_KERNEL_MAP },
+	{ "shared-map", 1, 0, O_SHARED_MAP }, { "pcap-filter", 1, 0, O_PCAP_FILTER },
 	{ "version", 0, 0, O_VERSION }, { "help", 0, 0, O_HELP },
 	/* Of later parts: refused by name, so that no script believes they worked. */
 	{ "filter", 2, 0, O_ABSENT }, { "event-type", 2, 0, O_ABSENT }, { "ctf", 2, 0, O_ABSENT },
-	{ "write-accepted", 2, 0, O_ABSENT }, { "emit", 2, 0, O_ABSENT }, { "pcap-filter", 2, 0, O_ABSENT },
-	{ "map", 2, 0, O_ABSENT }, { "kernel-map", 2, 0, O_ABSENT }, { "kernel-object", 2, 0, O_ABSENT },
+	{ "write-accepted", 2, 0, O_ABSENT }, { "emit", 2, 0, O_ABSENT },
+	{ "kernel-object", 2, 0, O_ABSENT },
 	{ "attach", 0, 0, O_ABSENT }, { "every", 2, 0, O_ABSENT }, { "on-ringbuf", 2, 0, O_ABSENT },
 	{ "at-exit", 0, 0, O_ABSENT },
 	{ NULL, 0, 0, 0 }
@@ -78,6 +82,12 @@ static const char help[] =
 "                            @FILE has one such line each (what --map-dump prints is accepted)\n"
 "  --map-size NAME=N         another max_entries\n"
 "  --set-global NAME=VALUE   a global variable or constant, typed by BTF\n"
+"  --kernel-map NAME=PIN     uses the kernel's map pinned there in place of the object's\n"
+"  --shared-map NAME=FILE    uses a map that other processes share in that file\n"
+"Without an object\n"
+"  --pcap-filter EXPR        runs libpcap's classic filter: --pcap in.pcap --pcap-filter 'tcp port 80'\n"
+"  --map FILE|PIN            shows a shared map or the kernel's pinned one; with it: --dump (the default),\n"
+"                            --lookup KEY, --update KEY VALUE, --delete KEY, --watch (--repeat N times)\n"
 "How it runs\n"
 "  --engine auto|jit|interp  --mode verified|checked|trusted\n"
 "  --policy user|kernel      user (default): safety; kernel: also what the kernel refuses for form\n"
@@ -92,7 +102,7 @@ static const char help[] =
 "                            (10 s unless told)\n"
 "  --trace                   each instruction with the registers before it, on stderr; the run is\n"
 "                            interpreted and checked\n"
-"  --dump WHAT,..            insns, facts, rewrite, x86; runs nothing\n"
+"  --dump=WHAT,..            insns, facts, rewrite, x86; runs nothing\n"
 "  --repeat N                run N times; with --time: ns per run, least and median\n"
 "  --bench[=csv|json]        one table: each engine and mode, and the kernel when permitted\n"
 "  --kernel                  same object and input in the kernel (BPF_PROG_TEST_RUN), side by side\n"
@@ -194,6 +204,14 @@ static bool take_input(struct options *o, int id, const char *arg)
 	case O_MAP_SIZE: add(&o->resize, arg); break;
 	case O_SET_GLOBAL: add(&o->set_global, arg); break;
 	case O_MOCK: add(&o->mock, arg); break;
+	case O_MAP: o->map = arg; break;
+	case O_LOOKUP: o->map_lookup = arg; break;
+	case O_UPDATE: o->map_update = arg; break;
+	case O_DELETE: o->map_delete = arg; break;
+	case O_WATCH: o->watch = true; break;
+	case O_KERNEL_MAP: add(&o->kernel_map, arg); break;
+	case O_SHARED_MAP: add(&o->shared_map, arg); break;
+	case O_PCAP_FILTER: o->pcap_filter = arg; break;
 	case O_CLOCK: parse_clock(o, arg); break;
 	case O_SEED: o->seed = parse_number(arg, "--seed", UINT64_MAX); o->has_seed = true; break;
 	case O_CPU: o->cpu = parse_number(arg, "--cpu", 65535); o->has_cpu = true; break;
@@ -254,7 +272,10 @@ static void take(struct options *o, int id, const char *arg)
 	case O_MAX_TIME: o->max_ns = parse_number(arg, "--max-time", UINT64_MAX / 1000000) * 1000000; break;
 	case O_REFUSE_MAY: o->refuse_may = may_bits(arg); break;
 	case O_TRACE: o->trace = true; break;
-	case O_DUMP: o->dump = arg; break;
+	case O_DUMP:
+		o->dump = arg;
+		o->map_dump_all = !arg;	/* of --map PATH */
+		break;
 	case O_NO_RULE: o->no_rules = arg; break;
 	case O_NO_CPU: o->no_cpu = arg; break;
 	case O_REPEAT:
@@ -279,6 +300,12 @@ static void check_pairs(const struct options *o)
 	const struct { bool a; const char *a_name; bool b; const char *b_name; } pair[] = {
 		{ o->quiet, "--quiet", o->json, "--json" },
 		{ o->file, "an object", o->insns, "--insns" },
+		{ o->file || o->insns, "an object", o->map, "--map (--map-dump shows an object's maps)" },
+		{ o->file || o->insns, "an object", o->pcap_filter, "--pcap-filter" },
+		{ o->kernel, "--kernel", o->pcap_filter, "--pcap-filter" },
+		{ o->json, "--json", o->watch, "--watch" },
+		{ !!o->map_lookup + !!o->map_update + !!o->map_delete + o->watch > 1, "one of --lookup, --update, "
+		  "--delete, --watch", true, "another of them" },
 		{ o->ctx, "--ctx", o->ctx_hex, "--ctx-hex" },
 		{ o->ctx || o->ctx_hex, "--ctx", o->packet || o->pcap, "--packet or --pcap" },
 		{ o->ctx || o->ctx_hex || o->packet || o->pcap, "a single input or --pcap", o->events, "--events" },
@@ -305,12 +332,21 @@ static void check_pairs(const struct options *o)
 			die(EXIT_USAGE, "%s and %s do not go together", pair[i].a_name, pair[i].b_name);
 	if (o->time && !o->repeat)
 		die(EXIT_USAGE, "--time needs --repeat N: one run is too short to time");
-	if (!o->file && !o->insns)
+	if (o->map_update && !o->map_update_value)
+		die(EXIT_USAGE, "--update needs a key and a value");
+	if (!o->map && (o->map_lookup || o->map_update || o->map_delete || o->watch || o->map_dump_all))
+		die(EXIT_USAGE, o->map_dump_all ? "--dump needs =WHAT, or --map PATH" :
+		    "--lookup, --update, --delete and --watch need --map PATH");
+	if (!o->file && !o->insns && !o->map && !o->pcap_filter)
 		die(EXIT_USAGE, "no program given; try: uebpf-run prog.o, or --help");
 }
 
 static void take_object(struct options *o, const char *path)
 {
+	if (o->map_update && !o->map_update_value) {	/* --update KEY VALUE */
+		o->map_update_value = path;
+		return;
+	}
 	if (o->file)
 		die(EXIT_USAGE, "two objects: %s and %s", o->file, path);
 	o->file = path;

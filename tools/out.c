@@ -183,6 +183,8 @@ void out_flush(void)
 	errno = 0;
 	if (!fflush(stdout) && !ferror(stdout))
 		return;
+	if (!errno && write(STDOUT_FILENO, "\n", 1) >= 0)	/* failed earlier: the reason is asked again */
+		errno = EIO;
 	if (!told)
 		fprintf(stderr, "uebpf-run: standard output: %s\n", strerror(errno ? errno : EIO));
 	told = true;

@@ -48,6 +48,25 @@ static const struct link *link_of(int dlt)
 	return NULL;
 }
 
+struct uebpf_cbpf_insn *capture_compile(const char *expression, size_t *n)
+{
+	pcap_t *p = need(pcap_open_dead(DLT_EN10MB, MAX_FRAME));
+	struct bpf_program code;
+	struct uebpf_cbpf_insn *out;
+
+	/* optimised, and without a netmask: "broadcast" of IPv4 is then refused by name */
+	if (pcap_compile(p, &code, expression, 1, PCAP_NETMASK_UNKNOWN))
+		die(EXIT_USAGE, "--pcap-filter '%s': %s", expression, pcap_geterr(p));
+	*n = code.bf_len;
+	out = need(calloc(code.bf_len + 1, sizeof *out));
+	for (size_t i = 0; i < *n; i++)
+		out[i] = (struct uebpf_cbpf_insn){ code.bf_insns[i].code, code.bf_insns[i].jt, code.bf_insns[i].jf,
+						   code.bf_insns[i].k };
+	pcap_freecode(&code);
+	pcap_close(p);
+	return out;
+}
+
 struct capture *capture_open(const char *path)
 {
 	struct capture *c = need(calloc(1, sizeof *c));

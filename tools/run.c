@@ -210,6 +210,7 @@ int run_one(struct session *s)
 	else if (s->opt->kernel)
 		note("--kernel: not asked: the run here did not end");
 	mocks_tell(s);
+	maps_push(s);
 	maps_dump(s);
 	input_free(&in);
 	return code;

@@ -43,7 +43,7 @@ static bool ends_with(const char *text, const char *end)
 	return n > m && !strcmp(text + n - m, end);
 }
 
-static void make_env(struct session *s)
+void session_env(struct session *s)
 {
 	const struct options *o = s->opt;
 	struct uebpf_env_opts opts = {
@@ -62,6 +62,11 @@ static void prepare_source(struct session *s)
 {
 	const struct options *o = s->opt;
 
+	if (o->pcap_filter) {
+		s->cbpf = capture_compile(o->pcap_filter, &s->nr_cbpf);
+		s->path = "pcap-filter";
+		return;
+	}
 	if (o->insns) {
 		s->insns = read_insns(o->insns);
 		s->path = o->insns;
@@ -80,6 +85,10 @@ struct uebpf_object *session_object(struct session *s, struct uebpf_error *err)
 	struct uebpf_open_opts opts = { .size = sizeof opts, .type = o->type, .btf = o->btf,
 					.kconfig = o->kconfig };
 
+	if (s->cbpf) {
+		opts.name = s->path;
+		return uebpf_object_open_cbpf(s->env, s->cbpf, s->nr_cbpf, &opts, err);
+	}
 	if (o->insns) {
 		opts.name = strcmp(o->insns, "-") ? o->insns : "stdin";
 		if (!opts.type)
@@ -101,7 +110,7 @@ void session_open(struct session *s)
 	uint64_t start;
 
 	prepare_source(s);
-	make_env(s);
+	session_env(s);
 	mocks_install(s);
 	start = now_ns();
 	s->obj = session_object(s, &err);
@@ -109,6 +118,7 @@ void session_open(struct session *s)
 	if (!s->obj)
 		die_error(s, &err);
 	maps_resize(s);
+	maps_bind(s, s->obj);
 	maps_set_globals(s);
 }
 
@@ -232,4 +242,6 @@ void session_close(struct session *s)
 	s->env = NULL;
 	free(s->insns.data);
 	s->insns.data = NULL;
+	free(s->cbpf);
+	s->cbpf = NULL;
 }

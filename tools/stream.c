@@ -351,6 +351,7 @@ int run_stream(struct session *s)
 		kernel_close(k);
 	}
 	mocks_tell(s);
+	maps_push(s);
 	maps_dump(s);
 	input_free(&in);
 	return st.faults ? EXIT_FAULT : st.spent ? EXIT_BUDGET : st.differs || !same ? EXIT_DIFFERS : EXIT_RAN;

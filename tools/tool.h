@@ -27,6 +27,9 @@ struct options {
 	const char *ctx, *ctx_hex, *packet, *pcap, *events;
 	size_t event_size;
 	struct strings ctx_set, writes, map_dump, map_init, set_global, mock, resize, clang;
+	struct strings kernel_map, shared_map;
+	const char *map, *map_lookup, *map_update, *map_update_value, *map_delete;	/* --map PATH ... */
+	const char *pcap_filter;
 	const char *packet_out, *ctx_out, *dump, *no_rules, *no_cpu;
 	uint32_t engine, mode, policy, log_level, refuse_may;
 	uint64_t budget, max_states, max_ns, repeat, seed;
@@ -35,6 +38,7 @@ struct options {
 	enum clock_kind clock;
 	uint64_t clock_start, clock_step;
 	enum format format;		/* of --bench */
+	bool map_dump_all, watch;	/* of --map */
 	bool list, quiet, json, verify_only, trace, time, bench, kernel;
 	bool has_seed, has_cpu, has_task, probe_refuse;
 };
@@ -49,6 +53,8 @@ struct session {
 	const char *path;		/* of the object that is open; the compiled file for a .c */
 	char *compiled;			/* temporary object, removed at the end; NULL: none */
 	struct bytes insns;		/* --insns */
+	struct uebpf_cbpf_insn *cbpf;	/* --pcap-filter */
+	size_t nr_cbpf;
 	uint64_t open_ns, load_ns;
 	uint64_t now;			/* the clock hook's next value (fixed) or the packet's time (capture) */
 	uint64_t random;
@@ -86,6 +92,7 @@ extern struct session session;
 
 /* ---- session.c: env, object, program ---- */
 void session_open(struct session *s);		/* env, hooks, mocks, object, globals */
+void session_env(struct session *s);		/* the env alone */
 void session_choose(struct session *s);		/* the program that --program names or the only one */
 void session_load(struct session *s);		/* all of the object; s->prog can run, maps are set */
 void session_close(struct session *s);
@@ -123,6 +130,8 @@ struct bytes input_bytes(struct input *in);
 
 /* ---- pcap.c ---- */
 extern const bool capture_built;	/* with libpcap */
+/* libpcap's compiler, for Ethernet frames; the caller frees.  Ends with 1 on a syntax error. */
+struct uebpf_cbpf_insn *capture_compile(const char *expression, size_t *n);
 struct capture;
 struct captured { const uint8_t *data; uint32_t len, wire_len; uint64_t time_ns; };
 struct capture *capture_open(const char *path);
@@ -174,8 +183,17 @@ void kernel_close(struct kernel *k);
 void maps_set_globals(struct session *s);
 void maps_resize(struct session *s);
 void maps_init(struct session *s);
+void maps_push(struct session *s);	/* after the last run, before the dump */
 void maps_dump(struct session *s);
 char *map_text(const struct uebpf_map *map, int what, const void *data, int json); /* malloc'ed */
+int maps_update(struct uebpf_map *map, const void *key, const void *value); /* per-CPU: every slot */
+void maps_dump_one(struct uebpf_map *map, bool json);
+int maps_dump_entry(struct session *s, struct uebpf_map *map, const void *key);	/* 0 or -errno */
+
+/* ---- mapcmd.c ---- */
+int map_command(struct session *s);
+void maps_bind(struct session *s, struct uebpf_object *obj);
+
 /* Calls each with key and value of every --map-init of maps, for the kernel's copy. */
 typedef void (*map_init_fn)(void *arg, struct uebpf_map *map, const void *key, const void *value);
 void maps_each_init(struct session *s, map_init_fn each, void *arg);

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* mapcmd.c - maps that are not the object's own: `uebpf-run --map PATH` looks at one without any object (our
+ * shared files and the kernel's pins, while others write), and objects' maps are bound to such ones. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include "tools/tool.h"
+
+enum { BPF_FS = (int)0xcafe4a11, WATCH_NS = 500000000 };
+
+static bool is_pin(const char *path)
+{
+	struct statfs fs;
+
+	return !statfs(path, &fs) && (uint32_t)fs.f_type == (uint32_t)BPF_FS;
+}
+
+static struct uebpf_map *open_map(struct session *s, const char *path, bool kernel, bool writes)
+{
+	struct uebpf_kernel_opts k = { .size = sizeof k, .fd = -1, .pin = path };
+	struct uebpf_error err = { 0 };
+	/* A file is whoever's the file system says it is: its mode decides, as for any data of ours. */
+	struct uebpf_map *map = kernel ? uebpf_map_from_kernel(s->env, &k, &err) :
+		uebpf_map_open(s->env, path, UEBPF_OPEN_TRUSTED | (writes ? 0 : UEBPF_OPEN_RDONLY), &err);
+
+	if (!map)
+		die_error(s, &err);
+	return map;
+}
+
+/* --kernel-map NAME=PIN, --shared-map NAME=PATH: before load. */
+void maps_bind(struct session *s, struct uebpf_object *obj)
+{
+	const struct { const struct strings *list; const char *option; bool kernel; } from[] = {
+		{ &s->opt->kernel_map, "--kernel-map", true }, { &s->opt->shared_map, "--shared-map", false },
+	};
+
+	for (size_t f = 0; f < 2; f++)
+		for (size_t i = 0; i < from[f].list->n; i++) {
+			char *name = need(strdup(from[f].list->v[i])), *eq = strchr(name, '=');
+			struct uebpf_error err = { 0 };
+			struct uebpf_map *map;
+
+			if (!eq || eq == name || !eq[1])
+				die(EXIT_USAGE, "%s %s: not NAME=PATH", from[f].option, name);
+			*eq = 0;
+			map = open_map(s, eq + 1, from[f].kernel, true);
+			if (uebpf_object_bind_map(obj, name, map, &err))
+				die_error(s, &err);
+			uebpf_map_unref(map);
+			free(name);
+		}
+}
+
+static void *parsed(struct uebpf_map *map, int what, const char *text, size_t room)
+{
+	struct uebpf_error err = { 0 };
+	void *data = need(calloc(1, room + 8));
+
+	if (uebpf_map_parse(map, what, text, data, &err))
+		die(EXIT_USAGE, "--map: %s: %s", what ? "value" : "key", err.text);
+	return data;
+}
+
+static int lookup(struct session *s, struct uebpf_map *map, const struct uebpf_map_info *i)
+{
+	uint8_t *key = parsed(map, 0, s->opt->map_lookup, i->key_size);
+	int r = maps_dump_entry(s, map, key);
+
+	free(key);
+	if (r)
+		die(EXIT_USAGE, "--map %s: %s: %s", s->opt->map, s->opt->map_lookup, strerror(-r));
+	return EXIT_RAN;
+}
+
+static int change(struct session *s, struct uebpf_map *map, const struct uebpf_map_info *i)
+{
+	const struct options *o = s->opt;
+	uint8_t *key = parsed(map, 0, o->map_delete ? o->map_delete : o->map_update, i->key_size), *value = NULL;
+	int r;
+
+	if (o->map_delete) {
+		r = uebpf_map_delete(map, key);
+	} else {
+		value = parsed(map, 1, o->map_update_value, i->value_size);
+		r = maps_update(map, key, value);
+	}
+	free(key);
+	free(value);
+	if (r)
+		die(EXIT_USAGE, "--map %s: %s %s: %s", o->map, o->map_delete ? "--delete" : "--update",
+		    o->map_delete ? o->map_delete : o->map_update, strerror(-r));
+	if (o->json)
+		json_bool("done", true);
+	return EXIT_RAN;
+}
+
+/* Again and again until it is interrupted or nobody reads; one document a line group is no JSON document, so
+ * --json and --watch exclude each other. */
+static int watch(struct session *s, struct uebpf_map *map)
+{
+	const struct timespec pause = { 0, WATCH_NS };
+
+	for (uint64_t n = 1; !s->opt->repeat || n <= s->opt->repeat; n++) {
+		maps_dump_one(map, false);
+		out_flush();
+		if (!s->opt->repeat || n < s->opt->repeat)
+			nanosleep(&pause, NULL);
+	}
+	return EXIT_RAN;
+}
+
+int map_command(struct session *s)
+{
+	const struct options *o = s->opt;
+	struct uebpf_map_info i = { .size = sizeof i };
+	struct uebpf_map *map = open_map(s, o->map, is_pin(o->map), o->map_update || o->map_delete);
+	int code = EXIT_RAN;
+
+	uebpf_map_info(map, &i);
+	if (o->map_lookup)
+		code = lookup(s, map, &i);
+	else if (o->map_update || o->map_delete)
+		code = change(s, map, &i);
+	else if (o->watch)
+		code = watch(s, map);
+	else
+		maps_dump_one(map, o->json);
+	uebpf_map_unref(map);
+	return code;
+}
