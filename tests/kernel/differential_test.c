@@ -496,6 +496,74 @@ START_TEST(kernel_and_arms_agree)
 }
 END_TEST
 
+/* LD_ABS and LD_IND over a packet, offsets inside, across the end, far outside and negative: a tc program
+ * in the kernel sees the frame from its link header, as ours do. */
+START_TEST(packet_loads_agree)
+{
+	static const int32_t near[] = { 0, 1, 13, 14, 60, 61, 62, 63, 64, 65, -1, -4, INT32_MAX, INT32_MIN, -0x100000,
+					-0xfffff, -0xffff0, -0x100001, -0x200000, -0x1fffff, -0x1fffc1, -0x1fffc0,
+					-0x200001, 0x10000 };
+	static const enum op rows[] = { OP_ABS_B, OP_ABS_H, OP_ABS_W, OP_IND_B, OP_IND_H, OP_IND_W };
+	uint64_t state = seed;
+	uint8_t frame[64];
+
+	for (int i = 0; i < 64; i++)
+		frame[i] = (uint8_t)(i * 37 + 11);
+	memset(frame + 12, 0, 2);	/* no known protocol above */
+	for (int i = 0; i < 600; i++) {
+		enum op op = rows[gen_random(&state) % 6];
+		int32_t off = near[gen_random(&state) % (sizeof near / sizeof near[0])];
+		int32_t add_on = isa_op[op].shape == SHAPE_PKT_IND ? (int32_t)(gen_random(&state) % 9) - 4 : 0;
+		struct uebpf_packet packet = { .size = sizeof packet, .data = frame, .data_end = frame + 64 };
+		struct raw_insn load = isa_wire(op);
+		struct uebpf_error err;
+		struct code code;
+		union bpf_attr attr;
+		uint8_t slots[6 * 8];
+		uint32_t n = 0;
+		uint64_t r0;
+		int fd;
+
+		load.imm = off;
+		if (isa_op[op].shape == SHAPE_PKT_IND)
+			load.src = 7;
+		n = add(slots, n, (struct raw_insn){ .code = 0xbf, .dst = 6, .src = 1 });
+		n = add(slots, n, (struct raw_insn){ .code = 0xb7, .dst = 7, .imm = add_on });
+		n = add(slots, n, load);
+		n = add(slots, n, (struct raw_insn){ .code = 0x07, .dst = 0, .imm = 1 });
+		n = add(slots, n, isa_wire(OP_EXIT));
+		memset(&attr, 0, sizeof attr);
+		attr.prog_type = BPF_PROG_TYPE_SCHED_CLS;
+		attr.insns = (uintptr_t)slots;
+		attr.insn_cnt = n;
+		attr.license = (uintptr_t)"GPL";
+		fd = sys_bpf(BPF_PROG_LOAD, &attr);
+		if (fd < 0) {
+			refused("LD_ABS in a tc program");
+			return;
+		}
+		memset(&attr, 0, sizeof attr);
+		attr.test.prog_fd = (uint32_t)fd;
+		attr.test.data_in = (uintptr_t)frame;
+		attr.test.data_size_in = sizeof frame;
+		attr.test.repeat = 1;
+		ck_assert_int_eq(sys_bpf(BPF_PROG_TEST_RUN, &attr), 0);
+		close(fd);
+		for (size_t k = 0; k < nr_arms; k++) {
+			int ret = arm_load(&arms[k], &code, slots, n, &test_packet, &err);
+
+			if (ret == -EOPNOTSUPP && arms[k].ready)
+				continue;
+			ck_assert_msg(!ret, "%s", err.text);
+			ck_assert_int_eq(arms[k].run(&code, &packet, sizeof packet, NULL, &r0), 0);
+			arm_free(&arms[k], &code);
+			ck_assert_msg((uint32_t)r0 == attr.test.retval, "%s imm %d + %d [%s]: 0x%x, the kernel 0x%x",
+				      isa_op[op].name, off, add_on, arms[k].name, (uint32_t)r0, attr.test.retval);
+		}
+	}
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
 	Suite *s = suite_create("differential");
@@ -512,6 +580,7 @@ int main(int argc, char **argv)
 	suite_add_tcase(s, t);
 	tcase_set_timeout(t, 0);
 	tcase_add_test(t, known_kernel_faults);
+	tcase_add_test(t, packet_loads_agree);
 	tcase_add_test(t, kernel_and_arms_agree);
 	srunner_run_all(r, CK_NORMAL);
 	bad = srunner_ntests_failed(r);
