@@ -144,5 +144,7 @@ void debug_announce(struct jit_code *jit, const struct jit_opts *o)
 		perf_map(jit, name);
 	if (o->flags & JIT_JITDUMP)
 		jitdump(jit, o, name);
+	if (o->flags & JIT_GDB)
+		gdb_register(jit, name);
 	errno = saved;
 }

@@ -55,6 +55,7 @@ struct jit_code {
 	const struct code *code;
 	void *unwind;			/* registered frame information, NULL: none */
 	size_t unwind_bytes;
+	void *gdb;			/* told to GDB (gdb.c), NULL: not */
 	struct jit_code *next;		/* of the same pages (pages.c) */
 	uint32_t *sub_off;		/* machine offset of each subprogram's prologue */
 	bool needs_state, listed;

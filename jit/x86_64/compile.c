@@ -266,6 +266,7 @@ void jit_free(struct code *code)
 	if (!jit)
 		return;
 	unwind_drop(jit);
+	gdb_drop(jit);
 	if (jit->listed)
 		pages_delist(jit->pages, jit);
 	if (jit->text)
@@ -374,7 +375,7 @@ int jit_compile(struct code *code, const struct jit_opts *opts, struct uebpf_err
 	if (!ret) {
 		pages_enlist(opts->pages, code->jit);
 		code->jit->listed = true;
-		if (opts->flags & (JIT_PERF_MAP | JIT_JITDUMP))
+		if (opts->flags & (JIT_PERF_MAP | JIT_JITDUMP | JIT_GDB))
 			debug_announce(code->jit, opts);
 		return 0;
 	}
