@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* slot_test.c - slots: filters replaced while threads and signal handlers run them, when the old one
+/* slot_threads_test.c - slots: filters replaced while threads and signal handlers run them, when the old one
  * comes back, counters, error policy; errors on the wire. */
 #include <linux/filter.h>
 #include <linux/seccomp.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* run_test.c - opening bare instructions and text, running, batches, statuses, lifetimes. */
+/* run_threads_test.c - opening bare instructions and text, running, batches, statuses, lifetimes. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include "tests/api/api.h"
