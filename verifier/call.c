@@ -317,7 +317,12 @@ static int check_arg(struct env *e, struct args *a, int i)
 	case ARG_MEM_OUT: return sized_arg(e, a, i, WRITE);
 	case ARG_MEM_INOUT: return sized_arg(e, a, i, READ | WRITE);
 	case ARG_FIXED: return memory_arg(e, a, i, c->size, READ);
-	case ARG_FIXED_OUT: return memory_arg(e, a, i, c->size, WRITE);
+	case ARG_FIXED_OUT: {
+		int err = memory_arg(e, a, i, c->size, WRITE);
+
+		return err || (c->size != 4 && c->size != 8) ? err :
+		       aligned(e, (unsigned)i + 1, r, 0, c->size, "result");
+	}
 	case ARG_SIZE: case ARG_SIZE0:
 		return r->kind == K_SCALAR ? 0 : bad_arg(e, a, i, "a size");
 	case ARG_ALLOC_SIZE:

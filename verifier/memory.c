@@ -166,7 +166,7 @@ struct slot *stack_slot(struct env *e, unsigned frame, int64_t off, unsigned *k)
 
 static uint32_t slot_index(int64_t off) { return (uint32_t)((-off + 7) / 8 - 1); }
 
-static int aligned(struct env *e, unsigned reg, const struct reg *p, int64_t off, unsigned size, const char *what)
+int aligned(struct env *e, unsigned reg, const struct reg *p, int64_t off, unsigned size, const char *what)
 {
 	uint64_t m = size - 1;
 

@@ -275,6 +275,8 @@ enum access_how { READ = 1, WRITE = 2 };
 int do_load(struct env *e, const struct insn *in);
 int do_store(struct env *e, const struct insn *in);
 int do_atomic(struct env *e, const struct insn *in);
+/* Refuses an access whose address is not a multiple of `size` (the base is). */
+int aligned(struct env *e, unsigned reg, const struct reg *p, int64_t off, unsigned size, const char *what);
 int check_range(struct env *e, unsigned reg, const struct reg *p, int64_t off, uint64_t size, uint64_t max,
 		uint32_t how, const char *what);
 int stack_helper(struct env *e, unsigned reg, const struct reg *p, uint64_t size, uint32_t how);
