@@ -486,6 +486,7 @@ static int push_frame(struct env *e, uint32_t start)
 	f->sub = e->flow.sub_of[start];
 	f->ret = e->pc;
 	f->callback = 0;
+	f->rounds = 0;
 	f->r[10] = reg_pointer(K_STACK, start);
 	f->r[10].frame = (uint8_t)e->st.nr_frames;
 	e->st.nr_frames++;
@@ -495,7 +496,7 @@ static int push_frame(struct env *e, uint32_t start)
 }
 
 /* One more round of the callback of the call at e->pc; the caller's r1-r5 are as at the call. */
-static int enter_callback(struct env *e, const struct helper *h)
+static int enter_callback(struct env *e, const struct helper *h, uint32_t round)
 {
 	struct frame *caller = top(e), *f;
 	int fn = find_arg(h, ARG_FUNC), ctx = find_arg(h, ARG_STACK), err, n = 1;
@@ -513,6 +514,7 @@ static int enter_callback(struct env *e, const struct helper *h)
 		return err;
 	f = top(e);
 	f->callback = (uint8_t)(how + 1);
+	f->rounds = round;
 	f->refs_at_entry = (uint8_t)e->st.nr_refs;
 	switch (how) {
 	case CALLBACK_LOOP:
@@ -558,14 +560,20 @@ int helper_finish(struct env *e)
 	return result(e, &a);
 }
 
-static int callback_returns(struct env *e, uint32_t ret)
+static int callback_returns(struct env *e, uint32_t ret, uint32_t round)
 {
 	const struct helper *h = code_helper(e->code, &e->code->insn[ret]);
+	const struct reg *n = &top(e)->r[1];
 	int err;
 
 	e->pc = ret;
+	if (h->arg[find_arg(h, ARG_FUNC)].size == CALLBACK_LOOP && round != ANY_ROUND && is_number(n) &&
+	    n->s.hmax <= round) {		/* as often as asked for */
+		err = precise_reg(e, 1);
+		return err ? err : helper_finish(e);
+	}
 	err = push_finish(e);
-	return err ? err : enter_callback(e, h);
+	return err ? err : enter_callback(e, h, round == ANY_ROUND ? round : round + 1);
 }
 
 /* ---- helpers ---- */
@@ -619,7 +627,7 @@ int do_call(struct env *e, const struct insn *in)
 		if (a.h->arg[find_arg(a.h, ARG_FUNC) < 0 ? 0 : find_arg(a.h, ARG_FUNC)].kind != ARG_FUNC)
 			return refuse(e, UEBPF_E_UNSUPPORTED, "contract of %s names no function", a.h->name);
 		err = push_finish(e);
-		return err ? err : enter_callback(e, a.h);
+		return err ? err : enter_callback(e, a.h, 1);
 	}
 	err = result(e, &a);
 	e->next = e->pc + 1;
@@ -736,7 +744,7 @@ static void forget_frame(struct env *e, struct reg *r, void *arg)
 
 static int leave_callback(struct env *e, const struct frame *f)
 {
-	uint32_t ret = f->ret;
+	uint32_t ret = f->ret, round = f->rounds;
 	const struct reg *r0 = &f->r[0];
 	int err;
 
@@ -754,7 +762,7 @@ static int leave_callback(struct env *e, const struct frame *f)
 		return unsafe_(e, -1, NULL, "callback releases what its caller acquired");
 	pop_frame(e);
 	err = step_reg(e, ST_RET, 0, 0);
-	return err ? err : callback_returns(e, ret);
+	return err ? err : callback_returns(e, ret, round);
 }
 
 static int leave_program(struct env *e)

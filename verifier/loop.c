@@ -268,6 +268,9 @@ static struct saved *summarise(struct env *e, const struct saved *a, const struc
 		if (a->min_len[i] < g->min_len[i])
 			g->min_len[i] = a->min_len[i];
 	w.min_len = g->min_len;
+	for (uint32_t i = 0; i < g->nr_frames; i++)
+		if (a->f[i].rounds != b->f[i].rounds)
+			g->f[i].rounds = ANY_ROUND;
 	g->may_goto = a->may_goto < b->may_goto ? a->may_goto : b->may_goto;
 	for (uint32_t i = 0; i < b->nr_cells; i++) {
 		const struct cell *c = find_cell(a, &b->cell[i]);

@@ -193,6 +193,7 @@ struct saved *state_save(struct env *e, uint32_t pc)
 		s->f[i].ret = e->st.f[i].ret;
 		s->f[i].callback = e->st.f[i].callback;
 		s->f[i].refs_at_entry = e->st.f[i].refs_at_entry;
+		s->f[i].rounds = e->st.f[i].rounds;
 	}
 	memcpy(s->min_len, e->st.min_len, sizeof s->min_len);
 	memcpy(s->ref, e->st.ref, sizeof s->ref);
@@ -230,6 +231,7 @@ void state_load(struct env *e, const struct saved *s)
 		f->ret = s->f[i].ret;
 		f->callback = s->f[i].callback;
 		f->refs_at_entry = s->f[i].refs_at_entry;
+		f->rounds = s->f[i].rounds;
 		f->r[10] = reg_pointer(K_STACK, e->code->sub[f->sub].start);
 		f->r[10].frame = (uint8_t)i;
 	}
@@ -412,6 +414,9 @@ bool state_covered(struct env *e, const struct saved *old, bool exact)
 	e->nr_ids = 0;
 	if (!state_same_place(e, old) || !refs_match(e, old))
 		return false;
+	for (uint32_t i = 0; i < old->nr_frames; i++)	/* it saw fewer rounds of the callback still to come */
+		if (old->f[i].rounds > e->st.f[i].rounds && old->f[i].rounds != ANY_ROUND)
+			return false;
 	for (uint32_t i = 0; i < e->nr_regions; i++)
 		if (old->min_len[i] > e->st.min_len[i])
 			return false;

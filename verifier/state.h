@@ -79,7 +79,9 @@ struct frame {
 	uint32_t ret;		/* caller's call instruction */
 	uint8_t callback;	/* enum callback + 1 when entered from a helper */
 	uint8_t refs_at_entry;	/* callback: references held by the caller */
+	uint32_t rounds;	/* callback: which round this is; ANY_ROUND in a summary */
 };
+enum { ANY_ROUND = 1 << 30 };
 struct ref { uint32_t id, pc; };
 struct state {
 	struct frame f[MAX_FRAMES];
@@ -103,7 +105,7 @@ struct cell {
 struct saved {
 	uint32_t nr_frames, nr_cells, nr_refs, lock, may_goto;
 	const struct uebpf_map *lock_map;
-	struct { uint32_t sub, ret; uint8_t callback, refs_at_entry; } f[MAX_FRAMES];
+	struct { uint32_t sub, ret, rounds; uint8_t callback, refs_at_entry; } f[MAX_FRAMES];
 	uint64_t min_len[MAX_REGIONS];
 	struct ref ref[MAX_REFS];
 	size_t bytes;

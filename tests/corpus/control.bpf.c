@@ -15,6 +15,8 @@ SEC("tc") int branchy_##N(struct __sk_buff *ctx) { u32 st = 0, s = 0; for (int i
 LOOPS(8)
 LOOPS(50)
 LOOPS(200)
+LOOPS(20)
+LOOPS(30)
 
 noinline_ int twice(int x) { barrier(x); return x * 2; }
 noinline_ int sum3(int a, int b, int c) { barrier(a); return twice(a) + b + c; }
@@ -24,7 +26,7 @@ SEC("xdp") int calls(struct xdp_md *ctx) { return sum3(prandom(), 2, 3) & 1; }
 SEC("xdp") int calls_stack(struct xdp_md *ctx) { u8 b[16] = {}; fill(b, prandom()); return b[3]; }
 SEC("xdp") int bad_calls_stack(struct xdp_md *ctx) { u8 b[8] = {}; fill(b, prandom()); return b[3]; }
 SEC("xdp") int calls_index(struct xdp_md *ctx) { u8 b[16] = {}; return b[small(prandom())]; }
-SEC("xdp") int bad_calls_index(struct xdp_md *ctx) { u8 b[8] = {}; u32 i = small(prandom()); barrier(i); b[i] = 1; return b[i]; }
+SEC("xdp") int bad_calls_index(struct xdp_md *ctx) { u64 b[1] = {}; u32 i = small(prandom()); barrier(i); ((volatile u8 *)b)[i] = 1; return b[0] & 1; }
 noinline_ int deep3(u32 x) { u8 b[120] = {}; barrier(x); b[x & 63] = 1; return b[3]; }
 noinline_ int deep2(u32 x) { u8 b[120] = {}; barrier(x); b[x & 63] = 1; return b[3] + deep3(x); }
 SEC("xdp") int deep(struct xdp_md *ctx) { return deep2(prandom()); }
@@ -43,7 +45,7 @@ SEC("xdp") int bad_cb_loop(struct xdp_md *ctx) { struct acc a = {}; loop(100, ba
 SEC("tc") int cb_each(struct __sk_buff *ctx) { struct acc a = {}; for_each(&hash, each, &a, 0); return a.sum & 1; }
 SEC("tc") int bad_cb_each(struct __sk_buff *ctx) { struct acc a = {}; for_each(&hash, bad_each, &a, 0); return a.sum & 1; }
 SEC("xdp") int cb_index(struct xdp_md *ctx) { struct acc a = {}; u8 b[32] = {}; loop(5, add_one, &a, 0); if (a.n > 31) return 0; return b[a.n & 31]; }
-SEC("xdp") int bad_cb_index(struct xdp_md *ctx) { struct acc a = {}; struct value v = {}; loop(5, add_one, &a, 0); barrier(a.n); v.bytes[a.n] = 1; return v.bytes[3]; }
+SEC("xdp") int bad_cb_index(struct xdp_md *ctx) { struct acc a = {}; struct value v = {}; loop(3000, add_one, &a, 0); barrier(a.n); v.bytes[a.n] = 1; return v.bytes[3]; }
 
 SEC("tp/x/y") int record(void *ctx) { u64 *r = reserve(&ring, 32, 0); if (!r) return 0; r[0] = ktime(); r[3] = pid_tgid(); submit(r, 0); return 0; }
 SEC("tp/x/y") int record_drop(void *ctx) { u64 *r = reserve(&ring, 32, 0); if (!r) return 0; if (prandom() & 1) { discard(r, 0); return 0; } r[1] = 1; submit(r, 0); return 0; }
@@ -73,13 +75,14 @@ const volatile u32 table[16] = { 1, 2, 3 };
 u32 counter; u64 totals[16];
 SEC("xdp") int globals(struct xdp_md *ctx) { counter++; totals[counter & 15] += 1; return 0; }
 SEC("xdp") int bad_globals(struct xdp_md *ctx) { u32 i = counter; if (i > 16) return 0; barrier(i); totals[i] += 1; return 0; }
-SEC("xdp") int rodata(struct xdp_md *ctx) { u8 b[8] = {}; for (u32 i = 0; i < limit; i++) b[i] = i; return b[prandom() & 7]; }
+SEC("xdp") int rodata(struct xdp_md *ctx) { u64 s = 0; for (u32 i = 0; i < limit; i++) { barrier(s); s += totals[i]; } return s & 1; }
 SEC("xdp") int ro_table(struct xdp_md *ctx) { return table[prandom() & 15] & 1; }
 SEC("xdp") int bad_ro_table(struct xdp_md *ctx) { return table[prandom() & 31] & 1; }
 SEC("xdp") int bad_ro_write(struct xdp_md *ctx) { *(volatile u32 *)&table[1] = 1; return 0; }
 SEC("xdp") int ctx_fields(struct xdp_md *ctx) { return (ctx->ingress_ifindex + ctx->rx_queue_index) & 1; }
 SEC("xdp") int bad_ctx_write(struct xdp_md *ctx) { ctx->rx_queue_index = 1; return 0; }
 SEC("xdp") int bad_ctx_beyond(struct xdp_md *ctx) { return ((u32 *)ctx)[6]; }
+SEC("tc") int skb_mark(struct __sk_buff *ctx) { ctx->mark = 7; return 0; }
 SEC("tc") int skb_fields(struct __sk_buff *ctx) { ctx->mark = ctx->len + ctx->hash; ctx->cb[2] = 3; return ctx->cb[1] & 1; }
 SEC("tc") int bad_skb_write(struct __sk_buff *ctx) { ctx->len = 3; return 0; }
 SEC("socket") int bad_sock_data(struct __sk_buff *ctx) { return ctx->data & 1; }

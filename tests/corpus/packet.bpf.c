@@ -33,6 +33,9 @@ SEC("socket") int sock_load_##N(struct __sk_buff *ctx) { u8 b[N]; if (skb_load(c
 FORMS(4)
 FORMS(14)
 FORMS(34)
+FORMS(8)
+FORMS(20)
+FORMS(60)
 
 struct vlan { u16 tci, proto; };
 struct eth { u8 dst[6], src[6]; u16 proto; };

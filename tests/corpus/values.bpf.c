@@ -15,13 +15,13 @@ SEC(type) int cmp32_##map(struct ctx_t *ctx) { GET(map); u32 i = v->small; if (i
 SEC(type) int bad_cmp32_##map(struct ctx_t *ctx) { GET(map); u32 i = v->small; if (i >= 41) return 0; return v->bytes[i] & 1; } \
 SEC(type) int signed_##map(struct ctx_t *ctx) { GET(map); s64 i = v->index; if (i < 0 || i >= 40) return 0; return v->bytes[i] & 1; } \
 SEC(type) int bad_signed_##map(struct ctx_t *ctx) { GET(map); s64 i = v->index; barrier(i); if (i >= 40) return 0; return v->bytes[i] & 1; } \
-SEC(type) int mod_##map(struct ctx_t *ctx) { GET(map); return v->bytes[v->index % 40] & 1; } \
+SEC(type) int mod_##map(struct ctx_t *ctx) { GET(map); return v->bytes[v->index % 32] & 1; } \
 SEC(type) int shift_##map(struct ctx_t *ctx) { GET(map); return v->bytes[v->small >> 27] & 1; } \
 SEC(type) int bad_shift_##map(struct ctx_t *ctx) { GET(map); return v->bytes[v->small >> 26] & 1; } \
 SEC(type) int copy_##map(struct ctx_t *ctx) { GET(map); u32 i = v->small, j = i; barrier(j); if (i > 39) return 0; return v->bytes[i] + (j & 1); } \
 SEC(type) int upd_##map(struct ctx_t *ctx) { u32 key = 1; struct value v = { 1 }; return update(&map, &key, &v, 0) != 0; } \
-SEC(type) int second_##map(struct ctx_t *ctx) { GET(map); u32 k2 = 2; struct value *w = lookup(&map, &k2); if (!w) return 0; v->count += w->count; return 0; } \
-SEC(type) int bad_second_##map(struct ctx_t *ctx) { GET(map); u32 k2 = 2; struct value *w = lookup(&map, &k2); v->count += w->count; return 0; } \
+SEC(type) int second_##map(struct ctx_t *ctx) { GET(map); u32 k2 = prandom() & 7; struct value *w = lookup(&map, &k2); if (!w) return 0; v->count += w->count; return 0; } \
+SEC(type) int bad_second_##map(struct ctx_t *ctx) { GET(map); u32 k2 = prandom() & 7; struct value *w = lookup(&map, &k2); v->count += w->count; return 0; } \
 SEC(type) int range_##map(struct ctx_t *ctx) { GET(map); for (int i = 0; i < 40; i++) v->bytes[i] = i; return 0; } \
 SEC(type) int bad_range_##map(struct ctx_t *ctx) { GET(map); for (int i = 0; i < 49; i++) { barrier(i); v->bytes[i] = i; } return 0; } \
 SEC(type) int upto_##map(struct ctx_t *ctx) { GET(map); u32 n = v->small & 31; u64 s = 0; for (u32 i = 0; i < n; i++) { barrier(s); s += v->bytes[i]; } return s & 1; } \
@@ -41,3 +41,4 @@ SEC("xdp") int bad_diff_##N(struct xdp_md *ctx) { u32 b[N / 4] = {}; u32 n = pra
 STACK(16)
 STACK(64)
 STACK(128)
+STACK(32)
