@@ -367,6 +367,19 @@ START_TEST(packet_without_room_gets_enomem)
 }
 END_TEST
 
+START_TEST(xdp_adjust_meta_by_an_unaligned_amount_gives_eacces)
+{
+	begin(BPF_PROG_TYPE_XDP, NULL, 64);
+	ck_assert_int_eq((int64_t)call("xdp_adjust_meta", CTX_ARG, (uint64_t)-3, 0, 0, 0), -EACCES);
+	ck_assert_int_eq((int64_t)call("xdp_adjust_meta", CTX_ARG, (uint64_t)-8, 0, 0, 0), 0);
+	ck_assert_int_eq(o.packet.data - o.packet.data_meta, 8);
+	memcpy(o.packet.data_meta, "metadata", 8);
+	ck_assert_int_eq((int64_t)call("xdp_adjust_head", CTX_ARG, (uint64_t)-20, 0, 0, 0), 0);
+	ck_assert_mem_eq(o.packet.data_meta, "metadata", 8);	/* it moves with the packet */
+	ck_assert_int_eq(o.packet.data - o.packet.data_meta, 8);
+}
+END_TEST
+
 START_TEST(redirects_are_recorded)
 {
 	ck_assert_uint_eq(call("redirect", 5, 1, 0, 0, 0), 7);
@@ -576,6 +589,7 @@ int main(void)
 	tcase_add_test(t, probe_read_policy);
 	tcase_add_test(t, probe_read_str_stops_at_the_nul_before_an_unmapped_page);
 	tcase_add_test(t, packet_without_room_gets_enomem);
+	tcase_add_test(t, xdp_adjust_meta_by_an_unaligned_amount_gives_eacces);
 	tcase_add_test(t, redirects_are_recorded);
 	tcase_add_test(t, vlan_tags_move_between_metadata_and_frame);
 	tcase_add_test(t, tunnel_key_is_packet_metadata);

@@ -459,7 +459,7 @@ START_TEST(a_child_takes_over_locks_and_slots_of_the_parents_threads)
 
 		v = 3;
 		if (uebpf_map_update(map, &k, &v, 0) || !counts->ops->lookup(counts, &zero, &call) ||
-		    call.slot != 0)
+		    call.slot != busy.slot)
 			_exit(1);
 		_exit(0);
 	}
