@@ -198,9 +198,10 @@ void input_reset(struct input *in)
 bool input_changed(const struct input *in)
 {
 	if (in->kind != UEBPF_CTX_PACKET)
-		return memcmp(in->room, in->first.data, in->first.len);
-	return memcmp(&in->packet, &in->packet_first, sizeof in->packet) ||
-	       memcmp(in->packet.data, in->first.data, in->first.len);
+		return memcmp(in->room, in->first.data, in->first.len) != 0;
+	/* both began as one copy, padding too */
+	return memcmp(&in->packet, &in->packet_first, sizeof in->packet) != 0 ||
+	       memcmp(in->packet.data, in->first.data, in->first.len) != 0;
 }
 
 void input_free(struct input *in)

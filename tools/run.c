@@ -59,7 +59,7 @@ static int repeat(struct session *s, struct input *in, uint64_t n, uint64_t *r0,
 		  struct timing *t)
 {
 	enum { SAMPLES = 51 };
-	double sample[SAMPLES];
+	double sample[SAMPLES] = { 0 };
 	uint64_t done = 0, samples = n < SAMPLES ? n : SAMPLES;
 	bool restore;
 	int status = uebpf_prog_run(s->prog, input_ctx(in), input_len(in), run, r0);
@@ -153,7 +153,8 @@ static void write_outputs(const struct session *s, struct input *in)
 
 static int compare_with_kernel(struct session *s, struct input *before, struct input *after, uint64_t r0)
 {
-	struct kernel *k = kernel_open(s, false, NULL);
+	const char *why = NULL;
+	struct kernel *k = kernel_open(s, false, &why);
 	struct kernel_result res;
 	uint64_t times = s->opt->repeat ? s->opt->repeat : 1;
 	bool same;

@@ -313,12 +313,13 @@ int run_stream(struct session *s)
 	struct input in = { 0 };
 	struct progress bar;
 	struct kernel *k;
+	const char *why = NULL;
 	bool same = true;
 
 	source_open(s, &src);
 	for (size_t i = 0; i < s->opt->writes.n; i++)
 		sink_open(&st, s->opt->writes.v[i]);
-	k = s->opt->kernel ? kernel_open(s, false, NULL) : NULL;
+	k = s->opt->kernel ? kernel_open(s, false, &why) : NULL;
 	if (k && s->opt->json)
 		json_open("differences", '[');
 	progress_start(&bar, s->opt);

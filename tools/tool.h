@@ -79,11 +79,11 @@ void options_parse(struct options *opt, int argc, char **argv);
 void print_help(void);
 bool has_feature(const char *word);	/* of uebpf_features(); "jit" matches "jit=..." */
 /* Ends: flushes the output, removes temporaries; the JSON document is closed. */
-_Noreturn void finish(int code);
+void finish(int code) __attribute__((noreturn));
 /* One sentence on stderr (and in the JSON document), then finish(code). */
-_Noreturn void die(int code, const char *text, ...) __attribute__((format(printf, 2, 3)));
+void die(int code, const char *text, ...) __attribute__((noreturn, format(printf, 2, 3)));
 /* The library's error, its log where it has one, and the exit code that belongs to it. */
-_Noreturn void die_error(const struct session *s, const struct uebpf_error *err);
+void die_error(const struct session *s, const struct uebpf_error *err) __attribute__((noreturn));
 void note(const char *text, ...) __attribute__((format(printf, 1, 2)));	/* stderr; not with --quiet */
 int exit_of(const struct uebpf_error *err);
 void *need(void *memory);		/* ends the command when memory is short */

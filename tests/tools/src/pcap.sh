@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2059  # bytes are made by printf's own escapes
 # pcap LINKTYPE HEX.. and pcapng LINKTYPE HEX..: a capture on stdout, packet n at n seconds.  SNAP=N cuts.
 le32() { printf "$(printf '\\x%02x\\x%02x\\x%02x\\x%02x' $(($1 & 255)) $(($1 >> 8 & 255)) $(($1 >> 16 & 255)) $(($1 >> 24 & 255)))"; }
 raw() { local h=$1; while [ -n "$h" ]; do printf "\\x${h:0:2}"; h=${h:2}; done; }
