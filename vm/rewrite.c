@@ -127,7 +127,11 @@ int rewrite_code(struct code *code, const char *no_rules, uint32_t hits[REWRITE_
 		if (!ret) {
 			rewrite_blocks(&rw);
 			rewrite_dead(&rw);
-			ret = refresh(&rw);
+			ret = rewrite_compact(&rw);
+			flow_free(code, &rw.flow);
+			/* branches fell and blocks emptied: once more */
+			ret = ret ? ret : rewrite_jumps(&rw);
+			ret = ret ? ret : refresh(&rw);
 		}
 		if (!ret)
 			ret = rewrite_loops(&rw);
