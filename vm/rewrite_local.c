@@ -472,10 +472,52 @@ static void step(struct walk *w, uint32_t i)
 	learn(w, in, i);
 }
 
+/* addr += index; index = ...; x = *addr: the load first, so that index can be part of it.  Up to two
+ * instructions on registers may stand between. */
+static bool steps_aside(const struct rewriter *rw, uint32_t i, const struct insn *load)
+{
+	const struct insn *in = &rw->code->insn[i];
+	uint8_t shape = isa_op[in->op].shape;
+
+	return (shape == SHAPE_ALU_K || shape == SHAPE_ALU_X || shape == SHAPE_UN) &&
+	       !(flow_writes(in) & (1u << load->src | 1u << load->dst)) &&
+	       !(flow_reads(rw->code, in) >> load->dst & 1) && !(rw->flow.mark[i] & FLOW_TARGET);
+}
+
+static void hoist_load(struct rewriter *rw, uint32_t i)
+{
+	struct insn *in = &rw->code->insn[i], load;
+	uint32_t at = i + 1, slot, written = 0;
+
+	if (in->op != OP_ADD64_X)
+		return;
+	while (at < rw->code->n && at <= i + 2 && isa_op[rw->code->insn[at].op].shape != SHAPE_LOAD)
+		written |= flow_writes(&rw->code->insn[at++]);
+	if (at == i + 1 || at >= rw->code->n || rw->flow.mark[at] & FLOW_TARGET)
+		return;
+	load = rw->code->insn[at];
+	slot = rw->code->slot[at];
+	if (isa_op[load.op].shape != SHAPE_LOAD || isa_op[load.op].group == ISA_LINUX || load.src != in->dst ||
+	    !(written >> in->src & 1))
+		return;
+	for (uint32_t k = i + 1; k < at; k++)
+		if (!steps_aside(rw, k, &load))
+			return;
+	for (uint32_t k = at; k > i + 1; k--) {
+		rw->code->insn[k] = rw->code->insn[k - 1];
+		rw->code->slot[k] = rw->code->slot[k - 1];
+	}
+	rw->code->insn[i + 1] = load;
+	rw->code->slot[i + 1] = slot;
+	hit(rw, RULE_HOIST);
+}
+
 void rewrite_blocks(struct rewriter *rw)
 {
 	struct walk w = { .rw = rw, .next_id = 1 };
 
+	for (uint32_t i = 0; i < rw->code->n && rule_on(rw, RULE_HOIST); i++)
+		hoist_load(rw, i);
 	forget_all(&w);
 	for (uint32_t i = 0; i < rw->code->n; i++) {
 		if (rw->flow.mark[i] & FLOW_TARGET)

@@ -93,6 +93,8 @@ static const struct { const char *rule, *before, *after; } single[] = {
 	{ "rotate", "r0 = *(u64 *)(r1 + 0)\nr2 = r0\nr2 <<= 13\nr0 >>= 51\nr0 |= r2\nexit\n", "r0 rol= 0xd" },
 	{ "address", "r2 = r1\nr2 += 16\nr0 = *(u64 *)(r2 + 8)\nexit\n", "*(u64 *)(r1 + 0x18)" },
 	{ "index", "r3 = *(u64 *)(r1 + 0)\nr3 &= 31\nr2 = r1\nr2 += r3\nr0 = *(u8 *)(r2 + 8)\nexit\n", "r1 + r3 << 0 + 0x8" },
+	{ "hoist", "r3 = *(u64 *)(r1 + 0)\nr3 &= 31\nr2 = r1\nr2 += r3\nr3 = 9\nr0 = *(u8 *)(r2 + 8)\nr0 += r3\nexit\n",
+	  "r1 + r3 << 0 + 0x8" },
 	{ "lea", "r2 = *(u64 *)(r1 + 0)\nr0 = r2\nr0 += 77\nr0 += r2\nexit\n", "r0 = r2 + 0x4d" },
 	{ "mul3", "r2 = *(u64 *)(r1 + 0)\nr0 = r2\nr0 *= 77\nr0 += r2\nexit\n", "r0 = r2 * 0x4d" },
 	{ "cmpmem", "r0 = 0\nr2 = *(u8 *)(r1 + 3)\nif r2 > 9 goto l\nr0 = 1\nl: exit\n", "if *(u8 *)(r1 + 0x3) > 0x9" },
@@ -201,7 +203,7 @@ static void piece(struct text *t)
 
 	three(t, &a, &b, &c);
 	t->label += 4;
-	switch (pick(t, 28)) {
+	switch (pick(t, 29)) {
 	case 0: say(t, "r%d = r%d\nr%d <<= %d\nr%d >>= %d\nr%d %s r%d\n", a, b, a, k, b, 64 - k, a,
 		    pick(t, 2) ? "|=" : pick(t, 2) ? "^=" : "+=", b); break;
 	case 1: k = k % 31 + 1;
@@ -239,6 +241,8 @@ static void piece(struct text *t)
 	case 24: say(t, "w%d %s %d\n", a, pick(t, 2) ? "/=" : "%=", imm); break;
 	case 25: say(t, "if r%d & 1 goto l%u\nr%d += 5\ngoto l%u\nl%u: r%d += 9\nr%d ^= 3\nl%u: r%d ^= 3\nif r%d %s 7 goto l%u\n"
 		     "r%d += 2\nl%u:\n", a, l, b, l + 1, l, b, c, l + 1, c, c, cc, l + 2, b, l + 2); break;
+	case 27: say(t, "r%d &= 63\nr%d = r9\nr%d += r%d\nr%d = r%d\nr%d += %d\nr%d = *(%s *)(r%d + %u)\n", a, b, b, a, a,
+		     c, a, imm, b, w, b, pick(t, 100)); break;
 	case 26: say(t, "if r%d != %d goto l%u\nr0 = 77\ngoto out\nl%u:\n", a, (int)pick(t, 9), l, l); break;
 	default: say(t, "r%d = r%d\nw%d = w%d\nr%d = *(%s *)(r9 + %u)\n", a, b, c, c, b, w, pick(t, 200)); break;
 	}
