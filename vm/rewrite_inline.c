@@ -5,7 +5,7 @@
 #include "vm/mem.h"
 #include "vm/rewrite_in.h"
 
-enum { MOST = 16 };	/* instructions in place of one call */
+enum { MOST = 24 };	/* instructions in place of one call */
 
 static const struct call_site *site_of(const struct code *code, uint32_t i)
 {
