@@ -74,9 +74,13 @@ static void prepare_source(struct session *s)
 	}
 	if (ends_with(o->file, ".c"))
 		s->compiled = compile_c(o->file, &o->clang);
-	s->path = s->compiled ? s->compiled : o->file;
-	if (!strcmp(s->path, "-"))
+	s->path = o->file;	/* messages name what the user wrote */
+	if (s->compiled) {
+		s->insns = read_all(s->compiled, "the object");
+		unlink(s->compiled);	/* nothing stays behind, however this command ends */
+	} else if (!strcmp(s->path, "-")) {
 		s->insns = read_all("-", "the object");
+	}
 }
 
 struct uebpf_object *session_object(struct session *s, struct uebpf_error *err)
@@ -96,11 +100,9 @@ struct uebpf_object *session_object(struct session *s, struct uebpf_error *err)
 		return uebpf_object_open_insns(s->env, s->insns.data, s->insns.len / 8, &opts, err);
 	}
 	if (s->insns.data) {
-		opts.name = "stdin";
+		opts.name = strcmp(o->file, "-") ? o->file : "stdin";
 		return uebpf_object_open_memory(s->env, s->insns.data, s->insns.len, &opts, err);
 	}
-	if (s->compiled)
-		opts.name = o->file;	/* messages name what the user wrote */
 	return uebpf_object_open_file(s->env, s->path, &opts, err);
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include "tools/tool.h"
 
 enum { MAX_VERDICTS = 32, MAX_WRITES = 16, MAX_WANTED = 16 };
@@ -114,7 +115,14 @@ size_t collect_inputs(struct session *s, struct input **out, size_t cap)
 
 /* ---- --write VERDICT[,..]:OUT.pcap ---- */
 
-static void sink_open(struct stream *st, const char *text)
+static bool same_file(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return !stat(a, &x) && !stat(b, &y) && S_ISREG(x.st_mode) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+static void sink_open(const struct session *s, struct stream *st, const char *text)
 {
 	const char *colon = strchr(text, ':');
 	struct sink *k = &st->sink[st->nr_sinks];
@@ -131,6 +139,11 @@ static void sink_open(struct stream *st, const char *text)
 		k->wanted[k->nr_wanted++] = w;
 	}
 	k->path = colon + 1;
+	if (same_file(k->path, s->opt->pcap))
+		die(EXIT_USAGE, "--write %s: that is the capture that --pcap reads", text);
+	for (unsigned i = 0; i < st->nr_sinks; i++)
+		if (same_file(k->path, st->sink[i].path))
+			die(EXIT_USAGE, "--write %s: another --write goes there", text);
 	k->out = capture_create(k->path);
 	st->nr_sinks++;
 }
@@ -318,7 +331,7 @@ int run_stream(struct session *s)
 
 	source_open(s, &src);
 	for (size_t i = 0; i < s->opt->writes.n; i++)
-		sink_open(&st, s->opt->writes.v[i]);
+		sink_open(s, &st, s->opt->writes.v[i]);
 	k = s->opt->kernel ? kernel_open(s, false, &why) : NULL;
 	if (k && s->opt->json)
 		json_open("differences", '[');
