@@ -168,6 +168,56 @@ START_TEST(pid_and_random_are_right_after_fork)
 }
 END_TEST
 
+static uint64_t run_pid(const struct uebpf_prog *prog)
+{
+	uint64_t r0 = 0, raw[1] = { 0 };
+
+	return uebpf_prog_run(prog, raw, sizeof raw, NULL, &r0) ? 0 : r0;
+}
+
+static void *thread_runs(void *arg)
+{
+	static uint64_t got;
+
+	got = run_pid(arg) == ((uint64_t)getpid() << 32 | (uint64_t)syscall(SYS_gettid));
+	return &got;
+}
+
+/* The rewriter puts the helper's loads in the program's place: those too must see the fork. */
+START_TEST(inlined_pid_is_right_in_threads_and_after_fork)
+{
+	struct uebpf_open_opts opts = { .size = sizeof opts, .type = "raw" };
+	struct uebpf_load_opts load = { .size = sizeof load, .mode = UEBPF_MODE_VERIFIED,
+					.engine = _i ? UEBPF_ENGINE_AUTO : UEBPF_ENGINE_INTERP };
+	struct uebpf_env *env = uebpf_env_new(NULL);
+	struct uebpf_error err;
+	struct uebpf_object *obj = uebpf_object_open_text(env, "call 14\nexit\n", &opts, &err);
+	const struct uebpf_prog *prog;
+	uint64_t here = (uint64_t)getpid() << 32 | (uint64_t)syscall(SYS_gettid);
+	pthread_t thread;
+	void *right;
+	int status;
+	pid_t child;
+
+	ck_assert_msg(obj && !uebpf_object_load(obj, &load, &err), "%s", err.text);
+	prog = uebpf_object_prog(obj, NULL);
+	ck_assert_uint_eq(run_pid(prog), here);
+	ck_assert_uint_eq(run_pid(prog), here);
+	ck_assert_int_eq(pthread_create(&thread, NULL, thread_runs, (void *)prog), 0);
+	pthread_join(thread, &right);
+	ck_assert_uint_eq(*(uint64_t *)right, 1);
+	child = fork();
+	if (!child)
+		_exit(run_pid(prog) == ((uint64_t)getpid() << 32 | (uint64_t)syscall(SYS_gettid)) &&
+		      run_pid(prog) != here ? 0 : 1);
+	waitpid(child, &status, 0);
+	ck_assert_int_eq(status, 0);
+	ck_assert_uint_eq(run_pid(prog), here);
+	uebpf_object_free(obj);
+	uebpf_env_free(env);
+}
+END_TEST
+
 START_TEST(comm_follows_a_rename)
 {
 	char before[16], comm[16];
@@ -580,6 +630,7 @@ int main(void)
 	tcase_add_test(t, each_question_about_the_surroundings_goes_through_a_hook);
 	tcase_add_test(t, print_and_perf_output_reach_the_host);
 	tcase_add_test(t, pid_and_random_are_right_after_fork);
+	tcase_add_loop_test(t, inlined_pid_is_right_in_threads_and_after_fork, 0, 2);
 	tcase_add_test(t, comm_follows_a_rename);
 	tcase_add_test(t, clocks_are_the_kernels);
 	tcase_add_test(t, spin_lock_excludes_threads);
