@@ -177,7 +177,7 @@ static void forget_all(struct env *e)
 static int part(struct env *e, uint32_t sub)
 {
 	enum { RESTARTS = 6 };
-	uint64_t most = e->opts.max_insns, patience = 16384;
+	uint64_t most = e->opts.max_insns, patience = 4096;
 	struct node *n;
 	bool last;
 	int err;
@@ -192,7 +192,7 @@ static int part(struct env *e, uint32_t sub)
 			break;
 		if (err == -E2BIG) {
 			if (!e->unroll || !last)
-				patience = patience > most / 4 ? most : patience * 4;
+				patience = patience > most / 8 ? most : patience * 8;
 			e->unroll = !e->unroll;
 			memset(e->fails, 0, e->code->n);
 		} else {
