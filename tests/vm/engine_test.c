@@ -421,7 +421,7 @@ START_TEST(atomics_lose_nothing_between_threads)
 	assemble("r6 = 100\n"
 		 "l: r2 = 1\nr2 = atomic_fetch_add((u64 *)(r1 + 0), r2)\n"
 		 "w2 = 2\nlock *(u32 *)(r1 + 8) += w2\n"
-		 "again: r0 = *(u64 *)(r1 + 16)\nr7 = r0\nr3 = r0\nr3 += 3\n"
+		 "again: r0 = load_acquire((u64 *)(r1 + 16))\nr7 = r0\nr3 = r0\nr3 += 3\n"
 		 "r0 = cmpxchg_64(r1 + 16, r0, r3)\nif r0 != r7 goto again\n"
 		 "r2 = 0x55\nlock *(u64 *)(r1 + 24) ^= r2\nlock *(u64 *)(r1 + 24) ^= r2\n"
 		 "r6 += -1\nif r6 != 0 goto l\nr0 = 0\nexit\n", &slots, &n);
