@@ -153,6 +153,25 @@ static uint32_t index_of(const struct code *code, uint32_t slot)
 	return i;
 }
 
+/* A checked run ended because a register was read before it was written: the fault has no address and
+ * the instruction none either.  The register, or -1. */
+static int unwritten(const struct code *code, const struct uebpf_run *run)
+{
+	for (uint32_t i = 0; i < code->n && !run->address; i++) {
+		const struct insn *insn = &code->insn[i];
+		uint32_t at;
+
+		if (code->slot[i] != run->pc || insn->op != OP_INIT_CHECK)
+			continue;
+		for (at = i; at < code->n && isa_op[code->insn[at].op].shape == SHAPE_MARK; at++)
+			;
+		if (at < code->n && !isa_op[code->insn[at].op].size &&
+		    isa_op[code->insn[at].op].shape != SHAPE_CALL)
+			return insn->dst;
+	}
+	return -1;
+}
+
 static void explain_fault(const struct prog *prog, int status, const struct uebpf_run *run, char *text,
 			  size_t cap, const char *why)
 {
@@ -162,6 +181,12 @@ static void explain_fault(const struct prog *prog, int status, const struct uebp
 
 	if (i < prog->code.n)
 		insn_text(insn, sizeof(insn), &prog->code, i);
+	if (status == -EFAULT && unwritten(&prog->code, run) >= 0) {
+		n = (size_t)snprintf(text, cap, "r%d is read before it is written", unwritten(&prog->code, run));
+		if (insn[0] && n < cap)
+			snprintf(text + n, cap - n, ", in `%s`", insn);
+		return;
+	}
 	n = (size_t)snprintf(text, cap, "%s", why);
 	if (status == -EFAULT && n < cap)
 		n += (size_t)snprintf(text + n, cap - n, " at address %#llx", (unsigned long long)run->address);
