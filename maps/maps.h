@@ -170,7 +170,7 @@ static inline uint64_t lock_me(struct map_local *local)
 	struct self *self = self_get();
 
 	return (uint64_t)self->pid << 32 | self->tid |
-	       (local->peers ? (uint64_t)self_birth() << 22 : 0);
+	       (local->peers ? (uint64_t)(self->birth ? self->birth : self_birth()) << 22 : 0);
 }
 /* 0: held now; 1: taken over from a dead owner, the caller repairs first; -EBUSY: this thread
  * already holds it.  try: -EAGAIN instead of waiting. */

@@ -135,7 +135,7 @@ START_TEST(a_child_forked_under_load_uses_everything_at_once)
 	pthread_t t[4];
 
 	make_all();
-	wrong = 0;
+	wrong = busy = 0;
 	for (uintptr_t i = 0; i < 4; i++)
 		pthread_create(&t[i], NULL, load, (void *)i);
 	for (uint32_t i = 0; i < forks; i++) {
@@ -143,6 +143,7 @@ START_TEST(a_child_forked_under_load_uses_everything_at_once)
 		pid_t pid = fork();
 
 		if (!pid) {
+			busy = 0;
 			alarm(20);	/* a hang is a failure, not a wait */
 			for (uint64_t n = 0; n < 200; n++)
 				if (!use_all(n) || busy)

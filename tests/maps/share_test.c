@@ -4,10 +4,24 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include "maps/hash.h"
 #include "tests/maps/suite.h"
+
+/* A peer dies with this process, however that ends. */
+static pid_t spawn(void)
+{
+	pid_t parent = getpid(), pid = fork();
+
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent)
+			_exit(0);
+	}
+	return pid;
+}
 
 static struct uebpf_map *make(const char *path, uint32_t type, uint32_t key, uint32_t value, uint32_t n,
 			      uint32_t flags)
@@ -156,7 +170,7 @@ START_TEST(a_peer_killed_in_the_middle_leaves_the_map_usable)
 	progress = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	for (uint32_t i = 0; i < kills; i++) {
 		uint32_t start = progress[1];
-		pid_t peer = fork();
+		pid_t peer = spawn();
 
 		if (!peer) {
 			uint64_t serial[OWN + 1] = { 0 };
@@ -195,7 +209,7 @@ START_TEST(a_lock_whose_owner_died_is_taken_over)
 	for (k = 0; k < 3; k++)
 		uebpf_map_update(map, &k, &v, 0);
 	for (int step = 0; step < 3; step++) {
-		pid_t peer = fork();
+		pid_t peer = spawn();
 
 		if (!peer) {	/* dies at each step of a replacement */
 			struct bucket *b = &h->bucket[0];
@@ -233,7 +247,7 @@ START_TEST(percpu_counts_of_processes_add_up)
 		pid_t peer[4];
 
 		for (int i = 0; i < 4; i++) {
-			peer[i] = fork();
+			peer[i] = spawn();
 			for (int n = 0; !peer[i] && n < N; n++) {
 				struct uebpf_call call = { .slot = -1, .env = &test_host };
 				uint64_t *v = map->ops->lookup(map, &k, &call);
@@ -274,7 +288,7 @@ START_TEST(ring_between_processes_and_a_producer_that_dies)
 	enum { N = 20000 };
 	struct uebpf_map *map = make(NULL, BPF_MAP_TYPE_RINGBUF, 0, 0, 4096, 0), *mine = again(map, 0);
 	uint64_t sum = 0, want = (uint64_t)N * (N + 1) / 2;
-	pid_t peer = fork();
+	pid_t peer = spawn();
 
 	if (!peer) {
 		uint64_t *rec = uebpf_map_reserve(map, 8);
@@ -314,7 +328,7 @@ START_TEST(a_hostile_peer_cannot_hurt_this_process)
 	struct uebpf_map *map = again(owner, 0);
 	uint64_t *values = calloc(300, 8), state = 99, end;
 	struct timespec now;
-	pid_t peer = fork();
+	pid_t peer = spawn();
 
 	if (!peer) {
 		uint8_t *bytes = owner->base;
