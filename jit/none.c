@@ -13,29 +13,7 @@ int jit_compile(struct code *code, const struct jit_opts *opts, struct uebpf_err
 }
 
 void jit_free(struct code *code) { (void)code; }
-size_t jit_code_bytes(const struct code *code) { (void)code; return 0; }
 size_t jit_memory(const struct code *code) { (void)code; return 0; }
-uebpf_entry jit_plain(const struct code *code) { (void)code; return NULL; }
-uebpf_entry jit_entry(const struct code *code) { (void)code; return NULL; }
-
-int jit_run(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0)
-{
-	(void)code, (void)ctx, (void)ctx_len, (void)run, (void)r0;
-	return -EOPNOTSUPP;
-}
-
-int jit_run_batch(const struct code *code, void *base, size_t stride, size_t n, uint64_t *results, size_t *at)
-{
-	(void)code, (void)base, (void)stride, (void)n, (void)results, (void)at;
-	return -EOPNOTSUPP;
-}
-
-int jit_run_records(const struct code *code, const struct uebpf_record *records, size_t n,
-		    uint64_t *results, size_t *at)
-{
-	(void)code, (void)records, (void)n, (void)results, (void)at;
-	return -EOPNOTSUPP;
-}
 
 long jit_dump(const struct code *code, char *buf, size_t cap)
 {
