@@ -8,6 +8,8 @@
 #include "vm/code.h"
 
 /* ---- CPU features that the emitter may use beyond the architecture's baseline ---- */
+/* rdpid and rseq are names for what inlined cpu numbers would use; nothing emits them yet, so they are
+ * never reported. */
 enum jit_cpu { JIT_CPU_MOVBE = 1, JIT_CPU_BMI2 = 2, JIT_CPU_RDPID = 4, JIT_CPU_RSEQ = 8 };
 /* Detects; `off`: "movbe,bmi" or "all" or NULL.  -EINVAL: `off` names something unknown. */
 int jit_cpu_detect(const char *off, uint32_t *features);

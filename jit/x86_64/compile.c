@@ -17,10 +17,8 @@ uint32_t backend_cpu(void)
 
 	if (__get_cpuid(1, &a, &b, &c, &d) && c & 1u << 22)
 		have |= JIT_CPU_MOVBE;
-	if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) {
+	if (__get_cpuid_count(7, 0, &a, &b, &c, &d))
 		have |= b & 1u << 8 ? JIT_CPU_BMI2 : 0;
-		have |= c & 1u << 22 ? JIT_CPU_RDPID : 0;
-	}
 	return have;
 }
 
@@ -45,7 +43,10 @@ void emit_body(struct jc *c, uint32_t index)
 			c->hits[JIT_RULE_ALIGN]++;
 		}
 		jc_bind(c, c->insn_label + i);
-		emit_insn(c);
+		if (c->skip)
+			c->skip = false;
+		else
+			emit_insn(c);
 		track_kinds(c);
 	}
 }

@@ -198,10 +198,29 @@ static void op_MAY_GOTO(struct jc *c)
 
 /* ---- memory ---- */
 
+/* A load whose bytes the next instruction swaps is one movbe (not for 16 bits: a partial register). */
+static bool load_swapped(struct jc *c, int size)
+{
+	const struct insn *next = c->in + 1;
+	bool w = size == 8;
+
+	if (!(c->cpu & JIT_CPU_MOVBE) || c->checked || c->i + 1 >= c->code->n || next->dst != c->in->dst ||
+	    c->flow.mark[c->i + 1] & FLOW_TARGET ||
+	    (size == 4 ? next->op != OP_BE32 && next->op != OP_BSWAP32 :
+			 size != 8 || (next->op != OP_BE64 && next->op != OP_BSWAP64)))
+		return false;
+	x_movbe_load(&c->b, w, dst(c), x_at(src(c), c->in->off));
+	return c->skip = true;
+}
+
 static void emit_load(struct jc *c, int size, bool sign)
 {
 	uint32_t cold;
-	struct x_mem m = emit_guard(c, c->in->src, c->in->off, size, ACCESS_READ, &cold);
+	struct x_mem m;
+
+	if (!sign && load_swapped(c, size))
+		return;
+	m = emit_guard(c, c->in->src, c->in->off, size, ACCESS_READ, &cold);
 
 	x_load(&c->b, size, sign, dst(c), m);
 	emit_guard_end(c, cold, dst(c));

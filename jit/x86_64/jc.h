@@ -71,6 +71,7 @@ struct jc {
 	uint8_t reg[11];
 	bool state, metered, checked;
 	bool dynamic;			/* the call depth is counted */
+	bool skip;			/* the next instruction is part of this one */
 	bool tails, inits, main_called, packet_window, calls_c;
 	uint64_t blind;			/* random state of constant blinding */
 	uint32_t rules;			/* enum jit_rule bits */
