@@ -26,7 +26,9 @@ plan_steps() {
 		plan_fuzz 20
 		# shellcheck disable=SC2086
 		{ list_tests release $all_tests; list_tests asan $asan_tests; list_tests tsan $thread_tests; }
-		for s in tests/tools/*_test.sh; do [ -e "$s" ] && { n=${s##*/}; echo "tools-${n%.sh}|bash $s"; }; done
+		for s in tests/tools/*_test.sh tests/verifier/*_test.sh; do
+			[ -e "$s" ] && { n=${s%.sh}; n=${n#tests/}; echo "$(echo "$n" | tr / -)|bash $s"; }
+		done
 		echo "includes|scripts/includes"
 		echo "docs-fresh|scripts/docs-fresh"
 		echo "compile-variants|scripts/variants"
