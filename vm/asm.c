@@ -9,200 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "vm/code.h"
-
-enum { NAME_MAX_LEN = 63 };
-struct label { char name[NAME_MAX_LEN + 1]; uint32_t slot; };
-/* A field that waits for a label: jump offset (16 bits) or immediate. */
-struct fixup { char name[NAME_MAX_LEN + 1]; uint32_t slot, line, column; bool wide; };
-
-struct assembler {
-	const char *start, *at;		/* of the line; where reading stands */
-	uint32_t line;
-	uint8_t *slots;
-	uint32_t n, cap;
-	struct label *label;
-	uint32_t nr_label;
-	struct fixup *fixup;
-	uint32_t nr_fixup;
-	struct uebpf_error *err;
-	int failed;
-};
-
-static bool fail(struct assembler *a, const char *text)
-{
-	if (!a->failed) {
-		a->failed = error_set(a->err, UEBPF_STAGE_OPEN, UEBPF_E_SYNTAX, -EINVAL, a->n,
-				      "line %u, column %u: %s", a->line, (uint32_t)(a->at - a->start) + 1, text);
-		if (a->err) {
-			a->err->line = a->line;
-			a->err->column = (uint32_t)(a->at - a->start) + 1;
-		}
-	}
-	return false;
-}
-
-static bool no_memory(struct assembler *a)
-{
-	if (!a->failed)
-		a->failed = error_set(a->err, UEBPF_STAGE_OPEN, UEBPF_E_MEMORY, -ENOMEM, UINT32_MAX, "out of memory");
-	return false;
-}
-
-static bool grow(struct assembler *a, void **array, uint32_t n, size_t size)
-{
-	void *p;
-
-	if (n & (n - 1) || (n && n < 16))
-		return true;
-	p = realloc(*array, (n ? n * 2 : 16) * size);
-	if (!p)
-		return no_memory(a);
-	*array = p;
-	return true;
-}
-
-/* ---- tokens ---- */
-
-static void blanks(struct assembler *a)
-{
-	while (*a->at == ' ' || *a->at == '\t' || *a->at == '\r')
-		a->at++;
-}
-
-static bool ends(struct assembler *a)
-{
-	blanks(a);
-	return !*a->at || *a->at == '\n' || *a->at == '#' || *a->at == ';' || !strncmp(a->at, "//", 2);
-}
-
-static bool is_word(char c)
-{
-	return isalnum((unsigned char)c) || c == '_' || c == '.' || c == '$';
-}
-
-/* Takes `text` if it stands next; a word must end where it ends. */
-static bool take(struct assembler *a, const char *text)
-{
-	size_t len = strlen(text);
-
-	blanks(a);
-	if (strncmp(a->at, text, len) || (is_word(text[len - 1]) && is_word(a->at[len])))
-		return false;
-	a->at += len;
-	return true;
-}
-
-static bool need(struct assembler *a, const char *text)
-{
-	static const char *const said[] = { "(", ")", "[", "]", ",", "*", "=", "ll", "goto" };
-
-	if (take(a, text))
-		return true;
-	for (size_t i = 0; i < sizeof said / sizeof said[0]; i++)
-		if (!strcmp(said[i], text)) {
-			char why[24] = "expected ";
-
-			return fail(a, strcat(why, text));
-		}
-	return fail(a, "unexpected text");
-}
-
-static bool name(struct assembler *a, char out[NAME_MAX_LEN + 1])
-{
-	size_t len = 0;
-
-	blanks(a);
-	if (isdigit((unsigned char)*a->at))
-		return false;
-	while (is_word(a->at[len]))
-		len++;
-	if (!len || len > NAME_MAX_LEN)
-		return false;
-	memcpy(out, a->at, len);
-	out[len] = 0;
-	a->at += len;
-	return true;
-}
-
-/* A sign, blanks, then decimal or 0x digits that fit 64 bits. */
-static bool number(struct assembler *a, int64_t *value)
-{
-	const char *p;
-	bool minus = false;
-	uint64_t v = 0;
-	unsigned base = 10;
-
-	blanks(a);
-	p = a->at;
-	if (*p == '-' || *p == '+')
-		minus = *p++ == '-';
-	while (*p == ' ')
-		p++;
-	if (p[0] == '0' && (p[1] == 'x' || p[1] == 'X'))
-		base = 16, p += 2;
-	if (!isxdigit((unsigned char)*p))
-		return false;
-	for (; isalnum((unsigned char)*p); p++) {
-		unsigned digit = isdigit((unsigned char)*p) ? (unsigned)(*p - '0') :
-				 (unsigned)(tolower((unsigned char)*p) - 'a' + 10);
-
-		if (digit >= base)
-			return fail(a, "bad digit in a number");
-		if (v > (UINT64_MAX - digit) / base)
-			return fail(a, "the number does not fit 64 bits");
-		v = v * base + digit;
-	}
-	a->at = p;
-	*value = (int64_t)(minus ? 0 - v : v);
-	return true;
-}
-
-static bool need_number(struct assembler *a, int64_t lo, int64_t hi, int64_t *value)
-{
-	if (!number(a, value))
-		return fail(a, "expected a number");
-	if (*value < lo || *value > hi)
-		return fail(a, "the number does not fit its field");
-	return true;
-}
-
-/* 32-bit operands may be written unsigned; 64-bit ones are sign-extended, so that would be another value. */
-static bool need_imm(struct assembler *a, bool narrow, int32_t *imm)
-{
-	int64_t v;
-
-	if (!need_number(a, INT32_MIN, narrow ? (int64_t)UINT32_MAX : INT32_MAX, &v))
-		return false;
-	*imm = (int32_t)(uint32_t)v;
-	return true;
-}
-
-/* r0-r10 or w0-w10; *w tells which. */
-static bool reg(struct assembler *a, uint8_t *out, bool *w)
-{
-	const char *p;
-	unsigned v;
-
-	blanks(a);
-	p = a->at;
-	if ((*p != 'r' && *p != 'w') || !isdigit((unsigned char)p[1]))
-		return false;
-	v = (unsigned)(p[1] - '0');
-	if (isdigit((unsigned char)p[2]))
-		v = v * 10 + (unsigned)(p[2] - '0'), p++;
-	if (is_word(p[2]) || v > 10)
-		return false;
-	*w = *a->at == 'w';
-	*out = (uint8_t)v;
-	a->at = p + 2;
-	return true;
-}
-
-static bool need_reg(struct assembler *a, uint8_t *out, bool *w)
-{
-	return reg(a, out, w) || fail(a, "expected a register (r0-r10, w0-w10)");
-}
+#include "vm/asm_in.h"
 
 /* ---- output ---- */
 
@@ -213,7 +20,7 @@ static bool emit(struct assembler *a, struct raw_insn raw)
 		uint8_t *p = realloc(a->slots, (size_t)cap * 8);
 
 		if (!p)
-			return no_memory(a);
+			return asm_no_memory(a);
 		a->slots = p;
 		a->cap = cap;
 	}
@@ -227,23 +34,23 @@ static bool target(struct assembler *a, struct raw_insn *raw, bool wide)
 	struct fixup f = { .slot = a->n, .line = a->line, .wide = wide };
 	int64_t v = 0;
 
-	blanks(a);
+	asm_blanks(a);
 	f.column = (uint32_t)(a->at - a->start) + 1;
 	if (*a->at == '+' || *a->at == '-') {
-		if (!need_number(a, wide ? INT32_MIN : INT16_MIN, wide ? INT32_MAX : INT16_MAX, &v))
+		if (!asm_need_number(a, wide ? INT32_MIN : INT16_MIN, wide ? INT32_MAX : INT16_MAX, &v))
 			return false;
-	} else if (name(a, f.name)) {
-		if (!grow(a, (void **)&a->fixup, a->nr_fixup, sizeof f))
+	} else if (asm_name(a, f.name)) {
+		if (!asm_grow(a, (void **)&a->fixup, a->nr_fixup, sizeof f))
 			return false;
 		a->fixup[a->nr_fixup++] = f;
 	} else {
-		return fail(a, "expected a label or +N or -N");
+		return asm_fail(a, "expected a label or +N or -N");
 	}
 	if (wide)
 		raw->imm = (int32_t)v;
 	else
 		raw->off = (int16_t)v;
-	if (take(a, "<"))	/* llvm-objdump's note of the symbol */
+	if (asm_take(a, "<"))	/* llvm-objdump's note of the symbol */
 		while (*a->at && *a->at != '\n' && *a->at++ != '>')
 			;
 	return true;
@@ -260,12 +67,12 @@ static const struct { const char *name; uint8_t size; bool is_signed; } types[] 
 static bool pointer_type(struct assembler *a, uint8_t *size, bool *is_signed)
 {
 	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
-		if (take(a, types[i].name)) {
+		if (asm_take(a, types[i].name)) {
 			*size = types[i].size;
 			*is_signed = types[i].is_signed;
-			return need(a, "*") && need(a, ")");
+			return asm_need(a, "*") && asm_need(a, ")");
 		}
-	return fail(a, "expected a type: u8 u16 u32 u64 s8 s16 s32");
+	return asm_fail(a, "expected a type: u8 u16 u32 u64 s8 s16 s32");
 }
 
 /* "r2 + 0x4" or "r2". */
@@ -274,10 +81,10 @@ static bool place(struct assembler *a, uint8_t *base, int16_t *off)
 	int64_t v = 0;
 	bool w;
 
-	if (!need_reg(a, base, &w))
+	if (!asm_need_reg(a, base, &w))
 		return false;
-	blanks(a);
-	if ((*a->at == '+' || *a->at == '-') && !need_number(a, INT16_MIN, INT16_MAX, &v))
+	asm_blanks(a);
+	if ((*a->at == '+' || *a->at == '-') && !asm_need_number(a, INT16_MIN, INT16_MAX, &v))
 		return false;
 	*off = (int16_t)v;
 	return true;
@@ -286,8 +93,8 @@ static bool place(struct assembler *a, uint8_t *base, int16_t *off)
 /* "(u32 *)(r2 + 0x4)". */
 static bool memory(struct assembler *a, uint8_t *size, bool *is_signed, uint8_t *base, int16_t *off)
 {
-	return need(a, "(") && pointer_type(a, size, is_signed) && need(a, "(") && place(a, base, off) &&
-	       need(a, ")");
+	return asm_need(a, "(") && pointer_type(a, size, is_signed) && asm_need(a, "(") && place(a, base, off) &&
+	       asm_need(a, ")");
 }
 
 static enum op sized(enum op b, enum op h, enum op w, enum op dw, uint8_t size)
@@ -308,7 +115,7 @@ static enum op operator_row(struct assembler *a, bool jump)
 	const char *best = NULL;
 	enum op op = OP_BAD;
 
-	blanks(a);
+	asm_blanks(a);
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		size_t len = strlen(rows[i].text);
 
@@ -320,7 +127,7 @@ static enum op operator_row(struct assembler *a, bool jump)
 	if (best)
 		a->at += strlen(best);
 	else
-		fail(a, jump ? "expected a comparison" : "expected an operator");
+		asm_fail(a, jump ? "expected a comparison" : "expected an operator");
 	return op;
 }
 
@@ -330,15 +137,15 @@ static bool operand(struct assembler *a, enum op row, bool w, struct raw_insn *r
 	uint8_t src;
 	bool src_w;
 
-	if (reg(a, &src, &src_w)) {
+	if (asm_reg(a, &src, &src_w)) {
 		if (src_w != w)
-			return fail(a, "operands of different width");
+			return asm_fail(a, "operands of different width");
 		*raw = isa_wire((enum op)(row + (w ? 3 : 1)));
 		raw->src = src;
 		return true;
 	}
 	*raw = isa_wire((enum op)(row + (w ? 2 : 0)));
-	return need_imm(a, w, &raw->imm);
+	return asm_need_imm(a, w, &raw->imm);
 }
 
 static bool jump_if(struct assembler *a)
@@ -348,10 +155,10 @@ static bool jump_if(struct assembler *a)
 	enum op row;
 	bool w;
 
-	if (!need_reg(a, &dst, &w))
+	if (!asm_need_reg(a, &dst, &w))
 		return false;
 	row = operator_row(a, true);
-	if (row == OP_BAD || !operand(a, row, w, &raw) || !need(a, "goto"))
+	if (row == OP_BAD || !operand(a, row, w, &raw) || !asm_need(a, "goto"))
 		return false;
 	raw.dst = dst;
 	return target(a, &raw, false) && emit(a, raw);
@@ -362,13 +169,13 @@ static bool call(struct assembler *a)
 	struct raw_insn raw = isa_wire(OP_CALL);
 	int64_t v;
 
-	if (take(a, "kfunc")) {
+	if (asm_take(a, "kfunc")) {
 		raw = isa_wire(OP_CALL_KFUNC);
-		return need_imm(a, false, &raw.imm) && emit(a, raw);
+		return asm_need_imm(a, false, &raw.imm) && emit(a, raw);
 	}
-	blanks(a);
+	asm_blanks(a);
 	if (isdigit((unsigned char)*a->at) || *a->at == '-' || *a->at == '+') {
-		if (!need_number(a, INT32_MIN, UINT32_MAX, &v))
+		if (!asm_need_number(a, INT32_MIN, UINT32_MAX, &v))
 			return false;
 		raw.imm = (int32_t)(uint32_t)v;
 		return emit(a, raw);
@@ -386,16 +193,16 @@ static bool store(struct assembler *a)
 	bool is_signed, w;
 	int16_t off;
 
-	if (!memory(a, &size, &is_signed, &base, &off) || !need(a, "="))
+	if (!memory(a, &size, &is_signed, &base, &off) || !asm_need(a, "="))
 		return false;
 	if (is_signed)
-		return fail(a, "stores have no sign: u8 u16 u32 u64");
-	if (reg(a, &src, &w)) {
+		return asm_fail(a, "stores have no sign: u8 u16 u32 u64");
+	if (asm_reg(a, &src, &w)) {
 		raw = isa_wire(sized(OP_STX_B, OP_STX_H, OP_STX_W, OP_STX_DW, size));
 		raw.src = src;
 	} else {
 		raw = isa_wire(sized(OP_ST_B, OP_ST_H, OP_ST_W, OP_ST_DW, size));
-		if (!need_imm(a, size < 8, &raw.imm))
+		if (!asm_need_imm(a, size < 8, &raw.imm))
 			return false;
 	}
 	raw.dst = base;
@@ -413,24 +220,24 @@ static bool locked(struct assembler *a)
 	bool is_signed, w;
 	int16_t off;
 
-	if (!need(a, "*") || !memory(a, &size, &is_signed, &base, &off))
+	if (!asm_need(a, "*") || !memory(a, &size, &is_signed, &base, &off))
 		return false;
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct raw_insn raw;
 
-		if (!take(a, rows[i].text))
+		if (!asm_take(a, rows[i].text))
 			continue;
 		if (size < 4 || is_signed)
-			return fail(a, "atomics work on u32 and u64");
+			return asm_fail(a, "atomics work on u32 and u64");
 		raw = isa_wire((enum op)(rows[i].op + (size == 4)));
-		if (!need_reg(a, &src, &w))
+		if (!asm_need_reg(a, &src, &w))
 			return false;
 		raw.dst = base;
 		raw.src = src;
 		raw.off = off;
 		return emit(a, raw);
 	}
-	return fail(a, "expected += |= &= ^=");
+	return asm_fail(a, "expected += |= &= ^=");
 }
 
 static bool release(struct assembler *a)
@@ -440,11 +247,11 @@ static bool release(struct assembler *a)
 	bool is_signed, w;
 	int16_t off;
 
-	if (!need(a, "(") || !memory(a, &size, &is_signed, &base, &off) || !need(a, ",") ||
-	    !need_reg(a, &src, &w) || !need(a, ")"))
+	if (!asm_need(a, "(") || !memory(a, &size, &is_signed, &base, &off) || !asm_need(a, ",") ||
+	    !asm_need_reg(a, &src, &w) || !asm_need(a, ")"))
 		return false;
 	if (is_signed)
-		return fail(a, "store_release has no sign");
+		return asm_fail(a, "store_release has no sign");
 	raw = isa_wire(sized(OP_STREL_B, OP_STREL_H, OP_STREL_W, OP_STREL_DW, size));
 	raw.dst = base;
 	raw.src = src;
@@ -461,25 +268,25 @@ static bool fetch(struct assembler *a, uint8_t dst, bool w, enum op op64, bool t
 	bool is_signed, src_w;
 	int16_t off;
 
-	if (!need(a, "("))
+	if (!asm_need(a, "("))
 		return false;
 	if (typed ? !memory(a, &size, &is_signed, &base, &off) : !place(a, &base, &off))
 		return false;
-	if (!need(a, ",") || !need_reg(a, &src, &src_w))
+	if (!asm_need(a, ",") || !asm_need_reg(a, &src, &src_w))
 		return false;
 	if (op64 == OP_CMPXCHG64) {
 		if (src != 0 || dst != 0)
-			return fail(a, "cmpxchg compares with and returns r0");
-		if (!need(a, ",") || !need_reg(a, &src, &src_w))
+			return asm_fail(a, "cmpxchg compares with and returns r0");
+		if (!asm_need(a, ",") || !asm_need_reg(a, &src, &src_w))
 			return false;
 	} else if (src != dst) {
-		return fail(a, "the result comes back in the operand register");
+		return asm_fail(a, "the result comes back in the operand register");
 	}
 	raw = isa_wire((enum op)(op64 + (size == 4)));
 	raw.dst = base;
 	raw.src = src;
 	raw.off = off;
-	return need(a, ")") && emit(a, raw);
+	return asm_need(a, ")") && emit(a, raw);
 }
 
 static bool is_fetch(struct assembler *a, uint8_t dst, bool w, bool *ok)
@@ -492,7 +299,7 @@ static bool is_fetch(struct assembler *a, uint8_t dst, bool w, bool *ok)
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-		if (take(a, rows[i].text)) {
+		if (asm_take(a, rows[i].text)) {
 			*ok = fetch(a, dst, rows[i].w, rows[i].op, rows[i].typed);
 			(void)w;
 			return true;
@@ -508,28 +315,28 @@ static bool load(struct assembler *a, uint8_t dst)
 	int64_t v = 0;
 	int16_t off;
 
-	if (!need(a, "(") || !pointer_type(a, &size, &is_signed))
+	if (!asm_need(a, "(") || !pointer_type(a, &size, &is_signed))
 		return false;
-	if (take(a, "skb")) {
+	if (asm_take(a, "skb")) {
 		if (dst || is_signed || size == 8)
-			return fail(a, "packet loads are r0 = *(u8, u16 or u32 *)skb[...]");
-		if (!need(a, "["))
+			return asm_fail(a, "packet loads are r0 = *(u8, u16 or u32 *)skb[...]");
+		if (!asm_need(a, "["))
 			return false;
-		if (reg(a, &base, &w)) {
+		if (asm_reg(a, &base, &w)) {
 			raw = isa_wire(sized(OP_IND_B, OP_IND_H, OP_IND_W, OP_BAD, size));
 			raw.src = base;
-			blanks(a);
-			if ((*a->at == '+' || *a->at == '-') && !need_number(a, INT32_MIN, INT32_MAX, &v))
+			asm_blanks(a);
+			if ((*a->at == '+' || *a->at == '-') && !asm_need_number(a, INT32_MIN, INT32_MAX, &v))
 				return false;
 			raw.imm = (int32_t)v;
 		} else {
 			raw = isa_wire(sized(OP_ABS_B, OP_ABS_H, OP_ABS_W, OP_BAD, size));
-			if (!need_imm(a, true, &raw.imm))
+			if (!asm_need_imm(a, true, &raw.imm))
 				return false;
 		}
-		return need(a, "]") && emit(a, raw);
+		return asm_need(a, "]") && emit(a, raw);
 	}
-	if (!need(a, "(") || !place(a, &base, &off) || !need(a, ")"))
+	if (!asm_need(a, "(") || !place(a, &base, &off) || !asm_need(a, ")"))
 		return false;
 	raw = is_signed ? isa_wire(sized(OP_LD_SB, OP_LD_SH, OP_LD_SW, OP_BAD, size)) :
 			  isa_wire(sized(OP_LD_B, OP_LD_H, OP_LD_W, OP_LD_DW, size));
@@ -546,10 +353,10 @@ static bool acquire(struct assembler *a, uint8_t dst)
 	bool is_signed;
 	int16_t off;
 
-	if (!need(a, "(") || !memory(a, &size, &is_signed, &base, &off) || !need(a, ")"))
+	if (!asm_need(a, "(") || !memory(a, &size, &is_signed, &base, &off) || !asm_need(a, ")"))
 		return false;
 	if (is_signed)
-		return fail(a, "load_acquire has no sign");
+		return asm_fail(a, "load_acquire has no sign");
 	raw = isa_wire(sized(OP_LDACQ_B, OP_LDACQ_H, OP_LDACQ_W, OP_LDACQ_DW, size));
 	raw.dst = dst;
 	raw.src = base;
@@ -564,11 +371,11 @@ static bool cast(struct assembler *a, uint8_t dst)
 	uint8_t src;
 	bool w;
 
-	if (!need(a, "(") || !need_reg(a, &src, &w) || !need(a, ",") || !need_number(a, 0, 1, &to) ||
-	    !need(a, ",") || !need_number(a, 0, 1, &from) || !need(a, ")"))
+	if (!asm_need(a, "(") || !asm_need_reg(a, &src, &w) || !asm_need(a, ",") || !asm_need_number(a, 0, 1, &to) ||
+	    !asm_need(a, ",") || !asm_need_number(a, 0, 1, &from) || !asm_need(a, ")"))
 		return false;
 	if (to == from)
-		return fail(a, "address spaces 0 and 1 are known");
+		return asm_fail(a, "address spaces 0 and 1 are known");
 	raw = isa_wire(to ? OP_CAST_USER : OP_CAST_KERN);
 	raw.dst = dst;
 	raw.src = src;
@@ -581,7 +388,7 @@ static bool wide(struct assembler *a, uint8_t dst, enum op op, int32_t lo, int32
 
 	raw.dst = dst;
 	raw.imm = lo;
-	return need(a, "ll") && emit(a, raw) && emit(a, (struct raw_insn){ .imm = hi });
+	return asm_need(a, "ll") && emit(a, raw) && emit(a, (struct raw_insn){ .imm = hi });
 }
 
 static bool is_pseudo(struct assembler *a, uint8_t dst, bool *ok)
@@ -593,23 +400,23 @@ static bool is_pseudo(struct assembler *a, uint8_t dst, bool *ok)
 	struct raw_insn raw = isa_wire(OP_LD_FUNC);
 	int64_t lo, hi = 0;
 
-	if (take(a, "func")) {
-		blanks(a);
+	if (asm_take(a, "func")) {
+		asm_blanks(a);
 		if (!strncmp(a->at, "pc+", 3) || !strncmp(a->at, "pc-", 3))
 			a->at += 2;
 		*ok = target(a, &raw, true);
 		if (*ok) {
 			raw.dst = dst;
-			*ok = need(a, "ll") && emit(a, raw) && emit(a, (struct raw_insn){ 0 });
+			*ok = asm_need(a, "ll") && emit(a, raw) && emit(a, (struct raw_insn){ 0 });
 		}
 		return true;
 	}
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		if (!take(a, rows[i].text))
+		if (!asm_take(a, rows[i].text))
 			continue;
-		*ok = need(a, "(") && need_number(a, INT32_MIN, INT32_MAX, &lo) &&
-		      (!rows[i].two || (need(a, ",") && need_number(a, INT32_MIN, UINT32_MAX, &hi))) &&
-		      need(a, ")") && wide(a, dst, rows[i].op, (int32_t)lo, (int32_t)(uint32_t)hi);
+		*ok = asm_need(a, "(") && asm_need_number(a, INT32_MIN, INT32_MAX, &lo) &&
+		      (!rows[i].two || (asm_need(a, ",") && asm_need_number(a, INT32_MIN, UINT32_MAX, &hi))) &&
+		      asm_need(a, ")") && wide(a, dst, rows[i].op, (int32_t)lo, (int32_t)(uint32_t)hi);
 		return true;
 	}
 	return false;
@@ -634,9 +441,9 @@ static bool is_unary(struct assembler *a, uint8_t dst, bool w, bool *ok)
 		uint8_t src;
 		bool src_w;
 
-		if (!take(a, rows[i].text))
+		if (!asm_take(a, rows[i].text))
 			continue;
-		if (!reg(a, &src, &src_w)) {
+		if (!asm_reg(a, &src, &src_w)) {
 			a->at = back;	/* "-" began a number */
 			continue;
 		}
@@ -646,11 +453,11 @@ static bool is_unary(struct assembler *a, uint8_t dst, bool w, bool *ok)
 		if (rows[i].move)
 			raw.src = src;
 		if (src_w != w)
-			fail(a, "operands of different width");
+			asm_fail(a, "operands of different width");
 		else if (!raw.code)
-			fail(a, "(s32) makes 64 bits: use r registers");
+			asm_fail(a, "(s32) makes 64 bits: use r registers");
 		else if (!rows[i].move && src != dst)
-			fail(a, "this works on one register: both must be the same");
+			asm_fail(a, "this works on one register: both must be the same");
 		else
 			*ok = emit(a, raw);
 		return true;
@@ -666,21 +473,21 @@ static bool assign(struct assembler *a, uint8_t dst, bool w)
 
 	if (is_unary(a, dst, w, &ok) || is_fetch(a, dst, w, &ok) || is_pseudo(a, dst, &ok))
 		return ok;
-	if (take(a, "*"))
+	if (asm_take(a, "*"))
 		return load(a, dst);
-	if (take(a, "load_acquire"))
+	if (asm_take(a, "load_acquire"))
 		return acquire(a, dst);
-	if (take(a, "addr_space_cast"))
+	if (asm_take(a, "addr_space_cast"))
 		return cast(a, dst);
-	blanks(a);
+	asm_blanks(a);
 	if (isdigit((unsigned char)*a->at) || *a->at == '-' || *a->at == '+') {
-		if (!number(a, &v))
-			return fail(a, "expected a number");
-		blanks(a);
+		if (!asm_number(a, &v))
+			return asm_fail(a, "expected a number");
+		asm_blanks(a);
 		if (!strncmp(a->at, "ll", 2))
 			return wide(a, dst, OP_LDDW, (int32_t)(uint32_t)v, (int32_t)(uint32_t)((uint64_t)v >> 32));
 		if (v < INT32_MIN || v > (w ? (int64_t)UINT32_MAX : INT32_MAX))
-			return fail(a, "the number does not fit 32 bits: write \"ll\" behind it");
+			return asm_fail(a, "the number does not fit 32 bits: write \"ll\" behind it");
 		raw = isa_wire(w ? OP_MOV32_K : OP_MOV64_K);
 		raw.imm = (int32_t)(uint32_t)v;
 	} else if (!operand(a, OP_MOV64_K, w, &raw)) {
@@ -697,8 +504,8 @@ static bool set_register(struct assembler *a)
 	enum op row;
 	bool w;
 
-	if (!reg(a, &dst, &w))
-		return fail(a, "expected an instruction");
+	if (!asm_reg(a, &dst, &w))
+		return asm_fail(a, "expected an instruction");
 	row = operator_row(a, false);
 	if (row == OP_BAD)
 		return false;
@@ -715,25 +522,25 @@ static bool statement(struct assembler *a)
 	struct raw_insn raw;
 	bool w;
 
-	if (take(a, "exit"))
+	if (asm_take(a, "exit"))
 		return emit(a, isa_wire(OP_EXIT));
-	if (take(a, "goto"))
+	if (asm_take(a, "goto"))
 		return raw = isa_wire(OP_JA), target(a, &raw, false) && emit(a, raw);
-	if (take(a, "gotol"))
+	if (asm_take(a, "gotol"))
 		return raw = isa_wire(OP_JA32), target(a, &raw, true) && emit(a, raw);
-	if (take(a, "may_goto"))
+	if (asm_take(a, "may_goto"))
 		return raw = isa_wire(OP_MAY_GOTO), target(a, &raw, false) && emit(a, raw);
-	if (take(a, "callx"))
-		return raw = isa_wire(OP_CALLX), need_reg(a, &raw.dst, &w) && emit(a, raw);
-	if (take(a, "call"))
+	if (asm_take(a, "callx"))
+		return raw = isa_wire(OP_CALLX), asm_need_reg(a, &raw.dst, &w) && emit(a, raw);
+	if (asm_take(a, "call"))
 		return call(a);
-	if (take(a, "if"))
+	if (asm_take(a, "if"))
 		return jump_if(a);
-	if (take(a, "lock"))
+	if (asm_take(a, "lock"))
 		return locked(a);
-	if (take(a, "store_release"))
+	if (asm_take(a, "store_release"))
 		return release(a);
-	if (take(a, "*"))
+	if (asm_take(a, "*"))
 		return store(a);
 	return set_register(a);
 }
@@ -743,14 +550,14 @@ static bool label(struct assembler *a)
 	const char *back = a->at;
 	struct label l = { .slot = a->n };
 
-	if (!name(a, l.name) || !take(a, ":")) {
+	if (!asm_name(a, l.name) || !asm_take(a, ":")) {
 		a->at = back;
 		return false;
 	}
 	for (uint32_t i = 0; i < a->nr_label; i++)
 		if (!strcmp(a->label[i].name, l.name))
-			return fail(a, "this label exists already");
-	if (!grow(a, (void **)&a->label, a->nr_label, sizeof l))
+			return asm_fail(a, "this label exists already");
+	if (!asm_grow(a, (void **)&a->label, a->nr_label, sizeof l))
 		return false;
 	a->label[a->nr_label++] = l;
 	return true;
@@ -758,15 +565,15 @@ static bool label(struct assembler *a)
 
 static bool line(struct assembler *a)
 {
-	while (!ends(a) && label(a))
+	while (!asm_ends(a) && label(a))
 		;
 	if (a->failed)
 		return false;
-	if (ends(a))
+	if (asm_ends(a))
 		return true;
 	if (!statement(a))
-		return fail(a, "not understood");
-	return ends(a) || fail(a, "text after the instruction");
+		return asm_fail(a, "not understood");
+	return asm_ends(a) || asm_fail(a, "text after the instruction");
 }
 
 static bool resolve(struct assembler *a)
@@ -784,10 +591,10 @@ static bool resolve(struct assembler *a)
 		a->line = f->line;
 		a->at = a->start + f->column - 1;	/* for the error's column only */
 		if (!l)
-			return fail(a, "no such label");
+			return asm_fail(a, "no such label");
 		v = (int64_t)l->slot - f->slot - 1;
 		if (!f->wide && (v < INT16_MIN || v > INT16_MAX))
-			return fail(a, "the label is further than 16 bits reach: use gotol");
+			return asm_fail(a, "the label is further than 16 bits reach: use gotol");
 		if (f->wide)
 			raw.imm = (int32_t)v;
 		else
