@@ -357,15 +357,16 @@ static int insert(struct lpm_map *t, const struct prefix *p, const void *value, 
 	_Atomic uint32_t *link = find_link(t, p, &matched);
 	struct lpm_node *n = node_at(t, get32(link));
 	uint32_t plen = n ? plen_of(t, n) : 0;
-	bool replace = n && plen == matched && plen == p->plen && get32(&n->real);
+	bool replace = n && plen == matched && plen == p->plen && get32(&n->real), join;
 	int r = replace ? (flags == BPF_NOEXIST ? -EEXIST : 0) : may_add(t, flags);
 
 	if (r)
 		return r;
 	old = get32(link);
 	new = node_take(t);
-	joint = !replace && n && matched != p->plen && plen != matched ? node_take(t) : 0;
-	if (!new || (n && !replace && matched != p->plen && plen != matched && !joint)) {
+	join = n && matched != p->plen && !(plen == matched && plen == p->plen);
+	joint = join ? node_take(t) : 0;
+	if (!new || (join && !joint)) {
 		node_give(t, new);
 		return -ENOMEM;
 	}

@@ -101,6 +101,11 @@ static uint32_t owner_now(void)
 	return self_birth() << 22 | self_get()->tid;
 }
 
+static struct ring_record *record_at(const struct ring *ring, uint64_t at)
+{
+	return (struct ring_record *)(ring->data + (at & ring->mask & ~UINT64_C(7)));
+}
+
 void *ring_reserve(struct uebpf_map *map, uint64_t size)
 {
 	struct ring_map *r = (struct ring_map *)map;
@@ -114,7 +119,7 @@ void *ring_reserve(struct uebpf_map *map, uint64_t size)
 		return NULL;
 	at = atomic_load_explicit(ring->producer, memory_order_relaxed);
 	if (at + len - atomic_load_explicit(ring->consumer, memory_order_acquire) <= ring->mask) {
-		rec = (struct ring_record *)(ring->data + (at & ring->mask));
+		rec = record_at(ring, at);
 		atomic_store_explicit(&rec->len, (uint32_t)size | RING_BUSY, memory_order_relaxed);
 		rec->owner = ring->dead_owners ? owner_now() : 0;
 		atomic_store_explicit(ring->producer, at + len, memory_order_release);
@@ -176,7 +181,7 @@ static long walk_ready(struct ring *ring, uebpf_record_fn cb, void *arg, int *st
 	long n = 0;
 
 	while (at != end && !*stop) {
-		struct ring_record *rec = (struct ring_record *)(ring->data + (at & ring->mask));
+		struct ring_record *rec = record_at(ring, at);
 		uint32_t len = atomic_load_explicit(&rec->len, memory_order_acquire);
 		uint64_t bytes = round_up((size_t)(len & ~(RING_BUSY | RING_DISCARD)) + RING_HEADER, 8);
 
@@ -215,7 +220,7 @@ long ring_walk(struct ring *ring, uebpf_record_fn cb, void *arg)
 static bool holds_record(struct ring *ring)
 {
 	uint64_t at = atomic_load_explicit(ring->consumer, memory_order_relaxed);
-	struct ring_record *rec = (struct ring_record *)(ring->data + (at & ring->mask));
+	struct ring_record *rec = record_at(ring, at);
 
 	return at != atomic_load_explicit(ring->producer, memory_order_acquire) &&
 	       !(atomic_load_explicit(&rec->len, memory_order_acquire) & RING_BUSY);
