@@ -463,10 +463,10 @@ static struct place find_locked(struct hash_map *h, struct bucket *head, const v
 			uint32_t e = get32(&b->idx[i]);
 
 			if (e - 1 < h->last && key_equal(elem_key(h, e), key, h->key_size))
-				return (struct place){ b, i };
+				return (struct place){ b, i, e };
 		}
 	}
-	return (struct place){ NULL, -1 };
+	return (struct place){ NULL, -1, 0 };
 }
 
 struct place bucket_find_elem(struct hash_map *h, struct bucket *head, uint32_t e)
@@ -477,8 +477,8 @@ struct place bucket_find_elem(struct hash_map *h, struct bucket *head, uint32_t 
 		for (int i = 0; i < BUCKET_SLOTS; i++)
 			if (atomic_load_explicit(&b->tag[i], memory_order_relaxed) &&
 			    get32(&b->idx[i]) == e)
-				return (struct place){ b, i };
-	return (struct place){ NULL, -1 };
+				return (struct place){ b, i, e };
+	return (struct place){ NULL, -1, 0 };
 }
 
 static void put(struct place at, uint16_t tag, uint32_t e)
@@ -497,7 +497,7 @@ static int link_elem(struct hash_map *h, struct bucket *head, uint64_t hash, uin
 			return -ENOMEM;
 		for (int i = 0; i < BUCKET_SLOTS; i++)
 			if (!atomic_load_explicit(&b->tag[i], memory_order_relaxed)) {
-				put((struct place){ b, i }, tag_of(hash), e);
+				put((struct place){ b, i, e }, tag_of(hash), e);
 				return 0;
 			}
 		more = over(h, get32(&b->next));
@@ -509,7 +509,7 @@ static int link_elem(struct hash_map *h, struct bucket *head, uint64_t hash, uin
 	if (!more)
 		return -ENOMEM;
 	atomic_store_explicit(&more->next, 0, memory_order_relaxed);
-	put((struct place){ more, 0 }, tag_of(hash), e);
+	put((struct place){ more, 0, e }, tag_of(hash), e);
 	atomic_store_explicit(&b->next, (uint32_t)(more - h->bucket), memory_order_release);
 	return 0;
 }
@@ -540,7 +540,7 @@ void bucket_unlink(struct hash_map *h, struct bucket *head, struct place at)
 	if (before && (at.b != tail || at.i != last) && last >= 0) {
 		put(at, atomic_load_explicit(&tail->tag[last], memory_order_relaxed), get32(&tail->idx[last]));
 		seq_raise(head);
-		at = (struct place){ tail, last };
+		at = (struct place){ tail, last, 0 };
 	}
 	atomic_store_explicit(&at.b->tag[at.i], 0, memory_order_release);
 	seq_raise(head);
@@ -602,7 +602,7 @@ static void fill_elem(struct hash_map *h, uint32_t e, const void *key, const str
 static int replace(struct hash_map *h, struct bucket *head, struct place at, const void *key,
 		   const struct source *src, uint64_t flags)
 {
-	uint32_t old = get32(&at.b->idx[at.i]), e;
+	uint32_t old = at.e, e;
 
 	if (flags & BPF_F_LOCK)
 		return value_store_locked(&h->local.m, elem_value(h, old, 0), src->value);
@@ -801,7 +801,7 @@ static int take_out(struct hash_map *h, const void *key, void *out, uint64_t fla
 		lock_give(&head->lock);
 		return -ENOENT;
 	}
-	e = get32(&at.b->idx[at.i]);
+	e = at.e;
 	if (out && h->percpu)
 		percpu_user_load(&h->local.m, elem_value(h, e, 0), h->slot_stride, out);
 	else if (out && (flags & BPF_F_LOCK))

@@ -116,14 +116,14 @@ static inline bool hash_needs_sweep(const struct hash_map *h)
 int hash_sweep(struct hash_map *h);
 static inline uint32_t bucket_spare(struct hash_map *h, struct bucket *head)
 {
-	uint32_t e = head->spare;
+	uint32_t e = *(volatile uint32_t *)&head->spare;
 
 	if (__builtin_expect(!e, 0))
 		return h->capacity + 1 + (uint32_t)(head - h->bucket);
 	return __builtin_expect(e <= h->last, 1) ? e : hash_new_spare(h, head);
 }
 /* Where a key is; i < 0: not there. */
-struct place { struct bucket *b; int i; };
+struct place { struct bucket *b; int i; uint32_t e; };	/* e: read once, shared bytes may change */
 int bucket_lock(struct hash_map *h, struct bucket *head);	/* 0 or -EBUSY */
 struct place bucket_find_elem(struct hash_map *h, struct bucket *head, uint32_t e);
 void bucket_unlink(struct hash_map *h, struct bucket *head, struct place at);

@@ -83,16 +83,21 @@ static void set_bit(uint8_t *bits, uint32_t i) { bits[i / 8] = (uint8_t)(bits[i 
 
 static void mark_chain(struct hash_map *h, struct bucket *head, uint8_t *elems, uint8_t *overs)
 {
-	uint32_t spare = head->spare ? head->spare : h->capacity + 1 + (uint32_t)(head - h->bucket), steps = 0;
+	uint32_t spare = *(volatile uint32_t *)&head->spare, steps = 0;
 
+	if (!spare)
+		spare = h->capacity + 1 + (uint32_t)(head - h->bucket);
 	if (spare <= h->last)
 		set_bit(elems, spare);
 	for (struct bucket *b = head; b && steps++ <= h->nr_over; b = over(h, get32(&b->next))) {
 		if (b != head)
 			set_bit(overs, (uint32_t)(b - h->bucket) - h->mask - 1);
-		for (int i = 0; i < BUCKET_SLOTS; i++)
-			if (used(b, i) && get32(&b->idx[i]) <= h->last)
-				set_bit(elems, get32(&b->idx[i]));
+		for (int i = 0; i < BUCKET_SLOTS; i++) {
+			uint32_t e = get32(&b->idx[i]);
+
+			if (used(b, i) && e <= h->last)
+				set_bit(elems, e);
+		}
 	}
 }
 
