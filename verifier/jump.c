@@ -80,8 +80,21 @@ static void learn_below(struct reg *i, const struct reg *n, bool orequal)
 	i->obj = 0;
 }
 
+/* A number that is at most what the length is known to be at least. */
+static void known_below(struct env *e, struct reg *i, const struct reg *n)
+{
+	uint64_t least = n->len ? e->st.min_len[n->len - 1] : 0;
+
+	if (n->len && !i->below && n->off <= 0 && n->s.umax <= MAX_LEN && i->s.umax + (uint64_t)-n->off <= least &&
+	    i->s.umax <= MAX_LEN) {
+		i->below = n->len;
+		i->range = -n->off;
+		i->obj = 0;
+	}
+}
+
 /* The relation that holds on this edge, as one of EQ NE LT LE (unsigned, a to b; swapped: b to a). */
-static void relation(enum cmp op, bool taken, struct reg *a, struct reg *b)
+static void relation(struct env *e, enum cmp op, bool taken, struct reg *a, struct reg *b)
 {
 	switch (op) {
 	case CMP_LT: taken ? learn_below(a, b, false) : learn_below(b, a, true); break;
@@ -93,10 +106,12 @@ static void relation(enum cmp op, bool taken, struct reg *a, struct reg *b)
 			learn_below(a, b, true);
 			learn_below(b, a, true);
 		} else {		/* at most the length, and not equal to it: below */
+			known_below(e, a, b);
+			known_below(e, b, a);
 			if (b->len && a->below == b->len && a->range == -b->off)
-				a->range++;
+				a->range++, bound_by_length(a);
 			if (a->len && b->below == a->len && b->range == -a->off)
-				b->range++;
+				b->range++, bound_by_length(b);
 		}
 		break;
 	default:
@@ -147,7 +162,7 @@ static bool number_edge(struct env *e, const struct insn *in, enum cmp op, bool 
 	if (!compare(op, wide, taken, &a->s, &b->s))
 		return false;
 	if (wide || (a->s.umax <= UINT32_MAX && b->s.umax <= UINT32_MAX))
-		relation(op, taken, a, b);
+		relation(e, op, taken, a, b);
 	return learned(e, a) && (!x || learned(e, b));
 }
 

@@ -114,6 +114,7 @@ static bool widen_number(struct env *e, struct widening *w, uint32_t i, struct c
 		out->off = a->off;
 	}
 	join_below(out, a, b, w->min_len);
+	bound_by_length(out);
 	if (steady && i < 64) {
 		out->id = w->id_base + i;
 		w->moves |= UINT64_C(1) << i;

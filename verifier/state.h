@@ -219,6 +219,16 @@ static inline struct frame *top(struct env *e) { return &e->st.f[e->st.nr_frames
 static inline bool rule(const struct env *e, enum verify_rule r) { return !(e->opts.rules_off >> r & 1); }
 static inline bool is_ptr(const struct reg *r) { return r->kind > K_SCALAR; }
 static inline bool is_number(const struct reg *r) { return r->kind == K_SCALAR; }
+/* number + range <= a length <= MAX_LEN bounds the number itself, too. */
+static inline void bound_by_length(struct reg *r)
+{
+	uint64_t most = MAX_LEN - (uint64_t)(int64_t)r->range;
+
+	if (r->below && r->s.umax > most && r->s.umin <= most) {
+		r->s.umax = most;
+		scalar_tidy(width64, &r->s);
+	}
+}
 static inline bool reg_const(const struct reg *r) { return r->kind == K_SCALAR && scalar_is_const(&r->s); }
 /* A slot holds a value in its first bytes (all 8, or fewer of a number: little-endian hosts only). */
 static inline bool spilled(const struct slot *s) { return s->byte[0] == B_SPILL; }
