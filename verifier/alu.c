@@ -62,7 +62,7 @@ static int sane(struct env *e, unsigned reg, const struct reg *p)
 /* *p += or -= n */
 static int move_pointer(struct env *e, unsigned reg, struct reg *p, const struct reg *n, bool minus)
 {
-	int64_t by = minus ? -(int64_t)n->s.umin : (int64_t)n->s.umin;
+	int64_t by = (int64_t)(minus ? 0 - n->s.umin : n->s.umin);
 	struct reg old = *p;
 	int err = movable(e, reg, p, scalar_is_const(&n->s) && !n->s.umin);
 
@@ -70,8 +70,8 @@ static int move_pointer(struct env *e, unsigned reg, struct reg *p, const struct
 		return err;
 	p->since = e->pc;
 	if (scalar_is_const(&n->s)) {
-		if (by + p->off > INT32_MIN / 2 && by + p->off < INT32_MAX / 2 && by > INT32_MIN &&
-		    by < INT32_MAX) {
+		if (by > INT32_MIN && by < INT32_MAX && by + p->off > INT32_MIN / 2 &&
+		    by + p->off < INT32_MAX / 2) {
 			p->off += (int32_t)by;
 			return sane(e, reg, p);
 		}
@@ -197,7 +197,7 @@ static int number_alu(struct env *e, const struct insn *in, enum alu op, bool wi
 	struct reg *d = &top(e)->r[in->dst], old = *d;
 	struct scalar a = d->s, b = src->s;
 	bool by_k = scalar_is_const(&b) && (op == ALU_ADD || op == ALU_SUB);
-	int64_t k = op == ALU_ADD ? (int64_t)b.val : -(int64_t)b.val;
+	int64_t k = (int64_t)(op == ALU_ADD ? b.val : 0 - b.val);
 
 	if ((op == ALU_SUB || op == ALU_XOR) && src_is_reg && in->dst == in->src) {
 		*d = reg_constant(0, e->pc);
@@ -215,7 +215,7 @@ static int number_alu(struct env *e, const struct insn *in, enum alu op, bool wi
 	} else {
 		d->s = scalar_alu(width64, op, &a, &b);
 	}
-	if (by_k) {
+	if (by_k && k > -(INT64_C(1) << 40) && k < INT64_C(1) << 40) {
 		shift_links(e, d, &old.s, k);
 	} else {
 		uint8_t below = shrinks(op) && (wide || old.s.umax <= UINT32_MAX) ? d->below : 0;

@@ -226,14 +226,14 @@ static struct range lsh(unsigned w, const struct range *a, unsigned lo, unsigned
 {
 	uint64_t m = width_mask(w);
 	struct range r = all(w);
-	unsigned room = w - 1 - hi;
+	int64_t top = (int64_t)((UINT64_C(1) << (w - 1 - hi)) - 1);	/* most that stays positive */
 
 	if (a->umax <= m >> hi) {
 		r.umin = a->umin << lo;
 		r.umax = a->umax << hi;
 	}
 	/* sign and magnitude stay when the bits shifted out all equal the sign */
-	if (a->smin >= -(INT64_C(1) << room) && a->smax <= (INT64_C(1) << room) - 1) {
+	if (a->smin >= -top - 1 && a->smax <= top) {
 		r.smin = a->smin < 0 ? (int64_t)((uint64_t)a->smin << hi) :
 				       (int64_t)((uint64_t)a->smin << lo);
 		r.smax = a->smax < 0 ? (int64_t)((uint64_t)a->smax << lo) :
