@@ -33,15 +33,22 @@ san_cov     := --coverage
 ifeq ($(opt_$(MODE)),)
 $(error MODE=$(MODE) is not one of release debug asan ubsan tsan cov fuzz)
 endif
-# Loading is cold: small beats fast there (the core has a size limit).  A user's own CFLAGS win.
-cold := $(if $(filter undefined,$(origin CFLAGS)),$(if $(filter release,$(MODE)),-Os))
+# The core has a size limit: what a run passes through is built for speed and can be unwound; the rest
+# (loading, verifying, text) for size.  A user's own CFLAGS win.
+hot  := vm/interp vm/call vm/args vm/self maps/array maps/hash maps/ring maps/domain maps/lock \
+	helpers/map helpers/ring helpers/task jit/run loader/run loader/slot
+cold := $(if $(filter undefined,$(origin CFLAGS)),$(if $(filter release,$(MODE)),$(shell \
+	$(CC) -Oz -fsyntax-only -x c /dev/null 2>/dev/null && echo -Oz || echo -Os) \
+	-fno-asynchronous-unwind-tables -fno-unwind-tables))
 CFLAGS ?= $(opt_$(MODE))
 
 common := -std=c11 -D_GNU_SOURCE -I. -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror) \
 	-ffile-prefix-map=$(CURDIR)=. -fvisibility=hidden -fno-strict-aliasing \
 	-ffunction-sections -fdata-sections \
 	$(CPPFLAGS) $(CFLAGS) $(san_$(MODE)) -DUEBPF_VERSION='"$(VERSION)"' -MMD -MP
-ldflags := $(san_$(MODE)) $(LDFLAGS)
+# Bound at start: the first call of a C function from a signal handler on a small stack must not need
+# the dynamic linker's own kilobytes there.
+ldflags := -Wl,-z,now $(san_$(MODE)) $(LDFLAGS)
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo '  $(1)')
 
@@ -62,9 +69,9 @@ inner    := $(BUILD)/libuebpf-inner.a
 
 all: $(BUILD)/libuebpf.a $(BUILD)/libuebpf.so $(if $(wildcard tools/*.c),$(BUILD)/uebpf-run) $(BUILD)/uebpf.pc
 
-$(BUILD)/obj/loader/%.o: common += $(cold)
-$(BUILD)/obj/loader/run.o $(BUILD)/obj/loader/slot.o: common += $(if $(cold),-O2)
-$(BUILD)/obj/%.o: %.c VERSION
+$(filter-out $(hot:%=$(BUILD)/obj/%.o),$(lib_obj)): common += $(cold)
+$(filter $(BUILD)/obj/maps/%.o,$(lib_obj)): common += $(if $(cold),-fno-asynchronous-unwind-tables)
+$(BUILD)/obj/%.o: %.c VERSION Makefile
 	@mkdir -p $(@D)
 	$(call say,CC   $<)
 	$(Q)$(CC) $(common) -fPIC -c -o $@ $<
@@ -85,7 +92,7 @@ $(BUILD)/libuebpf.a: $(lib_obj)
 $(BUILD)/libuebpf.so: $(lib_obj) libuebpf.map
 	$(call say,LINK $@)
 	$(Q)$(CC) $(common) $(ldflags) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=libuebpf.map \
-		-Wl,-z,now -Wl,-z,relro -Wl,--gc-sections $(relr) -o $@ $(lib_obj) $(lib_libs)
+		-Wl,-z,now -Wl,-z,relro -Wl,-O1 -Wl,--gc-sections -Wl,-z,noseparate-code $(relr) -o $@ $(lib_obj) $(lib_libs)
 	$(Q)ln -sf libuebpf.so $(BUILD)/$(SONAME)
 
 $(BUILD)/uebpf.pc: uebpf.pc.in VERSION

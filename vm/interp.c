@@ -3,7 +3,6 @@
  *
  *   run_plain    verified and trusted programs: no run-time checks
  *   run_checked  every access, argument, step and first read of a register is tested
- *   run_traced   either, with a function called before each instruction
  *
  * Registers live in an array, frames in another; the guest's stack is one block on the host's stack,
  * as large as the program's call graph needs.  A run allocates nothing, takes no lock and makes no
@@ -11,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 #include "vm/code.h"
+#include "vm/mem.h"
 #include "vm/self.h"
 
 /* What a callee must give back to its caller. */
@@ -35,6 +35,7 @@ struct engine {
 	uint64_t (*body)(struct engine *e, const struct insn *pc, uint64_t *r, uint32_t init);
 	uebpf_trace_fn step;
 	void *step_arg;
+	const struct code *traced;	/* the code that a traced copy was made of */
 };
 
 struct any16 { uint16_t v; } __attribute__((packed, may_alias));
@@ -209,13 +210,19 @@ static noinline const struct code *enter_tail(struct engine *e, uint64_t *r)
 	return code;
 }
 
+/* The instruction that one of a traced copy stands for. */
+static const struct insn *original(const struct engine *e, const struct insn *pc)
+{
+	return &e->traced->insn[pc - e->call.code->insn];
+}
+
 static noinline void trace_step(struct engine *e, const struct insn *pc, const uint64_t *r)
 {
-	const struct code *code = e->call.code;
-	uint32_t index = (uint32_t)(pc - code->insn);
+	const struct code *code = e->traced;
+	uint32_t index = (uint32_t)(pc - e->call.code->insn);
 	char text[128];
 
-	if (isa_op[pc->op].shape == SHAPE_MARK)
+	if (isa_op[code->insn[index].op].shape == SHAPE_MARK)
 		return;
 	insn_text(text, sizeof text, code, index);
 	e->step(e->step_arg, code->slot[index], r, text);
@@ -228,11 +235,10 @@ static noinline bool helper_returned(struct engine *e, const struct helper *help
 	return true;
 }
 
-/* ---- the body, three times ---- */
+/* ---- the body, twice ---- */
 
 #define BODY run_plain
 #define CHECKED false
-#define TRACED false
 #include "vm/interp_loop.h"
 #undef BODY
 #undef CHECKED
@@ -242,12 +248,6 @@ static noinline bool helper_returned(struct engine *e, const struct helper *help
 #include "vm/interp_loop.h"
 #undef BODY
 #undef CHECKED
-#undef TRACED
-
-#define BODY run_traced
-#define CHECKED (e->call.code->checked)
-#define TRACED true
-#include "vm/interp_loop.h"
 
 /* uebpf_call.callback: a helper runs a subprogram of its caller, one frame deeper. */
 static uint64_t run_callback(struct uebpf_call *call, uint64_t fn, uint64_t r1, uint64_t r2, uint64_t r3,
@@ -319,6 +319,7 @@ static int run_alone(const struct code *code, void *ctx, size_t ctx_len, uint64_
 	struct engine e;
 	uint64_t r[11] = { 0 }, value;
 
+	e.step = NULL;
 	e.call.code = code;
 	e.call.ctx = ctx;
 	e.call.ctx_len = ctx_len;
@@ -362,6 +363,7 @@ int interp_run(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_
 	if (ret)
 		return ret;
 	e.body = code->checked ? run_checked : run_plain;
+	e.step = NULL;
 	ret = run(&e, code, &value);
 	if (!ret && r0)
 		*r0 = value;
@@ -371,16 +373,25 @@ int interp_run(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_
 int interp_trace(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *opts, uint64_t *r0,
 		 uebpf_trace_fn step, void *arg)
 {
+	struct code copy = *code;
 	struct engine e;
 	uint64_t value = 0;
-	int ret = call_begin(&e.call, code, ctx, ctx_len, opts);
+	int ret;
 
-	if (ret)
-		return ret;
-	e.body = run_traced;
-	e.step = step;
-	e.step_arg = arg;
-	ret = run(&e, code, &value);
+	copy.insn = mem_copy(code->host, code->insn, code->n * sizeof *code->insn);
+	if (!copy.insn)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < copy.n; i++)
+		copy.insn[i].op = OP_BAD;
+	ret = call_begin(&e.call, &copy, ctx, ctx_len, opts);
+	if (!ret) {
+		e.body = code->checked ? run_checked : run_plain;
+		e.step = step;
+		e.step_arg = arg;
+		e.traced = code;
+		ret = run(&e, &copy, &value);
+	}
+	mem_free(code->host, copy.insn, code->n * sizeof *code->insn);
 	if (!ret && r0)
 		*r0 = value;
 	return ret;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* interp_loop.h - the body of the interpreter, included by interp.c once per build of it.
- * BODY: the function's name; CHECKED, TRACED: what it does besides.
+ * BODY: the function's name; CHECKED: what it does besides.  A traced run executes a
+ * copy of the code whose every op is OP_BAD: that case calls the tracer and goes on with the op of the
+ * original, so that other runs pay nothing.
  *
  * Dispatch is threaded: each case ends in its own indirect jump through a table of labels, so that
  * the branch predictor learns pairs of instructions.  UEBPF_SWITCH (or a compiler without labels as
@@ -8,11 +10,13 @@
 
 #if defined(__GNUC__) && !defined(UEBPF_SWITCH)
 #define CASE(n) do_##n:
-#define DISPATCH do { if (TRACED) trace_step(e, pc, r); goto *label[pc->op]; } while (0)
+#define DISPATCH goto *label[pc->op]
+#define ORIGINAL goto *label[original(e, pc)->op]
 #define NEXT do { pc++; DISPATCH; } while (0)
 #else
 #define CASE(n) case OP_##n:
 #define DISPATCH goto dispatch
+#define ORIGINAL do { op = original(e, pc)->op; goto again; } while (0)
 #define NEXT goto next
 #endif
 
@@ -60,10 +64,11 @@ static uint64_t BODY(struct engine *e, const struct insn *pc, uint64_t *r, uint3
 	};
 	DISPATCH;
 #else
+	uint16_t op;
 dispatch:
-	if (TRACED)
-		trace_step(e, pc, r);
-	switch ((enum op)pc->op) {
+	op = pc->op;
+again:
+	switch ((enum op)op) {
 #endif
 
 #define ALU(n, c, o, t, x) \
@@ -325,7 +330,13 @@ leave:
 	}
 
 	/* Never reached: code_bind refuses them. */
-	CASE(BAD) CASE(LD_MAPFD) CASE(LD_MAPVALFD) CASE(LD_BTFVAR) CASE(CALL_KFUNC)
+	CASE(BAD)
+		if (e->step) {
+			trace_step(e, pc, r);
+			ORIGINAL;
+		}
+		/* fall through */
+	CASE(LD_MAPFD) CASE(LD_MAPVALFD) CASE(LD_BTFVAR) CASE(CALL_KFUNC)
 		e->call.status = -ENOEXEC;
 		goto stop;
 
@@ -344,6 +355,7 @@ stop:
 
 #undef CASE
 #undef DISPATCH
+#undef ORIGINAL
 #undef NEXT
 #undef D
 #undef S
