@@ -61,11 +61,11 @@
 #define HELPER(nr, nm, result, arguments, fl, ma, types, gr, su, about, ...) \
 	{ .id = (nr), .name = #nm, .fn = helper_##nm, .arg = arguments, .ret = result, \
 	  .flags = (fl), .groups = (gr), .may = (ma), .map_types = (types), .support = su, \
-	  .doc = about, __VA_ARGS__ },
+	  __VA_ARGS__ },	/* `about` is for docs/gendoc.c: the core does not carry it */
 #define CONTRACT(nr, nm, result, arguments, fl, ma, types, gr, su, about, ...) \
 	{ .id = (nr), .name = #nm, .arg = arguments, .ret = result, \
 	  .flags = (fl), .groups = (gr), .may = (ma), .map_types = (types), .support = su, \
-	  .doc = about, __VA_ARGS__ },
+	  __VA_ARGS__ },	/* `about` is for docs/gendoc.c: the core does not carry it */
 
 const struct helper helpers_builtin[] = {
 #include "helpers/helpers.def"

@@ -284,7 +284,7 @@ struct uebpf_load_opts {
 	uint64_t budget;		/* default of run.budget, 0 = the env's */
 	const char *no_rules;		/* "rotate,fold" or "all": rewriting rules switched off */
 	uint32_t log_level;		/* verifier: 0 short, 1 path, 2 states */
-	uint64_t max_states, max_ns;	/* verifier limits, 0 = default */
+	uint64_t max_states, max_ns;	/* verifier: instructions explored (0 = 1,000,000), time (0 = 10 s) */
 	const char *only;		/* load just this program (name or section); others stay unloaded */
 	uint32_t jit_flags;		/* enum uebpf_jit */
 	uint32_t pad;
@@ -389,7 +389,6 @@ struct uebpf_helper_info {
 	uint32_t args;			/* how many arguments its contract has, 0-5 */
 	const char *name;		/* without bpf_ */
 	const char *support;		/* "full", "adapted: how", "host: ...", "refused: why" */
-	const char *doc;		/* one line */
 };
 /* The i-th different helper that `prog` calls (by id, ascending); -ENOENT after the last. */
 UEBPF_API int uebpf_prog_helper(const struct uebpf_prog *prog, uint32_t i, struct uebpf_helper_info *info);

@@ -168,8 +168,6 @@ static int row_make(const struct helper_table *table, uint32_t id, const char *n
 	row->flags &= ~(uint32_t)HF_PURE;
 	row->flags |= HF_NEEDS_CALL | HF_MAY_FAULT;
 	row->support = "host: through the host's function";
-	if (!row->doc)
-		row->doc = "the host's own helper";
 	return 0;
 }
 
@@ -255,7 +253,7 @@ static void helper_info(const struct helper *row, struct uebpf_helper_info *info
 	size_t size = info->size < sizeof(*info) ? info->size : sizeof(*info);
 	struct uebpf_helper_info all = {
 		.size = info->size, .id = row->id, .may = row->may, .callable = row->fn != NULL,
-		.name = row->name, .support = row->support ? row->support : "", .doc = row->doc ? row->doc : "",
+		.name = row->name, .support = row->support ? row->support : "",
 	};
 
 	while (all.args < 5 && row->arg[all.args].kind != ARG_NONE)

@@ -353,12 +353,12 @@ static int limits(struct env *e)
 	if (n > e->opts.max_insns && e->hopeful)
 		return -E2BIG;
 	if (n > e->opts.max_insns)
-		return refuse(e, UEBPF_E_COMPLEX, "too complex: %" PRIu64 " instructions were explored and paths are left "
+		return refuse(e, UEBPF_E_COMPLEX, "%" PRIu64 " instructions were explored and paths are left "
 			      "(option max_states); fewer branches inside loops or a subprogram may help", n - 1);
 	if (e->deadline && !(n & 1023) && now_ns() > e->deadline)
-		return refuse(e, UEBPF_E_COMPLEX, "too complex: the time for verification (option max_ns) is spent");
+		return refuse(e, UEBPF_E_COMPLEX, "the time for verification (option max_ns) is spent");
 	if (e->mem_now > (UINT64_C(1) << 30))
-		return refuse(e, UEBPF_E_COMPLEX, "too complex: more than 1 GiB of states");
+		return refuse(e, UEBPF_E_COMPLEX, "more than 1 GiB of states");
 	return GO_ON;
 }
 

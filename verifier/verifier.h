@@ -56,7 +56,7 @@ struct verify_opts {
 	uint32_t policy;		/* enum uebpf_policy */
 	uint32_t log_level;		/* 0 short, 1 path, 2 states */
 	uint64_t max_insns;		/* instructions explored, 0 = 1,000,000 */
-	uint64_t max_ns;		/* 0 = no limit */
+	uint64_t max_ns;		/* 0 = 10 s */
 	void (*log)(void *arg, const char *line);	/* NULL: no log */
 	void *log_arg;
 	bool (*place)(void *arg, uint32_t slot, struct verify_place *out);	/* NULL: unknown */

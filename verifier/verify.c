@@ -280,6 +280,8 @@ static int all_parts(struct env *e)
 	return err ? err : stack_depth(e);
 }
 
+static const uint64_t DEFAULT_NS = 10000000000;
+
 int verify(const struct code *code, const struct verify_opts *opts, struct verify_result *result,
 	   struct uebpf_error *err)
 {
@@ -296,7 +298,7 @@ int verify(const struct code *code, const struct verify_opts *opts, struct verif
 		e->opts = *opts;
 	if (!e->opts.max_insns)
 		e->opts.max_insns = 1000000;
-	e->deadline = e->opts.max_ns ? start + e->opts.max_ns : 0;
+	e->deadline = start + (e->opts.max_ns ? e->opts.max_ns : DEFAULT_NS);
 	e->res = result;
 	e->err = err;
 	e->kernel = e->opts.policy == UEBPF_POLICY_KERNEL;

@@ -129,7 +129,6 @@ struct helper {
 	uint32_t may;			/* enum uebpf_may */
 	uint64_t map_types;		/* bit per map type that ARG_MAP accepts, 0 = any */
 	const char *support;		/* "full", "adapted: how", "host: through the host's function", "refused: why" */
-	const char *doc;		/* one line */
 	/* Writes instructions that do the same at this place; r1-r5 in and free afterwards, r0 out.  Jumps
 	 * hold in `off` an index into out, its length for the end; OP_CALL is the call itself, with r1-r5 as
 	 * they were.  Returns how many, 0 = no. */
@@ -273,9 +272,9 @@ struct ctx_field {
 	uint8_t access;			/* ACCESS_READ | ACCESS_WRITE */
 	uint8_t narrow;			/* smaller aligned loads inside the field are allowed */
 	uint8_t flags;
-	uint32_t host_off;		/* in the host's struct */
+	uint16_t host_off;		/* in the host's struct */
 	uint16_t host_size;		/* bytes there: widened or narrowed to `size` */
-	uint32_t size_off;		/* CTX_MEM: host offset of a 64-bit (or size_width) byte count */
+	uint16_t size_off;		/* CTX_MEM: host offset of a 64-bit (or size_width) byte count */
 	uint16_t size_width;		/* bytes of that count, 0 = 8 */
 };
 struct verdict { const char *name; int64_t value; /* INT64_MIN: all others */ };
