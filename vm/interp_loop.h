@@ -329,14 +329,15 @@ leave:
 		DISPATCH;
 	}
 
-	/* Never reached: code_bind refuses them. */
 	CASE(BAD)
-		if (e->step) {
-			trace_step(e, pc, r);
-			ORIGINAL;
-		}
-		/* fall through */
+		if (!e->step)
+			goto refused;
+		trace_step(e, pc, r);
+		ORIGINAL;
+
+	/* Never reached: code_bind refuses them. */
 	CASE(LD_MAPFD) CASE(LD_MAPVALFD) CASE(LD_BTFVAR) CASE(CALL_KFUNC)
+refused:
 		e->call.status = -ENOEXEC;
 		goto stop;
 
