@@ -362,7 +362,8 @@ UEBPF_API int uebpf_prog_run(const struct uebpf_prog *prog, void *ctx, size_t ct
 /* The same with an error whose text names object, section, source line and what was wrong. */
 UEBPF_API int uebpf_prog_explain(const struct uebpf_prog *prog, int status, const struct uebpf_run *run,
 				 struct uebpf_error *err);
-/* Calls `step` before each instruction (interpreter; checked mode): registers r0-r10 and its text. */
+/* Calls `step` before each instruction (interpreter): registers r0-r10 and its text.  A tail call ends
+ * the tracing: what it leads to runs untraced.  Allocates a copy of the code (-ENOMEM). */
 typedef void (*uebpf_trace_fn)(void *arg, uint32_t pc, const uint64_t regs[11], const char *insn);
 UEBPF_API int uebpf_prog_trace(const struct uebpf_prog *prog, void *ctx, size_t ctx_len,
 			       struct uebpf_run *run, uint64_t *r0, uebpf_trace_fn step, void *arg);

@@ -193,7 +193,9 @@ again:
 	CASE(MUL3_32) D = (uint32_t)(S * K); NEXT;
 
 	CASE(LDDW) D = K; NEXT;
-	CASE(LD_MAP) CASE(LD_MAPVAL) D = code_map_address(e->call.code, pc); NEXT;
+	CASE(LD_MAP) CASE(LD_MAPVAL)
+		D = code_map_address(e->call.code, unlikely(e->step != NULL) ? original(e, pc) : pc);
+		NEXT;
 	CASE(LD_FUNC) D = (uintptr_t)(insns + pc->off); NEXT;
 	CASE(LD_CALL) D = (uint64_t)(int64_t)*(const int32_t *)((const char *)&e->call + K); NEXT;
 	CASE(LD_TLS64) D = *(const uint64_t *)(self_thread() + (int64_t)K); NEXT;
@@ -256,6 +258,7 @@ again:
 		init = (init & ~0x3eu) | 1;
 		if (!to)
 			NEXT;
+		e->step = NULL;		/* only the first program is a traced copy */
 		init = first_init(to);
 		loops = MAY_GOTO_LIMIT;
 		pc = insns = to->insn;
