@@ -7,7 +7,7 @@
 MODE    ?= release
 VERSION := $(shell cat VERSION)
 SONAME  := libuebpf.so.$(firstword $(subst ., ,$(VERSION)))
-BUILD   := build$(if $(filter-out release,$(MODE)),/$(MODE))$(if $(filter no,$(ELF)),-noelf)
+BUILD   := build$(if $(filter-out release,$(MODE)),/$(MODE))$(if $(filter no,$(ELF)),/noelf)
 PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib
 BINDIR  ?= $(PREFIX)/bin
