@@ -318,7 +318,7 @@ static bool zero_extends(const struct walk *w, const struct insn *in)
 		if (in->op == OP_AND64_K)
 			return in->imm >= 0 || w->reg[in->dst].zero_up;
 		if (in->op == OP_RSH64_K)
-			return in->imm >= 32 || w->reg[in->dst].zero_up;
+			return (in->imm & 63) >= 32 || w->reg[in->dst].zero_up;	/* counts are masked */
 		if (in->op == OP_MOV64_K)
 			return in->imm >= 0;
 		return !(op->flags & OPF_WIDTH64);
