@@ -214,7 +214,7 @@ struct uebpf_open_opts {
 	const char *name;	/* in messages; default: the path, or "memory" */
 	const char *type;	/* program type of sections that say nothing ("raw", "xdp", ...) */
 	const char *btf;	/* file with the target BTF of CO-RE; NULL: /sys/kernel/btf/vmlinux */
-	const char *kconfig;	/* file with CONFIG_x=y lines; NULL: defaults */
+	const char *kconfig;	/* file with CONFIG_x=y lines; NULL: /boot/config-RELEASE if it is there */
 };
 /* All return NULL with *err filled (err may be NULL).  The data may be freed after the call. */
 UEBPF_API struct uebpf_object *uebpf_object_open_file(struct uebpf_env *env, const char *path,

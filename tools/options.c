@@ -62,7 +62,8 @@ static const char help[] =
 "  --insns FILE|-            instructions without ELF: hex if every byte is a hex digit or white\n"
 "                            space, else binary (8 bytes each, little-endian)\n"
 "  --btf FILE                BTF that CO-RE relocates against (default: the running kernel's)\n"
-"  --kconfig FILE            CONFIG_X=y lines for kconfig externs\n"
+"  --kconfig FILE            CONFIG_X=y lines for kconfig externs, plain or .gz (default: the running\n"
+"                            kernel's, from /boot or /proc/config.gz)\n"
 "  --clang FLAG              one more flag for compiling prog.c; may be repeated\n"
 "Input (none: a zeroed context, or a packet of 64 zero bytes)\n"
 "  --ctx FILE|-              the context's bytes           --ctx-hex HEX   the same in hex\n"
@@ -99,7 +100,6 @@ static const char help[] =
 "  --verify-only             a verdict per program; runs nothing\n"
 "  --log path|states         more of the verifier's log; --max-states N, --max-time MS its limits\n"
 "                            (time: 10 s unless told)\n"
-"                            (10 s unless told)\n"
 "  --trace                   each instruction with the registers before it, on stderr; the run is\n"
 "                            interpreted and checked\n"
 "  --dump=WHAT,..            insns, facts, rewrite, x86; runs nothing\n"
@@ -357,8 +357,8 @@ static void print_version(void)
 	char features[512];
 
 	uebpf_features(features, sizeof features);
-	printf("uebpf-run %s\nfeatures: %s\noptional: libpcap %s, libbpf %s\n", uebpf_version(), features,
-	       capture_built ? "yes" : "no", kernel_built ? "yes" : "no");
+	printf("uebpf-run %s\nfeatures: %s\noptional: libpcap %s, libbpf %s, zlib %s\n", uebpf_version(), features,
+	       capture_built ? "yes" : "no", kernel_built ? "yes" : "no", kconfig_gz_built ? "yes" : "no");
 }
 
 void options_parse(struct options *opt, int argc, char **argv)

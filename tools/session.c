@@ -81,13 +81,14 @@ static void prepare_source(struct session *s)
 	} else if (!strcmp(s->path, "-")) {
 		s->insns = read_all("-", "the object");
 	}
+	s->kconfig = kconfig_file(o->kconfig, s->path, &s->insns);
 }
 
 struct uebpf_object *session_object(struct session *s, struct uebpf_error *err)
 {
 	const struct options *o = s->opt;
 	struct uebpf_open_opts opts = { .size = sizeof opts, .type = o->type, .btf = o->btf,
-					.kconfig = o->kconfig };
+					.kconfig = s->kconfig };
 
 	if (s->cbpf) {
 		opts.name = s->path;

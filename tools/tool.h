@@ -51,6 +51,7 @@ struct session {
 	const struct uebpf_prog *prog;
 	struct uebpf_prog_info info;
 	const char *path;		/* of the object that is open; the compiled file for a .c */
+	const char *kconfig;		/* file with the kernel's configuration; NULL: what the library finds */
 	char *compiled;			/* temporary object, removed at the end; NULL: none */
 	struct bytes insns;		/* --insns */
 	struct uebpf_cbpf_insn *cbpf;	/* --pcap-filter */
@@ -127,6 +128,12 @@ static inline size_t input_len(const struct input *in)
 }
 /* Where its bytes are after a run. */
 struct bytes input_bytes(struct input *in);
+
+/* ---- kconfig.c ---- */
+extern const bool kconfig_gz_built;	/* with zlib */
+/* The file for uebpf_open_opts.kconfig: `asked` (NULL: the running kernel's, when the object at `path`, or
+ * in memory, has kconfig externs), inflated where it is compressed. */
+const char *kconfig_file(const char *asked, const char *path, const struct bytes *object);
 
 /* ---- pcap.c ---- */
 extern const bool capture_built;	/* with libpcap */

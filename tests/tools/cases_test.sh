@@ -28,6 +28,7 @@ have() {
 	clang) command -v "$CLANG" >/dev/null ;;
 	pcap) grep -q 'libpcap yes' <<<"$features" ;;
 	libbpf) grep -q 'libbpf yes' <<<"$features" ;;
+	config-gz) [ -r /proc/config.gz ] && [ ! -r "/boot/config-$(uname -r)" ] && grep -q 'zlib yes' <<<"$features" ;;
 	no-pcap|no-libbpf) bare ;;
 	kernel) [ -r /sys/kernel/btf/vmlinux ] && [ "$(id -u)" = 0 ] && have libbpf && kernel_lets_us ;;
 	verifier|jit) grep -qE "features:.* $1(=| |$)" <<<"$features" ;;
