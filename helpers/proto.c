@@ -191,8 +191,9 @@ static int parse_result(struct parse *p, struct ret *ret)
 		ret->kind = take(p, '?') ? RET_MEM_OR_NULL : RET_MEM;
 		if (!sized && ret->kind == RET_MEM)
 			return fail(p, p->at, "say how many bytes: mem:N");
-	} else if (FIND(numbers, p->word, p->len)) {
+	} else if (FIND(numbers, p->word, p->len) || is(p, "double")) {
 		ret->kind = RET_SCALAR;
+		ret->flags = is(p, "double") ? RET_DOUBLE : 0;
 	} else {
 		return fail(p, p->word, "unknown result; known: void value? value mem? mem:N? mem:N sock?, u8 to "
 					"s64, int, long, scalar");

@@ -180,19 +180,33 @@ UEBPF_API int uebpf_call_check(struct uebpf_call *call, uint64_t address, size_t
 /* Ends the run with `status` (negative errno) after the helper returns. */
 UEBPF_API void uebpf_call_fail(struct uebpf_call *call, int status, uint64_t address);
 
-/* A host-described context (section "uebpf/filter" or "uebpf/NAME"). */
+/* A host-described context or event (section "uebpf/NAME"): its fields lie in one struct, in place or
+ * behind a pointer.  Programs in C, filter expressions and LTTng bytecode are checked against it. */
 enum uebpf_field_kind {
 	UEBPF_FIELD_SCALAR,	/* size 1, 2, 4, 8 */
 	UEBPF_FIELD_CSTR,	/* pointer to a NUL-terminated string */
-	UEBPF_FIELD_BYTES,	/* bytes in place */
-	UEBPF_FIELD_MEM		/* pointer to memory whose byte count is in field `size_field` */
+	UEBPF_FIELD_BYTES,	/* bytes in place: an array */
+	UEBPF_FIELD_MEM		/* pointer to memory whose byte count is in field `size_field`: a sequence */
 };
+/* What a scalar, or each element of BYTES and MEM, means to expressions and bytecode. */
+enum uebpf_value {
+	UEBPF_VALUE_UNSIGNED, UEBPF_VALUE_SIGNED,
+	UEBPF_VALUE_FLOAT,	/* IEEE 754, 4 or 8 bytes */
+	UEBPF_VALUE_TEXT	/* elements of 1 byte: a string that ends at NUL or at the field's end */
+};
+struct uebpf_label { const char *name; int64_t value; };
 struct uebpf_field {
-	const char *name;
+	const char *name;	/* members of inner structs: "a.b" */
 	uint32_t offset, size;	/* in the host's struct, bytes */
 	uint32_t kind;		/* enum uebpf_field_kind */
 	uint32_t writable;
 	const char *size_field;	/* UEBPF_FIELD_MEM */
+	uint16_t value;		/* enum uebpf_value; of BYTES and MEM it matters with `elem` */
+	uint16_t elem;		/* BYTES, MEM: bytes of an element, 0 = 1 */
+	uint16_t big_endian;	/* scalar or elements: most significant byte first (0: as this host) */
+	uint16_t nullable;	/* CSTR, MEM: may be NULL; programs test it, expressions reject the event */
+	const struct uebpf_label *labels; /* enum: names of values, NULL none */
+	uint32_t nr_labels;
 };
 struct uebpf_type_opts {
 	size_t size;
@@ -202,8 +216,17 @@ struct uebpf_type_opts {
 	uint32_t nr_fields;
 	uint32_t writable;		/* without fields: may programs write it */
 };
+/* Everything is copied.  Objects opened later see the type.  Any thread. */
 UEBPF_API int uebpf_env_add_type(struct uebpf_env *env, const struct uebpf_type_opts *type,
 				 struct uebpf_error *err);
+/* The i-th field of a type that was added; strings live as long as the type.  -ENOENT after the last or
+ * when there is no such type; *ctx_size (may be NULL) is set whenever there is. */
+UEBPF_API int uebpf_env_type_field(const struct uebpf_env *env, const char *name, uint32_t i,
+				   struct uebpf_field *field, uint32_t *ctx_size);
+/* Contexts ($ctx.NAME and $app.PROVIDER:TYPE of expressions and bytecode) are helpers of that name
+ * without '$', added with uebpf_env_add_helper: contract "u64 ()" an integer, "double ()" a double, whose
+ * bits the function returns, "long (mem_out:N)" a string of at most N bytes that it writes (< 0: none;
+ * the event is rejected).  The library has ctx.vpid, ctx.vtid, ctx.cpu_id and ctx.procname. */
 /* -ENOENT, or -EBUSY while an object that uses it is open.  Any thread. */
 UEBPF_API int uebpf_env_remove_type(struct uebpf_env *env, const char *name);
 

@@ -4,6 +4,7 @@
 #ifndef UEBPF_LOADER_ENV_H
 #define UEBPF_LOADER_ENV_H
 
+#include "loader/arena.h"
 #include "loader/lock.h"
 #include "vm/code.h"
 
@@ -22,11 +23,11 @@ struct helper_set {
 	struct helper host[];
 };
 
-/* A program type that the host described, in one allocation with its fields and names. */
+/* A program type that the host described, in one arena with its fields and names. */
 struct host_type {
 	struct prog_type type;
+	struct arena memory;		/* holds this, too */
 	struct host_type *next;
-	size_t bytes;
 	_Atomic uint32_t users;		/* open objects' programs */
 };
 
@@ -55,6 +56,8 @@ void env_unref(struct uebpf_env *env);
 void env_log(struct uebpf_env *env, enum uebpf_level level, const char *text, ...)
 	__attribute__((format(printf, 3, 4)));
 
+enum { ENV_NAME_MAX = 63 };
+bool env_name_fits(const char *name);		/* of a helper or type */
 int env_tables_init(struct uebpf_env *env);		/* 0 or -ENOMEM */
 void env_tables_free(struct uebpf_env *env);
 struct helper_set *env_helpers(struct uebpf_env *env);	/* a reference to the present ones */
@@ -65,6 +68,7 @@ void helper_set_use(struct helper_set *set, const struct code *code, int n);
 /* A type that the host added, by name, or NULL; with a use counted until type_put. */
 const struct prog_type *type_get(struct uebpf_env *env, const char *name);
 void type_put(struct uebpf_env *env, const struct prog_type *type);
+void env_types_free(struct uebpf_env *env);
 
 /* Copies an option struct whose first member is its size into `to` (of `size` bytes): what the caller
  * did not know stays zero.  -EINVAL: no size, or the caller sets something that we do not know. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* env_tables.c - helpers and program types that a host adds to an env or withdraws.
+/* env_tables.c - helpers that a host adds to an env or withdraws.
  *
  * A table is never changed in place: adding makes a new one, objects keep the one they were opened
  * with, and the last of its users frees it.  So adding and withdrawing are safe while other threads
@@ -12,7 +12,7 @@
 #include "loader/loader.h"
 #include "vm/mem.h"
 
-enum { HOST_ID_FIRST = 0x10000, NAME_MAX_LEN = 63, CTX_MAX = 65535 };
+enum { HOST_ID_FIRST = 0x10000 };
 
 /* ---- helpers ---- */
 
@@ -113,7 +113,7 @@ static struct helper_set *set_changed(struct uebpf_env *env, const struct helper
 	return set;
 }
 
-static bool name_fits(const char *name)
+bool env_name_fits(const char *name)
 {
 	size_t n = 0;
 
@@ -124,7 +124,7 @@ static bool name_fits(const char *name)
 		    c != '_' && c != '.' && c != '-' && c != ':')
 			return false;
 	}
-	return n > 0 && n <= NAME_MAX_LEN;
+	return n > 0 && n <= ENV_NAME_MAX;
 }
 
 /* The row that the host asks for; its name still points to the caller's text. */
@@ -147,10 +147,10 @@ static int row_make(const struct helper_table *table, uint32_t id, const char *n
 		name += 4;
 	if (!name && builtin)
 		name = builtin->name;
-	if (!name_fits(name))
+	if (!env_name_fits(name))
 		return error_set(err, UEBPF_STAGE_ENV, UEBPF_E_ARGUMENT, -EINVAL, UINT32_MAX,
 				 "a helper needs a name of 1 to %d letters, digits, '_', '.', '-' or ':'",
-				 NAME_MAX_LEN);
+				 ENV_NAME_MAX);
 	if (!proto && !builtin)
 		return error_set(err, UEBPF_STAGE_ENV, UEBPF_E_ARGUMENT, -EINVAL, UINT32_MAX,
 				 "helper %s needs a contract such as \"u64 (ctx, mem:size, size)\"", name);
@@ -299,225 +299,6 @@ int code_helper_info(const struct code *code, uint32_t i, struct uebpf_helper_in
 	return 0;
 }
 
-/* ---- types ---- */
-
-static int bad_field(const struct uebpf_type_opts *t, const struct uebpf_field *f, const char *why,
-		     struct uebpf_error *err)
-{
-	return error_set(err, UEBPF_STAGE_ENV, UEBPF_E_FIELD, -EINVAL, UINT32_MAX,
-			 "type %s, field %s: %s", t->name, f->name && f->name[0] ? f->name : "(no name)", why);
-}
-
-static const struct uebpf_field *field_by_name(const struct uebpf_type_opts *t, const char *name)
-{
-	uint32_t i;
-
-	for (i = 0; name && i < t->nr_fields; i++)
-		if (t->fields[i].name && !strcmp(t->fields[i].name, name))
-			return &t->fields[i];
-	return NULL;
-}
-
-static int check_field(const struct uebpf_type_opts *t, const struct uebpf_field *f, struct uebpf_error *err)
-{
-	const struct uebpf_field *size = f->kind == UEBPF_FIELD_MEM ? field_by_name(t, f->size_field) : NULL;
-	bool power = f->size == 1 || f->size == 2 || f->size == 4 || f->size == 8;
-	uint32_t i;
-
-	if (!f->name || !f->name[0] || strlen(f->name) > NAME_MAX_LEN)
-		return bad_field(t, f, "needs a name of 1 to 63 bytes", err);
-	if (f->kind > UEBPF_FIELD_MEM)
-		return bad_field(t, f, "unknown kind", err);
-	if (!f->size || f->size > t->ctx_size || f->offset > t->ctx_size - f->size)
-		return bad_field(t, f, "does not lie inside the struct", err);
-	if (f->kind == UEBPF_FIELD_SCALAR && !power)
-		return bad_field(t, f, "a scalar has 1, 2, 4 or 8 bytes", err);
-	if ((f->kind == UEBPF_FIELD_CSTR || f->kind == UEBPF_FIELD_MEM) && f->size != 8)
-		return bad_field(t, f, "a pointer field has 8 bytes (programs see 64-bit pointers; on a "
-				 "32-bit host declare it uint64_t)", err);
-	if ((f->kind == UEBPF_FIELD_CSTR || f->kind == UEBPF_FIELD_MEM) && f->writable)
-		return bad_field(t, f, "programs cannot replace a pointer", err);
-	if (f->kind == UEBPF_FIELD_MEM && (!size || size->kind != UEBPF_FIELD_SCALAR || size->size < 2))
-		return bad_field(t, f, "memory needs size_field, the name of the scalar field of 2, 4 or 8 bytes "
-				 "that holds its byte count", err);
-	if (size && size->writable)
-		return bad_field(t, f, "the byte count must not be writable by programs", err);
-	for (i = 0; &t->fields[i] != f; i++) {
-		const struct uebpf_field *g = &t->fields[i];
-
-		if (!strcmp(g->name, f->name))
-			return bad_field(t, f, "two fields have this name", err);
-		if (f->offset < g->offset + g->size && g->offset < f->offset + f->size)
-			return bad_field(t, f, "overlaps another field", err);
-	}
-	return 0;
-}
-
-static int check_type(const struct uebpf_type_opts *t, struct uebpf_error *err)
-{
-	uint32_t i;
-	int rc = 0;
-
-	if (!name_fits(t->name))
-		return error_set(err, UEBPF_STAGE_ENV, UEBPF_E_ARGUMENT, -EINVAL, UINT32_MAX,
-				 "a type needs a name of 1 to %d letters, digits, '_', '.', '-' or ':'",
-				 NAME_MAX_LEN);
-	if (!t->ctx_size || t->ctx_size > CTX_MAX)
-		return error_set(err, UEBPF_STAGE_ENV, UEBPF_E_ARGUMENT, -EINVAL, UINT32_MAX,
-				 "type %s: ctx_size must be 1 to %d bytes", t->name, CTX_MAX);
-	if (!t->fields != !t->nr_fields)
-		return error_set(err, UEBPF_STAGE_ENV, UEBPF_E_ARGUMENT, -EINVAL, UINT32_MAX,
-				 "type %s: fields and nr_fields do not fit each other", t->name);
-	for (i = 0; !rc && i < t->nr_fields; i++)
-		rc = check_field(t, &t->fields[i], err);
-	return rc;
-}
-
-static void fill_field(struct ctx_field *to, const struct uebpf_type_opts *t, const struct uebpf_field *f,
-		       char **names)
-{
-	const struct uebpf_field *size;
-	size_t len = strlen(f->name) + 1;
-
-	to->name = memcpy(*names, f->name, len);
-	*names += len;
-	to->off = (uint16_t)f->offset;
-	to->size = (uint16_t)f->size;
-	to->host_off = f->offset;
-	to->host_size = (uint16_t)f->size;
-	to->access = ACCESS_READ | (f->writable ? ACCESS_WRITE : 0);
-	to->narrow = f->kind == UEBPF_FIELD_SCALAR || f->kind == UEBPF_FIELD_BYTES;
-	to->kind = f->kind == UEBPF_FIELD_CSTR ? CTX_CSTR : f->kind == UEBPF_FIELD_MEM ? CTX_MEM : CTX_SCALAR;
-	if (f->kind == UEBPF_FIELD_MEM) {
-		size = field_by_name(t, f->size_field);
-		to->size_off = size->offset;
-		to->size_width = (uint16_t)size->size;
-	}
-}
-
-static struct host_type *type_new(struct uebpf_env *env, const struct uebpf_type_opts *t)
-{
-	size_t bytes = sizeof(struct host_type) + t->nr_fields * sizeof(struct ctx_field) +
-		       strlen(t->name) + 1;
-	struct host_type *ht;
-	struct ctx_field *field;
-	char *names;
-	uint32_t i;
-
-	for (i = 0; i < t->nr_fields; i++)
-		bytes += strlen(t->fields[i].name) + 1;
-	ht = mem_alloc(&env->host, bytes);
-	if (!ht)
-		return NULL;
-	field = (struct ctx_field *)(ht + 1);
-	names = (char *)(field + t->nr_fields);
-	ht->bytes = bytes;
-	ht->type.name = memcpy(names, t->name, strlen(t->name) + 1);
-	names += strlen(t->name) + 1;
-	ht->type.flags = TYPE_DIRECT | (!t->nr_fields && t->writable ? TYPE_CTX_WRITE : 0);
-	ht->type.ctx_size = ht->type.host_size = t->ctx_size;
-	ht->type.groups = HG_BASE | HG_TRACING | HG_HOST;
-	ht->type.fields = t->nr_fields ? field : NULL;
-	ht->type.nr_fields = t->nr_fields;
-	ht->type.doc = "described by the host";
-	for (i = 0; i < t->nr_fields; i++)
-		fill_field(&field[i], t, &t->fields[i], &names);
-	return ht;
-}
-
-static struct host_type *find_host_type(struct uebpf_env *env, const char *name)
-{
-	struct host_type *t = env->types;
-
-	while (t && strcmp(t->type.name, name))
-		t = t->next;
-	return t;
-}
-
-int uebpf_env_add_type(struct uebpf_env *env, const struct uebpf_type_opts *type, struct uebpf_error *err)
-{
-	struct uebpf_type_opts t;
-	struct host_type *ht;
-	bool taken;
-	int rc;
-
-	if (!env || !type || options_copy(&t, sizeof(t), type))
-		return error_set(err, UEBPF_STAGE_ENV, UEBPF_E_ARGUMENT, -EINVAL, UINT32_MAX,
-				 "a type needs an env and options whose size is set");
-	rc = check_type(&t, err);
-	if (rc)
-		return rc;
-	ht = type_new(env, &t);
-	if (!ht)
-		return error_set(err, UEBPF_STAGE_ENV, UEBPF_E_MEMORY, -ENOMEM, UINT32_MAX,
-				 "no memory for type %s", t.name);
-	env_lock(&env->lock);
-	taken = find_host_type(env, t.name) || prog_type_find(t.name);
-	if (!taken) {
-		ht->next = env->types;
-		env->types = ht;
-	}
-	env_unlock(&env->lock);
-	if (!taken)
-		return 0;
-	mem_free(&env->host, ht, ht->bytes);
-	return error_set(err, UEBPF_STAGE_ENV, UEBPF_E_PROG_TYPE, -EEXIST, UINT32_MAX,
-			 "this env has a type %s already", t.name);
-}
-
-int uebpf_env_remove_type(struct uebpf_env *env, const char *name)
-{
-	struct host_type *ht = NULL, **at;
-	int rc = -ENOENT;
-
-	if (!env || !name)
-		return -EINVAL;
-	env_lock(&env->lock);
-	for (at = &env->types; *at && strcmp((*at)->type.name, name); at = &(*at)->next)
-		;
-	if (*at) {
-		rc = atomic_load_explicit(&(*at)->users, memory_order_acquire) ? -EBUSY : 0;
-		if (!rc) {
-			ht = *at;
-			*at = ht->next;
-		}
-	}
-	env_unlock(&env->lock);
-	if (ht)
-		mem_free(&env->host, ht, ht->bytes);
-	return rc;
-}
-
-static bool is_host_type(const struct uebpf_env *env, const struct prog_type *type)
-{
-	const struct host_type *t;
-
-	for (t = env->types; t; t = t->next)
-		if (&t->type == type)
-			return true;
-	return false;
-}
-
-const struct prog_type *type_get(struct uebpf_env *env, const char *name)
-{
-	struct host_type *t;
-
-	env_lock(&env->lock);
-	t = find_host_type(env, name);
-	if (t)
-		atomic_fetch_add_explicit(&t->users, 1, memory_order_relaxed);
-	env_unlock(&env->lock);
-	return t ? &t->type : NULL;
-}
-
-void type_put(struct uebpf_env *env, const struct prog_type *type)
-{
-	env_lock(&env->lock);
-	if (is_host_type(env, type))
-		atomic_fetch_sub_explicit(&((struct host_type *)type)->users, 1, memory_order_acq_rel);
-	env_unlock(&env->lock);
-}
-
 /* ---- life ---- */
 
 int env_tables_init(struct uebpf_env *env)
@@ -529,11 +310,6 @@ int env_tables_init(struct uebpf_env *env)
 
 void env_tables_free(struct uebpf_env *env)
 {
-	struct host_type *t;
-
 	helper_set_unref(env, env->helpers);
-	while ((t = env->types) != NULL) {
-		env->types = t->next;
-		mem_free(&env->host, t, t->bytes);
-	}
+	env_types_free(env);
 }

@@ -70,6 +70,10 @@ int uebpf_prog_field(const struct uebpf_prog *prog, uint32_t i, struct uebpf_fie
 	if (!type || i >= type->nr_fields)
 		return -ENOENT;
 	f = &type->fields[i];
+	if (type->event) {
+		*field = type->event[i];
+		return 0;
+	}
 	*field = (struct uebpf_field){
 		.name = f->name, .offset = f->host_off, .kind = kind[f->kind],
 		.size = f->host_size * (f->count ? f->count : 1u),

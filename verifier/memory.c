@@ -394,7 +394,11 @@ static struct reg field_value(struct env *e, const struct ctx_field *f, unsigned
 				r.region = (uint8_t)(i + 1);
 		if (!r.region)
 			return reg_unknown(e->pc);
-		r.flags = f->kind == CTX_CSTR || !(f->flags & ACCESS_WRITE) ? R_RDONLY : 0;
+		r.flags = f->kind == CTX_CSTR || !(f->flags & CTX_MEM_WRITE) ? R_RDONLY : 0;
+		if (f->flags & CTX_OR_NULL) {
+			r.flags |= R_MAYBE_NULL;
+			r.id = new_id(e);
+		}
 		return r;
 	default:
 		break;

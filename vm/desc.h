@@ -92,6 +92,7 @@ struct ret { uint8_t kind, flags; uint16_t size; int64_t lo, hi; };
 enum ret_flags {
 	RET_ACQUIRES = 1,	/* must be released, by a helper that releases, on every path */
 	RET_UPTO_SIZE = 2,	/* scalar in [-4095, value of the first ARG_SIZE or ARG_SIZE0 argument] */
+	RET_DOUBLE = 4,		/* scalar: the bits of a double (filter expressions) */
 };
 
 enum helper_flags {
@@ -264,6 +265,7 @@ enum ctx_kind {
 	CTX_PTR,		/* pointer that only probe_read may follow */
 	CTX_SOCK,		/* host socket or NULL */
 };
+enum ctx_flags { CTX_MEM_WRITE = ACCESS_WRITE /* programs write what it points to */, CTX_OR_NULL = 4 /* pointer that may be NULL */ };
 struct ctx_field {
 	const char *name;
 	uint16_t off, size;		/* in the program's view */
@@ -271,7 +273,7 @@ struct ctx_field {
 	uint8_t kind;			/* enum ctx_kind */
 	uint8_t access;			/* ACCESS_READ | ACCESS_WRITE */
 	uint8_t narrow;			/* smaller aligned loads inside the field are allowed */
-	uint8_t flags;
+	uint8_t flags;			/* enum ctx_flags */
 	uint16_t host_off;		/* in the host's struct */
 	uint16_t host_size;		/* bytes there: widened or narrowed to `size` */
 	uint16_t size_off;		/* CTX_MEM: host offset of a 64-bit (or size_width) byte count */
@@ -298,6 +300,7 @@ struct prog_type {
 	uint32_t groups;		/* enum helper_group: kernel policy offers these */
 	const struct ctx_field *fields;
 	uint32_t nr_fields;
+	const struct uebpf_field *event; /* of a host's type: what its fields mean, beside `fields`; or NULL */
 	int64_t ret_lo, ret_hi;		/* allowed r0, when ret_lo < ret_hi */
 	const struct verdict *verdicts;
 	uint32_t nr_verdicts;

@@ -88,8 +88,10 @@ static const struct uebpf_prog *load(struct uebpf_env *env, const char *path)
 int main(int argc, char **argv)
 {
 	static const struct uebpf_field fields[] = {
-		{ "sequence", 0, 8, UEBPF_FIELD_SCALAR, 0, NULL }, { "size", 8, 4, UEBPF_FIELD_SCALAR, 0, NULL },
-		{ "status", 12, 4, UEBPF_FIELD_SCALAR, 0, NULL }, { "name", 16, 16, UEBPF_FIELD_BYTES, 0, NULL },
+		{ .name = "sequence", .offset = 0, .size = 8 },
+		{ .name = "size", .offset = 8, .size = 4 },
+		{ .name = "status", .offset = 12, .size = 4, .value = UEBPF_VALUE_SIGNED },
+		{ .name = "name", .offset = 16, .size = 16, .kind = UEBPF_FIELD_BYTES, .value = UEBPF_VALUE_TEXT },
 	};
 	struct uebpf_type_opts type = { .size = sizeof type, .name = "event", .ctx_size = sizeof(struct event),
 					.fields = fields, .nr_fields = 4 };

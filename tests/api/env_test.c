@@ -47,14 +47,15 @@ static uint64_t helper_sum(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint6
 }
 
 struct event { uint32_t kind, size; uint64_t text; char name[16]; uint64_t data; uint32_t len, out; };
+#define NO_MEANING 0, 0, 0, 0, NULL, 0
 static const struct uebpf_field event_fields[] = {
-	{ "kind", 0, 4, UEBPF_FIELD_SCALAR, 0, NULL },
-	{ "size", 4, 4, UEBPF_FIELD_SCALAR, 0, NULL },
-	{ "text", 8, 8, UEBPF_FIELD_CSTR, 0, NULL },
-	{ "name", 16, 16, UEBPF_FIELD_BYTES, 0, NULL },
-	{ "data", 32, 8, UEBPF_FIELD_MEM, 0, "len" },
-	{ "len", 40, 4, UEBPF_FIELD_SCALAR, 0, NULL },
-	{ "out", 44, 4, UEBPF_FIELD_SCALAR, 1, NULL },
+	{ "kind", 0, 4, UEBPF_FIELD_SCALAR, 0, NULL, NO_MEANING },
+	{ "size", 4, 4, UEBPF_FIELD_SCALAR, 0, NULL, NO_MEANING },
+	{ "text", 8, 8, UEBPF_FIELD_CSTR, 0, NULL, NO_MEANING },
+	{ "name", 16, 16, UEBPF_FIELD_BYTES, 0, NULL, NO_MEANING },
+	{ "data", 32, 8, UEBPF_FIELD_MEM, 0, "len", NO_MEANING },
+	{ "len", 40, 4, UEBPF_FIELD_SCALAR, 0, NULL, NO_MEANING },
+	{ "out", 44, 4, UEBPF_FIELD_SCALAR, 1, NULL, NO_MEANING },
 };
 static const struct uebpf_type_opts event_type = {
 	.size = sizeof(event_type), .name = "event", .ctx_size = sizeof(struct event),
@@ -323,22 +324,22 @@ END_TEST
 START_TEST(bad_types_name_the_field)
 {
 	static const struct { struct uebpf_field f; const char *says; } bad[] = {
-		{ { "x", 0, 3, UEBPF_FIELD_SCALAR, 0, NULL }, "type t, field x: a scalar has 1, 2, 4 or 8" },
-		{ { "x", 40, 16, UEBPF_FIELD_BYTES, 0, NULL }, "type t, field x: does not lie inside" },
-		{ { "x", 0xffffffff, 8, UEBPF_FIELD_SCALAR, 0, NULL }, "does not lie inside" },
-		{ { "x", 0, 0, UEBPF_FIELD_SCALAR, 0, NULL }, "does not lie inside" },
-		{ { "", 0, 4, UEBPF_FIELD_SCALAR, 0, NULL }, "field (no name)" },
-		{ { NULL, 0, 4, UEBPF_FIELD_SCALAR, 0, NULL }, "field (no name)" },
-		{ { "x", 0, 4, 17, 0, NULL }, "unknown kind" },
-		{ { "x", 0, 4, UEBPF_FIELD_CSTR, 0, NULL }, "a pointer field has 8 bytes" },
-		{ { "x", 0, 8, UEBPF_FIELD_CSTR, 1, NULL }, "cannot replace a pointer" },
-		{ { "x", 0, 8, UEBPF_FIELD_MEM, 0, NULL }, "needs size_field" },
-		{ { "x", 0, 8, UEBPF_FIELD_MEM, 0, "y" }, "needs size_field" },
-		{ { "first", 0, 8, UEBPF_FIELD_SCALAR, 0, NULL }, "two fields have this name" },
-		{ { "x", 32, 8, UEBPF_FIELD_SCALAR, 0, NULL }, "overlaps another field" },
+		{ { "x", 0, 3, UEBPF_FIELD_SCALAR, 0, NULL, NO_MEANING }, "type t, field x: a scalar has 1, 2, 4 or 8" },
+		{ { "x", 40, 16, UEBPF_FIELD_BYTES, 0, NULL, NO_MEANING }, "type t, field x: does not lie inside" },
+		{ { "x", 0xffffffff, 8, UEBPF_FIELD_SCALAR, 0, NULL, NO_MEANING }, "does not lie inside" },
+		{ { "x", 0, 0, UEBPF_FIELD_SCALAR, 0, NULL, NO_MEANING }, "does not lie inside" },
+		{ { "", 0, 4, UEBPF_FIELD_SCALAR, 0, NULL, NO_MEANING }, "field (no name)" },
+		{ { NULL, 0, 4, UEBPF_FIELD_SCALAR, 0, NULL, NO_MEANING }, "field (no name)" },
+		{ { "x", 0, 4, 17, 0, NULL, NO_MEANING }, "unknown kind" },
+		{ { "x", 0, 4, UEBPF_FIELD_CSTR, 0, NULL, NO_MEANING }, "a pointer field has 8 bytes" },
+		{ { "x", 0, 8, UEBPF_FIELD_CSTR, 1, NULL, NO_MEANING }, "cannot replace a pointer" },
+		{ { "x", 0, 8, UEBPF_FIELD_MEM, 0, NULL, NO_MEANING }, "needs size_field" },
+		{ { "x", 0, 8, UEBPF_FIELD_MEM, 0, "y", NO_MEANING }, "needs size_field" },
+		{ { "first", 0, 8, UEBPF_FIELD_SCALAR, 0, NULL, NO_MEANING }, "two fields have this name" },
+		{ { "x", 32, 8, UEBPF_FIELD_SCALAR, 0, NULL, NO_MEANING }, "overlaps another field" },
 	};
 	struct uebpf_env *env = uebpf_env_new(NULL);
-	struct uebpf_field fields[2] = { { "first", 36, 8, UEBPF_FIELD_BYTES, 0, NULL } };
+	struct uebpf_field fields[2] = { { "first", 36, 8, UEBPF_FIELD_BYTES, 0, NULL, NO_MEANING } };
 	struct uebpf_type_opts t = { .size = sizeof(t), .name = "t", .ctx_size = 48, .fields = fields,
 				     .nr_fields = 2 };
 	struct uebpf_error err;

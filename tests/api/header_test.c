@@ -251,7 +251,7 @@ END_TEST
 #define SIZE(t, n) { #t, sizeof(struct t), n }
 static const struct { const char *name; size_t is, was; } sizes[] = {
 	SIZE(uebpf_error, 920), SIZE(uebpf_hooks, 64), SIZE(uebpf_run, 64), SIZE(uebpf_record, 16),
-	SIZE(uebpf_field, 32), SIZE(uebpf_task, 32), SIZE(uebpf_type_opts, 40),
+	SIZE(uebpf_field, 56), SIZE(uebpf_task, 32), SIZE(uebpf_type_opts, 40),
 };
 
 START_TEST(struct_sizes_are_what_they_were)
