@@ -408,7 +408,10 @@ static int ready_stage(struct load *l, struct prog *prog)
 	/* Helpers without side effects on the C library leave errno alone; the host's are not known. */
 	prog->keeps_errno = code->nr_helper == 0 && code->nr_map == 0;
 	prog->plain = prog->packet ? NULL : jit_plain(prog->fast);
+	if (!prog->fast->jit && interp_prepare(prog->fast))
+		return no_memory(l);
 	prog->base.code = prog->fast;
+	prog->base.source = &prog->code;
 	helper_set_use(l->obj->helpers, code, 1);
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* code.c - copies and frees of programs; every array is exactly as long as its count says. */
 #include <string.h>
-#include "vm/code.h"
+#include "vm/interp_form.h"
 #include "vm/mem.h"
 
 static void *copy(const struct code *code, const void *from, uint32_t n, size_t size, bool *ok)
@@ -32,6 +32,7 @@ struct code *code_copy(const struct code *from)
 
 	if (!to)
 		return NULL;
+	to->run = NULL;
 	to->insn = copy(from, from->insn, from->n, sizeof *from->insn, &ok);
 	to->slot = copy(from, from->slot, from->n, sizeof *from->slot, &ok);
 	to->sub = copy(from, from->sub, from->nr_sub, sizeof *from->sub, &ok);
@@ -61,6 +62,7 @@ void code_free(struct code *code)
 	for (uint32_t i = 0; code->map && i < code->nr_map; i++)
 		uebpf_map_unref(code->map[i]);
 	mem_free(host, code->insn, code->n * sizeof *code->insn);
+	mem_free(host, code->run, code->n * sizeof *code->run);
 	mem_free(host, code->slot, code->n * sizeof *code->slot);
 	mem_free(host, code->sub, code->nr_sub * sizeof *code->sub);
 	mem_free(host, code->map, code->nr_map * sizeof *code->map);

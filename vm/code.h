@@ -76,6 +76,7 @@ struct code {
 	uint64_t budget;
 	const struct uebpf_prog *owner;
 	struct jit_code *jit;		/* machine code (jit/jit.h), NULL: interpreted */
+	struct xinsn *run;		/* the interpreter's form (interp_prepare), NULL: compiled */
 	struct call_site *site;		/* by slot; only calls that something is known of */
 	uint32_t nr_site;
 };
@@ -85,6 +86,7 @@ struct code {
  * not keep a prog_array and its own object alive in a circle, as uebpf_prog_ref would. */
 struct uebpf_prog {
 	const struct code *code;	/* NULL: refused at load */
+	const struct code *source;	/* the same before it was rewritten, for traces */
 	void (*hold)(const struct uebpf_prog *prog, int n);
 };
 
@@ -231,6 +233,9 @@ bool call_packet_load(struct uebpf_call *call, uint64_t r6, int32_t off, uint32_
 const struct code *call_take_tail(struct uebpf_call *call);
 enum { TAIL_LIMIT = 33, MAY_GOTO_LIMIT = 8 << 20 /* Linux: BPF_MAX_LOOPS */ };
 
+/* Makes the form that the interpreter executes of prepared (and rewritten) code: code->run.  Not needed
+ * for interp_trace.  Again after instructions were changed in place.  0 or -ENOMEM. */
+int interp_prepare(struct code *code);
 /* Runs prepared code in the interpreter.  0 or negative status; *r0 set on 0. */
 int interp_run(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0);
 int interp_trace(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0,

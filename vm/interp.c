@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* interp.c - the interpreter: one body (interp_loop.h), three builds of it.
+/* interp.c - the interpreter: one body (interp_loop.h), two builds of it.
  *
  *   run_plain    verified and trusted programs: no run-time checks
  *   run_checked  every access, argument, step and first read of a register is tested
  *
  * Registers live in an array, frames in another; the guest's stack is one block on the host's stack,
  * as large as the program's call graph needs.  A run allocates nothing, takes no lock and makes no
- * system call.  Helpers that call back (bpf_loop) re-enter the same body one frame deeper. */
+ * system call.  Helpers that call back (bpf_loop) re-enter the same body one frame deeper.  What is
+ * executed is the program in the interpreter's own form (interp_form.h). */
 #include <errno.h>
 #include <string.h>
-#include "vm/code.h"
+#include "vm/interp_form.h"
 #include "vm/mem.h"
 #include "vm/self.h"
 
 /* What a callee must give back to its caller. */
 struct frame {
-	const struct insn *back;
+	const struct xinsn *back;
 	const struct code *code;	/* a tail call may have replaced the callee's program */
 	uint64_t saved[4];		/* r6-r9 */
 	uint32_t init;			/* registers known to be written (checked) */
@@ -32,10 +33,18 @@ struct engine {
 	uint8_t *stack_end;		/* r10 of the first frame */
 	uint32_t frame_size, frames;
 	struct frame *frame;
-	uint64_t (*body)(struct engine *e, const struct insn *pc, uint64_t *r, uint32_t init);
-	uebpf_trace_fn step;
+	uint64_t (*body)(struct engine *e, const struct xinsn *pc, uint64_t *r, uint32_t init);
+	uebpf_trace_fn step;		/* NULL: not traced */
 	void *step_arg;
-	const struct code *traced;	/* the code that a traced copy was made of */
+	struct traced *traced;		/* all copies of this run */
+};
+
+/* A program being traced: a copy whose every op is X_BAD, beside the real instructions. */
+struct traced {
+	struct code code;
+	const struct code *of;
+	struct xinsn *own;
+	struct traced *next;
 };
 
 struct any16 { uint16_t v; } __attribute__((packed, may_alias));
@@ -192,6 +201,86 @@ static uint32_t first_init(const struct code *code)
 	return 1u << 10 | 1u << 1 | (code->type->flags & TYPE_RAW ? 1u << 2 : 0);
 }
 
+/* ---- tracing ---- */
+
+static struct traced *traced_copy(struct engine *e, const struct code *code)
+{
+	size_t bytes = code->n * sizeof(struct xinsn);
+	struct traced *t = mem_alloc(code->host, sizeof *t);
+	struct xinsn *bad = mem_alloc(code->host, bytes);
+
+	if (t)
+		t->own = mem_alloc(code->host, bytes);
+	if (!t || !bad || !t->own) {
+		mem_free(code->host, bad, bytes);
+		if (t)
+			mem_free(code->host, t->own, bytes);
+		mem_free(code->host, t, sizeof *t);
+		return NULL;
+	}
+	interp_form(code, t->own, false);
+	memcpy(bad, t->own, bytes);
+	for (uint32_t i = 0; i < code->n; i++)
+		bad[i].op = X_BAD;
+	t->code = *code;
+	t->code.run = bad;
+	t->of = code;
+	t->next = e->traced;
+	return e->traced = t;
+}
+
+static void traced_free(struct engine *e)
+{
+	struct traced *t, *next;
+
+	for (t = e->traced; t; t = next) {
+		struct vm_host *host = t->of->host;
+
+		next = t->next;
+		mem_free(host, t->code.run, t->of->n * sizeof *t->own);
+		mem_free(host, t->own, t->of->n * sizeof *t->own);
+		mem_free(host, t, sizeof *t);
+	}
+}
+
+/* The copy of the program that a tail call leads to, as it was before it was rewritten. */
+static noinline const struct code *trace_tail(struct engine *e, const struct code *code)
+{
+	struct traced *t;
+
+	if (code->owner && code->owner->source)
+		code = code->owner->source;
+	for (t = e->traced; t; t = t->next)
+		if (t->of == code)
+			break;
+	t = t ? t : traced_copy(e, code);
+	if (!t) {
+		e->call.status = -ENOMEM;
+		return NULL;
+	}
+	return e->call.code = &t->code;
+}
+
+/* The instruction that one of a traced copy stands for. */
+static const struct xinsn *original(const struct engine *e, const struct xinsn *pc)
+{
+	return &((const struct traced *)(const void *)e->call.code)->own[pc - e->call.code->run];
+}
+
+static noinline void trace_step(struct engine *e, const struct xinsn *pc, const uint64_t *r)
+{
+	const struct code *code = e->call.code;
+	uint32_t index = (uint32_t)(pc - code->run);
+	char text[128];
+
+	if (isa_op[code->insn[index].op].shape == SHAPE_MARK)
+		return;
+	insn_text(text, sizeof text, code, index);
+	e->step(e->step_arg, code->slot[index], r, text);
+}
+
+/* ---- tail calls ---- */
+
 /* A helper has asked for a tail call.  The new program takes the frame of the caller. */
 static noinline const struct code *enter_tail(struct engine *e, uint64_t *r)
 {
@@ -199,6 +288,15 @@ static noinline const struct code *enter_tail(struct engine *e, uint64_t *r)
 
 	if (!code)
 		return NULL;
+	if (e->step) {
+		code = trace_tail(e, code);
+		if (!code)
+			return NULL;
+	}
+	if (!code->run) {
+		e->call.status = -EOPNOTSUPP;	/* it is compiled, and this one is not */
+		return NULL;
+	}
 	if (code->uses_stack && code->stack_size > e->frame_size) {
 		e->call.status = -ELOOP;	/* from another env, with larger frames than this run has */
 		return NULL;
@@ -210,24 +308,6 @@ static noinline const struct code *enter_tail(struct engine *e, uint64_t *r)
 	return code;
 }
 
-/* The instruction that one of a traced copy stands for. */
-static const struct insn *original(const struct engine *e, const struct insn *pc)
-{
-	return &e->traced->insn[pc - e->call.code->insn];
-}
-
-static noinline void trace_step(struct engine *e, const struct insn *pc, const uint64_t *r)
-{
-	const struct code *code = e->traced;
-	uint32_t index = (uint32_t)(pc - e->call.code->insn);
-	char text[128];
-
-	if (isa_op[code->insn[index].op].shape == SHAPE_MARK)
-		return;
-	insn_text(text, sizeof text, code, index);
-	e->step(e->step_arg, code->slot[index], r, text);
-}
-
 static noinline bool helper_returned(struct engine *e, const struct helper *helper, uint64_t *r)
 {
 	call_returned(&e->call, helper, r);
@@ -236,6 +316,8 @@ static noinline bool helper_returned(struct engine *e, const struct helper *help
 }
 
 /* ---- the body, twice ---- */
+
+#include "vm/interp_step.h"
 
 #define BODY run_plain
 #define CHECKED false
@@ -270,7 +352,7 @@ static uint64_t run_callback(struct uebpf_call *call, uint64_t fn, uint64_t r1, 
 	if (code->checked)
 		stack_changed(e);
 	zero_stack(e, r[10], sub->zero);
-	r0 = e->body(e, &code->insn[sub->start], r, 1u << 10 | 0x3e);
+	r0 = e->body(e, &code->run[sub->start], r, 1u << 10 | 0x3e);
 	call->helper = helper;
 	if (call->status)
 		return 0;
@@ -308,7 +390,7 @@ static int run(struct engine *e, const struct code *code, uint64_t *r0)
 		expect_hits(e);
 	}
 	zero_stack(e, r[10], code->sub[0].zero);
-	*r0 = e->body(e, code->insn, r, first_init(code));
+	*r0 = e->body(e, code->run, r, first_init(code));
 	return call_end(&e->call);
 }
 
@@ -337,7 +419,7 @@ static int run_alone(const struct code *code, void *ctx, size_t ctx_len, uint64_
 	r[1] = (uintptr_t)ctx;
 	if (code->type->flags & TYPE_RAW)
 		r[2] = ctx_len;
-	value = run_plain(&e, code->insn, r, 0);
+	value = run_plain(&e, code->run, r, 0);
 	if (!e.call.status && r0)
 		*r0 = value;
 	return e.call.status;
@@ -357,6 +439,8 @@ int interp_run(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_
 	uint64_t value = 0;
 	int ret;
 
+	if (unlikely(!code->run))
+		return -ENOEXEC;
 	if (is_alone(code, ctx, ctx_len, opts))
 		return run_alone(code, ctx, ctx_len, r0);
 	ret = call_begin(&e.call, code, ctx, ctx_len, opts);
@@ -373,25 +457,23 @@ int interp_run(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_
 int interp_trace(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *opts, uint64_t *r0,
 		 uebpf_trace_fn step, void *arg)
 {
-	struct code copy = *code;
+	struct traced *copy;
 	struct engine e;
 	uint64_t value = 0;
 	int ret;
 
-	copy.insn = mem_copy(code->host, code->insn, code->n * sizeof *code->insn);
-	if (!copy.insn)
+	e.traced = NULL;
+	copy = traced_copy(&e, code);
+	if (!copy)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < copy.n; i++)
-		copy.insn[i].op = OP_BAD;
-	ret = call_begin(&e.call, &copy, ctx, ctx_len, opts);
+	ret = call_begin(&e.call, &copy->code, ctx, ctx_len, opts);
 	if (!ret) {
 		e.body = code->checked ? run_checked : run_plain;
 		e.step = step;
 		e.step_arg = arg;
-		e.traced = code;
-		ret = run(&e, &copy, &value);
+		ret = run(&e, &copy->code, &value);
 	}
-	mem_free(code->host, copy.insn, code->n * sizeof *code->insn);
+	traced_free(&e);
 	if (!ret && r0)
 		*r0 = value;
 	return ret;

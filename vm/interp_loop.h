@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* interp_loop.h - the body of the interpreter, included by interp.c once per build of it.
- * BODY: the function's name; CHECKED: what it does besides.  A traced run executes a
- * copy of the code whose every op is OP_BAD: that case calls the tracer and goes on with the op of the
- * original, so that other runs pay nothing.
+ * BODY: the function's name; CHECKED: what it does besides.  Cases are made of the steps in
+ * interp_step.h, one, two or three each.  A traced run executes a copy of the program whose every op
+ * is X_BAD: that case calls the tracer and goes on with the op of the original, so that other runs
+ * pay nothing.
  *
  * Dispatch is threaded: each case ends in its own indirect jump through a table of labels, so that
  * the branch predictor learns pairs of instructions.  UEBPF_SWITCH (or a compiler without labels as
@@ -14,53 +15,66 @@
 #define ORIGINAL goto *label[original(e, pc)->op]
 #define NEXT do { pc++; DISPATCH; } while (0)
 #else
-#define CASE(n) case OP_##n:
+#define CASE(n) case X_##n:
 #define DISPATCH goto dispatch
 #define ORIGINAL do { op = original(e, pc)->op; goto again; } while (0)
 #define NEXT goto next
 #endif
 
-#define D r[pc->dst]
-#define S r[pc->src]
-#define K ((uint64_t)pc->imm)
-#define INSNS (e->call.code->insn)
-#define JUMP do { pc = insns + pc->off; DISPATCH; } while (0)
-#define AT(type, addr) (((mem_##type *)(uintptr_t)(addr))->v)
-#define LOG(type) (sizeof(type) == 8 ? 3 : sizeof(type) == 4 ? 2 : sizeof(type) == 2 ? 1 : 0)
+#define D r[pc->d]
+#define S r[pc->s]
+#define K ((uint64_t)pc->k)
+#define JUMP_FROM(at) (const struct xinsn *)(const void *)((const char *)(at) + (at)->off)
+#define JUMP do { pc = JUMP_FROM(pc); DISPATCH; } while (0)
 
-static uint64_t BODY(struct engine *e, const struct insn *pc, uint64_t *r, uint32_t init)
+/* The k-th instruction of a case; `rel`: what it takes from the one before. */
+#define RUN(k, name, rel, keep) \
+		switch (step_##name(e, pc + (k), r, &v, REL_##rel, keep, CHECKED)) { \
+		case STEP_JUMP: pc = JUMP_FROM(pc + (k)); DISPATCH; \
+		case STEP_STOP: pc += (k); goto stop; \
+		case STEP_ON: break; \
+		}
+#define KEEP(rel, next) !(REL_##rel == REL_D && WRITES_##next)
+#define ONE(name) CASE(name) { uint64_t v; RUN(0, name, N, true) NEXT; }
+
+static uint64_t BODY(struct engine *e, const struct xinsn *pc, uint64_t *r, uint32_t init)
 {
-	const struct insn *insns = INSNS;
 	const uint32_t bottom = e->call.depth;
 	uint32_t loops = MAY_GOTO_LIMIT, zero, callee_init;
-	const struct insn *callee;
+	const struct xinsn *callee;
 
 #if defined(__GNUC__) && !defined(UEBPF_SWITCH)
-	static const void *const label[OP_COUNT] = {
-		[OP_BAD] = &&do_BAD,
-#define ALU(n, ...) [OP_##n##64_K] = &&do_##n##64_K, [OP_##n##64_X] = &&do_##n##64_X, \
-		    [OP_##n##32_K] = &&do_##n##32_K, [OP_##n##32_X] = &&do_##n##32_X,
-#define MOVSX(n, w, ...) [OP_##n##w##_X] = &&do_##n##w##_X,
-#define UN(n, ...) [OP_##n] = &&do_##n,
+	static const void *const label[X_COUNT] = {
+		[X_BAD] = &&do_BAD,
+#define ALU(n, ...) [X_##n##64_K] = &&do_##n##64_K, [X_##n##64_X] = &&do_##n##64_X, \
+		    [X_##n##32_K] = &&do_##n##32_K, [X_##n##32_X] = &&do_##n##32_X,
+#define MOVSX(n, w, ...) [X_##n##w##_X] = &&do_##n##w##_X,
+#define UN(n, ...) [X_##n] = &&do_##n,
 #define JCC ALU
-#define MEM(n, ...) [OP_LD_##n] = &&do_LD_##n, [OP_STX_##n] = &&do_STX_##n, [OP_ST_##n] = &&do_ST_##n,
-#define LDSX(n, ...) [OP_LD_##n] = &&do_LD_##n,
-#define ATOMIC(n, ...) [OP_##n##64] = &&do_##n##64, [OP_##n##32] = &&do_##n##32,
+#define MEM(n, ...) [X_LD_##n] = &&do_LD_##n, [X_STX_##n] = &&do_STX_##n, [X_ST_##n] = &&do_ST_##n,
+#define LDSX(n, ...) [X_LD_##n] = &&do_LD_##n,
+#define ATOMIC(n, ...) [X_##n##64] = &&do_##n##64, [X_##n##32] = &&do_##n##32,
 #define FETCH ATOMIC
-#define ACQREL(n, ...) [OP_LDACQ_##n] = &&do_LDACQ_##n, [OP_STREL_##n] = &&do_STREL_##n,
-#define PKT(n, ...) [OP_ABS_##n] = &&do_ABS_##n, [OP_IND_##n] = &&do_IND_##n,
-#define WIDE(n, ...) [OP_##n] = &&do_##n,
+#define ACQREL(n, ...) [X_LDACQ_##n] = &&do_LDACQ_##n, [X_STREL_##n] = &&do_STREL_##n,
+#define PKT(n, ...) [X_ABS_##n] = &&do_ABS_##n, [X_IND_##n] = &&do_IND_##n,
+#define WIDE(n, ...) [X_##n] = &&do_##n,
 #define OP WIDE
 #define INNER WIDE
 #define FUSED WIDE
-#define INDEX(n, ...) [OP_LDI_##n] = &&do_LDI_##n, [OP_STI_##n] = &&do_STI_##n,
+#define INDEX(n, ...) [X_LDI_##n] = &&do_LDI_##n, [X_STI_##n] = &&do_STI_##n, \
+		      [X_LDI0_##n] = &&do_LDI0_##n, [X_STI0_##n] = &&do_STI0_##n,
 #define MEMOP ATOMIC
-#define MEMJCC(n, ...) [OP_##n##_B] = &&do_##n##_B, [OP_##n##_H] = &&do_##n##_H, \
-		       [OP_##n##_W] = &&do_##n##_W, [OP_##n##_DW] = &&do_##n##_DW,
+#define MEMJCC(n, ...) [X_##n##_B] = &&do_##n##_B, [X_##n##_H] = &&do_##n##_H, \
+		       [X_##n##_W] = &&do_##n##_W, [X_##n##_DW] = &&do_##n##_DW,
 #include "vm/isa.def"
-#undef JCC
-#undef FETCH
-#undef MEMOP
+		[X_LEAX64_0] = &&do_LEAX64_0, [X_LEAX32_0] = &&do_LEAX32_0,
+#define FUSE2(a, ab, b) [X_##a##_##ab##_##b] = &&do_##a##_##ab##_##b,
+#define FUSE3(a, ab, b, bc, c) [X_##a##_##ab##_##b##_##bc##_##c] = &&do_##a##_##ab##_##b##_##bc##_##c,
+#if !CHECKED
+#define PLAIN2 FUSE2
+#define PLAIN3 FUSE3
+#endif
+#include "vm/fuse.def"
 	};
 	DISPATCH;
 #else
@@ -68,48 +82,19 @@ static uint64_t BODY(struct engine *e, const struct insn *pc, uint64_t *r, uint3
 dispatch:
 	op = pc->op;
 again:
-	switch ((enum op)op) {
+	switch ((enum xop)op) {
 #endif
 
-#define ALU(n, c, o, t, x) \
-	CASE(n##64_K) D = alu64_##n(D, K); NEXT; \
-	CASE(n##64_X) D = alu64_##n(D, S); NEXT; \
-	CASE(n##32_K) D = alu32_##n((uint32_t)D, (uint32_t)K); NEXT; \
-	CASE(n##32_X) D = alu32_##n((uint32_t)D, (uint32_t)S); NEXT;
-#define MOVSX(n, w, o, t, x) CASE(n##w##_X) D = movsx##w##_##n(S); NEXT;
-#define UN(n, c, i, t, x) CASE(n) D = un_##n(D); NEXT;
-#define JCC(n, c, t, x) \
-	CASE(n##64_K) if (jcc64_##n(D, K)) JUMP; NEXT; \
-	CASE(n##64_X) if (jcc64_##n(D, S)) JUMP; NEXT; \
-	CASE(n##32_K) if (jcc32_##n((uint32_t)D, (uint32_t)K)) JUMP; NEXT; \
-	CASE(n##32_X) if (jcc32_##n((uint32_t)D, (uint32_t)S)) JUMP; NEXT;
-
-	/* Loads and stores: a hit in the last regions, or the long way with all checks. */
-/* A context field that holds a pointer comes back whole from a 4-byte load: no narrowing there. */
-#define LOAD(type, wide, slow) { \
-		uint64_t addr = S + (uint64_t)(int64_t)pc->off, v; \
-		if (!CHECKED || is_hit(e->rd, addr, LOG(type))) { \
-			D = (uint64_t)(wide)AT(type, addr); \
-		} else { \
-			if (!slow_load(e, addr, sizeof(type), &v)) \
-				goto stop; \
-			D = (slow); \
-		} \
-		NEXT; \
-	}
-#define STORE(type, value) { \
-		uint64_t addr = D + (uint64_t)(int64_t)pc->off; \
-		if (!CHECKED || is_hit(e->wr, addr, LOG(type))) \
-			AT(type, addr) = (type)(value); \
-		else if (!slow_store(e, addr, sizeof(type), (value))) \
-			goto stop; \
-		NEXT; \
-	}
-#define MEM(n, s, type) \
-	CASE(LD_##n) LOAD(type, uint64_t, v) \
-	CASE(STX_##n) STORE(type, S) \
-	CASE(ST_##n) STORE(type, K)
-#define LDSX(n, s, type) CASE(LD_##n) LOAD(type, int64_t, (uint64_t)(int64_t)(type)v)
+#define ALU(n, ...) ONE(n##64_K) ONE(n##64_X) ONE(n##32_K) ONE(n##32_X)
+#define MOVSX(n, w, ...) ONE(n##w##_X)
+#define UN(n, ...) ONE(n)
+#define JCC ALU
+#define MEM(n, ...) ONE(LD_##n) ONE(STX_##n) ONE(ST_##n)
+#define LDSX(n, ...) ONE(LD_##n)
+#define FUSED(n, ...) ONE(n)
+#define INDEX(n, ...) ONE(LDI_##n) ONE(STI_##n) ONE(LDI0_##n) ONE(STI0_##n)
+#define MEMOP(n, ...) ONE(n##64) ONE(n##32)
+#define MEMJCC(n, ...) ONE(n##_B) ONE(n##_H) ONE(n##_W) ONE(n##_DW)
 
 	/* RFC 9669 5.3 says nothing of ordering; Linux: fully ordered with a fetched value, relaxed
 	 * without.  We take the stronger for all. */
@@ -162,65 +147,46 @@ again:
 		NEXT; \
 	}
 #define PKT(n, s, type) \
-	CASE(ABS_##n) PACKET(type, (int32_t)pc->imm) \
-	CASE(IND_##n) PACKET(type, (int32_t)((uint32_t)pc->imm + (uint32_t)S))
+	CASE(ABS_##n) PACKET(type, (int32_t)pc->k) \
+	CASE(IND_##n) PACKET(type, (int32_t)((uint32_t)pc->k + (uint32_t)S))
 #include "vm/isa.def"
+	ONE(LEAX64_0) ONE(LEAX32_0)
+	ONE(JA)
+	ONE(CHARGE)
 
-	/* Fused forms; those that touch memory never occur in checked code. */
-#define INDEXED (r[pc->imm_lo & 15] << (pc->imm_lo >> 4))
-#define INDEX(n, s, type) \
-	CASE(LDI_##n) D = AT(type, S + INDEXED + (uint64_t)(int64_t)pc->off); NEXT; \
-	CASE(STI_##n) AT(type, D + INDEXED + (uint64_t)(int64_t)pc->off) = (type)S; NEXT;
-#define MEMOP(n, t, x) \
-	CASE(n##64) D = memop_##n(D, AT(uint64_t, S + (uint64_t)(int64_t)pc->off)); NEXT; \
-	CASE(n##32) D = (uint32_t)memop_##n(D, AT(uint32_t, S + (uint64_t)(int64_t)pc->off)); NEXT;
-#define MEMJUMP(n, type) { \
-		type v = AT(type, D + (uint64_t)(int64_t)pc->imm_hi); \
-		if (memjcc_##n(v, sizeof(type) == 8 ? (uint64_t)(int64_t)pc->imm_lo : (type)pc->imm_lo)) JUMP; \
-		NEXT; \
+#define FUSE2(a, ab, b) \
+	CASE(a##_##ab##_##b) { \
+		uint64_t v; \
+		RUN(0, a, N, KEEP(ab, b)) \
+		RUN(1, b, ab, true) \
+		pc += 2; \
+		DISPATCH; \
 	}
-#define MEMJCC(n, t, x) \
-	CASE(n##_B) MEMJUMP(n, uint8_t) CASE(n##_H) MEMJUMP(n, uint16_t) \
-	CASE(n##_W) MEMJUMP(n, uint32_t) CASE(n##_DW) MEMJUMP(n, uint64_t)
-#include "vm/isa.def"
-	CASE(ROL64) D = D << pc->imm | D >> (64 - pc->imm); NEXT;
-	CASE(ROL32) D = (uint32_t)((uint32_t)D << pc->imm | (uint32_t)D >> (32 - pc->imm)); NEXT;
-	CASE(LEA64) D = S + K; NEXT;
-	CASE(LEA32) D = (uint32_t)(S + K); NEXT;
-	CASE(LEAX64) D = S + INDEXED + (uint64_t)(int64_t)pc->off; NEXT;
-	CASE(LEAX32) D = (uint32_t)(S + INDEXED + (uint64_t)(int64_t)pc->off); NEXT;
-	CASE(MUL3_64) D = S * K; NEXT;
-	CASE(MUL3_32) D = (uint32_t)(S * K); NEXT;
+#define FUSE3(a, ab, b, bc, c) \
+	CASE(a##_##ab##_##b##_##bc##_##c) { \
+		uint64_t v; \
+		RUN(0, a, N, KEEP(ab, b)) \
+		RUN(1, b, ab, KEEP(bc, c)) \
+		RUN(2, c, bc, true) \
+		pc += 3; \
+		DISPATCH; \
+	}
+#if !CHECKED
+#define PLAIN2 FUSE2
+#define PLAIN3 FUSE3
+#endif
+#include "vm/fuse.def"
+
 
 	CASE(LDDW) D = K; NEXT;
-	CASE(LD_MAP) CASE(LD_MAPVAL)
-		D = code_map_address(e->call.code, unlikely(e->step != NULL) ? original(e, pc) : pc);
-		NEXT;
-	CASE(LD_FUNC) D = (uintptr_t)(insns + pc->off); NEXT;
 	CASE(LD_CALL) D = (uint64_t)(int64_t)*(const int32_t *)((const char *)&e->call + K); NEXT;
 	CASE(LD_TLS64) D = *(const uint64_t *)(self_thread() + (int64_t)K); NEXT;
 	CASE(LD_TLS32) D = *(const volatile uint32_t *)(self_thread() + (int64_t)K); NEXT;
-	CASE(CAST_USER) CASE(CAST_KERN) D = S; NEXT;	/* arenas are mapped at one address here */
-	CASE(JA) CASE(JA32) JUMP;
 	CASE(MAY_GOTO) if (!loops) JUMP; loops--; NEXT;
 
-	CASE(CHARGE) {
-		struct uebpf_call *call = &e->call;
-
-		if (unlikely(call->left < K)) {
-			call->status = -ETIME;
-			goto stop;
-		}
-		if (pc->dst && unlikely(__atomic_load_n(call->abort, __ATOMIC_RELAXED))) {
-			call->status = -ECANCELED;
-			goto stop;
-		}
-		call->left -= K;
-		NEXT;
-	}
-	CASE(INIT_SET) init |= 1u << pc->dst; NEXT;
+	CASE(INIT_SET) init |= 1u << pc->d; NEXT;
 	CASE(INIT_CHECK) {
-		if (CHECKED && !(init >> pc->dst & 1)) {
+		if (CHECKED && !(init >> pc->d & 1)) {
 			e->call.status = -EFAULT;
 			goto stop;
 		}
@@ -233,7 +199,7 @@ again:
 		e->call.helper = helper;
 		if (CHECKED && !call_check_args(&e->call, helper, r))
 			goto stop;
-		r[0] = ((uebpf_helper_fn)(intptr_t)pc->imm)(r[1], r[2], r[3], r[4], r[5], &e->call);
+		r[0] = ((uebpf_helper_fn)(intptr_t)pc->k)(r[1], r[2], r[3], r[4], r[5], &e->call);
 		if (unlikely(e->call.status))
 			goto stop;
 		if (CHECKED) {
@@ -249,7 +215,7 @@ again:
 		e->call.helper = helper;
 		if (CHECKED && !call_check_args(&e->call, helper, r))
 			goto stop;
-		r[0] = ((uebpf_helper_fn)(intptr_t)pc->imm)(r[1], r[2], r[3], r[4], r[5], &e->call);
+		r[0] = ((uebpf_helper_fn)(intptr_t)pc->k)(r[1], r[2], r[3], r[4], r[5], &e->call);
 		if (unlikely(e->call.status))
 			goto stop;
 		to = enter_tail(e, r);
@@ -258,10 +224,9 @@ again:
 		init = (init & ~0x3eu) | 1;
 		if (!to)
 			NEXT;
-		e->step = NULL;		/* only the first program is a traced copy */
 		init = first_init(to);
 		loops = MAY_GOTO_LIMIT;
-		pc = insns = to->insn;
+		pc = to->run;
 		DISPATCH;
 	}
 	CASE(CALLX) {
@@ -269,7 +234,7 @@ again:
 
 		if (!sub)
 			goto stop;
-		callee = insns + sub->start;
+		callee = e->call.code->run + sub->start;
 		zero = sub->zero;
 		callee_init = 1u << 10 | 0x3e;
 		goto enter;
@@ -278,8 +243,8 @@ again:
 		struct frame *f;
 		uint32_t depth;
 
-		callee = insns + pc->off;
-		zero = (uint32_t)pc->imm;
+		callee = JUMP_FROM(pc);
+		zero = (uint32_t)pc->k;
 		callee_init = 1u << 10 | (init & 0x3e);
 enter:
 		depth = e->call.depth;
@@ -324,7 +289,6 @@ leave:
 		init = f->init;
 		loops = f->loops;
 		e->call.code = f->code;
-		insns = f->code->insn;
 		if (CHECKED) {
 			stack_changed(e);
 			forget_hits(e);
@@ -338,14 +302,15 @@ leave:
 		trace_step(e, pc, r);
 		ORIGINAL;
 
-	/* Never reached: code_bind refuses them. */
+	/* Never reached: code_bind refuses the first, the others became something else. */
 	CASE(LD_MAPFD) CASE(LD_MAPVALFD) CASE(LD_BTFVAR) CASE(CALL_KFUNC)
+	CASE(LD_MAP) CASE(LD_MAPVAL) CASE(LD_FUNC) CASE(JA32) CASE(CAST_USER) CASE(CAST_KERN)
 refused:
 		e->call.status = -ENOEXEC;
 		goto stop;
 
 #if !defined(__GNUC__) || defined(UEBPF_SWITCH)
-	case OP_COUNT: break;
+	case X_COUNT: default: break;
 	}
 next:
 	pc++;
@@ -353,7 +318,7 @@ next:
 #endif
 stop:
 	if (e->call.pc == UINT32_MAX)
-		e->call.pc = (uint32_t)(pc - INSNS);
+		e->call.pc = (uint32_t)(pc - e->call.code->run);
 	return 0;
 }
 
@@ -364,15 +329,12 @@ stop:
 #undef D
 #undef S
 #undef K
-#undef INSNS
+#undef JUMP_FROM
 #undef JUMP
-#undef AT
-#undef LOG
-#undef LOAD
-#undef STORE
+#undef RUN
+#undef KEEP
+#undef ONE
 #undef ATOMIC_AT
 #undef RMW
 #undef CMPXCHG
-#undef INDEXED
-#undef MEMJUMP
 #undef PACKET

@@ -68,6 +68,7 @@ static void run(const void *slots, uint32_t n, uint64_t from, bool checked, bool
 		out->status = jit_run(&code, shared, sizeof shared, NULL, &out->r0);
 		jit_free(&code);
 	} else {
+		ck_assert_int_eq(interp_prepare(&code), 0);
 		out->status = interp_run(&code, shared, sizeof shared, NULL, &out->r0);
 	}
 	memcpy(out->mem, shared, sizeof shared);

@@ -115,6 +115,7 @@ int arm_load_memory(const struct arm *arm, struct code *code, const void *slots,
 	ret = ret ? ret : code_prepare(code, err);
 	if (!ret && arm->ready)
 		ret = arm->ready(code, err);
+	ret = ret || code->jit ? ret : interp_prepare(code);
 	if (ret)
 		code_free(code);
 	return ret;

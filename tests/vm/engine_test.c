@@ -270,6 +270,7 @@ START_TEST(tail_call_limit_is_33)
 			for (uint32_t i = 0; i < a.n; i++)
 				if (a.insn[i].off == 12)
 					a.insn[i].off = offsetof(struct uebpf_packet, mark);
+		ck_assert_int_eq(interp_prepare(&a), 0);
 		to[0] = &a;
 		ck_assert_int_eq(run_with(&a, to, &r0), 0);
 		ck_assert_uint_eq(r0, 34);
@@ -562,6 +563,7 @@ START_TEST(allocation_n_fails)
 		code.helpers = &test_helpers;
 		ret = ret ? ret : code_prepare(&code, &err);
 		if (!ret) {
+			ret = interp_prepare(&code);
 			copy = code_copy(&code);
 			if (copy) {
 				code_free(copy);
@@ -601,6 +603,7 @@ START_TEST(load_and_free_leaks_nothing)
 		ck_assert_int_eq(code_decode(&code, slots, n, NULL, 0, 100, &err), 0);
 		code.type = &test_raw;
 		ck_assert_int_eq(code_prepare(&code, &err), 0);
+		ck_assert_int_eq(interp_prepare(&code), 0);
 		ck_assert_int_eq(interp_run(&code, slots, 8, NULL, &r0), 0);
 		ck_assert_uint_eq(r0, 8);
 		code_free(&code);

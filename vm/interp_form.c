@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* interp_form.c - from decoded instructions to what the interpreter executes (interp_form.h).
+ *
+ * Fused forms are chosen from the end to the start, each instruction for itself: the form from which
+ * the fewest dispatches lead to the end of the straight line.  The last few choices are all that it
+ * takes to know, so there is no table but that of the forms. */
+#include <errno.h>
+#include "vm/interp_form.h"
+#include "vm/mem.h"
+
+/* ---- operands ---- */
+
+static int32_t distance(uint32_t from, int32_t to)
+{
+	return (int32_t)(((int64_t)to - (int64_t)from) * (int64_t)sizeof(struct xinsn));
+}
+
+static void index_operand(struct xinsn *x, const struct insn *in, uint16_t no_scale)
+{
+	x->k = 0;
+	x->x = in->imm_lo & 15;
+	x->scale = (uint8_t)(in->imm_lo >> 4 & 3);
+	if (!x->scale)
+		x->op = no_scale;
+}
+
+static struct xinsn translate(const struct code *code, uint32_t i, bool fuse)
+{
+	const struct insn *in = &code->insn[i];
+	struct xinsn x = { .op = in->op, .d = in->dst, .s = in->src, .off = in->off, .k = in->imm };
+
+	switch (in->op) {
+	case OP_LD_MAP: case OP_LD_MAPVAL:
+		x.op = X_LDDW;
+		x.k = (int64_t)code_map_address(code, in);
+		break;
+	case OP_LD_FUNC:
+		x.op = X_LDDW;
+		x.k = (int64_t)(uintptr_t)&code->insn[in->off];
+		break;
+	case OP_JA32:
+		x.op = X_JA;
+		break;
+	case OP_CAST_USER: case OP_CAST_KERN:	/* arenas are mapped at one address here */
+		x.op = X_MOV64_X;
+		break;
+#define INDEX(n, ...) \
+	case OP_LDI_##n: index_operand(&x, in, fuse ? X_LDI0_##n : OP_LDI_##n); break; \
+	case OP_STI_##n: index_operand(&x, in, fuse ? X_STI0_##n : OP_STI_##n); break;
+#include "vm/isa.def"
+	case OP_LEAX64: index_operand(&x, in, fuse ? X_LEAX64_0 : OP_LEAX64); break;
+	case OP_LEAX32: index_operand(&x, in, fuse ? X_LEAX32_0 : OP_LEAX32); break;
+	}
+	if (x.op == X_LDDW && fuse)
+		x.op = X_MOV64_K;
+	switch (isa_op[in->op].shape) {
+	case SHAPE_JCC_K: case SHAPE_JCC_X: case SHAPE_JA: case SHAPE_FUSED_JUMP: case SHAPE_LOCAL:
+		x.off = distance(i, in->off);
+		break;
+	}
+	return x;
+}
+
+/* ---- fused forms ---- */
+
+struct form { uint16_t op[3], as; uint8_t n, rel[2], plain; };
+
+static const struct form forms[] = {
+#define FUSE2(a, r, b) { { X_##a, X_##b }, X_##a##_##r##_##b, 2, { REL_##r }, 0 },
+#define FUSE3(a, r, b, q, c) { { X_##a, X_##b, X_##c }, X_##a##_##r##_##b##_##q##_##c, 3, { REL_##r, REL_##q }, 0 },
+#define PLAIN2(a, r, b) { { X_##a, X_##b }, X_##a##_##r##_##b, 2, { REL_##r }, 1 },
+#define PLAIN3(a, r, b, q, c) { { X_##a, X_##b, X_##c }, X_##a##_##r##_##b##_##q##_##c, 3, { REL_##r, REL_##q }, 1 },
+#include "vm/fuse.def"
+	{ { X_BAD }, X_BAD, 0, { 0 }, 0 },
+};
+
+/* The first row whose first op is `op`, or the end; rows are in the order of ops (a test sees to it). */
+static const struct form *first_form(uint16_t op)
+{
+	uint32_t lo = 0, hi = sizeof forms / sizeof forms[0] - 1;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (forms[mid].op[0] < op)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return &forms[lo];
+}
+
+/* May `b` take the result of `a` from where the step left it? */
+static bool related(uint8_t rel, const struct xinsn *a, const struct xinsn *b, uint8_t shape)
+{
+	bool reads_src = shape == SHAPE_ALU_X || shape == SHAPE_JCC_X || shape == SHAPE_LOAD ||
+			 shape == SHAPE_STORE_X || shape == SHAPE_FUSED || shape == SHAPE_FUSED_LOAD ||
+			 shape == SHAPE_FUSED_STORE;
+
+	switch (rel) {
+	case REL_D: return b->d == a->d && !(reads_src && b->s == a->d);
+	case REL_S: return b->s == a->d;
+	default: return true;
+	}
+}
+
+struct window { struct xinsn own[4]; uint32_t cost[4]; uint8_t shape[4]; };	/* i, i + 1, i + 2, i + 3 */
+
+static bool form_fits(const struct form *f, const struct window *w)
+{
+	for (int k = 1; k < f->n; k++)
+		if (f->op[k] != w->own[k].op || !related(f->rel[k - 1], &w->own[k - 1], &w->own[k], w->shape[k]))
+			return false;
+	return true;
+}
+
+static void choose(const struct code *code, struct window *w, struct xinsn *to)
+{
+	uint32_t best = 1 + w->cost[1];
+
+	to->op = w->own[0].op;
+	for (const struct form *f = first_form(w->own[0].op); f->op[0] == w->own[0].op && f->n; f++) {
+		if (1 + w->cost[f->n] >= best + (f->rel[0] != REL_N) || (code->checked && f->plain) || !form_fits(f, w))
+			continue;
+		best = 1 + w->cost[f->n];
+		to->op = f->as;
+	}
+	w->cost[0] = best;
+}
+
+void interp_form(const struct code *code, struct xinsn *to, bool fuse)
+{
+	struct window w = { .cost = { 0 } };
+
+	for (uint32_t i = code->n; i-- > 0; ) {
+		for (int k = 3; k > 0; k--) {
+			w.own[k] = w.own[k - 1];
+			w.cost[k] = w.cost[k - 1];
+			w.shape[k] = w.shape[k - 1];
+		}
+		to[i] = w.own[0] = translate(code, i, fuse);
+		w.shape[0] = isa_op[code->insn[i].op].shape;
+		if (fuse)
+			choose(code, &w, &to[i]);
+	}
+}
+
+int interp_prepare(struct code *code)
+{
+	if (!code->run)
+		code->run = mem_array(code->host, code->n, sizeof *code->run);
+	if (!code->run)
+		return -ENOMEM;
+	interp_form(code, code->run, true);
+	return 0;
+}
