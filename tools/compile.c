@@ -23,6 +23,27 @@ static void print_command(char *const *argv)
 	fputc('\n', stderr);
 }
 
+/* The first thing that people who know C try, and clang's message is about a header they never wrote. */
+static void tell_libc_header(const char *source)
+{
+	static const char *const headers[] = { "stdio.h", "stdlib.h", "string.h", "unistd.h", "errno.h", "time.h" };
+	struct bytes text = read_all(source, "the source");
+	unsigned line = 1;
+
+	for (size_t i = 0; i < text.len; i++) {
+		const char *at = (const char *)text.data + i;
+		size_t left = text.len - i;
+
+		line += *at == '\n';
+		for (size_t h = 0; *at == '<' && h < sizeof headers / sizeof *headers; h++)
+			if (left > strlen(headers[h]) + 1 && !memcmp(at + 1, headers[h], strlen(headers[h])) &&
+			    at[strlen(headers[h]) + 1] == '>')
+				note("%s:%u: <%s> is the C library's, which a BPF program cannot call: use"
+				     " <linux/bpf.h> and <bpf/bpf_helpers.h>", source, line, headers[h]);
+	}
+	free(text.data);
+}
+
 char *compile_c(const char *source, const struct strings *flags)
 {
 	enum { FIXED = 16 };
@@ -67,8 +88,10 @@ char *compile_c(const char *source, const struct strings *flags)
 			die(EXIT_USAGE, "%s: %s", argv[0], strerror(errno));
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
 		die(EXIT_USAGE, "%s could not be started; on Debian: apt-get install clang", argv[0]);
-	if (!WIFEXITED(status) || WEXITSTATUS(status))
+	if (!WIFEXITED(status) || WEXITSTATUS(status)) {
+		tell_libc_header(source);
 		die(EXIT_UNSUPPORTED, "%s: does not compile (the messages above are clang's)", source);
+	}
 	free(argv);
 	return object;
 }

@@ -25,13 +25,34 @@ static void on_log(void *ctx, enum uebpf_level level, const char *line)
 	warnings.v[warnings.n++] = need(strdup(line));
 }
 
-static void tell_warnings(const char *but)
+/* True when the line is about a program that nobody asked for. */
+static bool about_another(const struct session *s, const char *line)
 {
+	const struct uebpf_prog *p = NULL;
+	struct uebpf_error own;
+
+	if (!s->opt->program || !s->prog)
+		return false;
+	while ((p = uebpf_object_next_prog(s->obj, p)))
+		if (p != s->prog && uebpf_prog_error(p, &own) && strstr(line, own.text))
+			return true;
+	return false;
+}
+
+static void tell_warnings(const struct session *s, const char *but)
+{
+	unsigned others = 0;
+
 	for (size_t i = 0; i < warnings.n; i++) {
-		if (!but || !*but || !strstr(warnings.v[i], but))
+		if (about_another(s, warnings.v[i]))
+			others++;
+		else if (!but || !*but || !strstr(warnings.v[i], but))
 			note("%s", warnings.v[i]);
 		free(warnings.v[i]);
 	}
+	if (others)
+		note("%u other program%s of %s cannot run: --verify-only says why", others, others > 1 ? "s" : "",
+		     s->path);
 	free(warnings.v);
 	warnings = (struct strings){ NULL, 0 };
 }
@@ -222,7 +243,7 @@ void session_load(struct session *s)
 	int status = load_program(s, &opts, &err);
 
 	s->load_ns = now_ns() - start;
-	tell_warnings(status ? err.text : NULL);
+	tell_warnings(s, status ? err.text : NULL);
 	if (status)
 		die_error(s, &err);
 	s->info.size = sizeof s->info;
