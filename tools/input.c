@@ -199,7 +199,7 @@ bool input_changed(const struct input *in)
 {
 	if (in->kind != UEBPF_CTX_PACKET)
 		return memcmp(in->room, in->first.data, in->first.len) != 0;
-	/* both began as one copy, padding too */
+	/* both began as one copy, padding too: NOLINTNEXTLINE(bugprone-suspicious-memory-comparison) */
 	return memcmp(&in->packet, &in->packet_first, sizeof in->packet) != 0 ||
 	       memcmp(in->packet.data, in->first.data, in->first.len) != 0;
 }
