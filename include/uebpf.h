@@ -257,6 +257,11 @@ struct uebpf_cbpf_insn { uint16_t code; uint8_t jt, jf; uint32_t k; };
 UEBPF_API struct uebpf_object *uebpf_object_open_cbpf(struct uebpf_env *env,
 				const struct uebpf_cbpf_insn *insns, size_t n,
 				const struct uebpf_open_opts *opts, struct uebpf_error *err);
+/* A filter expression (docs/filters.md) over the event type `type` of the env: one program, "filter", that
+ * returns 1 for events to record and 0 for others.  *err points at the column: err->column, and the
+ * text ends in the expression with a caret under the place. */
+UEBPF_API struct uebpf_object *uebpf_object_open_filter(struct uebpf_env *env, const char *expr,
+				const char *type, const struct uebpf_open_opts *opts, struct uebpf_error *err);
 UEBPF_API void uebpf_object_free(struct uebpf_object *obj);	/* NULL is fine */
 
 /* Before load.  A global by its symbol name; `size` must be the symbol's. */

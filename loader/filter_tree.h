@@ -27,10 +27,10 @@ enum tree_kind {
 	TREE_DOUBLE,	/* d */
 	TREE_STRING,	/* text, len: bytes as they are, escapes resolved; may hold any byte but NUL */
 	TREE_GLOB,	/* text, len: pattern; '*' any bytes, '\' takes the next byte as it is */
-	TREE_FIELD,	/* text, len: of the event type, nested ones "a.b" */
+	TREE_FIELD,	/* text, len: of the event type, nested ones "a.b"; or a label (also as TREE_STRING) of
+			 * the field that it is compared with */
 	TREE_CONTEXT,	/* text, len: "ctx.vtid", "app.PROVIDER:TYPE" */
 	TREE_REJECT,	/* rejects; text, len: why, for messages */
-	TREE_LABEL,	/* text, len: enumerator of the field that it is compared with, as a number */
 	/* one operand: left */
 	TREE_INDEX,	/* i: element of an array or sequence field; outside of it: an array refuses to
 			 * compile, a sequence rejects */
@@ -61,7 +61,7 @@ struct tree {
 		double d;
 		const char *text;
 	};
-	const void *what;		/* the generator's: the field or context it means */
+	const void *what;		/* the generator's: the field or helper it means */
 };
 
 /* A new node, NULL when memory is short. */

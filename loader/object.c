@@ -112,6 +112,8 @@ static void object_destroy(struct uebpf_object *obj)
 	mem_free(host, obj->bound, nr_maps * sizeof(*obj->bound));
 	mem_free(host, obj->resized, nr_maps * sizeof(*obj->resized));
 	mem_free(host, obj->slots, (size_t)obj->nr_slots * 8);
+	if (obj->origin)
+		mem_free(host, obj->origin, sizeof(*obj->origin) + obj->origin->nr_relocs * sizeof(*obj->origin->reloc));
 	mem_free(host, obj->log, obj->log_cap);
 	mem_free_string(host, obj->name);
 	elf_close(obj->image);

@@ -35,6 +35,11 @@ struct prog {
 	uint64_t verify_ns, compile_ns, verify_states, verify_insns;
 };
 
+/* An instruction that accesses field `field` of the type, at byte `at` in it. */
+struct filter_reloc { uint32_t slot; uint16_t field, at; };
+/* What uebpf_object_save needs of an object that was a filter. */
+struct filter_origin { uint32_t nr_relocs; struct filter_reloc reloc[]; };
+
 struct uebpf_object {
 	_Atomic uint32_t users, refs;
 	struct uebpf_env *env;
@@ -43,6 +48,7 @@ struct uebpf_object {
 	char *name;
 	void *slots;			/* bare instructions, until loaded */
 	uint32_t nr_slots;
+	struct filter_origin *origin;	/* NULL: no filter expression or bytecode */
 	bool loaded;
 	struct uebpf_map **maps;	/* as image->maps: created or bound */
 	bool *bound;

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* filter.h - one compilation of a filter, between its files: filter_check.c gives every node its type
+ * and what it names, filter_gen.c and filter_text.c emit eBPF, filter_save.c writes it as a file. */
+#ifndef UEBPF_LOADER_FILTER_H
+#define UEBPF_LOADER_FILTER_H
+
+#include "loader/filter_tree.h"
+
+struct filter {
+	struct uebpf_env *env;
+	struct arena arena;
+	const struct prog_type *type;	/* in use */
+	struct helper_set *helpers;
+	const char *source;		/* NULL: bytecode */
+	struct uebpf_error *err;	/* never NULL */
+	bool calls;			/* somewhere a helper is called */
+	uint8_t *uses;			/* of each field that fits a register, up to 255 */
+};
+/* -EINVAL (or -ENOMEM, code UEBPF_E_MEMORY) with *err: the place, the sentence and a caret line. */
+int filter_fail(struct filter *f, uint32_t column, enum uebpf_code code, const char *text, ...)
+	__attribute__((format(printf, 4, 5)));
+int filter_no_memory(struct filter *f);
+
+struct tree *filter_parse(struct filter *f);		/* f->source; NULL: f->err */
+int filter_check(struct filter *f, struct tree *root);
+
+/* ---- emitting ---- */
+
+enum { SPILLS = 5, STACK_MAX = 512 };
+enum { PART_ALL, PART_LOW, PART_HIGH };	/* of a context's 64 bits */
+struct label { uint32_t *fix; uint32_t n; };		/* jumps to a place that comes later */
+struct gen {
+	struct filter *f;
+	uint8_t *slot;
+	uint32_t n;
+	struct filter_reloc *reloc;
+	uint32_t nr_relocs;
+	struct label reject;
+	uint32_t stack;		/* bytes below the frame pointer in use */
+	uint8_t ctx;		/* register */
+	uint8_t cache[SPILLS];	/* field's register, for fields in cached[] */
+	uint16_t cached[SPILLS];
+	uint32_t nr_cached, have;	/* have: bit per cached field that was loaded on every path here */
+	bool failed;		/* f->err says why */
+};
+enum wire {		/* opcodes of RFC 9669 that filters use */
+	W_LDX = 0x61, W_LDXS = 0x81, W_ST = 0x62, W_STX = 0x63,	/* | size */
+	W_B = 0x10, W_H = 0x08, W_W = 0x00, W_DW = 0x18,
+	W_LDDW = 0x18, W_MOV = 0xbf, W_MOVK = 0xb7, W_MOV32K = 0xb4, W_CALL = 0x85, W_EXIT = 0x95, W_BE = 0xdc,
+	W_ADDK = 0x07, W_SUB = 0x1f, W_LSHK = 0x67, W_RSHK = 0x77, W_ARSHK = 0xc7, W_XOR = 0xaf, W_NEG = 0x87,
+	W_JA = 0x05, W_JEQ = 0x15, W_JGT = 0x25, W_JGE = 0x35, W_JSET = 0x45, W_JNE = 0x55, W_JSGT = 0x65,
+	W_JSGE = 0x75, W_JLT = 0xa5, W_JLE = 0xb5, W_JSLT = 0xc5, W_JSLE = 0xd5, W_X = 0x08, W_32 = 0x03,
+	FP = 10
+};
+/* The register of depth d of the evaluation: 0, 2, 3, 4, 5. */
+static inline uint8_t reg_at(uint32_t d) { return (uint8_t)(d ? d + 1 : 0); }
+static inline uint8_t width_bits(uint32_t size)
+{
+	return size == 1 ? W_B : size == 2 ? W_H : size == 4 ? W_W : W_DW;
+}
+void gen(struct gen *g, uint8_t code, uint32_t dst, uint32_t src, int32_t off, int32_t imm);
+void gen_const(struct gen *g, uint32_t reg, int64_t v);
+/* A jump to a label; code with W_X compares with src, else with imm. */
+void gen_jump(struct gen *g, uint8_t code, uint32_t dst, uint32_t src, int32_t imm, struct label *to);
+void gen_bind(struct gen *g, struct label *label);
+/* Goes to `yes` when the comparison holds, else to `no`; `fall`: `yes` is what comes next, otherwise `no`. */
+void gen_branch(struct gen *g, uint8_t code, uint32_t dst, uint32_t src, int32_t imm, struct label *yes,
+		struct label *no, bool fall);
+void gen_goto(struct gen *g, bool is, struct label *yes, struct label *no, bool fall);
+/* The number or pointer in a field, in its cache or in register `reg`; NULL pointers reject. */
+uint32_t gen_field(struct gen *g, const struct uebpf_field *field, uint32_t reg);
+/* `size` bytes at byte `at` of the event's field, zero-extended. */
+void gen_load(struct gen *g, uint8_t code, uint32_t reg, const struct uebpf_field *field, uint32_t at);
+void gen_address(struct gen *g, uint32_t reg, const struct uebpf_field *field);
+/* Before a call's arguments are set: registers of depths below d; after it they are back, and its result
+ * is in reg_at(d). */
+void gen_save(struct gen *g, uint32_t d);
+void gen_call(struct gen *g, const struct helper *h, uint32_t d);
+const struct helper *gen_helper(struct gen *g, const char *name);
+/* How many bytes of a sequence are there. */
+void gen_count(struct gen *g, const struct uebpf_field *field, uint32_t reg);
+/* Comparison of texts (filter_text.c); op: enum tree_kind. */
+void gen_text(struct gen *g, const struct tree *t, uint32_t d, struct label *yes, struct label *no, bool fall);
+static inline uint32_t field_index(const struct gen *g, const struct uebpf_field *field)
+{
+	return (uint32_t)(field - g->f->type->event);
+}
+static inline bool is_comparison(uint32_t kind) { return kind >= TREE_EQ && kind <= TREE_LE; }
+/* a OP b as b OP' a. */
+static inline uint32_t mirrored(uint32_t kind)
+{
+	static const uint8_t other[] = { TREE_EQ, TREE_NE, TREE_GT, TREE_LE, TREE_LT, TREE_GE };
+
+	return other[kind - TREE_EQ];
+}
+/* A pattern that only asks how a string begins. */
+bool glob_is_prefix(const struct tree *t);
+
+#endif

@@ -1,0 +1,631 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* filter_gen.c - eBPF from a checked tree, as one would write it by hand: conditions become jumps, a
+ * field that is asked for several times is loaded once, the filter leaves where it is decided.  Texts
+ * are in filter_text.c.
+ *
+ * Registers: 0, 2, 3, 4, 5 evaluate (reg_at); the context is in r1, or r6 when helpers are called; loaded
+ * fields stay in what evaluation leaves over, or in r7-r9.  Doubles are compared as integers: key() maps
+ * their bits so that the signed order is theirs and both zeroes are 0. */
+#include <errno.h>
+#include "loader/filter.h"
+#include "vm/code.h"
+
+enum { SLOTS_MAX = 32000 };		/* jumps have 16 bits */
+#define DOUBLE_INF INT64_C(0x7ff0000000000000)
+#define DOUBLE_ONE INT64_C(0x3ff0000000000000)
+
+/* ---- instructions ---- */
+
+static void out_of_memory(struct gen *g)
+{
+	if (!g->failed)
+		filter_no_memory(g->f);
+	g->failed = true;
+}
+
+void gen(struct gen *g, uint8_t code, uint32_t dst, uint32_t src, int32_t off, int32_t imm)
+{
+	uint8_t *slot = g->failed ? NULL : arena_grow(&g->f->arena, g->slot, g->n, 8);
+
+	if (!slot) {
+		out_of_memory(g);
+		return;
+	}
+	g->slot = slot;
+	raw_store(slot + (size_t)g->n++ * 8, (struct raw_insn){ code, (uint8_t)dst, (uint8_t)src, (int16_t)off, imm });
+}
+
+void gen_const(struct gen *g, uint32_t reg, int64_t v)
+{
+	if (v == (int32_t)v) {
+		gen(g, W_MOVK, reg, 0, 0, (int32_t)v);
+		return;
+	}
+	gen(g, W_LDDW, reg, 0, 0, (int32_t)v);
+	gen(g, 0, 0, 0, 0, (int32_t)(v >> 32));
+}
+
+void gen_jump(struct gen *g, uint8_t code, uint32_t dst, uint32_t src, int32_t imm, struct label *to)
+{
+	uint32_t *fix = arena_grow(&g->f->arena, to->fix, to->n, sizeof(*fix));
+
+	if (!fix) {
+		out_of_memory(g);
+		return;
+	}
+	to->fix = fix;
+	fix[to->n++] = g->n;
+	gen(g, code, dst, src, 0, imm);
+}
+
+void gen_bind(struct gen *g, struct label *label)
+{
+	for (uint32_t i = 0; i < label->n && !g->failed; i++) {
+		uint8_t *at = g->slot + (size_t)label->fix[i] * 8;
+		struct raw_insn raw = raw_load(at);
+
+		raw.off = (int16_t)(g->n - label->fix[i] - 1);
+		raw_store(at, raw);
+	}
+	label->n = 0;
+	label->fix = NULL;
+}
+
+static uint8_t opposite(uint8_t code)
+{
+	static const uint8_t pairs[][2] = { { W_JEQ, W_JNE }, { W_JGT, W_JLE }, { W_JGE, W_JLT }, { W_JSGT, W_JSLE },
+					    { W_JSGE, W_JSLT } };
+	uint8_t op = (uint8_t)((code & 0xf0) | 5);	/* without source and width */
+
+	for (uint32_t i = 0; i < sizeof(pairs) / sizeof(*pairs); i++)
+		for (uint32_t k = 0; k < 2; k++)
+			if (pairs[i][k] == op)
+				return (uint8_t)((pairs[i][!k] & 0xf0) | (code & 0x0f));
+	return 0;
+}
+
+void gen_goto(struct gen *g, bool is, struct label *yes, struct label *no, bool fall)
+{
+	if (is != fall)
+		gen_jump(g, W_JA, 0, 0, 0, is ? yes : no);
+}
+
+void gen_branch(struct gen *g, uint8_t code, uint32_t dst, uint32_t src, int32_t imm, struct label *yes,
+		struct label *no, bool fall)
+{
+	if (!fall)
+		gen_jump(g, code, dst, src, imm, yes);
+	else if (opposite(code))
+		gen_jump(g, opposite(code), dst, src, imm, no);
+	else {		/* JSET has no opposite */
+		gen(g, code, dst, src, 1, imm);
+		gen_jump(g, W_JA, 0, 0, 0, no);
+	}
+}
+
+/* ---- fields ---- */
+
+static void relocate(struct gen *g, const struct uebpf_field *field, uint32_t at)
+{
+	struct filter_reloc *r = arena_grow(&g->f->arena, g->reloc, g->nr_relocs, sizeof(*r));
+
+	if (!r) {
+		out_of_memory(g);
+		return;
+	}
+	g->reloc = r;
+	r[g->nr_relocs++] = (struct filter_reloc){ g->n, (uint16_t)field_index(g, field), (uint16_t)at };
+}
+
+void gen_load(struct gen *g, uint8_t code, uint32_t reg, const struct uebpf_field *field, uint32_t at)
+{
+	relocate(g, field, at);
+	gen(g, code, reg, g->ctx, (int32_t)(field->offset + at), 0);
+}
+
+void gen_address(struct gen *g, uint32_t reg, const struct uebpf_field *field)
+{
+	gen(g, W_MOV, reg, g->ctx, 0, 0);
+	relocate(g, field, 0);
+	gen(g, W_ADDK, reg, 0, 0, (int32_t)field->offset);
+}
+
+void gen_count(struct gen *g, const struct uebpf_field *field, uint32_t reg)
+{
+	const struct uebpf_field *size = g->f->type->event;
+
+	while (strcmp(size->name, field->size_field))	/* env_types.c saw that it is there */
+		size++;
+	gen_load(g, W_LDX | width_bits(size->size), reg, size, 0);
+}
+
+/* A loaded number of `size` bytes gets its byte order and sign. */
+static void finish_number(struct gen *g, const struct uebpf_field *field, uint32_t reg, uint32_t size)
+{
+	if (!field->big_endian || size == 1)
+		return;
+	gen(g, W_BE, reg, 0, 0, (int32_t)size * 8);
+	if (field->value == UEBPF_VALUE_SIGNED && size < 8)
+		gen(g, W_MOV, reg, reg, (int32_t)size * 8, 0);	/* sign-extending move */
+}
+
+static uint8_t load_code(const struct uebpf_field *field, uint32_t size)
+{
+	bool sign = field->value == UEBPF_VALUE_SIGNED && size < 8 && (!field->big_endian || size == 1);
+
+	return (uint8_t)((sign ? W_LDXS : W_LDX) | width_bits(size));
+}
+
+uint32_t gen_field(struct gen *g, const struct uebpf_field *field, uint32_t reg)
+{
+	uint32_t c = 0;
+
+	while (c < g->nr_cached && g->cached[c] != field_index(g, field))
+		c++;
+	if (c < g->nr_cached) {
+		reg = g->cache[c];
+		if (g->have >> c & 1)
+			return reg;
+		g->have |= 1u << c;
+	}
+	gen_load(g, load_code(field, field->size), reg, field, 0);
+	finish_number(g, field, reg, field->size);
+	if (field->nullable)
+		gen_jump(g, W_JEQ, reg, 0, 0, &g->reject);
+	return reg;
+}
+
+/* ---- calls ---- */
+
+const struct helper *gen_helper(struct gen *g, const char *name)
+{
+	return helper_find_name(&g->f->helpers->table, name);
+}
+
+static int32_t spill(uint32_t d)
+{
+	return -8 * (int32_t)(d + 1);
+}
+
+void gen_save(struct gen *g, uint32_t d)
+{
+	for (uint32_t i = 0; i < d; i++)
+		gen(g, W_STX | W_DW, FP, reg_at(i), spill(i), 0);
+}
+
+void gen_call(struct gen *g, const struct helper *h, uint32_t d)
+{
+	gen(g, W_CALL, 0, 0, 0, (int32_t)h->id);
+	if (d)
+		gen(g, W_MOV, reg_at(d), 0, 0, 0);
+	for (uint32_t i = 0; i < d; i++)
+		gen(g, W_LDX | W_DW, reg_at(i), FP, spill(i), 0);
+}
+
+/* A number in reg_at(d) converted; how: see helper filter_number. */
+static void convert(struct gen *g, uint32_t d, int32_t how)
+{
+	gen_save(g, d);
+	gen(g, W_MOV, 1, reg_at(d), 0, 0);
+	gen(g, W_MOVK, 2, 0, 0, how);
+	gen_call(g, gen_helper(g, "filter_number"), d);
+}
+
+static void context_value(struct gen *g, const struct tree *t, uint32_t d)
+{
+	uint32_t reg = reg_at(d);
+
+	gen_save(g, d);
+	gen_call(g, t->what, d);
+	if (t->i == PART_LOW) {
+		gen(g, W_LSHK, reg, 0, 0, 32);
+		gen(g, W_ARSHK, reg, 0, 0, 32);
+	} else if (t->i == PART_HIGH) {
+		gen(g, W_ARSHK, reg, 0, 0, 32);
+	}
+}
+
+/* ---- values ---- */
+
+static uint32_t operand(struct gen *g, const struct tree *t, uint32_t d);
+static void cond(struct gen *g, const struct tree *t, uint32_t d, struct label *yes, struct label *no, bool fall);
+
+static void value(struct gen *g, const struct tree *t, uint32_t d)
+{
+	uint32_t reg = operand(g, t, d);
+
+	if (reg != reg_at(d))
+		gen(g, W_MOV, reg_at(d), reg, 0, 0);
+}
+
+/* Doubles as bits, integers converted. */
+static void floating(struct gen *g, const struct tree *t, uint32_t d)
+{
+	value(g, t, d);
+	if (t->type == TREE_NUMBER)
+		convert(g, d, 0);
+}
+
+static void element(struct gen *g, const struct tree *t, uint32_t d)
+{
+	const struct uebpf_field *field = t->what;
+	uint32_t at = (uint32_t)t->i * field->elem, reg = reg_at(d);
+
+	if (field->size_field) {
+		gen_count(g, field, reg);
+		gen_jump(g, W_JLT, reg, 0, (int32_t)(at + field->elem), &g->reject);
+	}
+	if (field->kind == UEBPF_FIELD_MEM)
+		gen(g, load_code(field, field->elem), reg, gen_field(g, field, reg), (int32_t)at, 0);
+	else
+		gen_load(g, load_code(field, field->elem), reg, field, at);
+	finish_number(g, field, reg, field->elem);
+	if (t->type == TREE_FLOATING && field->elem == 4)
+		convert(g, d, 1);
+}
+
+/* A condition's 0 or 1; && and || keep the value that decided. */
+static void truth(struct gen *g, const struct tree *t, uint32_t d)
+{
+	struct label yes = { 0 }, no = { 0 }, end = { 0 };
+	uint32_t have = g->have;
+
+	if (t->kind == TREE_AND || t->kind == TREE_OR) {
+		value(g, t->left, d);
+		if (t->left->type == TREE_FLOATING)
+			convert(g, d, 2);
+		have = g->have;
+		gen_jump(g, t->kind == TREE_AND ? W_JEQ : W_JNE, reg_at(d), 0, 0, &end);
+		value(g, t->right, d);
+		if (t->right->type == TREE_FLOATING)
+			convert(g, d, 2);
+		g->have = have;
+		gen_bind(g, &end);
+		return;
+	}
+	cond(g, t, d, &yes, &no, true);
+	gen_bind(g, &yes);
+	gen(g, W_MOVK, reg_at(d), 0, 0, 1);
+	gen_jump(g, W_JA, 0, 0, 0, &end);
+	gen_bind(g, &no);
+	gen(g, W_MOVK, reg_at(d), 0, 0, 0);
+	gen_bind(g, &end);
+}
+
+/* Both operands, the one that needs more registers first; *swapped: the right one is in reg_at(d).  The
+ * second one's register is returned. */
+static uint32_t pair(struct gen *g, const struct tree *t, uint32_t d, bool *swapped)
+{
+	*swapped = t->right->regs > t->left->regs;
+	value(g, *swapped ? t->right : t->left, d);
+	return operand(g, *swapped ? t->left : t->right, d + 1);
+}
+
+static void bits(struct gen *g, const struct tree *t, uint32_t d)
+{
+	static const uint8_t code[] = { 0x57, 0x47, 0xa7, 0x67, 0x77 };	/* & | ^ << >>, immediate */
+	uint8_t op = code[t->kind - TREE_BIT_AND];
+	bool shift = t->kind >= TREE_LSHIFT, swapped;
+	uint32_t reg;
+
+	if (t->right->kind == TREE_INT && t->right->i == (int32_t)t->right->i) {
+		value(g, t->left, d);
+		if (shift && (uint64_t)t->right->i > 63)
+			gen_jump(g, W_JA, 0, 0, 0, &g->reject);
+		else
+			gen(g, op, reg_at(d), 0, 0, (int32_t)t->right->i);
+		return;
+	}
+	reg = pair(g, t, d, &swapped);
+	if (shift)
+		gen_jump(g, W_JGT, swapped ? reg_at(d) : reg, 0, 63, &g->reject);
+	if (shift && swapped) {
+		if (reg != reg_at(d + 1))
+			gen(g, W_MOV, reg_at(d + 1), reg, 0, 0);
+		gen(g, op | W_X, reg_at(d + 1), reg_at(d), 0, 0);
+		gen(g, W_MOV, reg_at(d), reg_at(d + 1), 0, 0);
+	} else {
+		gen(g, op | W_X, reg_at(d), reg, 0, 0);
+	}
+}
+
+static void unary(struct gen *g, const struct tree *t, uint32_t d)
+{
+	uint32_t reg = reg_at(d);
+
+	value(g, t->left, d);
+	if (t->kind == TREE_MINUS && t->type == TREE_FLOATING) {
+		gen_const(g, reg_at(d + 1), INT64_MIN);
+		gen(g, W_XOR, reg, reg_at(d + 1), 0, 0);
+	} else if (t->kind == TREE_MINUS) {
+		gen(g, W_NEG, reg, 0, 0, 0);
+	} else if (t->kind == TREE_BIT_NOT) {
+		gen(g, 0xa7, reg, 0, 0, -1);
+	} else if (t->kind != TREE_PLUS && t->type != t->left->type) {
+		convert(g, d, t->kind == TREE_TO_INT ? 2 : 0);
+	}
+}
+
+/* The register that holds the value: reg_at(d), or a cached field's, not to be changed. */
+static uint32_t operand(struct gen *g, const struct tree *t, uint32_t d)
+{
+	const struct uebpf_field *field = t->what;
+	union { double d; int64_t i; } u;
+	uint32_t reg;
+
+	switch (t->kind) {
+	case TREE_INT:
+		gen_const(g, reg_at(d), t->i);
+		break;
+	case TREE_DOUBLE:
+		u.d = t->d;
+		gen_const(g, reg_at(d), u.i);
+		break;
+	case TREE_FIELD:
+		reg = gen_field(g, field, reg_at(d));
+		if (t->type != TREE_FLOATING || field->size == 8)
+			return reg;
+		if (reg != reg_at(d))
+			gen(g, W_MOV, reg_at(d), reg, 0, 0);
+		convert(g, d, 1);
+		break;
+	case TREE_REJECT:
+		gen_jump(g, W_JA, 0, 0, 0, &g->reject);
+		gen_const(g, reg_at(d), 0);
+		break;
+	case TREE_CONTEXT: context_value(g, t, d); break;
+	case TREE_INDEX: element(g, t, d); break;
+	case TREE_TO_INT: case TREE_TO_DOUBLE: case TREE_PLUS: case TREE_MINUS: case TREE_BIT_NOT:
+		unary(g, t, d);
+		break;
+	case TREE_BIT_AND: case TREE_BIT_OR: case TREE_BIT_XOR: case TREE_LSHIFT: case TREE_RSHIFT:
+		bits(g, t, d);
+		break;
+	default:
+		truth(g, t, d);
+	}
+	return reg_at(d);
+}
+
+/* ---- conditions ---- */
+
+static int64_t key_of(double v)
+{
+	union { double d; int64_t i; } u = { .d = v };
+
+	return u.i < 0 ? (int64_t)((uint64_t)INT64_MIN - (uint64_t)u.i) : u.i;
+}
+
+/* Bits of a double to its key; tmp is free. */
+static void key(struct gen *g, uint32_t reg, uint32_t tmp)
+{
+	gen(g, W_JSGE, reg, 0, 4, 0);
+	gen_const(g, tmp, INT64_MIN);	/* two slots */
+	gen(g, W_SUB, tmp, reg, 0, 0);
+	gen(g, W_MOV, reg, tmp, 0, 0);
+}
+
+static void skip_nan(struct gen *g, uint32_t reg, uint32_t tmp, struct label *nan)
+{
+	gen_const(g, tmp, DOUBLE_INF);
+	gen_jump(g, W_JSGT | W_X, reg, tmp, 0, nan);
+	gen_const(g, tmp, -DOUBLE_INF);
+	gen_jump(g, W_JSLT | W_X, reg, tmp, 0, nan);
+}
+
+static const uint8_t signed_jump[] = { W_JEQ, W_JNE, W_JSLT, W_JSGE, W_JSGT, W_JSLE };
+
+static void compare_doubles(struct gen *g, const struct tree *t, uint32_t d, struct label *yes, struct label *no,
+			    bool fall)
+{
+	uint32_t a = reg_at(d), b = reg_at(d + 1), tmp = reg_at(d + 2);
+	struct label *nan = t->kind == TREE_NE ? yes : no;
+	bool constant = t->right->kind == TREE_DOUBLE;
+
+	if (constant && t->right->d != t->right->d) {
+		gen_goto(g, t->kind == TREE_NE, yes, no, fall);
+		return;
+	}
+	floating(g, t->left, d);
+	key(g, a, tmp);
+	if (!constant || t->kind > TREE_NE)
+		skip_nan(g, a, tmp, nan);
+	if (constant) {
+		gen_const(g, b, key_of(t->right->d));
+	} else {
+		floating(g, t->right, d + 1);
+		key(g, b, tmp);
+		skip_nan(g, b, tmp, nan);
+	}
+	gen_branch(g, signed_jump[t->kind - TREE_EQ] | W_X, a, b, 0, yes, no, fall);
+}
+
+static void compare(struct gen *g, const struct tree *t, uint32_t d, struct label *yes, struct label *no, bool fall)
+{
+	uint8_t code = signed_jump[t->kind - TREE_EQ];
+	const struct tree *l = t->left, *r = t->right;
+	uint32_t reg;
+	bool swapped;
+
+	if (l->type == TREE_TEXT || l->type == TREE_PATTERN) {
+		gen_text(g, t, d, yes, no, fall);
+	} else if (l->type == TREE_FLOATING || r->type == TREE_FLOATING) {
+		compare_doubles(g, t, d, yes, no, fall);
+	} else if (r->kind == TREE_INT && r->i == (int32_t)r->i) {
+		if (!r->i && t->kind <= TREE_NE && l->kind == TREE_BIT_AND)
+			t->kind == TREE_NE ? cond(g, l, d, yes, no, fall) : cond(g, l, d, no, yes, !fall);
+		else
+			gen_branch(g, code, operand(g, l, d), 0, (int32_t)r->i, yes, no, fall);
+	} else {
+		const struct tree *first = r->regs > l->regs ? r : l, *second = first == l ? r : l;
+		uint32_t a = operand(g, first, d);
+
+		swapped = first == r;
+		reg = operand(g, second, a == reg_at(d) ? d + 1 : d);
+		gen_branch(g, code | W_X, swapped ? reg : a, swapped ? a : reg, 0, yes, no, fall);
+	}
+}
+
+/* Is a double true?  As an operand of && and ||: cut to an integer first; of !: it is not 0. */
+static void cond_double(struct gen *g, const struct tree *t, uint32_t d, bool cut, struct label *yes,
+			struct label *no, bool fall)
+{
+	uint32_t reg = reg_at(d), tmp = reg_at(d + 1);
+
+	value(g, t, d);
+	gen(g, W_LSHK, reg, 0, 0, 1);
+	gen_const(g, tmp, cut ? (int64_t)((uint64_t)DOUBLE_ONE << 1) : 0);
+	gen_branch(g, (cut ? W_JGE : W_JNE) | W_X, reg, tmp, 0, yes, no, fall);
+}
+
+static void cond(struct gen *g, const struct tree *t, uint32_t d, struct label *yes, struct label *no, bool fall)
+{
+	struct label middle = { 0 };
+	const struct tree *r = t->right;
+	uint32_t have;
+
+	if (t->type == TREE_FLOATING || (t->kind == TREE_TO_INT && t->left->type == TREE_FLOATING)) {
+		cond_double(g, t->type == TREE_FLOATING ? t : t->left, d, true, yes, no, fall);
+	} else if (is_comparison(t->kind)) {
+		compare(g, t, d, yes, no, fall);
+	} else if (t->kind == TREE_AND || t->kind == TREE_OR) {
+		if (t->kind == TREE_AND)
+			cond(g, t->left, d, &middle, no, true);
+		else
+			cond(g, t->left, d, yes, &middle, false);
+		have = g->have;
+		gen_bind(g, &middle);
+		cond(g, r, d, yes, no, fall);
+		g->have = have;
+	} else if (t->kind == TREE_NOT && t->left->type == TREE_FLOATING) {
+		cond_double(g, t->left, d, false, no, yes, !fall);
+	} else if (t->kind == TREE_NOT) {
+		cond(g, t->left, d, no, yes, !fall);
+	} else if (t->kind == TREE_INT) {
+		gen_goto(g, t->i != 0, yes, no, fall);
+	} else if (t->kind == TREE_REJECT) {
+		gen_jump(g, W_JA, 0, 0, 0, &g->reject);
+	} else if (t->kind == TREE_BIT_AND && r->kind == TREE_INT && r->i == (int32_t)r->i) {
+		gen_branch(g, W_JSET, operand(g, t->left, d), 0, (int32_t)r->i, yes, no, fall);
+	} else {
+		gen_branch(g, W_JNE, operand(g, t, d), 0, 0, yes, no, fall);
+	}
+}
+
+/* ---- the program ---- */
+
+/* Fields that are used more than once stay in registers, as many as are free. */
+static void choose_cached(struct gen *g, uint32_t regs)
+{
+	const struct filter *f = g->f;
+	uint32_t room = f->calls ? 3 : SPILLS - regs;
+
+	for (uint32_t i = 0; i < f->type->nr_fields && g->nr_cached < room; i++)
+		if (f->uses[i] > 1) {
+			g->cache[g->nr_cached] = (uint8_t)(f->calls ? 9 - g->nr_cached : reg_at(SPILLS - 1 - g->nr_cached));
+			g->cached[g->nr_cached++] = (uint16_t)i;
+		}
+}
+
+static void program(struct gen *g, const struct tree *root)
+{
+	struct label yes = { 0 };
+
+	g->ctx = g->f->calls ? 6 : 1;
+	if (g->f->calls)
+		gen(g, W_MOV, 6, 1, 0, 0);
+	g->stack = 8 * SPILLS;
+	choose_cached(g, root->regs);
+	cond(g, root, 0, &yes, &g->reject, true);
+	gen_bind(g, &yes);
+	gen(g, W_MOV32K, 0, 0, 0, 1);
+	gen(g, W_EXIT, 0, 0, 0, 0);
+	if (g->reject.n) {
+		gen_bind(g, &g->reject);
+		gen(g, W_MOV32K, 0, 0, 0, 0);
+		gen(g, W_EXIT, 0, 0, 0, 0);
+	}
+	if (!g->failed && g->n > SLOTS_MAX) {
+		filter_fail(g->f, root->column, UEBPF_E_TOO_LONG, "the program has %u instructions, a filter may have %d", g->n,
+			    SLOTS_MAX);
+		g->failed = true;
+	}
+}
+
+static struct uebpf_object *open_program(struct gen *g, const struct uebpf_open_opts *opts)
+{
+	struct vm_host *host = &g->f->env->host;
+	struct filter_origin *origin = mem_alloc(host, sizeof(*origin) + g->nr_relocs * sizeof(*g->reloc));
+	struct uebpf_open_opts o = { .size = sizeof(o), .name = "filter" };
+	struct uebpf_object *obj;
+
+	if (!origin) {
+		out_of_memory(g);
+		return NULL;
+	}
+	if (opts && opts->size > offsetof(struct uebpf_open_opts, name) && opts->name)
+		o.name = opts->name;
+	o.type = g->f->type->name;
+	obj = uebpf_object_open_insns(g->f->env, g->slot, g->n, &o, g->f->err);
+	if (!obj) {
+		mem_free(host, origin, sizeof(*origin) + g->nr_relocs * sizeof(*g->reloc));
+		return NULL;
+	}
+	origin->nr_relocs = g->nr_relocs;
+	if (g->nr_relocs)
+		memcpy(origin->reloc, g->reloc, g->nr_relocs * sizeof(*g->reloc));
+	obj->origin = origin;
+	obj->progs[0].name = "filter";
+	return obj;
+}
+
+static struct uebpf_object *compile(struct filter *f, struct tree *root, const struct uebpf_open_opts *opts)
+{
+	struct gen g = { .f = f };
+
+	if (!root || filter_check(f, root))
+		return NULL;
+	program(&g, root);
+	return g.failed ? NULL : open_program(&g, opts);
+}
+
+static struct uebpf_object *filter_open(struct uebpf_env *env, struct tree *root, const char *type,
+					const char *source, const struct uebpf_open_opts *opts, struct uebpf_error *err)
+{
+	struct uebpf_error local;
+	struct filter f = { .env = env, .source = source, .err = err ? err : &local };
+	struct uebpf_object *obj = NULL;
+
+	memset(f.err, 0, sizeof(*f.err));
+	if (!env || !type || (!root && !source)) {
+		error_set(f.err, UEBPF_STAGE_FILTER, UEBPF_E_ARGUMENT, -EINVAL, UINT32_MAX,
+			  "a filter needs an env, an expression and an event type");
+		return NULL;
+	}
+	f.arena.host = &env->host;
+	f.type = type_get(env, type);
+	f.helpers = env_helpers(env);
+	if (!f.type || !f.type->event)
+		error_set(f.err, UEBPF_STAGE_FILTER, UEBPF_E_PROG_TYPE, -EINVAL, UINT32_MAX, f.type ?
+			  "type %s has no fields that a filter could name" : "this env has no event type %s; the host "
+			  "describes it with uebpf_env_add_type", type);
+	else
+		obj = compile(&f, root ? root : filter_parse(&f), opts);
+	if (f.type)
+		type_put(env, f.type);
+	helper_set_unref(env, f.helpers);
+	arena_free(&f.arena);
+	return obj;
+}
+
+struct uebpf_object *tree_object(struct uebpf_env *env, struct tree *root, const char *type, const char *source,
+				 const struct uebpf_open_opts *opts, struct uebpf_error *err)
+{
+	return filter_open(env, root, type, source, opts, err);
+}
+
+struct uebpf_object *uebpf_object_open_filter(struct uebpf_env *env, const char *expr, const char *type,
+					      const struct uebpf_open_opts *opts, struct uebpf_error *err)
+{
+	return filter_open(env, NULL, type, expr, opts, err);
+}

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* filter_parse.c - the text of a filter expression into a tree (docs/filters.md).  Operators and their
+ * precedence are C's; knows no types. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "loader/filter.h"
+
+enum { NESTED_MAX = 200 };
+enum token { T_END, T_NAME, T_CONTEXT, T_INT, T_DOUBLE, T_TEXT, T_PUNCT };
+
+struct parser {
+	struct filter *f;
+	const char *at;		/* behind the token */
+	const char *begin;	/* of the token */
+	enum token token;
+	int64_t i;
+	double d;
+	uint32_t nested;
+	bool failed;
+};
+
+static uint32_t column(const struct parser *p)
+{
+	return (uint32_t)(p->begin - p->f->source) + 1;
+}
+
+static struct tree *fail(struct parser *p, const char *why)
+{
+	if (!p->failed)
+		filter_fail(p->f, column(p), UEBPF_E_SYNTAX, "%s", why);
+	p->failed = true;
+	return NULL;
+}
+
+static struct tree *node(struct parser *p, enum tree_kind kind, uint32_t col, struct tree *left, struct tree *right)
+{
+	struct tree *t = p->failed ? NULL : tree_node(&p->f->arena, kind, col, left, right);
+
+	if (!t && !p->failed) {
+		p->failed = true;
+		filter_no_memory(p->f);
+	}
+	return t;
+}
+
+/* ---- tokens ---- */
+
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+static bool is_name(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || is_digit(c);
+}
+
+static int hex(char c)
+{
+	return is_digit(c) ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : 99;
+}
+
+/* A decimal floating number, whatever the locale's point: "12.5e3" is read as 125e2. */
+static void floating(struct parser *p)
+{
+	char buf[80];
+	size_t n = 0;
+	long scale = 0, exponent = 0;
+	const char *at = p->at;
+	int saved = errno;
+	char *stop;
+
+	p->token = T_DOUBLE;
+	for (bool point = false; is_digit(*at) || (*at == '.' && !point); at++) {
+		point |= *at == '.';
+		scale -= point && *at != '.';
+		if (*at != '.' && n < 50)
+			buf[n++] = *at;
+		else if (*at != '.')
+			fail(p, "too many digits");
+	}
+	if ((*at | 32) == 'e') {
+		exponent = strtol(at + 1, &stop, 10);
+		if (!is_digit(stop[-1]))
+			fail(p, "digits are missing");
+		at = stop;
+	}
+	exponent = exponent > 9999 ? 9999 : exponent < -9999 ? -9999 : exponent;
+	snprintf(buf + n, sizeof(buf) - n, "e%ld", exponent + scale);
+	p->d = strtod(buf, NULL);
+	errno = saved;
+	p->at = at;
+	if (is_name(*at) || *at == '.')
+		fail(p, "not a number");
+}
+
+static void number(struct parser *p)
+{
+	int base = p->at[0] == '0' ? (p->at[1] | 32) == 'x' ? 16 : 8 : 10;
+	const char *digits = p->at + (base == 16 ? 2 : 0), *end = digits, *all = p->at;
+	uint64_t v = 0;
+	bool over = false;
+
+	while (is_digit(*all))
+		all++;
+	if (base != 16 && (*all == '.' || (*all | 32) == 'e')) {
+		floating(p);
+		return;
+	}
+	for (; hex(*end) < base; end++) {
+		over |= v > (UINT64_MAX - (unsigned)hex(*end)) / (unsigned)base;
+		v = v * (unsigned)base + (unsigned)hex(*end);
+	}
+	p->token = T_INT;
+	p->i = (int64_t)v;
+	if (end == digits)
+		fail(p, "digits are missing");
+	while ((*end | 32) == 'u' || (*end | 32) == 'l')
+		end++;
+	if (over)
+		fail(p, "the number does not fit in 64 bits");
+	else if (is_name(*end))
+		fail(p, "not a number");
+	p->at = end;
+}
+
+/* A name with members: "a.b"; "$ctx.x", "$app.P:T". */
+static void name(struct parser *p)
+{
+	bool context = *p->at == '$';
+	const char *first = p->at + context;
+
+	p->token = context ? T_CONTEXT : T_NAME;
+	p->at = first;
+	while (is_name(*p->at) || (*p->at == '.' && is_name(p->at[1])) ||
+	       (context && (*p->at == ':' || *p->at == '-') && is_name(p->at[1])))
+		p->at++;
+	if (context && strncmp(first, "ctx.", 4) && strncmp(first, "app.", 4))
+		fail(p, "a context is $ctx.NAME or $app.PROVIDER:TYPE");
+	else if (context && first[0] == 'a' && !memchr(first, ':', (size_t)(p->at - first)))
+		fail(p, "an application's context is $app.PROVIDER:TYPE");
+}
+
+static void next(struct parser *p)
+{
+	static const char *const two[] = { "&&", "||", "==", "!=", "<=", ">=", "<<", ">>", "->" };
+
+	p->at += strspn(p->at, " \t\r\n");
+	p->begin = p->at;
+	if (!*p->at) {
+		p->token = T_END;
+	} else if (is_digit(*p->at) || (*p->at == '.' && is_digit(p->at[1]))) {
+		number(p);
+	} else if (is_name(*p->at) || *p->at == '$') {
+		name(p);
+	} else if (*p->at == '"' || *p->at == '\'') {
+		p->token = T_TEXT;
+	} else {
+		p->token = T_PUNCT;
+		for (size_t i = 0; i < sizeof(two) / sizeof(*two); i++)
+			if (!strncmp(p->at, two[i], 2)) {
+				p->at += 2;
+				return;
+			}
+		p->at++;
+	}
+}
+
+static bool is(const struct parser *p, const char *text)
+{
+	return p->token == T_PUNCT && (size_t)(p->at - p->begin) == strlen(text) && !strncmp(p->begin, text, strlen(text));
+}
+
+static bool take(struct parser *p, const char *text)
+{
+	bool there = is(p, text);
+
+	if (there)
+		next(p);
+	return there;
+}
+
+/* ---- constants ---- */
+
+/* One character of a literal behind p->at; *star: an unescaped one.  -1: p->failed. */
+static int character(struct parser *p, char quote, bool *star)
+{
+	static const char from[] = "nrtabfv\\\"'*?", to[] = "\n\r\t\a\b\f\v\\\"'*?";
+	const char *known;
+	int v = (unsigned char)*p->at++, n = 0;
+
+	*star = v == '*' && quote == '"';
+	if (v != '\\')
+		return v;
+	v = *p->at++;
+	known = v ? strchr(from, v) : NULL;
+	if (known)
+		return (unsigned char)to[known - from];
+	if (v == 'x') {
+		for (v = 0; hex(*p->at) < 16 && n < 2; n++)
+			v = v * 16 + hex(*p->at++);
+	} else if (v >= '0' && v <= '7') {
+		for (v -= '0', n = 1; *p->at >= '0' && *p->at <= '7' && n < 3; n++)
+			v = v * 8 + (*p->at++ - '0');
+	}
+	if (n && v > 0 && v < 256)
+		return v;
+	p->begin = p->at - 2;
+	fail(p, "unknown escape; known: \\n \\r \\t \\a \\b \\f \\v \\\\ \\\" \\' \\* \\? \\xHH \\OOO");
+	return -1;
+}
+
+static struct tree *text(struct parser *p)
+{
+	char quote = *p->at++, *to;
+	uint32_t col = column(p), n = 0;
+	struct tree *t = node(p, TREE_STRING, col, NULL, NULL);
+	bool glob = false, star;
+	const char *open = p->begin, *body = p->at;
+	int c = 0;
+
+	/* Twice: with a star in it the literal is a pattern, and stars and backslashes stay escaped. */
+	to = t ? arena_alloc(&p->f->arena, strlen(p->at) * 2 + 1) : NULL;
+	for (int round = 0; to && round < 2; round++) {
+		for (p->at = body, n = 0; *p->at && *p->at != quote && c >= 0;) {
+			c = character(p, quote, &star);
+			if (c < 0)
+				return NULL;
+			if (round && glob && !star && (c == '*' || c == '\\'))
+				to[n++] = '\\';
+			glob |= star;
+			to[n++] = (char)c;
+		}
+	}
+	if (!to || *p->at != quote) {
+		p->begin = open;
+		return to || p->failed ? fail(p, "the text has no end") : (filter_no_memory(p->f), p->failed = true, NULL);
+	}
+	p->at++;
+	if (quote == '\'') {
+		if (n != 1) {
+			p->begin = open;
+			return fail(p, "a character in '' is one byte");
+		}
+		t->kind = TREE_INT;
+		t->i = (signed char)to[0];
+	} else {
+		t->kind = glob ? TREE_GLOB : TREE_STRING;
+		t->text = to;
+		t->len = n;
+	}
+	next(p);
+	return t;
+}
+
+/* ---- expressions ---- */
+
+static struct tree *binary(struct parser *p, unsigned level);
+
+static struct tree *primary(struct parser *p)
+{
+	struct tree *t;
+
+	if (take(p, "(")) {
+		t = binary(p, 0);
+		if (!p->failed && !is(p, ")"))
+			return fail(p, "')' is expected");
+		next(p);
+		return t;
+	}
+	if (p->token == T_TEXT)
+		return text(p);
+	if (p->token == T_END)
+		return fail(p, "the expression ends here; a field, a context or a constant is expected");
+	if (p->token == T_PUNCT)
+		return fail(p, "a field, a context or a constant is expected");
+	t = node(p, p->token == T_NAME ? TREE_FIELD : p->token == T_CONTEXT ? TREE_CONTEXT : p->token == T_INT ?
+		 TREE_INT : TREE_DOUBLE, column(p), NULL, NULL);
+	if (!t)
+		return NULL;
+	if (p->token == T_INT) {
+		t->i = p->i;
+	} else if (p->token == T_DOUBLE) {
+		t->d = p->d;
+	} else {
+		t->text = p->begin + (p->token == T_CONTEXT);
+		t->len = (uint32_t)(p->at - t->text);
+	}
+	next(p);
+	return t;
+}
+
+static struct tree *postfix(struct parser *p)
+{
+	struct tree *t = primary(p);
+
+	while (!p->failed && is(p, "[")) {
+		t = node(p, TREE_INDEX, column(p), t, NULL);
+		next(p);
+		if (p->failed || p->token != T_INT)
+			return fail(p, "an index is a constant");
+		t->i = p->i;
+		next(p);
+		if (!take(p, "]"))
+			return fail(p, "']' is expected");
+	}
+	return t;
+}
+
+static struct tree *unary(struct parser *p)
+{
+	static const struct { char text[2]; uint8_t kind; } ops[] = {
+		{ "!", TREE_NOT }, { "~", TREE_BIT_NOT }, { "-", TREE_MINUS }, { "+", TREE_PLUS },
+	};
+	uint32_t col = column(p);
+	struct tree *t;
+
+	for (size_t i = 0; i < sizeof(ops) / sizeof(*ops); i++)
+		if (is(p, ops[i].text)) {
+			if (++p->nested > NESTED_MAX)
+				return fail(p, "nested too deep");
+			next(p);
+			t = unary(p);
+			p->nested--;
+			return node(p, ops[i].kind, col, t, NULL);
+		}
+	return postfix(p);
+}
+
+/* Loosest first. */
+static const struct { char text[3]; uint8_t level, kind; } operators[] = {
+	{ "||", 0, TREE_OR }, { "&&", 1, TREE_AND }, { "|", 2, TREE_BIT_OR }, { "^", 3, TREE_BIT_XOR },
+	{ "&", 4, TREE_BIT_AND }, { "==", 5, TREE_EQ }, { "!=", 5, TREE_NE }, { "<", 6, TREE_LT }, { ">", 6, TREE_GT },
+	{ "<=", 6, TREE_LE }, { ">=", 6, TREE_GE }, { "<<", 7, TREE_LSHIFT }, { ">>", 7, TREE_RSHIFT },
+};
+enum { LEVELS = 8 };
+
+static struct tree *binary(struct parser *p, unsigned level)
+{
+	struct tree *t, *right;
+	uint32_t col;
+	size_t i;
+
+	if (level == LEVELS)
+		return unary(p);
+	if (!level && ++p->nested > NESTED_MAX)
+		return fail(p, "nested too deep");
+	t = binary(p, level + 1);
+	for (i = 0; !p->failed && i < sizeof(operators) / sizeof(*operators); i++)
+		if (operators[i].level == level && is(p, operators[i].text)) {
+			col = column(p);
+			next(p);
+			right = binary(p, level + 1);
+			t = node(p, operators[i].kind, col, t, right);
+			i = (size_t)-1;		/* the next one of this level */
+		}
+	p->nested -= !level;
+	return p->failed ? NULL : t;
+}
+
+struct tree *filter_parse(struct filter *f)
+{
+	struct parser p = { .f = f, .at = f->source };
+	struct tree *t;
+
+	next(&p);
+	if (!p.failed && p.token == T_END)
+		return fail(&p, "the expression is empty");
+	t = p.failed ? NULL : binary(&p, 0);
+	if (!p.failed && p.token != T_END)
+		return fail(&p, is(&p, "=") ? "'=' is no operator; '==' compares" :
+			    is(&p, "+") || is(&p, "-") || is(&p, "/") || is(&p, "%") || is(&p, "*") ?
+			    "there is no arithmetic: == != < > <= >= && || ! & | ^ ~ << >>" :
+			    "an operator is expected: == != < > <= >= && || & | ^ << >>");
+	return p.failed ? NULL : t;
+}
