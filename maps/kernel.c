@@ -180,6 +180,16 @@ static long mirror_update(struct uebpf_map *map, const void *key, const void *va
 	return r ? r : m->copy->ops->update(m->copy, key, value, 0, call);
 }
 
+/* Of the copy: uebpf_map_pull says how old it is. */
+static long mirror_for_each(struct uebpf_map *map, uint64_t (*fn)(void *arg, void *key, void *value), void *arg,
+			    struct uebpf_call *call)
+{
+	struct uebpf_map *copy = mirror(map)->copy;
+
+	pull_if_old(mirror(map));
+	return copy->ops->for_each(copy, fn, arg, call);
+}
+
 static long mirror_remove(struct uebpf_map *map, const void *key)
 {
 	struct mirror *m = mirror(map);
@@ -250,6 +260,7 @@ static void mirror_ops(struct map_ops *ops, const struct map_ops *of)
 		.user_update = mirror_user_update, .lookup_delete = mirror_lookup_delete,
 		.next_key = mirror_next_key, .remove = keyed ? mirror_remove : NULL,
 		.lookup = visible ? mirror_lookup : NULL, .update = visible ? mirror_update : NULL,
+		.for_each = visible && of->for_each ? mirror_for_each : NULL,
 		.push = of->push ? mirror_push : NULL, .pop = of->pop ? mirror_pop : NULL,
 		.peek = of->peek ? mirror_peek : NULL,
 	};

@@ -171,6 +171,8 @@ static int act(struct session *s)
 		return list_object(s);
 	if (o->verify_only)
 		return verify_only(s);
+	if (o->kernel_object)
+		return run_coop(s);
 	session_choose(s);
 	session_load(s);
 	if (o->dump)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* no_kernel.c - in the place of kernel.c where libbpf was absent at build time: --kernel says so. */
+/* no_kernel.c - in the place of kernel.c where libbpf was absent at build time: --kernel and --kernel-object say
+ * so. */
 #ifndef HAVE_LIBBPF
 #include "tools/tool.h"
 
@@ -49,5 +50,11 @@ size_t kernel_code_bytes(const struct kernel *k)
 void kernel_close(struct kernel *k)
 {
 	(void)k;
+}
+
+int run_coop(struct session *s)
+{
+	(void)s;
+	die(EXIT_UNSUPPORTED, "--kernel-object: " WHY " (the kernel half is loaded and attached with it)");
 }
 #endif

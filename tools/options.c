@@ -14,7 +14,8 @@ enum option_id {
 	O_MAP_SIZE, O_SET_GLOBAL, O_ENGINE, O_MODE, O_POLICY, O_BUDGET, O_VERIFY_ONLY, O_LOG, O_MAX_STATES,
 	O_MAX_TIME, O_REFUSE_MAY, O_TRACE, O_DUMP, O_NO_RULE, O_NO_CPU, O_REPEAT, O_TIME, O_BENCH, O_KERNEL, O_CLOCK,
 	O_SEED, O_CPU, O_PID, O_TGID, O_UID, O_GID, O_COMM, O_MOCK, O_PROBE, O_CLANG, O_MAP, O_LOOKUP,
-	O_UPDATE, O_DELETE, O_WATCH, O_KERNEL_MAP, O_SHARED_MAP, O_PCAP_FILTER, O_VERSION, O_HELP, O_ABSENT
+	O_UPDATE, O_DELETE, O_WATCH, O_KERNEL_MAP, O_SHARED_MAP, O_PCAP_FILTER, O_KERNEL_OBJECT, O_ATTACH, O_EVERY, O_ON_RINGBUF,
+	O_AT_EXIT, O_FOR, O_KEEP, O_SHARE_DATA, O_INTERFACE, O_FREQUENCY, O_VERSION, O_HELP, O_ABSENT
 };
 
 static const struct option table[] = {
@@ -38,13 +39,14 @@ static const struct option table[] = {
 	{ "map", 1, 0, O_MAP }, { "lookup", 1, 0, O_LOOKUP }, { "update", 1, 0, O_UPDATE },
 	{ "delete", 1, 0, O_DELETE }, { "watch", 0, 0, O_WATCH }, { "kernel-map", 1, 0, O_KERNEL_MAP },
 	{ "shared-map", 1, 0, O_SHARED_MAP }, { "pcap-filter", 1, 0, O_PCAP_FILTER },
+	{ "kernel-object", 1, 0, O_KERNEL_OBJECT }, { "attach", 0, 0, O_ATTACH }, { "every", 1, 0, O_EVERY },
+	{ "on-ringbuf", 1, 0, O_ON_RINGBUF }, { "at-exit", 2, 0, O_AT_EXIT }, { "for", 1, 0, O_FOR },
+	{ "keep", 0, 0, O_KEEP }, { "share-data", 0, 0, O_SHARE_DATA }, { "interface", 1, 0, O_INTERFACE },
+	{ "frequency", 1, 0, O_FREQUENCY },
 	{ "version", 0, 0, O_VERSION }, { "help", 0, 0, O_HELP },
 	/* Of later parts: refused by name, so that no script believes they worked. */
 	{ "filter", 2, 0, O_ABSENT }, { "event-type", 2, 0, O_ABSENT }, { "ctf", 2, 0, O_ABSENT },
 	{ "write-accepted", 2, 0, O_ABSENT }, { "emit", 2, 0, O_ABSENT },
-	{ "kernel-object", 2, 0, O_ABSENT },
-	{ "attach", 0, 0, O_ABSENT }, { "every", 2, 0, O_ABSENT }, { "on-ringbuf", 2, 0, O_ABSENT },
-	{ "at-exit", 0, 0, O_ABSENT },
 	{ NULL, 0, 0, 0 }
 };
 
@@ -85,6 +87,14 @@ static const char help[] =
 "  --set-global NAME=VALUE   a global variable or constant, typed by BTF\n"
 "  --kernel-map NAME=PIN     uses the kernel's map pinned there in place of the object's\n"
 "  --shared-map NAME=FILE    uses a map that other processes share in that file\n"
+"With a kernel half (libbpf; maps of equal name and shape are shared)\n"
+"  --kernel-object KERN.o    loads it into the kernel; --attach attaches its programs by their sections\n"
+"                            (--interface NAME for xdp and tc, --frequency HZ for perf_event)\n"
+"  --every TIME[:PROGRAM]    runs a program of prog.o again and again: 10ms, 1s\n"
+"  --on-ringbuf MAP[:PROGRAM]   for each record of a ring buffer or perf_event_array: the record is its context\n"
+"  --at-exit[=PROGRAM]       once, after the kernel half is detached\n"
+"  --for TIME                ends by itself (else Ctrl-C)   --share-data   .data and .bss are shared too\n"
+"  --keep                    leaves the maps that it pinned\n"
 "Without an object\n"
 "  --pcap-filter EXPR        runs libpcap's classic filter: --pcap in.pcap --pcap-filter 'tcp port 80'\n"
 "  --map FILE|PIN            shows a shared map or the kernel's pinned one; with it: --dump (the default),\n"
@@ -289,6 +299,16 @@ static void take(struct options *o, int id, const char *arg)
 		o->format = arg ? (enum format)choose("bench", arg, formats) : FORMAT_TEXT;
 		break;
 	case O_KERNEL: o->kernel = true; break;
+	case O_KERNEL_OBJECT: o->kernel_object = arg; break;
+	case O_ATTACH: o->attach = true; break;
+	case O_EVERY: add(&o->every, arg); break;
+	case O_ON_RINGBUF: add(&o->on_ringbuf, arg); break;
+	case O_AT_EXIT: add(&o->at_exit, arg ? arg : ""); break;
+	case O_FOR: o->run_for = arg; break;
+	case O_KEEP: o->keep = true; break;
+	case O_SHARE_DATA: o->share_data = true; break;
+	case O_INTERFACE: o->interface = arg; break;
+	case O_FREQUENCY: o->frequency = (uint32_t)parse_number(arg, "--frequency", 1000000); break;
 	case O_PROBE: o->probe_refuse = choose("probe", arg, probes); break;
 	case O_CLANG: add(&o->clang, arg); break;
 	}
@@ -325,6 +345,12 @@ static void check_pairs(const struct options *o)
 		{ o->quiet, "--quiet", o->list || o->bench || o->dump || o->verify_only,
 		  "an option that prints a table" },
 		{ o->clock == CLOCK_KIND_CAPTURE, "--clock capture", !o->pcap, "no --pcap" },
+		{ o->kernel_object, "--kernel-object", o->kernel || o->bench || o->trace || o->pcap || o->events ||
+		  o->repeat || o->insns || o->list || o->verify_only || o->dump, "--kernel, --bench, --trace, --dump, "
+		  "--list, --verify-only, --repeat, --insns, --pcap or --events" },
+		{ !o->kernel_object, "no --kernel-object", o->attach || o->every.n || o->on_ringbuf.n || o->at_exit.n ||
+		  o->keep || o->share_data || o->interface || o->frequency || o->run_for, "--attach, --every, --on-ringbuf, "
+		  "--at-exit, --for, --keep, --share-data, --interface or --frequency" },
 	};
 
 	for (size_t i = 0; i < sizeof pair / sizeof pair[0]; i++)

@@ -30,6 +30,10 @@ struct options {
 	struct strings kernel_map, shared_map;
 	const char *map, *map_lookup, *map_update, *map_update_value, *map_delete;	/* --map PATH ... */
 	const char *pcap_filter;
+	const char *kernel_object, *interface, *run_for;	/* coop.c */
+	struct strings every, on_ringbuf, at_exit;
+	uint32_t frequency;		/* of perf_event programs, Hz; 0: 99 */
+	bool attach, keep, share_data;
 	const char *packet_out, *ctx_out, *dump, *no_rules, *no_cpu;
 	uint32_t engine, mode, policy, log_level, refuse_may;
 	uint64_t budget, max_states, max_ns, repeat, seed;
@@ -185,6 +189,7 @@ uint64_t kernel_load_ns(const struct kernel *k);
 int kernel_map_fd(struct kernel *k, const char *name);	/* -1: it has no such map */
 size_t kernel_code_bytes(const struct kernel *k);
 void kernel_close(struct kernel *k);
+int run_coop(struct session *s);	/* coop.c; no_kernel.c without libbpf */
 
 /* ---- maps.c ---- */
 void maps_set_globals(struct session *s);

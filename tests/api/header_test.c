@@ -128,6 +128,8 @@ START_TEST(header_compiles_beside_others_in_either_order)
 		compiles("uebpf.h", others[i], 0);
 		compiles(others[i], "uebpf.h", 0);
 	}
+	if (!access("/usr/include/bpf/libbpf.h", R_OK))
+		compiles("uebpf_libbpf.h", "uebpf.h", 0);
 }
 END_TEST
 
