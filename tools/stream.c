@@ -122,6 +122,41 @@ static bool same_file(const char *a, const char *b)
 	return !stat(a, &x) && !stat(b, &y) && S_ISREG(x.st_mode) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
+/* "XDP_DROP" is meant by XDP_DROP, xdp_drop and drop. */
+static bool name_matches(const char *name, const char *wanted)
+{
+	const char *tail = name ? strchr(name, '_') : NULL;
+
+	for (; name && tail; tail = strchr(tail + 1, '_'))
+		if (!strcasecmp(tail + 1, wanted))
+			return true;
+	return name && !strcasecmp(name, wanted);
+}
+
+/* Ends when no verdict of the program's type can be meant. */
+static void verdict_known(const struct session *s, const char *option, const char *word)
+{
+	char names[512] = "";
+	size_t at = 0;
+	char *end;
+
+	strtoull(word, &end, 0);
+	if ((end != word && !*end) || !strcasecmp(word, "all") || !strcasecmp(word, "fault") ||
+	    !strcasecmp(word, "nonzero"))
+		return;
+	/* Verdicts are small numbers, and -1 for tc; what has no row of its own is named as "the rest". */
+	for (uint64_t r0 = UINT64_MAX; r0 == UINT64_MAX || r0 < 64; r0++) {
+		const char *name = verdict_name(s, r0);
+
+		if (name_matches(name, word))
+			return;
+		if (name && !strstr(names, name) && at + strlen(name) + 3 < sizeof names)
+			at += (size_t)sprintf(names + at, "%s%s", at ? ", " : "", name);
+	}
+	die(EXIT_USAGE, "--write %s: '%s' is no verdict of type %s; it has: %s%sa number, nonzero, fault, all", option,
+	    word, s->info.type, names, at ? ", " : "");
+}
+
 static void sink_open(const struct session *s, struct stream *st, const char *text)
 {
 	const char *colon = strchr(text, ':');
@@ -136,6 +171,7 @@ static void sink_open(const struct session *s, struct stream *st, const char *te
 	for (char *w = strtok_r(list, ",", &save); w; w = strtok_r(NULL, ",", &save)) {
 		if (k->nr_wanted == MAX_WANTED)
 			die(EXIT_USAGE, "--write %s: more than %d verdicts", text, MAX_WANTED);
+		verdict_known(s, text, w);
 		k->wanted[k->nr_wanted++] = w;
 	}
 	k->path = colon + 1;
@@ -146,17 +182,6 @@ static void sink_open(const struct session *s, struct stream *st, const char *te
 			die(EXIT_USAGE, "--write %s: another --write goes there", text);
 	k->out = capture_create(k->path);
 	st->nr_sinks++;
-}
-
-/* "XDP_DROP" is meant by XDP_DROP, xdp_drop and drop. */
-static bool name_matches(const char *name, const char *wanted)
-{
-	const char *tail = name ? strchr(name, '_') : NULL;
-
-	for (; name && tail; tail = strchr(tail + 1, '_'))
-		if (!strcasecmp(tail + 1, wanted))
-			return true;
-	return name && !strcasecmp(name, wanted);
 }
 
 static bool sink_wants(const struct session *s, const struct sink *k, bool fault, uint64_t r0)
