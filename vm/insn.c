@@ -240,11 +240,6 @@ static bool reads_own_dst(uint16_t op)
 	}
 }
 
-static bool is_indexed(uint16_t op)
-{
-	return op == OP_LDI_B || op == OP_LDI_H || op == OP_LDI_W || op == OP_LDI_DW;
-}
-
 uint32_t insn_reads(const struct insn *insn)
 {
 	uint32_t dst = 1u << insn->dst, src = 1u << insn->src;
@@ -263,7 +258,7 @@ uint32_t insn_reads(const struct insn *insn)
 	case SHAPE_MARK: return insn->op == OP_INIT_CHECK ? dst : 0;
 	case SHAPE_FUSED:
 		return src | (insn->op == OP_LEAX64 || insn->op == OP_LEAX32 ? 1u << (insn->imm_lo & 15) : 0);
-	case SHAPE_FUSED_LOAD: return src | (is_indexed(insn->op) ? 1u << (insn->imm_lo & 15) : dst);
+	case SHAPE_FUSED_LOAD: return src | (isa_indexed(insn->op) ? 1u << (insn->imm_lo & 15) : dst);
 	case SHAPE_FUSED_STORE: return dst | src | 1u << (insn->imm_lo & 15);
 	case SHAPE_FUSED_JUMP: return dst;
 	default: return 0;

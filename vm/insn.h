@@ -146,6 +146,9 @@ static inline bool memjcc_##n(uint64_t a, uint64_t b) { return expr; }
 /* Index operand of fused forms: register in bits 0-3, scale (log2) in 4-5 of imm. */
 static inline int32_t insn_index(int reg, int scale) { return scale << 4 | reg; }
 
+/* LDI_x, STI_x: base + index << scale + off. */
+static inline bool isa_indexed(uint16_t op) { return op >= OP_LDI_W && op <= OP_STI_DW; }
+
 /* The row of a wire slot, by opcode and whatever else tells rows apart; OP_BAD when there is none.
  * Says nothing about operands and reserved fields: decode does. */
 enum op isa_find(struct raw_insn raw);

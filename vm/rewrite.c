@@ -25,15 +25,15 @@ bool rewrite_known(const char *name, size_t len)
 	return false;
 }
 
-static uint32_t rules_on(const struct code *code, const char *no_rules)
+static uint64_t rules_on(const struct code *code, const char *no_rules)
 {
-	uint32_t on = (1u << REWRITE_RULE_COUNT) - 1;
+	uint64_t on = (1ull << REWRITE_RULE_COUNT) - 1;
 
 	for (int k = 0; k < REWRITE_RULE_COUNT; k++) {
 		uint32_t needs = rewrite_rows[k].needs;
 
 		if ((code->checked && needs & MOVES_MEMORY) || (code->metered && needs & MERGES_BLOCKS))
-			on &= ~(1u << k);
+			on &= ~(1ull << k);
 	}
 	for (const char *at = no_rules; at && *at; at += strspn(at, ", ")) {
 		size_t len = strcspn(at, ", ");
@@ -41,7 +41,7 @@ static uint32_t rules_on(const struct code *code, const char *no_rules)
 		for (int k = 0; k < REWRITE_RULE_COUNT; k++)
 			if ((len == 3 && !memcmp(at, "all", 3)) ||
 			    (strlen(rewrite_rows[k].name) == len && !memcmp(rewrite_rows[k].name, at, len)))
-				on &= ~(1u << k);
+				on &= ~(1ull << k);
 		at += len;
 	}
 	return on;
@@ -113,26 +113,55 @@ static int refresh(struct rewriter *rw)
 	return ret ? ret : flow_build(rw->code, &rw->flow);
 }
 
+/* What follows from values: into blocks and out again. */
+static int values(struct rewriter *rw)
+{
+	int ret;
+
+	rewrite_blocks(rw);
+	rewrite_stack(rw);
+	rewrite_dead(rw);
+	ret = rewrite_compact(rw);
+	flow_free(rw->code, &rw->flow);
+	/* branches fell and blocks emptied: once more */
+	ret = ret ? ret : rewrite_jumps(rw);
+	return ret ? ret : refresh(rw);
+}
+
+/* Once a function no longer takes its frame's address (it did for a call that was inlined, or to go by
+ * another register), values can live there. */
+static int values_again(struct rewriter *rw)
+{
+	uint32_t n = rw->code->nr_sub, better = 0;
+
+	for (uint32_t k = 0; k < n; k++)
+		better |= rw->frame[k] == FRAME_ESCAPES ? 1u << k % 32 : 0;
+	rewrite_frames(rw);
+	for (uint32_t k = 0; k < n; k++)
+		better &= rw->frame[k] == FRAME_ESCAPES ? ~(1u << k % 32) : UINT32_MAX;
+	return better ? values(rw) : 0;
+}
+
 int rewrite_code(struct code *code, const char *no_rules, uint32_t hits[REWRITE_RULE_COUNT])
 {
 	struct rewriter rw = { .code = code, .on = rules_on(code, no_rules) };
 	int ret = 0;
 
 	if (rw.on) {
-		ret = rewrite_inline(&rw);
+		if (code->uses_stack && rule_on(&rw, RULE_FORWARD)) {
+			rw.frame = mem_array(code->host, code->nr_sub, 1);
+			ret = rw.frame ? 0 : -ENOMEM;
+		}
+		ret = ret ? ret : rewrite_inline(&rw);
 		ret = ret ? ret : rewrite_jumps(&rw);
 		ret = ret ? ret : rewrite_compact(&rw);
 		ret = ret ? ret : rewrite_tails(&rw);
 		ret = ret ? ret : refresh(&rw);
-		if (!ret) {
-			rewrite_blocks(&rw);
-			rewrite_dead(&rw);
-			ret = rewrite_compact(&rw);
-			flow_free(code, &rw.flow);
-			/* branches fell and blocks emptied: once more */
-			ret = ret ? ret : rewrite_jumps(&rw);
-			ret = ret ? ret : refresh(&rw);
-		}
+		if (!ret && rw.frame)
+			rewrite_frames(&rw);
+		ret = ret ? ret : values(&rw);
+		if (!ret && rw.frame)
+			ret = values_again(&rw);
 		if (!ret)
 			ret = rewrite_loops(&rw);
 		if (!ret && rw.changed)
@@ -142,6 +171,7 @@ int rewrite_code(struct code *code, const char *no_rules, uint32_t hits[REWRITE_
 			ret = rewrite_compact(&rw);
 		}
 		flow_free(code, &rw.flow);
+		mem_free(code->host, rw.frame, code->nr_sub);
 	}
 	if (hits)
 		memcpy(hits, rw.hits, sizeof rw.hits);

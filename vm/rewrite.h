@@ -22,6 +22,9 @@ enum rule_needs {
 	RULE(TAILDUP, "taildup", NEEDS_FLOW, "a jump to a short block is a copy of the block") \
 	RULE(FOLD, "fold", NEEDS_FLOW, "constants are propagated and folded") \
 	RULE(BRANCH, "branch", NEEDS_FLOW, "a branch with a known outcome is a jump or nothing") \
+	RULE(RANGE, "range", NEEDS_FLOW, "a branch that bounds decide is a jump or nothing") \
+	RULE(FORWARD, "forward", NEEDS_FLOW | MOVES_MEMORY, "a load from the stack is the value stored there") \
+	RULE(DEADSTORE, "deadstore", NEEDS_FLOW | MOVES_MEMORY, "what nobody loads is not stored on the stack") \
 	RULE(COPY, "copy", NEEDS_FLOW, "a copy's source is used in its place") \
 	RULE(DEAD, "dead", NEEDS_FLOW, "what nobody reads is not computed; unreachable code is dropped") \
 	RULE(DEADLOAD, "deadload", NEEDS_FLOW | MOVES_MEMORY, "nor loaded") \

@@ -6,12 +6,15 @@
 #include "vm/rewrite.h"
 
 enum { REGS = 11, NO_REG = 15, DELETED = OP_BAD };
+/* Can memory of the frame change other than by accesses through r10 itself? */
+enum frame_use { FRAME_DIRECT, FRAME_INDEXED, FRAME_ESCAPES };
 struct rewriter {
 	struct code *code;
 	struct flow flow;
-	uint32_t on;			/* bit per rule */
+	uint64_t on;			/* bit per rule */
 	uint32_t hits[REWRITE_RULE_COUNT];
 	bool changed;			/* since the last compaction */
+	uint8_t *frame;			/* enum frame_use of each subprogram */
 };
 static inline bool rule_on(const struct rewriter *rw, enum rewrite_rule rule) { return rw->on >> rule & 1; }
 static inline bool hit(struct rewriter *rw, enum rewrite_rule rule)
@@ -28,6 +31,8 @@ int rewrite_jumps(struct rewriter *rw);		/* rewrite_jump.c */
 int rewrite_tails(struct rewriter *rw);
 void rewrite_blocks(struct rewriter *rw);	/* rewrite_local.c */
 void rewrite_dead(struct rewriter *rw);
+void rewrite_frames(struct rewriter *rw);	/* rewrite_stack.c: rw->frame as the code is now */
+void rewrite_stack(struct rewriter *rw);
 void rewrite_fuse(struct rewriter *rw);		/* rewrite_fuse.c */
 int rewrite_loops(struct rewriter *rw);		/* rewrite_loop.c */
 int rewrite_compact(struct rewriter *rw);	/* rewrite.c */

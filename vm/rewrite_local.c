@@ -6,33 +6,13 @@
  * What is known of a register names other registers together with their versions: a write to one
  * raises its version, and everything that names an older one is void without further ado. */
 #include <string.h>
-#include "vm/rewrite_in.h"
-
-struct half { uint8_t left, width, k; bool clean; uint32_t of, at; };	/* v << k or v >> k */
-struct known {
-	bool is_const, zero_up;		/* value; upper 32 bits are zero */
-	int64_t value;
-	uint8_t copy;			/* same value as this register; NO_REG */
-	uint32_t copy_ver;
-	uint8_t base, index, scale;	/* base + (index << scale) + disp; base NO_REG: not known */
-	uint32_t base_ver, index_ver;
-	int32_t disp;
-	uint8_t shifted, shift;		/* value of another register << shift (1-3) */
-	uint32_t shifted_ver;
-	uint32_t id64, id32;		/* equal numbers: equal values (low halves) */
-	struct half half;		/* width 0: none */
-};
-struct walk {
-	struct rewriter *rw;
-	struct known reg[REGS];
-	uint32_t ver[REGS], next_id;
-};
+#include "vm/rewrite_walk.h"
 
 static void forget(struct walk *w, int r)
 {
 	w->ver[r]++;
 	w->reg[r] = (struct known){ .copy = NO_REG, .base = NO_REG, .index = NO_REG, .shifted = NO_REG,
-				    .id64 = w->next_id, .id32 = w->next_id };
+				    .id64 = w->next_id, .id32 = w->next_id, .hi = UINT64_MAX };
 	w->next_id++;
 }
 
@@ -40,9 +20,9 @@ static void forget_all(struct walk *w)
 {
 	for (int r = 0; r < REGS; r++)
 		forget(w, r);
+	w->nr_slot = 0;
 }
 
-static bool current(const struct walk *w, uint8_t r, uint32_t ver) { return r != NO_REG && w->ver[r] == ver; }
 static uint8_t copy_of(const struct walk *w, uint8_t r)
 {
 	const struct known *k = &w->reg[r];
@@ -130,12 +110,19 @@ static void fold(struct walk *w, struct insn *in)
 
 static void branch(struct walk *w, struct insn *in)
 {
-	const struct known *d = &w->reg[in->dst];
+	struct known *d = &w->reg[in->dst];
+	enum rewrite_rule rule = d->is_const ? RULE_BRANCH : RULE_RANGE;
+	int taken;
 
-	if (isa_op[in->op].shape != SHAPE_JCC_K || !d->is_const || !rule_on(w->rw, RULE_BRANCH))
+	if (isa_op[in->op].shape != SHAPE_JCC_K || !rule_on(w->rw, rule))
 		return;
-	hit(w->rw, RULE_BRANCH);
-	if (isa_taken((enum op)in->op, (uint64_t)d->value, (uint64_t)in->imm))
+	taken = d->is_const ? isa_taken((enum op)in->op, (uint64_t)d->value, (uint64_t)in->imm) : range_decides(in, d);
+	if (taken < 0) {
+		range_refine(in, d);
+		return;
+	}
+	hit(w->rw, rule);
+	if (taken)
 		*in = (struct insn){ .op = OP_JA, .steps = in->steps, .off = in->off };
 	else
 		drop(in);
@@ -244,6 +231,7 @@ static bool rotate(struct walk *w, struct insn *in)
 	const struct half *a = &w->reg[in->dst].half, *b = &w->reg[in->src].half;
 	bool narrow_op = in->op == OP_OR32_X || in->op == OP_XOR32_X || in->op == OP_ADD32_X;
 	struct insn *shift;
+	uint8_t width;
 
 	if (!narrow_op && in->op != OP_OR64_X && in->op != OP_XOR64_X && in->op != OP_ADD64_X)
 		return false;
@@ -254,11 +242,10 @@ static bool rotate(struct walk *w, struct insn *in)
 	shift = &w->rw->code->insn[a->at];
 	shift->imm = a->left ? a->k : b->k;
 	shift->op = a->width == 64 ? OP_ROL64 : OP_ROL32;
-	w->reg[in->dst].half.width = 0;
-	/* the value: new, since both ids named the half */
-	w->ver[in->dst]++;
-	w->reg[in->dst].id64 = w->reg[in->dst].id32 = w->next_id++;
-	w->reg[in->dst].zero_up = a->width == 32;
+	width = a->width;
+	forget(w, in->dst);	/* all that was known named the half */
+	w->reg[in->dst].zero_up = width == 32;
+	w->reg[in->dst].hi = width == 32 ? UINT32_MAX : UINT64_MAX;
 	drop(in);
 	return hit(w->rw, RULE_ROTATE);
 }
@@ -424,6 +411,12 @@ static void learn(struct walk *w, const struct insn *in, uint32_t i)
 				now.copy = NO_REG;
 		}
 	}
+	range_learn(in, &d, &w->reg[in->src], &now);
+	now.zero_up |= now.hi <= UINT32_MAX;
+	if (now.lo == now.hi) {
+		now.is_const = true;
+		now.value = (int64_t)now.lo;
+	}
 	learn_sum(w, in, &d, &now);
 	if (now.base == in->dst || (now.base != NO_REG && now.index == in->dst))
 		now.base = NO_REG;
@@ -444,6 +437,7 @@ static void step(struct walk *w, uint32_t i)
 
 	extension(w, i);
 	use_copies(w, in);
+	stack_step(w, in);
 	use_const(w, in);
 	fold(w, in);
 	branch(w, in);
@@ -522,6 +516,8 @@ void rewrite_blocks(struct rewriter *rw)
 	for (uint32_t i = 0; i < rw->code->n; i++) {
 		if (rw->flow.mark[i] & FLOW_TARGET)
 			forget_all(&w);
+		while (i >= rw->code->sub[w.sub].end)
+			w.sub++;
 		if (rw->code->insn[i].op != DELETED)
 			step(&w, i);
 	}

@@ -86,6 +86,11 @@ static const struct { const char *rule, *before, *after; } single[] = {
 	  "t: r0 ^= 3\nr0 += 1\nexit\n", NULL },
 	{ "fold", "r2 = 5\nr0 = *(u64 *)(r1 + 0)\nr0 += r2\nexit\n", "r0 += 0x5" },
 	{ "branch", "r0 = 5\nif r0 > 3 goto l\nr0 = 9\nl: r0 += 1\nexit\n", NULL },
+	{ "range", "r0 = *(u8 *)(r1 + 3)\nif r0 <= 255 goto l\nr0 = 9\nl: r0 += 1\nexit\n", NULL },
+	{ "forward", "r2 = *(u32 *)(r1 + 0)\n*(u32 *)(r10 - 4) = r2\n*(u64 *)(r10 - 16) = 7\nr0 = *(u32 *)(r10 - 4)\n"
+	  "r3 = *(u64 *)(r10 - 16)\nr0 ^= r3\nexit\n", "r0 ^= 0x7" },
+	{ "deadstore", "r0 = *(u64 *)(r1 + 0)\n*(u64 *)(r10 - 8) = r0\n*(u32 *)(r10 - 16) = 5\nr2 = *(u32 *)(r10 - 16)\n"
+	  "r0 += r2\nexit\n", NULL },
 	{ "copy", "r2 = *(u64 *)(r1 + 0)\nr3 = r2\nr0 = 1\nr0 += r3\nexit\n", "r0 += r2" },
 	{ "dead", "r3 = r1\nr0 = 4\nr3 += 5\nexit\n", NULL },
 	{ "deadload", "r3 = *(u64 *)(r1 + 8)\nr0 = 4\nexit\n", NULL },
@@ -204,7 +209,7 @@ static void piece(struct text *t)
 
 	three(t, &a, &b, &c);
 	t->label += 4;
-	switch (pick(t, 29)) {
+	switch (pick(t, 33)) {
 	case 0: say(t, "r%d = r%d\nr%d <<= %d\nr%d >>= %d\nr%d %s r%d\n", a, b, a, k, b, 64 - k, a,
 		    pick(t, 2) ? "|=" : pick(t, 2) ? "^=" : "+=", b); break;
 	case 1: k = k % 31 + 1;
@@ -244,6 +249,15 @@ static void piece(struct text *t)
 		     "r%d += 2\nl%u:\n", a, l, b, l + 1, l, b, c, l + 1, c, c, cc, l + 2, b, l + 2); break;
 	case 27: say(t, "r%d &= 63\nr%d = r9\nr%d += r%d\nr%d = r%d\nr%d += %d\nr%d = *(%s *)(r%d + %u)\n", a, b, b, a, a,
 		     c, a, imm, b, w, b, pick(t, 100)); break;
+	case 29: say(t, "*(%s *)(r10 - %d) = r%d\nr%d = *(%s *)(r9 + %u)\nr%d = *(%s *)(r10 - %d)\n", w, (k & 56) + 8, a, b,
+		     width[pick(t, 4)], pick(t, 200), c, pick(t, 2) ? w : width[pick(t, 4)], (k & 56) + 8); break;
+	case 30: say(t, "*(%s *)(r10 - %d) = %d\nr%d = r10\nr%d += -%d\nr%d = *(%s *)(r%d + 0)\nr%d = 1\n", w, (k & 56) + 8,
+		     imm, a, a, (k & 60) + 8, b, width[pick(t, 4)], a, a); break;
+	case 31: say(t, "r%d = *(%s *)(r9 + %u)\nif r%d > %d goto l%u\nr%d += %d\nif r%d %s %d goto l%u\nr%d ^= 77\nl%u:\n", a, w,
+		     pick(t, 200), a, (int)pick(t, 400), l, a, (int)pick(t, 50) - 10, a, cc, (int)pick(t, 400), l, b, l); break;
+	case 32: say(t, "r%d &= %d\n%c%d %s= %d\nif %c%d %s %d goto l%u\nr%d += 9\nl%u:\n", a, imm, l & 4 ? 'w' : 'r', a,
+		     pick(t, 2) ? ">>" : pick(t, 2) ? "<<" : "+", k & 31, l & 8 ? 'w' : 'r', a, cc, (int)pick(t, 3000), l, b, l);
+		break;
 	case 26: say(t, "if r%d != %d goto l%u\nr0 = 77\ngoto out\nl%u:\n", a, (int)pick(t, 9), l, l); break;
 	default: say(t, "r%d = r%d\nw%d = w%d\nr%d = *(%s *)(r9 + %u)\n", a, b, c, c, b, w, pick(t, 200)); break;
 	}
@@ -269,9 +283,14 @@ static uint32_t total[REWRITE_RULE_COUNT];
 static void compare(const char *text, uint64_t at, const char *off, const struct outcome *want, const struct outcome *have,
 		    const char *arm)
 {
-	ck_assert_msg(!memcmp(want, have, sizeof *want), "seed %llu, %s, without %s: r0 0x%llx, should be 0x%llx, in\n%s",
-		      (unsigned long long)at, arm, off ? off : "nothing", (unsigned long long)have->r0,
-		      (unsigned long long)want->r0, text);
+	int k = 0;
+
+	while (k < WORDS - 1 && want->mem[k] == have->mem[k])
+		k++;
+	ck_assert_msg(!memcmp(want, have, sizeof *want), "seed %llu, %s, without %s: r0 0x%llx, should be 0x%llx, word %d "
+		      "0x%llx, should be 0x%llx, in\n%s", (unsigned long long)at, arm, off ? off : "nothing",
+		      (unsigned long long)have->r0, (unsigned long long)want->r0, k, (unsigned long long)have->mem[k],
+		      (unsigned long long)want->mem[k], text);
 }
 
 static void one(struct text *t, uint64_t at, const char *off)

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* rewrite_stack.c - the frame of a function as the place where its program keeps values: what is loaded is
+ * what was stored, and what nobody loads is not stored.
+ *
+ * Nothing else can touch a frame whose address the function never takes: a pointer that a program may
+ * use comes from r10 or it points elsewhere.  Accesses with an index reach any byte of the frame; once
+ * the address is copied or handed to a call, any store and any call may change it. */
+#include <string.h>
+#include "vm/rewrite_walk.h"
+
+/* The access of `in` when it is plain and its base is r10; false: it is not one. */
+static bool frame_access(const struct insn *in, int32_t *off, bool *store)
+{
+	uint8_t shape = isa_op[in->op].shape;
+
+	*off = in->off;
+	*store = shape == SHAPE_STORE_K || shape == SHAPE_STORE_X;
+	if (*store)
+		return in->dst == 10 && (shape == SHAPE_STORE_K || in->src != 10);
+	if (shape == SHAPE_FUSED_JUMP) {
+		*off = in->imm_hi;
+		return in->dst == 10;
+	}
+	return (shape == SHAPE_LOAD || (shape == SHAPE_FUSED_LOAD && !isa_indexed(in->op))) && in->src == 10;
+}
+
+static bool is_indexed(const struct insn *in)
+{
+	uint8_t base = isa_op[in->op].shape == SHAPE_FUSED_LOAD ? in->src : in->dst;
+
+	return isa_indexed(in->op) && base == 10 && (in->imm_lo & 15) != 10 &&
+	       (base == in->src || in->src != 10);
+}
+
+static enum frame_use use_of(const struct code *code, const struct subprog *sub)
+{
+	enum frame_use use = FRAME_DIRECT;
+	int32_t off;
+	bool store;
+
+	for (uint32_t i = sub->start; i < sub->end; i++) {
+		const struct insn *in = &code->insn[i];
+
+		if (!(insn_reads(in) >> 10 & 1) || in->op == DELETED || isa_op[in->op].shape == SHAPE_MARK)
+			continue;
+		if (frame_access(in, &off, &store)) {
+			/* outside of the frame: into another one */
+			if (off >= 0 || off < -(int32_t)code->stack_size)
+				return FRAME_ESCAPES;
+			continue;
+		}
+		if (!is_indexed(in))
+			return FRAME_ESCAPES;
+		use = FRAME_INDEXED;
+	}
+	return use;
+}
+
+void rewrite_frames(struct rewriter *rw)
+{
+	for (uint32_t k = 0; k < rw->code->nr_sub; k++)
+		rw->frame[k] = (uint8_t)use_of(rw->code, &rw->code->sub[k]);
+}
+
+/* ---- forwarding ---- */
+
+static void void_slots(struct walk *w, int32_t off, uint32_t size)
+{
+	uint32_t n = 0;
+
+	for (uint32_t k = 0; k < w->nr_slot; k++) {
+		const struct slot *s = &w->slot[k];
+
+		if (s->off + s->size <= off || off + (int32_t)size <= s->off)
+			w->slot[n++] = *s;
+	}
+	w->nr_slot = n;
+}
+
+static void note_store(struct walk *w, const struct insn *in, uint32_t size)
+{
+	bool k = isa_op[in->op].shape == SHAPE_STORE_K;
+
+	void_slots(w, in->off, size);
+	if (w->nr_slot == SLOTS)
+		memmove(w->slot, w->slot + 1, --w->nr_slot * sizeof *w->slot);
+	w->slot[w->nr_slot++] = (struct slot){ in->off, (uint8_t)size, k ? NO_REG : in->src,
+					       k ? 0 : w->ver[in->src], k ? in->imm : 0 };
+}
+
+static uint64_t low_bytes(uint64_t v, uint32_t size) { return size < 8 ? v & ((1ull << size * 8) - 1) : v; }
+
+static void forward(struct walk *w, struct insn *in, uint32_t size)
+{
+	bool sign = isa_op[in->op].flags & OPF_SIGNED;
+	const struct slot *s = NULL;
+
+	for (uint32_t k = 0; k < w->nr_slot && !s; k++)
+		if (w->slot[k].off == in->off && w->slot[k].size >= size)
+			s = &w->slot[k];
+	if (!s || sign || !rule_on(w->rw, RULE_FORWARD))
+		return;
+	if (s->reg == NO_REG) {
+		uint64_t v = low_bytes((uint64_t)s->value, size);
+
+		*in = (struct insn){ .op = OP_LDDW, .dst = in->dst, .steps = in->steps, .imm = (int64_t)v };
+		if (fits32((int64_t)v))
+			in->op = OP_MOV64_K;
+		hit(w->rw, RULE_FORWARD);
+		return;
+	}
+	if (!current(w, s->reg, s->ver))
+		return;
+	if (low_bytes(w->reg[s->reg].hi, size) == w->reg[s->reg].hi)
+		in->op = OP_MOV64_X;
+	else if (size == 4)
+		in->op = OP_MOV32_X;
+	else
+		return;
+	*in = (struct insn){ .op = in->op, .dst = in->dst, .src = s->reg, .steps = in->steps };
+	hit(w->rw, RULE_FORWARD);
+}
+
+void stack_step(struct walk *w, struct insn *in)
+{
+	uint8_t shape = isa_op[in->op].shape;
+	uint32_t size = isa_op[in->op].size;
+	int32_t off;
+	bool store;
+
+	if (!w->rw->frame)
+		return;
+	if (frame_access(in, &off, &store)) {
+		if (w->rw->frame[w->sub] == FRAME_ESCAPES && (off >= 0 || off < -(int32_t)w->rw->code->stack_size))
+			w->nr_slot = 0;
+		else if (store)
+			note_store(w, in, size);
+		else if (shape == SHAPE_LOAD && isa_op[in->op].group != ISA_LINUX)
+			forward(w, in, size);
+		return;
+	}
+	if (shape == SHAPE_FUSED_STORE || shape == SHAPE_ATOMIC || shape == SHAPE_STORE_K || shape == SHAPE_STORE_X ||
+	    shape == SHAPE_CALL || shape == SHAPE_LOCAL || shape == SHAPE_CALLX) {
+		if (w->rw->frame[w->sub] == FRAME_ESCAPES || (insn_reads(in) >> 10 & 1))
+			w->nr_slot = 0;
+	}
+}
+
+/* ---- stores that nobody reads ---- */
+
+static void mark_bytes(uint8_t *read, int32_t off, uint32_t size)
+{
+	for (uint32_t k = 0; k < size; k++)
+		read[(-off - (int32_t)k) / 8] |= (uint8_t)(1u << ((-off - (int32_t)k) & 7));
+}
+
+static bool any_read(const uint8_t *read, int32_t off, uint32_t size)
+{
+	for (uint32_t k = 0; k < size; k++)
+		if (read[(-off - (int32_t)k) / 8] >> ((-off - (int32_t)k) & 7) & 1)
+			return true;
+	return false;
+}
+
+void rewrite_stack(struct rewriter *rw)
+{
+	enum { MOST = 1024 };
+	struct code *code = rw->code;
+
+	for (uint32_t k = 0; k < code->nr_sub && rule_on(rw, RULE_DEADSTORE) && code->stack_size < MOST; k++) {
+		uint8_t read[MOST / 8 + 1] = { 0 };
+		uint32_t stores = 0;
+		int32_t off;
+		bool store;
+
+		if (use_of(code, &code->sub[k]) != FRAME_DIRECT)
+			continue;
+		for (uint32_t i = code->sub[k].start; i < code->sub[k].end; i++) {
+			if (code->insn[i].op == DELETED || !frame_access(&code->insn[i], &off, &store))
+				continue;
+			stores += store;
+			if (!store)
+				mark_bytes(read, off, isa_op[code->insn[i].op].size);
+		}
+		for (uint32_t i = code->sub[k].start; i < code->sub[k].end && stores; i++) {
+			struct insn *in = &code->insn[i];
+
+			if (in->op == DELETED || !frame_access(in, &off, &store) || !store ||
+			    any_read(read, off, isa_op[in->op].size))
+				continue;
+			drop(in);
+			hit(rw, RULE_DEADSTORE);
+		}
+	}
+}

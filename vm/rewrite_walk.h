@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* rewrite_walk.h - what the forward walk over extended basic blocks knows (rewrite_local.c), for the
+ * files that add to it: ranges (rewrite_range.c) and the stack (rewrite_stack.c). */
+#ifndef UEBPF_VM_REWRITE_WALK_H
+#define UEBPF_VM_REWRITE_WALK_H
+
+#include "vm/rewrite_in.h"
+
+enum { SLOTS = 24, FULL = 0xff };
+struct half { uint8_t left, width, k; bool clean; uint32_t of, at; };	/* v << k or v >> k */
+struct known {
+	bool is_const, zero_up;		/* value; upper 32 bits are zero */
+	int64_t value;
+	uint64_t lo, hi;		/* lo <= the value <= hi, unsigned */
+	uint8_t copy;			/* same value as this register; NO_REG */
+	uint32_t copy_ver;
+	uint8_t base, index, scale;	/* base + (index << scale) + disp; base NO_REG: not known */
+	uint32_t base_ver, index_ver;
+	int32_t disp;
+	uint8_t shifted, shift;		/* value of another register << shift (1-3) */
+	uint32_t shifted_ver;
+	uint32_t id64, id32;		/* equal numbers: equal values (low halves) */
+	struct half half;		/* width 0: none */
+};
+/* `size` bytes of the frame at r10 + off are the low bytes of a register (of that version), or a constant. */
+struct slot { int32_t off; uint8_t size, reg; uint32_t ver; int64_t value; };
+struct walk {
+	struct rewriter *rw;
+	struct known reg[REGS];
+	uint32_t ver[REGS], next_id;
+	struct slot slot[SLOTS];
+	uint32_t nr_slot, sub;
+};
+static inline bool current(const struct walk *w, uint8_t r, uint32_t ver) { return r != NO_REG && w->ver[r] == ver; }
+
+/* The bounds of what `in` makes, from those of its operands (d, s: before it); *now has everything else. */
+void range_learn(const struct insn *in, const struct known *d, const struct known *s, struct known *now);
+/* A conditional jump against a constant: 1 taken, 0 not, -1 it depends. */
+int range_decides(const struct insn *in, const struct known *d);
+/* What its falling through says of d. */
+void range_refine(const struct insn *in, struct known *d);
+
+/* rewrite_stack.c: loads from the frame are what was stored there. */
+void stack_step(struct walk *w, struct insn *in);
+
+#endif
