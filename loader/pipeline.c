@@ -370,6 +370,8 @@ static bool source_line(void *arg, uint32_t slot, const char **file, uint32_t *l
 static int rewrite_stage(struct load *l, struct prog *prog)
 {
 	prog->fast = code_copy(&prog->code);
+	if (prog->fast)
+		prog->fast->compiled = jit_arch() && l->o.engine != UEBPF_ENGINE_INTERP;
 	if (!prog->fast || rewrite_code(prog->fast, l->o.no_rules, NULL))
 		return no_memory(l);
 	return 0;

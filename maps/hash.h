@@ -3,32 +3,35 @@
  *
  * Layout (offsets from base, constant for the life of a map):
  *   head | buckets[nr_buckets + nr_over] | elements[1 + capacity + nr_buckets] | per-CPU values
- * A bucket is one cache line: 16-bit tags of 7 elements, their numbers, a chain to an overflow
- * bucket, a spare element, a sequence number and the lock.  Elements never move and their memory
- * stays valid, so a value pointer outlives a delete, as in the kernel's preallocated tables.
+ * A bucket is one cache line: tags of 8 elements, their numbers, a chain to an overflow bucket, a spare
+ * element and one kept from the last delete, a sequence number and the lock.  Elements never move and
+ * their memory stays valid, so a value pointer outlives a delete, as in the kernel's preallocated tables.
  *
  * Readers take no lock.  They read tags, element numbers and keys with atomics, and accept what
  * they saw when the head bucket's sequence number is unchanged: a writer raises it after it unlinked
  * or moved an element and before that element's key can be overwritten.  It is raised once, so a
  * writer that sleeps inside its change stops no reader.
  *
- * An update of an existing key writes the bucket's spare element, swaps the two numbers with one
- * store and keeps the old element as next spare: readers see the old value or the new one, never a
- * mixture, and no free list is touched. */
+ * An update of an existing key stores a value of one word in place; a longer one goes into the bucket's
+ * spare element, the two numbers are swapped with one store and the old element is the next spare:
+ * readers see the old value or the new one, never a mixture, and no free list is touched. */
 #ifndef UEBPF_MAPS_HASH_H
 #define UEBPF_MAPS_HASH_H
 
 #include "maps/keys.h"
 #include "maps/maps.h"
+#include "maps/match.h"
+#include "vm/insn.h"
 
-enum { BUCKET_SLOTS = 7, FREE_STRIPES = 16, STORAGE_OWNERS = 4096 };
+enum { BUCKET_SLOTS = 8, FREE_STRIPES = 16, STORAGE_OWNERS = 4096 };
 struct bucket {
-	_Atomic uint16_t tag[8];	/* 0: empty; tag[7] always */
+	_Atomic uint8_t tag[BUCKET_SLOTS];	/* TAG_USED and 7 bits of the hash; without it: empty */
 	_Atomic uint32_t idx[BUCKET_SLOTS];
 	_Atomic uint32_t next;		/* overflow bucket, 0: end */
 	uint32_t spare;			/* 0: the bucket's own first spare, capacity + 1 + bucket number;
 					 * NO_SPARE: lost with a writer that died, see hash_repair.c */
 	_Atomic uint32_t seq;
+	uint32_t kept;			/* a free element for the next insert here, 0: none */
 	struct map_lock lock;
 };
 _Static_assert(sizeof(struct bucket) == MAP_LINE, "a bucket is one cache line");
@@ -41,7 +44,9 @@ struct hash_head {
 	_Atomic uint64_t over_free;	/* overflow buckets: {count:32, number:32} */
 	_Atomic uint32_t over_fresh;
 	_Atomic uint32_t dirty;		/* a writer died: sweep */
-	uint32_t pad[4];
+	_Atomic uint32_t kept_some;	/* buckets may keep elements that the free lists lack */
+	_Atomic uint32_t keep_pause;	/* so many deletes go to the free lists first */
+	uint32_t pad[2];
 	struct free_stripe stripe[FREE_STRIPES];
 };
 
@@ -51,6 +56,7 @@ struct hash_map {
 	struct bucket *bucket;
 	uint8_t *elem;
 	uint32_t mask;			/* nr_buckets - 1 */
+	uint32_t shift;			/* hash >> shift: bucket number, then 8 bits for the tag */
 	uint32_t elem_size, key_size;
 	uint32_t key_off, value_off;	/* in an element */
 	uint32_t capacity;		/* elements that may be linked at once */
@@ -64,7 +70,7 @@ struct hash_map {
 };
 
 /* An LRU element begins with this. */
-struct lru_mark { uint32_t bucket; _Atomic uint8_t used, linked; uint8_t pad[2]; };
+struct lru_mark { _Atomic uint32_t bucket; _Atomic uint8_t used, linked; uint8_t pad[2]; };
 
 size_t hash_bytes(const struct uebpf_map *map);
 int hash_init(struct uebpf_map *map, bool fresh);
@@ -72,6 +78,9 @@ int hash_check(const struct uebpf_map_opts *opts, const char **why);
 /* Element number or 0. */
 uint32_t hash_find(const struct hash_map *h, const void *key, uint64_t hash);
 void *hash_lookup(struct uebpf_map *map, const void *key, struct uebpf_call *call);
+void *lru_lookup(struct uebpf_map *map, const void *key, struct uebpf_call *call);
+void *percpu_hash_lookup(struct uebpf_map *map, const void *key, struct uebpf_call *call);
+void *percpu_hash_lookup_cpu(struct uebpf_map *map, const void *key, uint32_t cpu);
 long hash_update(struct uebpf_map *map, const void *key, const void *value, uint64_t flags,
 		 struct uebpf_call *call);
 long hash_remove(struct uebpf_map *map, const void *key);
@@ -81,10 +90,46 @@ int hash_user_update(struct uebpf_map *map, const void *key, const void *value, 
 long hash_for_each(struct uebpf_map *map, uint64_t (*fn)(void *arg, void *key, void *value), void *arg,
 		   struct uebpf_call *call);
 
-/* For lru.c: makes room by unlinking an element that was not used lately; its number, 0: none. */
-uint32_t lru_evict(struct hash_map *h);
+/* Makes room by unlinking an element that was not used lately: its number.  0: none; in a shared map it
+ * went to the free list that bucket `wants` looks at first. */
+uint32_t lru_evict(struct hash_map *h, const struct bucket *wants);
 
 /* ---- inside the table ---- */
+/* Values that one store replaces: the update needs no second element. */
+static inline bool one_word(const struct hash_map *h) { return h->local.m.value_size <= 8; }
+static inline uint32_t home_of(const struct hash_map *h, uint64_t hash)
+{
+	return (uint32_t)(hash >> h->shift >> 8);
+}
+static inline uint8_t tag_of(const struct hash_map *h, uint64_t hash)
+{
+	return (uint8_t)(hash >> h->shift) | TAG_USED;
+}
+static inline struct bucket *home(const struct hash_map *h, uint64_t hash)
+{
+	return &h->bucket[home_of(h, hash)];
+}
+static inline struct bucket *over(const struct hash_map *h, uint32_t n)
+{
+	return n > h->mask && n <= h->mask + h->nr_over ? &h->bucket[n] : NULL;
+}
+/* A hostile peer may tie a chain into a ring. */
+static inline bool too_far(const struct hash_map *h, uint32_t *steps) { return ++*steps > h->nr_over; }
+static inline uint32_t get32(const _Atomic uint32_t *p) { return atomic_load_explicit(p, memory_order_acquire); }
+static inline uint32_t slot_elem(const struct bucket *b, int i) { return get32(&b->idx[i]); }
+static inline bool slot_used(const struct bucket *b, int i)
+{
+	return atomic_load_explicit(&b->tag[i], memory_order_acquire) & TAG_USED;
+}
+static inline bool unchanged(const struct bucket *head, uint32_t seq)
+{
+	atomic_thread_fence(memory_order_acquire);
+	return atomic_load_explicit(&head->seq, memory_order_relaxed) == seq;
+}
+static inline uint64_t hash_of(const struct hash_map *h, const void *key)
+{
+	return key_hash(&h->seed, key, h->key_size);
+}
 static inline uint8_t *elem_at(const struct hash_map *h, uint32_t e)
 {
 	return h->elem + (size_t)e * h->elem_size;
@@ -100,7 +145,35 @@ static inline uint8_t *elem_value(const struct hash_map *h, uint32_t e, uint32_t
 		return h->percpu_values + slot * h->slot_stride + (size_t)e * h->local.m.value_stride;
 	return elem_at(h, e) + h->value_off;
 }
-uint32_t elem_take(struct hash_map *h, const struct bucket *head);
+/* What an operation writes: the value of one slot or of all (user side of per-CPU maps). */
+struct source { const void *value; bool all; int slot; };
+int hash_update_from(struct hash_map *h, const void *key, const struct source *src, uint64_t flags);
+int hash_check_update(const struct hash_map *h, uint64_t flags);
+/* Takes an entry out; out: its value as the user side sees it, or NULL. */
+int hash_take_out(struct hash_map *h, const void *key, void *out, uint64_t flags);
+/* Functions for the common key sizes, in place of the row's (hash_find.c, hash_write.c). */
+void hash_pick_readers(struct hash_map *h, struct map_ops *ops);
+void hash_pick_writers(struct hash_map *h, struct map_ops *ops);
+int hash_inline_lookup(const struct uebpf_map *map, struct insn *out, int cap);
+/* Stripes keep threads that work in different buckets apart. */
+static inline _Atomic uint64_t *stripe_of(struct hash_map *h, const struct bucket *head, uint32_t n)
+{
+	return &h->head->stripe[((uint32_t)(head - h->bucket) + n) % FREE_STRIPES].head;
+}
+/* A free element for a bucket whose lock is held, and back. */
+uint32_t elem_take(struct hash_map *h, struct bucket *head);
+void elem_give(struct hash_map *h, struct bucket *head, uint32_t e);
+/* Elements that buckets keep go to the free lists; is there any? */
+bool elem_gather(struct hash_map *h);
+struct bucket *over_take(struct hash_map *h);
+void over_give(struct hash_map *h, struct bucket *b);
+/* Is anything free without looking into buckets?  A guess. */
+static inline bool elem_free_seen(const struct hash_map *h, const struct bucket *head)
+{
+	return atomic_load_explicit(&h->head->fresh, memory_order_relaxed) < h->capacity ||
+	       (uint32_t)atomic_load_explicit(&h->head->stripe[(uint32_t)(head - h->bucket) % FREE_STRIPES].head,
+					      memory_order_relaxed);
+}
 void elem_push(struct hash_map *h, _Atomic uint64_t *list, uint32_t e);
 /* ---- hash_repair.c ---- */
 #define NO_SPARE UINT32_MAX
@@ -124,7 +197,14 @@ static inline uint32_t bucket_spare(struct hash_map *h, struct bucket *head)
 }
 /* Where a key is; i < 0: not there. */
 struct place { struct bucket *b; int i; uint32_t e; };	/* e: read once, shared bytes may change */
-int bucket_lock(struct hash_map *h, struct bucket *head);	/* 0 or -EBUSY */
+static inline int bucket_lock(struct hash_map *h, struct bucket *head)	/* 0 or -EBUSY */
+{
+	int r = lock_take(&h->local, &head->lock);
+
+	if (__builtin_expect(r > 0, 0))
+		hash_repair_bucket(h, head);
+	return r < 0 ? r : 0;
+}
 struct place bucket_find_elem(struct hash_map *h, struct bucket *head, uint32_t e);
 void bucket_unlink(struct hash_map *h, struct bucket *head, struct place at);
 

@@ -7,16 +7,9 @@
 
 enum { SNAPSHOT = 64, CLOCK_TURNS = 4, HOSTILE_TRIES = 10000 };
 
-static uint32_t get32(const _Atomic uint32_t *p)
-{
-	return atomic_load_explicit(p, memory_order_acquire);
-}
-
 static struct bucket *next_in_chain(const struct hash_map *h, const struct bucket *b)
 {
-	uint32_t n = get32(&b->next);
-
-	return n > h->mask && n <= h->mask + h->nr_over ? &h->bucket[n] : NULL;
+	return over(h, get32(&b->next));
 }
 
 static uint64_t stored_hash(const struct hash_map *h, uint32_t e)
@@ -58,7 +51,7 @@ static uint32_t least_after(const struct hash_map *h, const struct bucket *head,
 			uint32_t e = get32(&b->idx[i]);
 			uint64_t hash;
 
-			if (!atomic_load_explicit(&b->tag[i], memory_order_acquire) || e - 1 >= h->last)
+			if (!slot_used(b, i) || e - 1 >= h->last)
 				continue;
 			hash = stored_hash(h, e);
 			if (!is_after(h, e, hash, c))
@@ -86,7 +79,7 @@ int hash_next_key(struct uebpf_map *map, const void *key, void *next)
 		if (hash_find(h, key, hash)) {
 			c.after = &hash;
 			c.key = key;
-			n = hash & h->mask;
+			n = home_of(h, hash);
 		}
 	}
 	while (n <= h->mask) {
@@ -121,7 +114,7 @@ static uint32_t snapshot(const struct hash_map *h, const struct bucket *head, ui
 		n = steps = 0;
 		for (const struct bucket *b = head; b && steps++ <= h->nr_over; b = next_in_chain(h, b))
 			for (int i = 0; i < BUCKET_SLOTS; i++)
-				if (atomic_load_explicit(&b->tag[i], memory_order_acquire) && n < SNAPSHOT)
+				if (slot_used(b, i) && n < SNAPSHOT)
 					out[n++] = get32(&b->idx[i]);
 		atomic_thread_fence(memory_order_acquire);
 		if (atomic_load_explicit(&head->seq, memory_order_relaxed) == seq ||
@@ -160,43 +153,56 @@ long hash_for_each(struct uebpf_map *map, uint64_t (*fn)(void *arg, void *key, v
  * element when it comes round again unused.  New elements start unused, so what was touched after
  * its insertion survives a sweep of what was not. ---- */
 
-uint32_t lru_evict(struct hash_map *h)
+/* An element that a clock's hand may take: linked, and not used since the hand last passed. */
+static bool evictable(struct lru_mark *mark)
 {
-	uint64_t limit = (uint64_t)h->last * CLOCK_TURNS;
+	if (!atomic_load_explicit(&mark->linked, memory_order_acquire))
+		return false;
+	if (!atomic_load_explicit(&mark->used, memory_order_relaxed))
+		return true;
+	atomic_store_explicit(&mark->used, 0, memory_order_relaxed);
+	return false;
+}
 
-	for (uint64_t n = 0; n < limit; n++) {
-		uint32_t e = atomic_fetch_add_explicit(&h->head->hand, 1, memory_order_relaxed) % h->last + 1;
-		struct lru_mark *mark = elem_mark(h, e);
-		struct bucket *head;
-		struct place at;
-		uint32_t home;
-		int r;
+static bool evict(struct hash_map *h, uint32_t e, const struct bucket *wants)
+{
+	uint32_t home = atomic_load_explicit(&elem_mark(h, e)->bucket, memory_order_relaxed);
+	struct bucket *head = &h->bucket[home <= h->mask ? home : 0];
+	struct place at;
+	int r = lock_try(&h->local, &head->lock);
 
-		if (!atomic_load_explicit(&mark->linked, memory_order_acquire))
+	if (r < 0)
+		return false;
+	if (r > 0)
+		hash_repair_bucket(h, head);
+	at = bucket_find_elem(h, head, e);
+	if (at.i >= 0) {
+		bucket_unlink(h, head, at);
+		atomic_store_explicit(&elem_mark(h, e)->linked, 0, memory_order_relaxed);
+		if (h->local.store)	/* never outside of a lock: the sweep must be able to see it */
+			elem_push(h, stripe_of(h, wants, 0), e);
+	}
+	lock_give(&head->lock);
+	return at.i >= 0;
+}
+
+/* Two threads whose hands meet look at the same elements; a bucket's lock decides who takes one. */
+uint32_t lru_evict(struct hash_map *h, const struct bucket *wants)
+{
+	uint32_t hand = atomic_load_explicit(&h->head->hand, memory_order_relaxed), e;
+
+	for (uint64_t n = (uint64_t)h->last * CLOCK_TURNS; n; n--) {
+		struct lru_mark *ahead;
+
+		hand = hand < h->last ? hand + 1 : 1;
+		e = hand;
+		ahead = elem_mark(h, hand + 1 < h->last ? hand + 2 : 1);
+		__builtin_prefetch(&h->bucket[atomic_load_explicit(&ahead->bucket, memory_order_relaxed) & h->mask]);
+		if (!evictable(elem_mark(h, e)))
 			continue;
-		if (atomic_load_explicit(&mark->used, memory_order_relaxed)) {
-			atomic_store_explicit(&mark->used, 0, memory_order_relaxed);
-			continue;
-		}
-		home = atomic_load_explicit((_Atomic uint32_t *)&mark->bucket, memory_order_relaxed);
-		if (home > h->mask)
-			continue;
-		head = &h->bucket[home];
-		r = lock_try(&h->local, &head->lock);
-		if (r < 0)
-			continue;
-		if (r > 0)
-			hash_repair_bucket(h, head);
-		at = bucket_find_elem(h, head, e);
-		if (at.i >= 0) {
-			bucket_unlink(h, head, at);
-			atomic_store_explicit(&mark->linked, 0, memory_order_relaxed);
-			if (h->local.store)	/* never outside of a lock: the sweep must be able to see it */
-				elem_push(h, &h->head->stripe[home % FREE_STRIPES].head, e);
-		}
-		lock_give(&head->lock);
-		if (at.i >= 0)
-			return e;
+		atomic_store_explicit(&h->head->hand, hand, memory_order_relaxed);
+		if (evict(h, e, wants))
+			return h->local.store ? 0 : e;
 	}
 	return 0;
 }

@@ -11,21 +11,6 @@
 #include "maps/hash.h"
 #include "vm/mem.h"
 
-static uint32_t get32(const _Atomic uint32_t *p)
-{
-	return atomic_load_explicit(p, memory_order_acquire);
-}
-
-static struct bucket *over(const struct hash_map *h, uint32_t n)
-{
-	return n > h->mask && n <= h->mask + h->nr_over ? &h->bucket[n] : NULL;
-}
-
-static bool used(const struct bucket *b, int i)
-{
-	return atomic_load_explicit(&b->tag[i], memory_order_relaxed);
-}
-
 /* Is e linked before place (b, i) of the chain? */
 static bool linked_before(struct hash_map *h, struct bucket *head, const struct bucket *end, int end_i, uint32_t e)
 {
@@ -35,7 +20,7 @@ static bool linked_before(struct hash_map *h, struct bucket *head, const struct 
 		for (int i = 0; i < BUCKET_SLOTS; i++) {
 			if (b == end && i == end_i)
 				return false;
-			if (used(b, i) && get32(&b->idx[i]) == e)
+			if (slot_used(b, i) && get32(&b->idx[i]) == e)
 				return true;
 		}
 	return false;
@@ -49,9 +34,9 @@ void hash_repair_bucket(struct hash_map *h, struct bucket *head)
 		for (int i = 0; i < BUCKET_SLOTS; i++) {
 			uint32_t e = get32(&b->idx[i]);
 
-			if (used(b, i) && (e - 1 >= h->last || linked_before(h, head, b, i, e)))
+			if (slot_used(b, i) && (e - 1 >= h->last || linked_before(h, head, b, i, e)))
 				atomic_store_explicit(&b->tag[i], 0, memory_order_release);
-			else if (used(b, i) && h->lru)
+			else if (slot_used(b, i) && h->lru)
 				atomic_store_explicit(&elem_mark(h, e)->linked, 1, memory_order_relaxed);
 		}
 	if (head->spare != NO_SPARE &&
@@ -89,13 +74,15 @@ static void mark_chain(struct hash_map *h, struct bucket *head, uint8_t *elems, 
 		spare = h->capacity + 1 + (uint32_t)(head - h->bucket);
 	if (spare <= h->last)
 		set_bit(elems, spare);
+	if (head->kept <= h->last)
+		set_bit(elems, head->kept);
 	for (struct bucket *b = head; b && steps++ <= h->nr_over; b = over(h, get32(&b->next))) {
 		if (b != head)
 			set_bit(overs, (uint32_t)(b - h->bucket) - h->mask - 1);
 		for (int i = 0; i < BUCKET_SLOTS; i++) {
 			uint32_t e = get32(&b->idx[i]);
 
-			if (used(b, i) && e <= h->last)
+			if (slot_used(b, i) && e <= h->last)
 				set_bit(elems, e);
 		}
 	}

@@ -47,21 +47,22 @@ static inline uint64_t key_part(const uint8_t *p, size_t n, bool stored)
 	return stored ? word_get(p) : key_word(p, n);
 }
 
+#define KEY_HASH_LAST INT32_C(-1640531535)	/* 2^32 / the golden ratio, odd */
+
+/* Multiplications by a secret odd number with the upper half folded down in between; in terms of BPF
+ * instructions, because lookups are inlined.  Use the upper bits. */
 static inline uint64_t key_hash_of(const struct key_seed *seed, const void *key, uint32_t size, bool stored)
 {
 	const uint8_t *p = key;
-	uint64_t h = seed->b;
+	uint64_t h = seed->a;
 
-	if (size == 8)
-		return mum(key_part(p, 8, stored) ^ seed->a, h);
-	if (size == 4)
-		return mum(key_part(p, 4, stored) ^ seed->a, h);
-	if (size == 16)
-		return mum(mum(key_part(p, 8, stored) ^ seed->a, h) ^ key_part(p + 8, 8, stored),
-			   seed->a | 1);
-	for (; size > 8; size -= 8, p += 8)
-		h = mum(key_part(p, 8, stored) ^ seed->a, h) ^ seed->b;
-	return mum(mum(key_part(p, size, stored) ^ seed->a, h), seed->b ^ 0x9e3779b97f4a7c15u);
+	for (; size > 8; size -= 8, p += 8) {
+		h = (key_part(p, 8, stored) ^ h) * seed->b;
+		h ^= h >> 32;
+	}
+	h = (key_part(p, size, stored) ^ h) * seed->b;
+	h ^= h >> 32;
+	return h * (uint64_t)(int64_t)KEY_HASH_LAST;
 }
 
 static inline uint64_t key_hash(const struct key_seed *seed, const void *key, uint32_t size)

@@ -282,8 +282,10 @@ static int make_read_only(struct map_local *l, const struct uebpf_map_opts *opts
 	l->own_ops = ops;
 	ops->update = ops->update ? refuse_update : NULL;
 	ops->remove = ops->remove ? refuse_remove : NULL;
-	if (ops->traits & MT_LRU)
+	if (ops->traits & MT_LRU) {
 		ops->lookup = NULL;
+		ops->inline_lookup = NULL;
+	}
 	l->m.ops = ops;
 	l->m.flags |= BPF_F_RDONLY | BPF_F_RDONLY_PROG;
 	l->m.values.access = ACCESS_READ;

@@ -71,6 +71,7 @@ struct code {
 	bool bound, marked;		/* code_bind, code_mark done */
 	bool no_zero;			/* frames need no zeroing: the verifier saw no read of unwritten stack */
 	bool calls;			/* uses helpers that look at the call */
+	bool compiled;			/* meant for a compiler: inliners may use many instructions */
 	bool gpl;			/* object's licence */
 	bool uses_stack;
 	uint64_t budget;

@@ -73,6 +73,7 @@ VALUE(LEAX64_0, S + r[pc->x] + OFF)
 VALUE(LEAX32_0, (uint32_t)(S + r[pc->x] + OFF))
 VALUE(MUL3_64, S * K)
 VALUE(MUL3_32, (uint32_t)(S * K))
+VALUE(CTZ64, (uint64_t)__builtin_ctzll(S))
 
 /* ---- memory: in checked code a hit in the last regions, or the long way with all checks ---- */
 

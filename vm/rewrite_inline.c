@@ -5,7 +5,7 @@
 #include "vm/mem.h"
 #include "vm/rewrite_in.h"
 
-enum { MOST = 24 };	/* instructions in place of one call */
+enum { MOST = 56, MOST_INTERPRETED = 16 };	/* instructions in place of one call */
 
 static const struct call_site *site_of(const struct code *code, uint32_t i)
 {
@@ -40,7 +40,7 @@ static uint32_t expand(const struct code *code, uint32_t i, struct insn out[MOST
 	known = site_of(code, i);
 	site = known ? *known : (struct call_site){ .slot = code->slot[i] };
 	site.code = code;
-	n = helper->inliner(&site, out, MOST);
+	n = helper->inliner(&site, out, code->compiled ? MOST : MOST_INTERPRETED);
 	for (int k = 0; k < n && k < MOST; k++)
 		if (out[k].op == OP_CALL)
 			out[k] = code->insn[i];

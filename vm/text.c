@@ -140,6 +140,8 @@ static void put_fused(struct out *o, const struct insn *insn, const struct op_in
 		put(o, "%c%d = ", w, insn->dst);
 		if (indexed)
 			put_index(o, insn, insn->src);
+		else if (insn->op == OP_CTZ64)
+			put(o, "ctz r%d", insn->src);
 		else
 			put_hex(o, (put(o, "%c%d %c ", w, insn->src, *row->text == 'l' ? '+' : '*'), insn->imm));
 		break;

@@ -469,6 +469,8 @@ static void mul3(struct jc *c, bool w)
 }
 static void op_MUL3_64(struct jc *c) { mul3(c, true); }
 static void op_MUL3_32(struct jc *c) { mul3(c, false); }
+/* tzcnt; a processor without it runs the same bytes as bsf */
+static void op_CTZ64(struct jc *c) { x_8(&c->b, 0xf3); x_rr(&c->b, X_W | X_0F, 0xbc, dst(c), src(c)); }
 
 static void op_LD_CALL(struct jc *c)
 {

@@ -36,7 +36,7 @@ static void colliding(struct uebpf_map *map, uint64_t *keys, uint32_t n)
 	uint32_t found = 0;
 
 	for (uint64_t k = 1; found < n; k++)
-		if ((key_hash(&h->seed, &k, 8) & h->mask) == 5 % (h->mask + 1))
+		if (home_of(h, key_hash(&h->seed, &k, 8)) == 5 % (h->mask + 1))
 			keys[found++] = k;
 }
 
