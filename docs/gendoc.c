@@ -209,7 +209,7 @@ static void types(void)
 	for (uint32_t i = 0; i < nr_prog_types; i++) {
 		const struct prog_type *t = prog_types[i];
 		fprintf(f, "| %s | %u | %u | %u | ", t->name, t->kernel_type, t->ctx_size, t->host_size);
-		if (t->ret_lo < t->ret_hi)
+		if (t->ret_hi)
 			fprintf(f, "%" PRId64 "..%" PRId64, t->ret_lo, t->ret_hi);
 		fprintf(f, " | ");
 		if (t->flags & TYPE_REFUSED) {

@@ -57,6 +57,7 @@
 #define UPTO_SIZE { RET_SCALAR, RET_UPTO_SIZE, 0, 0, 0 }
 #define RET(kind) { RET_##kind, 0, 0, 0, 0 }
 #define ACQUIRES(kind) { RET_##kind, RET_ACQUIRES, 0, 0, 0 }
+#define SOCKET(object, flags) { RET_SOCK_OR_NULL, flags, OBJECT_##object, 0, 0 }
 
 #define HELPER(nr, nm, result, arguments, fl, ma, types, gr, su, about, ...) \
 	{ .id = (nr), .name = #nm, .fn = helper_##nm, .arg = arguments, .ret = result, \

@@ -160,6 +160,8 @@ typedef uint64_t (*uebpf_helper_fn)(uint64_t r1, uint64_t r2, uint64_t r3, uint6
  *     size (> 0), size0; alloc_size; cstr (constant string); func:loop|map_elem|dynptr|timer|vma; stack;
  *     acquired; spin_lock; timer; dynptr[:local|ringbuf]; dynptr_out:local|ringbuf; sock; btf; kptr
  *   "?" behind an argument allows NULL; a name may follow it: "u64 (ctx, mem:size data, size len, cstr)".
+ * A function that takes a kernel number's row returns what the kernel's does: sockets as struct bpf_sock
+ * (80 readable bytes), bpf_tcp_sock (112) or bpf_xdp_sock (4); "sock?" of the host's own is never looked into.
  * A function must keep its contract (a value or mem result is memory of that size while the run lasts):
  * the verifier believes it.  A bad contract is told with its column in *err.
  * Returns the id or -EINVAL, -EEXIST, -ENOMEM.  Objects opened later see it.  Any thread. */
@@ -419,6 +421,7 @@ struct uebpf_helper_info {
 	uint32_t args;			/* how many arguments its contract has, 0-5 */
 	const char *name;		/* without bpf_ */
 	const char *support;		/* "full", "adapted: how", "host: ...", "refused: why" */
+	uint32_t pointer;		/* its result: 0 a number, 1 an object of the host, 2 memory */
 };
 /* The i-th different helper that `prog` calls (by id, ascending); -ENOENT after the last. */
 UEBPF_API int uebpf_prog_helper(const struct uebpf_prog *prog, uint32_t i, struct uebpf_helper_info *info);
@@ -539,7 +542,8 @@ struct uebpf_packet {
 	/* set by the library before each run and when a helper moves the bounds: data_end - data */
 	uint32_t len;
 	uint32_t flow_keys_len;
-	void *sock;			/* the host's socket object, or NULL */
+	void *sock;			/* the host's socket, laid out as struct bpf_sock (80 bytes that
+					 * programs may read), or NULL */
 	void *flow_keys;		/* struct bpf_flow_keys of flow_dissector programs, or NULL */
 	struct uebpf_tunnel *tunnel;	/* what the tunnel helpers read and write, or NULL */
 	uint64_t socket_cookie;		/* get_socket_cookie */

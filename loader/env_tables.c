@@ -256,6 +256,11 @@ static void helper_info(const struct helper *row, struct uebpf_helper_info *info
 		.name = row->name, .support = row->support ? row->support : "",
 	};
 
+	switch (row->ret.kind) {
+	case RET_SCALAR: case RET_VOID: case RET_NEVER: break;
+	case RET_SOCK_OR_NULL: case RET_BTF_OR_NULL: case RET_BTF: all.pointer = 1; break;
+	default: all.pointer = 2;
+	}
 	while (all.args < 5 && row->arg[all.args].kind != ARG_NONE)
 		all.args++;
 	memcpy(info, &all, size);

@@ -13,11 +13,13 @@ enum { R = ACCESS_READ, RW = ACCESS_READ | ACCESS_WRITE };
 #define F_WHOLE(name, off, size, acc, m) { name, off, size, 0, CTX_SCALAR, acc, 0, 0, HOST(m), 0, 0 }
 #define F_ARRAY(name, off, n, acc, m) { name, off, 4, n, CTX_SCALAR, acc, 1, 0, \
 	offsetof(struct uebpf_packet, m), sizeof(((struct uebpf_packet *)0)->m[0]), 0, 0 }
+#define F_SOCK(off, what) { "sk", off, 8, 0, CTX_SOCK, R, 0, what, HOST(sock), 0, 0 }
 #define F_PTR(name, off, size, kind, m) { name, off, size, 0, kind, R, 0, 0, HOST(m), 0, 0 }
 /* The same bytes on both sides. */
 #define D(name, off, size, acc) { name, off, size, 0, CTX_SCALAR, acc, 1, 0, off, size, 0, 0 }
 #define D_WHOLE(name, off, size, acc) { name, off, size, 0, CTX_SCALAR, acc, 0, 0, off, size, 0, 0 }
 #define D_ARRAY(name, off, size, n, acc) { name, off, size, n, CTX_SCALAR, acc, 1, 0, off, size, 0, 0 }
+#define D_SOCK(off, what) { "sk", off, 8, 0, CTX_SOCK, R, 0, what, off, 8, 0, 0 }
 #define D_KIND(name, off, size, kind) { name, off, size, 0, kind, R, 0, 0, off, size, 0, 0 }
 
 static const struct ctx_field xdp_md[] = {
@@ -47,7 +49,7 @@ static const struct ctx_field xdp_md[] = {
 	F("hash", 68, 4, R, hash), \
 	F("napi_id", 84, 4, R, napi_id), \
 	F("gso_segs", 164, 4, R, gso_segs), \
-	F_PTR("sk", 168, 8, CTX_SOCK, sock), \
+	F_SOCK(168, OBJECT_SOCK_COMMON), \
 	F("gso_size", 176, 4, R, gso_size)
 /* ... and what some do. */
 #define SKB_DATA \
@@ -113,7 +115,7 @@ static const struct ctx_field sk_msg[] = {
 	F_WHOLE("remote_port", 60, 4, R, remote_port),
 	F_WHOLE("local_port", 64, 4, R, local_port),
 	F_WHOLE("size", 68, 4, R, len),
-	F_PTR("sk", 72, 8, CTX_SOCK, sock),
+	F_SOCK(72, OBJECT_SOCK | CTX_ALWAYS),
 };
 static const struct ctx_field sk_reuseport[] = {
 	F_PTR("data", 0, 8, CTX_PACKET, data),
@@ -123,10 +125,10 @@ static const struct ctx_field sk_reuseport[] = {
 	F_WHOLE("ip_protocol", 24, 4, R, cb[0]),
 	F_WHOLE("bind_inany", 28, 4, R, cb[1]),
 	F_WHOLE("hash", 32, 4, R, hash),
-	F_PTR("sk", 40, 8, CTX_SOCK, sock),
+	F_SOCK(40, OBJECT_SOCK | CTX_ALWAYS),
 };
 static const struct ctx_field sockopt[] = {
-	F_PTR("sk", 0, 8, CTX_SOCK, sock),
+	F_SOCK(0, OBJECT_SOCK | CTX_ALWAYS),
 	F_PTR("optval", 8, 8, CTX_PACKET, data),
 	F_PTR("optval_end", 16, 8, CTX_PACKET_END, data_end),
 	F_WHOLE("level", 24, 4, RW, cb[0]),
@@ -199,7 +201,7 @@ static const struct ctx_field sock_ops[] = {
 	D_WHOLE("sk_txhash", 164, 4, RW),
 	D_WHOLE("bytes_received", 168, 8, R),
 	D_WHOLE("bytes_acked", 176, 8, R),
-	D_KIND("sk", 184, 8, CTX_SOCK),
+	D_SOCK(184, OBJECT_SOCK),
 	D_KIND("skb_data", 192, 8, CTX_PTR),
 	D_KIND("skb_data_end", 200, 8, CTX_PTR),
 	D_WHOLE("skb_len", 208, 4, R),
@@ -237,7 +239,7 @@ static const struct ctx_field sock_addr[] = {
 	D("protocol", 36, 4, R),
 	D("msg_src_ip4", 40, 4, RW),
 	D("msg_src_ip6", 44, 16, RW),
-	D_KIND("sk", 64, 8, CTX_SOCK),
+	D_SOCK(64, OBJECT_SOCK | CTX_ALWAYS),
 };
 static const struct ctx_field cgroup_dev[] = {
 	D("access_type", 0, 4, R),
@@ -249,15 +251,14 @@ static const struct ctx_field sysctl[] = {
 	D("file_pos", 4, 4, RW),
 };
 static const struct ctx_field sk_lookup[] = {
-	D_KIND("sk", 0, 8, CTX_SOCK),
+	D_SOCK(0, OBJECT_SOCK),
 	D("family", 8, 4, R),
 	D("protocol", 12, 4, R),
 	D("remote_ip4", 16, 4, R),
-	D("remote_ip6", 20, 16, R),
-	D("remote_port", 36, 2, R),
-	D("remote_port_pad", 38, 2, R),
+	D_ARRAY("remote_ip6", 20, 4, 4, R),
+	D_ARRAY("remote_port", 36, 2, 2, R),	/* with its pad: older programs read four bytes */
 	D("local_ip4", 40, 4, R),
-	D("local_ip6", 44, 16, R),
+	D_ARRAY("local_ip6", 44, 4, 4, R),
 	D("local_port", 60, 4, R),
 	D("ingress_ifindex", 64, 4, R),
 };

@@ -97,6 +97,15 @@ static void *target_lookup(struct uebpf_map *map, const void *key, struct uebpf_
 	return rules_of(map)->program_reads && target_has(map, key) ? &slot_at(map, key)->value : NULL;
 }
 
+/* The kernel gives the socket; what a socket's number means only the host knows: none is there. */
+static void *no_socket(struct uebpf_map *map, const void *key, struct uebpf_call *call)
+{
+	(void)map;
+	(void)key;
+	(void)call;
+	return NULL;
+}
+
 static int target_user_lookup(struct uebpf_map *map, const void *key, void *value, uint64_t flags)
 {
 	(void)flags;
@@ -192,33 +201,33 @@ static bool hash_has(struct uebpf_map *map, const void *key)
 	return hash_lookup(map, key, NULL) != NULL;
 }
 
-#define TARGET_OPS \
+#define TARGET_OPS(look) \
 	.traits = MT_REDIRECT, .check = target_check, .bytes = target_bytes, \
-	.handle_size = sizeof(struct map_local), .init = target_init, .lookup = target_lookup, \
+	.handle_size = sizeof(struct map_local), .init = target_init, .lookup = look, \
 	.user_lookup = target_user_lookup, .user_update = target_user_update, .remove = target_remove, \
 	.next_key = array_next_key, .has_target = target_has
-#define TARGET_HASH_OPS \
+#define TARGET_HASH_OPS(look) \
 	.traits = MT_REDIRECT | MT_HASH, .may = UEBPF_MAY_LOCK, .bytes = hash_bytes, \
-	.handle_size = sizeof(struct hash_map), .init = hash_init, .lookup = hash_lookup, \
+	.handle_size = sizeof(struct hash_map), .init = hash_init, .lookup = look, \
 	.user_lookup = hash_user_lookup, .remove = hash_remove, .next_key = hash_next_key, \
 	.has_target = hash_has
 enum { RIGHTS = BPF_F_RDONLY | BPF_F_WRONLY };
 
-const struct map_ops devmap_ops = { .name = "devmap", .type = BPF_MAP_TYPE_DEVMAP, TARGET_OPS,
+const struct map_ops devmap_ops = { .name = "devmap", .type = BPF_MAP_TYPE_DEVMAP, TARGET_OPS(target_lookup),
 				    .flags = BPF_F_NUMA_NODE | BPF_F_RDONLY_PROG | RIGHTS };
-const struct map_ops cpumap_ops = { .name = "cpumap", .type = BPF_MAP_TYPE_CPUMAP, TARGET_OPS,
+const struct map_ops cpumap_ops = { .name = "cpumap", .type = BPF_MAP_TYPE_CPUMAP, TARGET_OPS(target_lookup),
 				    .flags = BPF_F_NUMA_NODE };
-const struct map_ops xskmap_ops = { .name = "xskmap", .type = BPF_MAP_TYPE_XSKMAP, TARGET_OPS,
+const struct map_ops xskmap_ops = { .name = "xskmap", .type = BPF_MAP_TYPE_XSKMAP, TARGET_OPS(target_lookup), .object = OBJECT_XDP_SOCK,
 				    .flags = BPF_F_NUMA_NODE | RIGHTS };
-const struct map_ops sockmap_ops = { .name = "sockmap", .type = BPF_MAP_TYPE_SOCKMAP, TARGET_OPS,
+const struct map_ops sockmap_ops = { .name = "sockmap", .type = BPF_MAP_TYPE_SOCKMAP, TARGET_OPS(no_socket), .object = OBJECT_SOCK,
 				     .update = target_update, .flags = BPF_F_NUMA_NODE | RIGHTS };
 const struct map_ops reuseport_array_ops = {
-	.name = "reuseport_sockarray", .type = BPF_MAP_TYPE_REUSEPORT_SOCKARRAY, TARGET_OPS,
+	.name = "reuseport_sockarray", .type = BPF_MAP_TYPE_REUSEPORT_SOCKARRAY, TARGET_OPS(target_lookup),
 	.flags = BPF_F_NUMA_NODE | MAP_ACCESS_FLAGS };
 const struct map_ops devmap_hash_ops = {
-	.name = "devmap_hash", .type = BPF_MAP_TYPE_DEVMAP_HASH, TARGET_HASH_OPS,
+	.name = "devmap_hash", .type = BPF_MAP_TYPE_DEVMAP_HASH, TARGET_HASH_OPS(hash_lookup),
 	.check = devmap_check, .user_update = devmap_hash_user_update,
 	.flags = BPF_F_NUMA_NODE | BPF_F_RDONLY_PROG | RIGHTS };
 const struct map_ops sockhash_ops = {
-	.name = "sockhash", .type = BPF_MAP_TYPE_SOCKHASH, TARGET_HASH_OPS, .check = sockhash_check,
+	.name = "sockhash", .type = BPF_MAP_TYPE_SOCKHASH, TARGET_HASH_OPS(no_socket), .object = OBJECT_SOCK, .check = sockhash_check,
 	.update = hash_update, .user_update = hash_user_update, .flags = BPF_F_NUMA_NODE | RIGHTS };

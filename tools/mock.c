@@ -69,6 +69,17 @@ static struct mock *parse(const char *text)
 	return m;
 }
 
+/* A result that programs follow has to be memory: an object becomes one of zeroes. */
+static void result_of(struct mock *m, const struct uebpf_helper_info *info)
+{
+	static const uint64_t object[32];
+
+	if (m->result && info->pointer == 2)
+		die(EXIT_USAGE, "--mock %s: it returns memory; only 0 can be scripted", m->name);
+	if (m->result && info->pointer)
+		m->result = (uintptr_t)object;
+}
+
 void mocks_install(struct session *s)
 {
 	uint32_t mode = s->opt->mode;
@@ -83,6 +94,7 @@ void mocks_install(struct session *s)
 			id = (int)info.id;
 		else
 			die(EXIT_USAGE, "--mock %s: no helper of that name", m->name);
+		result_of(m, &info);
 		id = uebpf_env_add_helper(s->env, (uint32_t)id, info.name, NULL, answer, m, &err);
 		if (id < 0)
 			die_error(s, &err);

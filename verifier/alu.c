@@ -77,9 +77,11 @@ static int move_pointer(struct env *e, unsigned reg, struct reg *p, const struct
 		}
 		return unsafe_(e, (int)reg, NULL, "r%u moves by %" PRId64 ", out of any object", reg, by);
 	}
-	if (p->kind == K_CTX)
-		return unsafe_(e, (int)reg, "use constant offsets into the context",
-			       "the context pointer in r%u moves by a variable offset", reg);
+	if (p->kind == K_CTX) {			/* nobody but probe_read may follow that */
+		err = e->kernel ? sane(e, reg, &(struct reg){ .kind = K_CTX, .s = n->s }) : 0;
+		p->kind = K_PROBE;
+		return err;
+	}
 	p->s = scalar_alu(width64, minus ? ALU_SUB : ALU_ADD, &p->s, &n->s);
 	if (p->kind == K_PACKET || p->kind == K_META) {
 		p->id = new_id(e);
@@ -251,11 +253,8 @@ static int move(struct env *e, const struct insn *in, bool wide)
 	if (in->dst == in->src && wide)
 		return 0;
 	if (is_ptr(s)) {
-		if (!wide) {
-			if (e->kernel)
-				return refuse_pointer_op(e, in, in->src);
+		if (!wide)
 			return make_unknown(e, in->dst);
-		}
 		*d = *s;
 		return step_reg(e, ST_DEF, in->dst, in->dst);
 	}

@@ -41,6 +41,11 @@ int push_finish(struct env *e)
 	return push(e, PEND_FINISH);
 }
 
+int push_leave(struct env *e)
+{
+	return push(e, PEND_LEAVE);
+}
+
 /* A state that left a proven loop. */
 int push_exit(struct env *e, struct saved *s, uint32_t pc)
 {
@@ -393,7 +398,7 @@ static int resume(struct env *e)
 		e->next = p.pc;
 		return GO_ON;
 	}
-	return p.kind == PEND_FINISH ? helper_finish(e) : take_edge(e, p.kind == PEND_JUMPS);
+	return p.kind == PEND_FINISH ? helper_finish(e) : p.kind == PEND_LEAVE ? leave_early(e) : take_edge(e, p.kind == PEND_JUMPS);
 }
 
 /* Explores everything from here (without asking whether the first instruction was seen before),

@@ -70,7 +70,7 @@ static int value_range(struct env *e, unsigned reg, const struct reg *p, int64_t
 			       scalar_is_const(&p->s) ? "check the offset against the value's type" :
 			       "bound the index before this line, e.g. `if (i < N)` or `i &= N - 1`");
 	}
-	if ((how & WRITE) && (map->flags & F_RDONLY_PROG) && rule(e, RULE_RDONLY))
+	if ((how & WRITE) && ((map->flags & F_RDONLY_PROG) || (p->flags & R_RDONLY)) && rule(e, RULE_RDONLY))
 		return unsafe_(e, (int)reg, NULL, "writes to map `%s`, which programs may only read", map->name);
 	if ((how & READ) && (map->flags & F_WRONLY_PROG))
 		return unsafe_(e, (int)reg, NULL, "reads map `%s`, which programs may only write", map->name);
@@ -137,13 +137,17 @@ int check_range(struct env *e, unsigned reg, const struct reg *p, int64_t off, u
 	case K_VALUE: return value_range(e, reg, p, off, size, how, what);
 	case K_PACKET: case K_META: return packet_range(e, reg, p, off, size, how, what);
 	case K_MEM: return mem_range(e, reg, p, off, size, how, what);
-	case K_NONE:
-		return unsafe_(e, (int)reg, "give it a value on every path before this line",
-			       "r%u is read but was never written", reg);
+	case K_OBJECT:
+		if (p->obj && how == READ && !what)
+			return 0;		/* object_load looks closer */
+		/* fall through */
 	default:
 		describe(e, p, text, sizeof text);
 		return unsafe_(e, (int)reg, p->kind == K_SCALAR ? "only a pointer can be followed" : NULL,
 			       "%s memory through r%u, which is %s", verb(how), reg, text);
+	case K_NONE:
+		return unsafe_(e, (int)reg, "give it a value on every path before this line",
+			       "r%u is read but was never written", reg);
 	}
 }
 
@@ -223,9 +227,11 @@ static int stack_read(struct env *e, const struct reg *p, int64_t off, unsigned 
 			if (e->kernel)
 				return unsafe_(e, -1, NULL, "reads a part of a pointer kept on the stack");
 		} else if (LITTLE || (size == 8)) {
-			if (size == 8 && !s->r.id && !scalar_is_const(&s->r.s))
+			bool whole = !k && (size == 8 || s->r.s.umax <= width_mask(8 * size));
+
+			if (whole && !s->r.id && !scalar_is_const(&s->r.s))
 				s->r.id = new_id(e);
-			if (size == 8) {
+			if (whole) {
 				*d = s->r;
 			} else {
 				v = s->r.s;
@@ -275,7 +281,7 @@ static int stack_write(struct env *e, unsigned reg, const struct reg *p, int64_t
 		       const struct reg *src, int src_reg)
 {
 	int64_t at = p->off + off + (int64_t)p->s.val;
-	bool zero = reg_const(src) && !src->s.val;
+	bool zero = reg_const(src) && !src->s.val, fits;
 	unsigned k;
 	struct slot *s;
 	int err;
@@ -284,6 +290,8 @@ static int stack_write(struct env *e, unsigned reg, const struct reg *p, int64_t
 		return stack_smear(e, p->frame, low(p, off), p->off + off + p->s.smax + size, false);
 	if (src->kind == K_STACK && src->frame > p->frame)
 		return unsafe_(e, (int)reg, NULL, "keeps a pointer to this function's stack in its caller's");
+	if (e->kernel && src->kind == K_STACK && p->frame != e->st.nr_frames - 1)
+		return refuse(e, UEBPF_E_FORM, "keeps a stack pointer in its caller's frame: the kernel refuses that");
 	s = stack_slot(e, p->frame, at, &k);
 	if (!s)
 		return unsafe_(e, (int)reg, NULL, "stack access out of the frame");
@@ -293,12 +301,13 @@ static int stack_write(struct env *e, unsigned reg, const struct reg *p, int64_t
 		for (unsigned i = 0; i < size; i++)
 			slot_scrub(s, i, B_MISC);
 		memset(s->byte, B_SPILL, size);
+		fits = src->s.umax <= width_mask(8 * size);
+		if (src_reg >= 0 && fits && is_number(src) && !src->id && !scalar_is_const(&src->s))
+			top(e)->r[src_reg].id = new_id(e);	/* from now on one tells of the other */
 		s->r = *src;
 		s->dynptr = 0;
-		if (size < 8 && src->s.umax > width_mask(8 * size))
+		if (size < 8 && !fits)
 			s->r = reg_number(scalar_zext(width64, &src->s, 8 * size), e->pc);
-		if (size < 8)
-			s->r.id = s->r.len = s->r.below = 0, s->r.off = s->r.range = 0, s->r.obj = 0;
 		s->r.since = e->pc;
 		if (src_reg >= 0 && is_number(src))
 			return step_slot(e, ST_SPILL, (unsigned)src_reg, p->frame, slot_index(at));
@@ -355,6 +364,9 @@ static int ctx_access(struct env *e, unsigned reg, const struct reg *p, int64_t 
 	if (e->kernel && (p->off || p->s.umin))
 		return refuse(e, UEBPF_E_FORM, "access through a context pointer that was moved by %d: "
 			      "the kernel takes only the pointer itself", p->off);
+	if (e->kernel && (at & (size - 1)))
+		return refuse(e, UEBPF_E_FORM, "%u bytes at offset %" PRId64 " of the context: the kernel wants aligned "
+			      "accesses", size, at);
 	if (at < 0 || at + size > type->ctx_size)
 		return unsafe_(e, (int)reg, NULL, "%s %u bytes at offset %" PRId64 " of the context; that of %s "
 			       "programs has %u", verb(how), size, at, type->name, type->ctx_size);
@@ -384,7 +396,8 @@ static struct reg field_value(struct env *e, const struct ctx_field *f, unsigned
 	case CTX_PTR: return reg_unknown(e->pc);	/* a number for everybody but probe_read */
 	case CTX_SOCK:
 		r = reg_pointer(K_OBJECT, e->pc);
-		r.flags = R_MAYBE_NULL;
+		r.flags = R_MAYBE_NULL | (f->flags & CTX_ALWAYS ? R_ALWAYS : 0);
+		r.obj = f->flags & (CTX_ALWAYS - 1);
 		r.id = new_id(e);
 		return r;
 	case CTX_MEM: case CTX_CSTR:
@@ -448,6 +461,35 @@ static void sign(struct env *e, unsigned dst, unsigned size)
 	}
 }
 
+/* A field of a host's object. */
+static int object_load(struct env *e, const struct insn *in, const struct reg *p)
+{
+	unsigned size = isa_op[in->op].size;
+	int64_t at = p->off + in->off;
+	int err = check_range(e, in->src, p, in->off, size, 0, READ, NULL);
+
+	if (err)
+		return err;
+	if (at < 0 || !object_field(p->obj, (uint32_t)at, size))
+		return unsafe_(e, in->src, NULL, "%u bytes at offset %" PRId64 " of the object are no field that "
+			       "programs may read", size, at);
+	fact_memory(e, p, in->off);
+	top(e)->r[in->dst] = reg_number(scalar_urange(width64, 0, width_mask(8 * size)), e->pc);
+	return step_reg(e, ST_DEF, in->dst, in->dst);
+}
+
+/* The kernel translates a context or socket access once, for all paths. */
+static int one_kind(struct env *e, const struct reg *p)
+{
+	const struct fact *f = &e->res->fact[e->pc];
+	enum fact_base base = p->kind == K_CTX ? FACT_CTX : p->kind == K_OBJECT ? FACT_OBJECT : FACT_NONE;
+
+	if (!e->kernel || f->base == FACT_NONE || f->base == base ||
+	    (base == FACT_NONE && f->base != FACT_CTX && f->base != FACT_OBJECT))
+		return 0;
+	return refuse(e, UEBPF_E_FORM, "one path accesses the context or a socket here, another something else");
+}
+
 int do_load(struct env *e, const struct insn *in)
 {
 	const struct op_info *op = &isa_op[in->op];
@@ -456,7 +498,14 @@ int do_load(struct env *e, const struct insn *in)
 	uint64_t v;
 	int err;
 
-	if (p.kind == K_CTX) {
+	err = one_kind(e, &p);
+	if (!err && (op->flags & OPF_LINUX) && (p.kind == K_CTX || p.kind == K_PACKET || p.kind == K_META))
+		err = unsafe_(e, in->src, NULL, "load-acquire from the context or packet");
+	if (err)
+		return err;
+	if (p.kind == K_OBJECT && p.obj) {
+		err = object_load(e, in, &p);
+	} else if (p.kind == K_CTX) {
 		err = ctx_access(e, in->src, &p, in->off, op->size, READ, &f);
 		if (err)
 			return err;
@@ -512,12 +561,15 @@ int do_store(struct env *e, const struct insn *in)
 			return unsafe_(e, in->src, "give it a value on every path before this line",
 				       "r%u is stored but was never written", in->src);
 	}
+	err = one_kind(e, &p);
+	if (!err && (op->flags & OPF_LINUX) && (p.kind == K_CTX || p.kind == K_PACKET || p.kind == K_META))
+		err = unsafe_(e, in->dst, NULL, "store-release to the context or packet");
+	if (err)
+		return err;
 	if (p.kind == K_CTX) {
 		err = ctx_access(e, in->dst, &p, in->off, op->size, WRITE, &f);
 		if (!err && f->kind != CTX_SCALAR)
 			err = unsafe_(e, in->dst, NULL, "writes the pointer field `%s` of the context", f->name);
-		if (!err && is_ptr(src) && e->kernel && op->size == 8)
-			err = unsafe_(e, in->src, NULL, "stores a pointer into the context");
 		if (!err)
 			fact_memory(e, &p, in->off);
 		return err;
@@ -539,7 +591,7 @@ int do_atomic(struct env *e, const struct insn *in)
 {
 	const struct op_info *op = &isa_op[in->op];
 	struct reg p = top(e)->r[in->dst], got;
-	bool cmpxchg = in->op == OP_CMPXCHG64 || in->op == OP_CMPXCHG32;
+	bool cmpxchg = in->op == OP_CMPXCHG64 || in->op == OP_CMPXCHG32, fetch;
 	unsigned out = cmpxchg ? 0 : in->src;
 	char what[80];
 	int err = 0;
@@ -564,18 +616,21 @@ int do_atomic(struct env *e, const struct insn *in)
 	if (err)
 		return err;
 	fact_memory(e, &p, in->off);
+	fetch = cmpxchg || (op->flags & OPF_FETCH);
 	got = reg_number(scalar_urange(width64, 0, width_mask(8 * op->size)), e->pc);
 	if (p.kind == K_STACK) {
-		err = stack_helper(e, in->dst, &(struct reg){ .s = p.s, .kind = K_STACK, .frame = p.frame,
+		if (fetch && rule(e, RULE_ATOMIC_CLOBBER)) {	/* what comes back is what lay there */
+			err = stack_read(e, &p, in->off, op->size, out);
+			got = top(e)->r[out];
+		}
+		err = err ? err : stack_helper(e, in->dst, &(struct reg){ .s = p.s, .kind = K_STACK, .frame = p.frame,
 							      .off = p.off + in->off }, op->size, READ | WRITE);
 		if (err)
 			return err;
 	}
-	if (!cmpxchg && !(op->flags & OPF_FETCH))
-		return 0;
-	if (!rule(e, RULE_ATOMIC_CLOBBER))
+	if (!fetch || !rule(e, RULE_ATOMIC_CLOBBER))
 		return 0;
 	top(e)->r[out] = got;
 	fact_result(e, &top(e)->r[out]);
-	return step_reg(e, ST_DEF, out, out);
+	return p.kind == K_STACK ? 0 : step_reg(e, ST_DEF, out, out);
 }

@@ -45,6 +45,9 @@ void describe(struct env *e, const struct reg *r, char *buf, size_t cap)
 		n = append(buf, cap, 0, "a value of map `%s`", r->map->name);
 	else if (r->kind == K_MAP)
 		n = append(buf, cap, 0, "map `%s`", r->map->name);
+	else if (r->kind == K_OBJECT && r->obj)
+		n = append(buf, cap, 0, "a %s%s of the host", r->obj == OBJECT_TCP_SOCK ? "TCP " :
+			   r->obj == OBJECT_XDP_SOCK ? "XDP " : "", "socket");
 	else if (r->kind == K_MEM && !r->region)
 		n = append(buf, cap, 0, "memory of %" PRIu64 " bytes", r->size);
 	else

@@ -34,6 +34,7 @@ enum reg_flags {
 	R_MAYBE_NULL = 1,
 	R_RDONLY = 2,
 	R_DIRECT = 4,		/* K_VALUE: from a map-value load, the first element */
+	R_ALWAYS = 16,		/* K_OBJECT, maybe NULL here: the kernel has one always */
 	R_ALLOC = 8,		/* K_MEM: acquired memory; may be released only with off 0 */
 };
 
@@ -45,7 +46,7 @@ struct reg {
 	uint8_t len;		/* K_SCALAR: region index + 1 whose length it is (+ delta) */
 	uint8_t region;		/* K_MEM: region index + 1 of memory with a run-time length */
 	uint8_t below;		/* K_SCALAR: region index + 1; number + range <= its length */
-	uint16_t obj;		/* K_OBJECT: what it is */
+	uint16_t obj;		/* K_OBJECT: enum object; K_SCALAR: region whose byte it is */
 	int32_t off;		/* pointer: fixed offset; number: delta from the linked ones' base */
 	int32_t range;		/* packet, region memory: bytes proven from base + variable part */
 	uint32_t id;		/* same id: linked numbers; same nullness; same variable packet offset */
@@ -153,7 +154,7 @@ struct flow {
 };
 enum flow_mark { FLOW_PRUNE = 1, FLOW_HEAD = 2, FLOW_CALLBACK = 4, FLOW_REACHED = 8 };
 
-enum pending_kind { PEND_FALLS, PEND_JUMPS, PEND_FINISH, PEND_GO };
+enum pending_kind { PEND_FALLS, PEND_JUMPS, PEND_FINISH, PEND_GO, PEND_LEAVE };
 struct pending {
 	struct saved *s;
 	uint32_t pc, steps, path;
@@ -294,15 +295,31 @@ int check_range(struct env *e, unsigned reg, const struct reg *p, int64_t off, u
 int stack_helper(struct env *e, unsigned reg, const struct reg *p, uint64_t size, uint32_t how);
 void stack_forget_packets(struct env *e);
 struct slot *stack_slot(struct env *e, unsigned frame, int64_t off, unsigned *k);
+/* args.c */
+/* What the arguments seen so far say. */
+struct args {
+	const struct helper *h;
+	const struct uebpf_map *map;
+	uint64_t alloc;		/* constant memory size */
+	uint64_t size;		/* most that the last size argument can be */
+	uint32_t release;	/* reference that goes */
+	bool key_const;
+	uint32_t key;
+};
+int check_args(struct env *e, struct args *a);	/* each argument of a->h against its contract */
+int find_arg(const struct helper *h, enum arg_kind kind);	/* -1: none */
+bool is_null(const struct reg *r);
 /* call.c */
 int do_call(struct env *e, const struct insn *in);
 int do_local(struct env *e, const struct insn *in);
 int do_exit(struct env *e);
 int do_packet_load(struct env *e, const struct insn *in);
 int helper_finish(struct env *e);
+int leave_early(struct env *e);
 /* explore.c, loop.c */
 int push_other(struct env *e, bool taken);
 int push_finish(struct env *e);
+int push_leave(struct env *e);	/* the instruction may end its function */
 struct node *node_add(struct env *e, uint32_t pc, struct saved *s);
 int summary_try(struct env *e, const struct saved *before);
 int node_enter(struct env *e, struct node *n);

@@ -231,6 +231,8 @@ static int unreachable(struct env *e)
 	return 0;
 }
 
+enum { TOO_DEEP = 1 << 20 };
+
 /* Deepest chain of frames, each rounded up to 32 bytes as in the kernel. */
 static uint32_t chain(struct env *e, uint32_t sub, int depth)
 {
@@ -238,12 +240,13 @@ static uint32_t chain(struct env *e, uint32_t sub, int depth)
 	uint32_t own = e->sub_depth[sub], deepest = 0, d;
 
 	own = ((own ? own : 1) + 31) & ~31u;
-	if (depth > 8)
-		return own;
+	if (depth > 8)		/* as the kernel counts: code that no path reaches, and recursion that ends */
+		return TOO_DEEP;
 	for (uint32_t i = s->start; i < s->end; i++) {
 		const struct insn *in = &e->code->insn[i];
 
-		if ((in->op != OP_CALL_LOCAL && in->op != OP_LD_FUNC) || !(e->res->fact[i].flags & FACT_SEEN))
+		if ((in->op != OP_CALL_LOCAL && in->op != OP_LD_FUNC) ||
+		    !(e->kernel || (e->res->fact[i].flags & FACT_SEEN)))
 			continue;
 		d = chain(e, e->flow.sub_of[in->off], depth + 1);
 		deepest = d > deepest ? d : deepest;
@@ -253,10 +256,13 @@ static uint32_t chain(struct env *e, uint32_t sub, int depth)
 
 static int stack_depth(struct env *e)
 {
-	e->res->stack_depth = chain(e, 0, 0);
+	e->res->stack_depth = chain(e, 0, 1);
 	if (!e->kernel || e->res->stack_depth <= 512)
 		return 0;
 	e->pc = 0;
+	if (e->res->stack_depth >= TOO_DEEP)
+		return refuse(e, UEBPF_E_FORM, "calls are nested deeper than 8 frames: the kernel counts recursion and "
+			      "code that is never reached");
 	return refuse(e, UEBPF_E_FORM, "frames of nested calls use %u bytes together; the kernel allows 512",
 		      e->res->stack_depth);
 }

@@ -357,9 +357,13 @@ void call_returned(struct uebpf_call *call, const struct helper *helper, uint64_
 			call_add_region(call, (void *)(uintptr_t)r[0], size, ACCESS_READ | ACCESS_WRITE);
 		break;
 	case RET_SOCK_OR_NULL: case RET_BTF_OR_NULL: case RET_BTF:
+		if (helper->ret.kind != RET_SOCK_OR_NULL)
+			size = 0;
 		if (r[0])
-			add_region(call, (struct region){ .lo = (uintptr_t)r[0], .hi = (uintptr_t)r[0] + 1,
-							  .access = ACCESS_OBJECT });
+			add_region(call, (struct region){ .lo = (uintptr_t)r[0], .hi = (uintptr_t)r[0] +
+							  (object_size(size) ? object_size(size) : 1),
+							  .access = ACCESS_OBJECT |
+							  (object_size(size) ? ACCESS_READ : 0) });
 		break;
 	default:
 		break;

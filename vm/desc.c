@@ -80,6 +80,38 @@ const struct ctx_field *ctx_field_at(const struct prog_type *type, uint32_t off,
 	return NULL;
 }
 
+/* ---- fields of objects ---- */
+
+/* net/core/filter.c: bpf_sock_is_valid_access and its kin. */
+static const struct { uint8_t object, lo, hi, sizes; } object_rows[] = {
+	{ OBJECT_SOCK_COMMON, 0, 4, 4 }, { OBJECT_SOCK_COMMON, 4, 8, 7 }, { OBJECT_SOCK_COMMON, 24, 50, 7 },
+	{ OBJECT_SOCK_COMMON, 48, 52, 4 }, { OBJECT_SOCK_COMMON, 52, 80, 7 },
+	{ OBJECT_SOCK, 0, 4, 4 }, { OBJECT_SOCK, 4, 16, 7 }, { OBJECT_SOCK, 16, 24, 4 }, { OBJECT_SOCK, 24, 50, 7 },
+	{ OBJECT_SOCK, 48, 52, 4 }, { OBJECT_SOCK, 52, 80, 7 },
+	{ OBJECT_TCP_SOCK, 0, 80, 4 }, { OBJECT_TCP_SOCK, 80, 96, 8 }, { OBJECT_TCP_SOCK, 96, 112, 4 },
+	{ OBJECT_XDP_SOCK, 0, 4, 4 },
+};
+enum { OBJECT_ROWS = sizeof object_rows / sizeof object_rows[0] };
+
+uint32_t object_size(enum object object)
+{
+	uint32_t size = 0;
+
+	for (uint32_t i = 0; i < OBJECT_ROWS; i++)
+		if (object_rows[i].object == object)
+			size = object_rows[i].hi;
+	return size;
+}
+
+bool object_field(enum object object, uint32_t off, uint32_t size)
+{
+	for (uint32_t i = 0; i < OBJECT_ROWS; i++)
+		if (object_rows[i].object == object && (object_rows[i].sizes & size) && !(off & (size - 1)) &&
+		    off >= object_rows[i].lo && off < object_rows[i].hi && size <= object_rows[i].hi - off)
+			return true;
+	return false;
+}
+
 static uint64_t host_read(const char *at, uint32_t size)
 {
 	uint8_t b;

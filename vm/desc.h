@@ -77,6 +77,12 @@ enum callback { CALLBACK_LOOP, CALLBACK_MAP_ELEM, CALLBACK_DYNPTR, CALLBACK_TIME
 enum dynptr { DYNPTR_ANY, DYNPTR_LOCAL, DYNPTR_RINGBUF, DYNPTR_SKB, DYNPTR_XDP };
 struct arg { uint8_t kind, flags; uint16_t size; };
 
+/* What a host object is to programs: they may read the fields that the kernel lets them read, laid out
+ * as in its uapi (struct bpf_sock, bpf_tcp_sock, bpf_xdp_sock); an opaque one is only handed on. */
+enum object { OBJECT_OPAQUE, OBJECT_SOCK_COMMON, OBJECT_SOCK, OBJECT_TCP_SOCK, OBJECT_XDP_SOCK, OBJECT_COUNT };
+uint32_t object_size(enum object object);	/* bytes that the host has there; 0: opaque */
+bool object_field(enum object object, uint32_t off, uint32_t size);	/* may so many bytes be read there? */
+
 enum ret_kind {
 	RET_SCALAR,		/* a number in [lo, hi] when lo < hi, else any */
 	RET_VOID,		/* r0 unreadable afterwards for the verifier; 0 in the engines */
@@ -84,7 +90,8 @@ enum ret_kind {
 	RET_VALUE,		/* the same, never NULL (per-CPU this_cpu_ptr) */
 	RET_MEM_OR_NULL,	/* memory of the ARG_ALLOC_SIZE argument's size, or `size` when non-zero */
 	RET_MEM,		/* memory of `size` bytes, never NULL */
-	RET_SOCK_OR_NULL, RET_BTF_OR_NULL, RET_BTF,
+	RET_SOCK_OR_NULL,	/* `size`: enum object */
+	RET_BTF_OR_NULL, RET_BTF,
 	RET_NEVER,		/* tail call: returns only on failure */
 	RET_FIRST		/* the first argument */
 };
@@ -105,6 +112,8 @@ enum helper_flags {
 	HF_LOCKS = 64, HF_UNLOCKS = 128,	/* bpf_spin_lock / unlock */
 	HF_NEEDS_CALL = 256,	/* the function looks at its struct uebpf_call */
 	HF_MAY_FAULT = 512,	/* may set call->status */
+	HF_CAST = 2048,		/* the result is the first argument in another guise: goes when that is released */
+	HF_PACKET_ARGS = 4096,	/* kernel policy: memory arguments may be packet memory */
 	HF_VARIADIC = 1024,	/* looks at all of r1-r5; those beyond its arguments need not be set */
 };
 enum helper_group {		/* which program types offer it (kernel policy) */
@@ -185,6 +194,7 @@ struct map_ops {
 	uint32_t type;			/* BPF_MAP_TYPE_x */
 	uint32_t traits;
 	uint32_t flags;			/* BPF_F_x accepted at creation */
+	uint8_t object;			/* enum object: what a look-up gives; of OBJECT_SOCK it acquires */
 	uint32_t may;
 	/* 0 or -errno (the kernel's) with *why. */
 	int (*check)(const struct uebpf_map_opts *opts, const char **why);
@@ -265,7 +275,11 @@ enum ctx_kind {
 	CTX_PTR,		/* pointer that only probe_read may follow */
 	CTX_SOCK,		/* host socket or NULL */
 };
-enum ctx_flags { CTX_MEM_WRITE = ACCESS_WRITE /* programs write what it points to */, CTX_OR_NULL = 4 /* pointer that may be NULL */ };
+enum ctx_flags {		/* CTX_SOCK: enum object in the bits below CTX_ALWAYS */
+	CTX_MEM_WRITE = ACCESS_WRITE,	/* programs write what it points to */
+	CTX_OR_NULL = 4,	/* pointer that may be NULL */
+	CTX_ALWAYS = 16,	/* CTX_SOCK: never NULL in the kernel */
+};
 struct ctx_field {
 	const char *name;
 	uint16_t off, size;		/* in the program's view */
@@ -289,6 +303,7 @@ enum type_flags {
 	TYPE_LD_ABS = 32,	/* LD_ABS / LD_IND allowed */
 	TYPE_OPEN = 128,		/* the caller chooses ctx_len (ctx_size is the most a program may touch):
 				 * a run needs as many bytes as the program touches */
+	TYPE_SOCK = 256,	/* the context is a socket (struct bpf_sock) */
 	TYPE_CTX_WRITE = 64,	/* TYPE_DIRECT without fields: programs may write the struct */
 };
 struct prog_type {
@@ -301,7 +316,7 @@ struct prog_type {
 	const struct ctx_field *fields;
 	uint32_t nr_fields;
 	const struct uebpf_field *event; /* of a host's type: what its fields mean, beside `fields`; or NULL */
-	int64_t ret_lo, ret_hi;		/* allowed r0, when ret_lo < ret_hi */
+	int64_t ret_lo, ret_hi;		/* allowed r0, unless ret_hi is 0 */
 	const struct verdict *verdicts;
 	uint32_t nr_verdicts;
 	const char *why;		/* TYPE_REFUSED */
