@@ -21,8 +21,8 @@
 #define NEXT goto next
 #endif
 
-#define D r[pc->d]
-#define S r[pc->s]
+#define DST r[pc->d]
+#define SRC r[pc->s]
 #define K ((uint64_t)pc->k)
 #define JUMP_FROM(at) (const struct xinsn *)(const void *)((const char *)(at) + (at)->off)
 #define JUMP do { pc = JUMP_FROM(pc); DISPATCH; } while (0)
@@ -99,12 +99,12 @@ again:
 	/* RFC 9669 5.3 says nothing of ordering; Linux: fully ordered with a fetched value, relaxed
 	 * without.  We take the stronger for all. */
 #define ATOMIC_AT(k) \
-		uint64_t addr = D + (uint64_t)(int64_t)pc->off; \
+		uint64_t addr = DST + (uint64_t)(int64_t)pc->off; \
 		if (CHECKED && !atomic_ok(e, addr, k)) \
 			goto stop;
 #define RMW(n, w, k, result) { \
 		ATOMIC_AT(k) \
-		uint##w##_t *at = (uint##w##_t *)(uintptr_t)addr, b = (uint##w##_t)S; \
+		uint##w##_t *at = (uint##w##_t *)(uintptr_t)addr, b = (uint##w##_t)SRC; \
 		uint##w##_t a = __atomic_load_n(at, __ATOMIC_RELAXED); \
 		while (!__atomic_compare_exchange_n(at, &a, rmw##w##_##n(a, b), true, __ATOMIC_SEQ_CST, \
 						    __ATOMIC_RELAXED)) \
@@ -116,12 +116,12 @@ again:
 	CASE(n##64) RMW(n, 64, 3, (void)0) \
 	CASE(n##32) RMW(n, 32, 2, (void)0)
 #define FETCH(n, i, t, x) \
-	CASE(n##64) RMW(n, 64, 3, S = a) \
-	CASE(n##32) RMW(n, 32, 2, S = a)
+	CASE(n##64) RMW(n, 64, 3, SRC = a) \
+	CASE(n##32) RMW(n, 32, 2, SRC = a)
 #define CMPXCHG(w, k) { \
 		ATOMIC_AT(k) \
 		uint##w##_t old = (uint##w##_t)r[0]; \
-		__atomic_compare_exchange_n((uint##w##_t *)(uintptr_t)addr, &old, (uint##w##_t)S, false, \
+		__atomic_compare_exchange_n((uint##w##_t *)(uintptr_t)addr, &old, (uint##w##_t)SRC, false, \
 					    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); \
 		r[0] = old; \
 		NEXT; \
@@ -130,15 +130,15 @@ again:
 	CASE(CMPXCHG32) CMPXCHG(32, 2)
 #define ACQREL(n, s, type) \
 	CASE(LDACQ_##n) { \
-		uint64_t addr = S + (uint64_t)(int64_t)pc->off; \
+		uint64_t addr = SRC + (uint64_t)(int64_t)pc->off; \
 		if (CHECKED && !atomic_ok_read(e, addr, LOG(type))) \
 			goto stop; \
-		D = __atomic_load_n((type *)(uintptr_t)addr, __ATOMIC_ACQUIRE); \
+		DST = __atomic_load_n((type *)(uintptr_t)addr, __ATOMIC_ACQUIRE); \
 		NEXT; \
 	} \
 	CASE(STREL_##n) { \
 		ATOMIC_AT(LOG(type)) \
-		__atomic_store_n((type *)(uintptr_t)addr, (type)S, __ATOMIC_RELEASE); \
+		__atomic_store_n((type *)(uintptr_t)addr, (type)SRC, __ATOMIC_RELEASE); \
 		NEXT; \
 	}
 #define PACKET(type, at) { \
@@ -148,7 +148,7 @@ again:
 	}
 #define PKT(n, s, type) \
 	CASE(ABS_##n) PACKET(type, (int32_t)pc->k) \
-	CASE(IND_##n) PACKET(type, (int32_t)((uint32_t)pc->k + (uint32_t)S))
+	CASE(IND_##n) PACKET(type, (int32_t)((uint32_t)pc->k + (uint32_t)SRC))
 #include "vm/isa.def"
 	ONE(LEAX64_0) ONE(LEAX32_0)
 	ONE(JA)
@@ -178,10 +178,10 @@ again:
 #include "vm/fuse.def"
 
 
-	CASE(LDDW) D = K; NEXT;
-	CASE(LD_CALL) D = (uint64_t)(int64_t)*(const int32_t *)((const char *)&e->call + K); NEXT;
-	CASE(LD_TLS64) D = *(const uint64_t *)(self_thread() + (int64_t)K); NEXT;
-	CASE(LD_TLS32) D = *(const volatile uint32_t *)(self_thread() + (int64_t)K); NEXT;
+	CASE(LDDW) DST = K; NEXT;
+	CASE(LD_CALL) DST = (uint64_t)(int64_t)*(const int32_t *)((const char *)&e->call + K); NEXT;
+	CASE(LD_TLS64) DST = *(const uint64_t *)(self_thread() + (int64_t)K); NEXT;
+	CASE(LD_TLS32) DST = *(const volatile uint32_t *)(self_thread() + (int64_t)K); NEXT;
 	CASE(MAY_GOTO) if (!loops) JUMP; loops--; NEXT;
 
 	CASE(INIT_SET) init |= 1u << pc->d; NEXT;
@@ -230,7 +230,7 @@ again:
 		DISPATCH;
 	}
 	CASE(CALLX) {
-		const struct subprog *sub = function_at(e, D);
+		const struct subprog *sub = function_at(e, DST);
 
 		if (!sub)
 			goto stop;
@@ -326,8 +326,8 @@ stop:
 #undef DISPATCH
 #undef ORIGINAL
 #undef NEXT
-#undef D
-#undef S
+#undef DST
+#undef SRC
 #undef K
 #undef JUMP_FROM
 #undef JUMP
