@@ -76,6 +76,7 @@ void prog_unload(struct prog *prog)
 		helper_set_use(prog->object->helpers, &prog->code, -1);
 	prog->base.code = NULL;
 	prog->plain = NULL;
+	prog->alone = false;
 	if (prog->fast) {
 		jit_free(prog->fast);
 		code_free(prog->fast);

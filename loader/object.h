@@ -19,6 +19,7 @@ struct prog {
 	uebpf_entry plain;		/* compiled, needs no state, cannot fail; NULL: the long way */
 	bool packet;			/* ctx is struct uebpf_packet */
 	bool metered;			/* budget and abort can be asked for */
+	bool alone;			/* interpreted by interp_run_alone when there is a context */
 	bool keeps_errno;		/* calls nothing that could change errno */
 	uint8_t mode, engine;
 	struct code code;		/* as prepared: for looking at, tracing and explaining */

@@ -420,6 +420,7 @@ static int ready_stage(struct load *l, struct prog *prog)
 	prog->plain = prog->packet ? NULL : jit_plain(prog->fast);
 	if (!prog->fast->jit && interp_prepare(prog->fast))
 		return no_memory(l);
+	prog->alone = !prog->packet && prog->keeps_errno && interp_is_alone(prog->fast);
 	prog->base.code = prog->fast;
 	prog->base.source = &prog->code;
 	helper_set_use(l->obj->helpers, code, 1);

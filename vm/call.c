@@ -154,7 +154,8 @@ static void begin_regions(struct uebpf_call *call)
 	uint32_t access = ACCESS_CTX;
 	size_t len = type->ctx_size;
 
-	memset(call->own, 0, OWN_FIRST_FREE * sizeof call->own[0]);
+	for (int i = 0; i < OWN_FIRST_FREE; i++)
+		call->own[i].lo = call->own[i].hi = call->own[i].access = call->own[i].stride = 0;
 	call->nr_own = OWN_FIRST_FREE;
 	if (type->flags & TYPE_RAW) {
 		access = ACCESS_READ | ACCESS_WRITE;

@@ -239,6 +239,11 @@ enum { TAIL_LIMIT = 33, MAY_GOTO_LIMIT = 8 << 20 /* Linux: BPF_MAX_LOOPS */ };
 int interp_prepare(struct code *code);
 /* Runs prepared code in the interpreter.  0 or negative status; *r0 set on 0. */
 int interp_run(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0);
+/* Nothing but the program itself: no checks, no count, no helper that could look at the call, no second
+ * frame.  A small filter is over before the general case has set its fields.  run_alone is for programs
+ * that are, without options and with a context as large as the type says. */
+bool interp_is_alone(const struct code *code);
+int interp_run_alone(const struct code *code, void *ctx, size_t ctx_len, uint64_t *r0);
 int interp_trace(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0,
 		 uebpf_trace_fn step, void *arg);
 

@@ -64,10 +64,12 @@ typedef struct { int32_t v; } __attribute__((packed, may_alias)) mem_int32_t;
 
 /* ---- what is rare, out of line ---- */
 
+/* A hit whose limits are 0 is none. */
 static void forget_hits(struct engine *e)
 {
-	memset(e->rd, 0, sizeof e->rd);
-	memset(e->wr, 0, sizeof e->wr);
+	static const struct hit none;
+
+	e->rd[0] = e->rd[1] = e->wr[0] = e->wr[1] = none;
 }
 
 static void remember(struct hit *hit, const struct region *r, uint64_t addr)
@@ -194,6 +196,13 @@ static noinline const struct subprog *function_at(struct engine *e, uint64_t fn)
 	e->call.status = -EFAULT;
 	e->call.address = fn;
 	return NULL;
+}
+
+/* One by one: for an initialiser of this size gcc 12 emits "rep stos", which costs more than a small
+ * filter runs. */
+static inline void clear_registers(uint64_t r[11])
+{
+	r[0] = r[1] = r[2] = r[3] = r[4] = r[5] = r[6] = r[7] = r[8] = r[9] = r[10] = 0;
 }
 
 static uint32_t first_init(const struct code *code)
@@ -336,7 +345,7 @@ static uint64_t run_callback(struct uebpf_call *call, uint64_t fn, uint64_t r1, 
 			     uint64_t r4, uint64_t r5)
 {
 	struct engine *e = call->engine;
-	uint64_t r[11] = { 0, r1, r2, r3, r4, r5 }, r0;
+	uint64_t r[11], r0;
 	const struct code *code = call->code;
 	const struct helper *helper = call->helper;
 	const struct subprog *sub = function_at(e, fn);
@@ -348,6 +357,12 @@ static uint64_t run_callback(struct uebpf_call *call, uint64_t fn, uint64_t r1, 
 		return 0;
 	}
 	call->depth++;
+	clear_registers(r);
+	r[1] = r1;
+	r[2] = r2;
+	r[3] = r3;
+	r[4] = r4;
+	r[5] = r5;
 	r[10] = frame_pointer(e);
 	if (code->checked)
 		stack_changed(e);
@@ -369,8 +384,9 @@ static int run(struct engine *e, const struct code *code, uint64_t *r0)
 {
 	uint32_t frames = code->frames, size = code->uses_stack ? code->stack_size : 0;
 	struct frame frame[frames];
-	uint64_t r[11] = { 0 };
+	uint64_t r[11];
 
+	clear_registers(r);
 	size = (size + 15) & ~15u;
 	e->stack_end = NULL;
 	if (size)
@@ -394,43 +410,55 @@ static int run(struct engine *e, const struct code *code, uint64_t *r0)
 	return call_end(&e->call);
 }
 
-/* Nothing but the program itself: no checks, no count, no helper that could look at the call, no
- * second frame.  A small filter is over before the general case has set its fields. */
-static int run_alone(const struct code *code, void *ctx, size_t ctx_len, uint64_t *r0)
+static inline int finish_alone(struct engine *e, const struct code *code, void *ctx, size_t ctx_len, uint64_t fp,
+			       uint64_t *r0)
 {
-	struct engine e;
-	uint64_t r[11] = { 0 }, value;
+	uint64_t r[11], value;
 
-	e.step = NULL;
-	e.call.code = code;
-	e.call.ctx = ctx;
-	e.call.ctx_len = ctx_len;
-	e.call.status = 0;
-	e.call.pc = 0;
-	e.call.depth = 1;
-	e.frames = 1;
-	if (code->uses_stack) {
-		uint32_t size = (code->stack_size + 15) & ~15u;
-
-		e.stack_end = (uint8_t *)__builtin_alloca_with_align(size, 128) + size;
-		r[10] = (uintptr_t)e.stack_end;
-		zero_stack(&e, r[10], code->sub[0].zero);
-	}
+	e->step = NULL;
+	e->call.code = code;
+	e->call.ctx = ctx;
+	e->call.ctx_len = ctx_len;
+	e->call.status = 0;
+	e->call.pc = 0;
+	e->call.depth = 1;
+	e->frames = 1;
+	clear_registers(r);
 	r[1] = (uintptr_t)ctx;
+	r[10] = fp;
 	if (code->type->flags & TYPE_RAW)
 		r[2] = ctx_len;
-	value = run_plain(&e, code->run, r, 0);
-	if (!e.call.status && r0)
+	value = run_plain(e, code->run, r, 0);
+	if (likely(!e->call.status) && r0)
 		*r0 = value;
-	return e.call.status;
+	return e->call.status;
 }
 
-static bool is_alone(const struct code *code, const void *ctx, size_t ctx_len, const struct uebpf_run *opts)
+static noinline int run_alone_with_stack(const struct code *code, void *ctx, size_t ctx_len, uint64_t *r0)
 {
-	const struct prog_type *type = code->type;
+	uint32_t size = (code->stack_size + 15) & ~15u;
+	struct engine e;
+	uint64_t fp;
 
-	return !opts && !code->metered && !code->nr_helper && code->frames == 1 &&
-	       (type->flags & (TYPE_RAW | TYPE_OPEN) || (ctx && ctx_len >= type->host_size));
+	e.call.code = code;
+	e.stack_end = (uint8_t *)__builtin_alloca_with_align(size, 128) + size;
+	fp = (uintptr_t)e.stack_end;
+	zero_stack(&e, fp, code->sub[0].zero);
+	return finish_alone(&e, code, ctx, ctx_len, fp, r0);
+}
+
+bool interp_is_alone(const struct code *code)
+{
+	return code->run && !code->metered && !code->nr_helper && code->frames == 1;
+}
+
+int interp_run_alone(const struct code *code, void *ctx, size_t ctx_len, uint64_t *r0)
+{
+	struct engine e;
+
+	if (code->uses_stack)
+		return run_alone_with_stack(code, ctx, ctx_len, r0);
+	return finish_alone(&e, code, ctx, ctx_len, 0, r0);
 }
 
 int interp_run(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *opts, uint64_t *r0)
@@ -441,8 +469,9 @@ int interp_run(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_
 
 	if (unlikely(!code->run))
 		return -ENOEXEC;
-	if (is_alone(code, ctx, ctx_len, opts))
-		return run_alone(code, ctx, ctx_len, r0);
+	if (!opts && interp_is_alone(code) && (code->type->flags & (TYPE_RAW | TYPE_OPEN) ||
+					       (ctx && ctx_len >= code->type->host_size)))
+		return interp_run_alone(code, ctx, ctx_len, r0);
 	ret = call_begin(&e.call, code, ctx, ctx_len, opts);
 	if (ret)
 		return ret;
