@@ -225,6 +225,69 @@ static void types(void)
 	end(f, "types.md");
 }
 
+/* What we do with LTTng's filter bytecode. */
+#define SPECIAL "as the general one: what lies on the stack decides, where LTTng refuses when it does not fit the name"
+static bool has_context(const char *name)
+{
+	struct uebpf_type_opts type = { .size = sizeof(type), .name = "t", .ctx_size = 4, .nr_fields = 1,
+					.fields = &(struct uebpf_field){ .name = "x", .size = 4 } };
+	struct uebpf_env *env = uebpf_env_new(NULL);
+	struct uebpf_object *obj = NULL;
+	char expr[64];
+
+	for (int text = 0; text < 2 && !obj && !uebpf_env_add_type(env, &type, NULL); text++) {
+		snprintf(expr, sizeof(expr), "$ctx.%s == %s", name, text ? "\"a\"" : "1");
+		obj = uebpf_object_open_filter(env, expr, "t", NULL, NULL);
+		if (!obj)
+			uebpf_env_remove_type(env, "t");
+	}
+	uebpf_object_free(obj);
+	uebpf_env_free(env);
+	return obj != NULL;
+}
+
+static void lttng(void)
+{
+	static const struct { int number; const char *name, *doc; } op[] = {
+#define OP(number, name, shape, arg, doc) { number, #name, doc },
+#include "loader/lttng_ops.def"
+	};
+	static const struct { const char *lttng, *ours, *doc; } kind[] = {
+#undef OP
+#define OP(number, name, shape, arg, doc)
+#define KIND(lttng, ours, doc) { lttng, ours, doc },
+#include "loader/lttng_ops.def"
+	};
+	static const struct { const char *name, *doc; } context[] = {
+#define CONTEXT(name, doc) { name, doc },
+#include "loader/lttng_ops.def"
+#undef OP
+	};
+	FILE *f = begin("lttng.md", "LTTng filter bytecode");
+
+	fprintf(f, "What `uebpf_object_open_lttng()` and `--lttng-bytecode` do with bytecode of LTTng 2.13, compared with "
+		"LTTng-UST. A filter is the 48 bytes of `struct lttng_ust_abi_filter_bytecode` (lttng/ust-abi.h) and what "
+		"follows; of capture bytecode, which returns a field, we say so and refuse it. Where types do not fit, "
+		"LTTng takes a filter and records nothing; here it is refused, with the offset of the instruction. A "
+		"field or context that is not there rejects every event in both, and here the log says so. "
+		"tests/lttng/corpus holds what the real `lttng` makes of 229 filters and what LTTng-UST decided.\n\n");
+	fprintf(f, "| number | opcode | here |\n|---|---|---|\n");
+	for (size_t i = 0; i < sizeof(op) / sizeof(*op); i++) {
+		fprintf(f, "| %d | %s | ", op[i].number, op[i].name);
+		cell(f, op[i].doc);
+		fprintf(f, " |\n");
+	}
+	fprintf(f, "\n## Fields\n\n| in LTTng | here (UEBPF_FIELD_, UEBPF_VALUE_) | meaning |\n|---|---|---|\n");
+	for (size_t i = 0; i < sizeof(kind) / sizeof(*kind); i++)
+		fprintf(f, "| %s | %s | %s |\n", kind[i].lttng, kind[i].ours, kind[i].doc);
+	fprintf(f, "\n## Contexts\n\n| $ctx. | what it is | here |\n|---|---|---|\n");
+	for (size_t i = 0; i < sizeof(context) / sizeof(*context); i++)
+		fprintf(f, "| %s | %s | %s |\n", context[i].name, context[i].doc, has_context(context[i].name) ? "same" :
+			"the host adds it, as a helper \"ctx.NAME\"");
+	fprintf(f, "| $app.PROVIDER:TYPE | of the application | the host adds it, as a helper \"app.PROVIDER:TYPE\" |\n");
+	end(f, "lttng.md");
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2)
@@ -234,5 +297,6 @@ int main(int argc, char **argv)
 	helpers();
 	maps();
 	types();
+	lttng();
 	return 0;
 }

@@ -264,6 +264,13 @@ UEBPF_API struct uebpf_object *uebpf_object_open_cbpf(struct uebpf_env *env,
  * text ends in the expression with a caret under the place. */
 UEBPF_API struct uebpf_object *uebpf_object_open_filter(struct uebpf_env *env, const char *expr,
 				const char *type, const struct uebpf_open_opts *opts, struct uebpf_error *err);
+/* LTTng filter bytecode as an event filter: `bytecode` is struct lttng_ust_abi_filter_bytecode of lttng/ust-abi.h,
+ * 48 bytes of header (u32 length, u32 offset of the relocation table, ...) and the data.  `type` is an event
+ * type of the env.  docs/lttng.md says what each opcode does here.  NULL, with *err: err->pc is the offset
+ * in the data.  A filter that names a field or context that is not there opens and accepts no event, as in
+ * LTTng; the log says so. */
+UEBPF_API struct uebpf_object *uebpf_object_open_lttng(struct uebpf_env *env, const void *bytecode, size_t len,
+				const char *type, const struct uebpf_open_opts *opts, struct uebpf_error *err);
 UEBPF_API void uebpf_object_free(struct uebpf_object *obj);	/* NULL is fine */
 
 /* Before load.  A global by its symbol name; `size` must be the symbol's. */
@@ -293,8 +300,7 @@ UEBPF_API long uebpf_object_format_global(const struct uebpf_object *obj, const 
 /* Overrides a map definition's max_entries. */
 UEBPF_API int uebpf_object_resize_map(struct uebpf_object *obj, const char *name, uint32_t max_entries,
 				struct uebpf_error *err);
-/* Uses `map` (a reference is taken) in place of the object's own map `name`.  -ENOENT: the object has none
- * of that name (told for map NULL too, else -EINVAL); -EINVAL: another shape, both are shown. */
+/* Uses `map` (a reference is taken) in place of the object's own map `name`. */
 UEBPF_API int uebpf_object_bind_map(struct uebpf_object *obj, const char *name, struct uebpf_map *map,
 				struct uebpf_error *err);
 

@@ -190,7 +190,7 @@ static bool fold(struct tree *t)
 		a = (int64_t)(t->kind == TREE_LSHIFT ? (uint64_t)a << b : (uint64_t)a >> b);
 		break;
 	case TREE_AND: a = a ? b : 0; break;
-	case TREE_OR: a = a ? a : b; break;
+	case TREE_OR: a = a ? 1 : b; break;
 	default: return false;
 	}
 	become_int(t, a);

@@ -264,7 +264,7 @@ static void element(struct gen *g, const struct tree *t, uint32_t d)
 		convert(g, d, 1);
 }
 
-/* A condition's 0 or 1; && and || keep the value that decided. */
+/* A condition's 0 or 1; && and || keep their right side's value where that decides. */
 static void truth(struct gen *g, const struct tree *t, uint32_t d)
 {
 	struct label yes = { 0 }, no = { 0 }, end = { 0 };
@@ -275,7 +275,14 @@ static void truth(struct gen *g, const struct tree *t, uint32_t d)
 		if (t->left->type == TREE_FLOATING)
 			convert(g, d, 2);
 		have = g->have;
-		gen_jump(g, t->kind == TREE_AND ? W_JEQ : W_JNE, reg_at(d), 0, 0, &end);
+		if (t->kind == TREE_OR) {
+			gen_jump(g, W_JEQ, reg_at(d), 0, 0, &no);
+			gen(g, W_MOVK, reg_at(d), 0, 0, 1);
+			gen_jump(g, W_JA, 0, 0, 0, &end);
+			gen_bind(g, &no);
+		} else {
+			gen_jump(g, W_JEQ, reg_at(d), 0, 0, &end);
+		}
 		value(g, t->right, d);
 		if (t->right->type == TREE_FLOATING)
 			convert(g, d, 2);

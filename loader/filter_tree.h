@@ -5,12 +5,12 @@
  * The meaning is LTTng-UST's filter machine:
  *  - integers are 64 bits; comparisons are signed, also of unsigned fields; a comparison yields 0 or 1;
  *  - & | ^ ~ << >> work on the 64 bits, >> fills with zeroes; a shift count outside 0..63 rejects;
- *  - a string compares only with a string (by unsigned bytes up to its NUL or its end), a number only
+ *  - a string compares only with a string (by bytes as signed, up to its NUL or its end), a number only
  *    with a number; when one side is a double the other is converted, as a signed integer;
  *  - "rejects" means that the whole filter yields 0 at once, whatever stands around the node: NULL
  *    strings and unknown fields reject;
- *  - && yields 0 or its right side's value, || its left side's value when that is not 0, else its right
- *    side's; the right side is not evaluated when the left decides.  Their operands are integers: a
+ *  - && yields 0 or its right side's value, || yields 1 when its left side is not 0, else its right
+ *    side's value; the right side is not evaluated when the left decides.  Their operands are integers: a
  *    double is cut to one first (0.5 is false);
  *  - the filter accepts when the root, an integer, is not 0.
  *

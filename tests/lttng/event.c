@@ -48,7 +48,7 @@ const struct lt_event *lt_record(unsigned i)
 			.be32 = htonl((uint32_t)number(k, 9)), .f = (float)reals[below(REALS)],
 			.d = reals[k < REALS ? k : below(REALS)], .str = strings[k < STRINGS ? k : below(STRINGS)],
 			.seq_text = strings[below(STRINGS - 1)], .en = (int32_t)(k % 4), .on = k & 1,
-			.seq = elements[k], .seq_len = k % 5,
+			.seq = elements[k], .seq_len = k % 5, .seq_bytes = k % 5 * 4,
 		};
 		strncpy(e->text, text, sizeof e->text);
 		/* a sequence of bytes that no NUL ends: shorter than the string behind it in half of them */

@@ -26,7 +26,7 @@ struct lt_event {
 	uint32_t seq_text_len;
 	int32_t arr[4];
 	const int32_t *seq;
-	uint32_t seq_len;
+	uint32_t seq_len, seq_bytes;	/* elements, and 4 times as many */
 	int32_t en;			/* 0..3: labels IDLE, BUSY, LATE, GONE */
 	uint8_t on;
 };
