@@ -5,6 +5,7 @@
 #include "vm/mem.h"
 #include "vm/rewrite.h"
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -25,36 +26,32 @@ static int traced(const struct code *code, void *ctx, size_t len, struct uebpf_r
 
 /* ---- the JIT, plain and with each of its options ---- */
 
-static int compile(struct code *code, uint32_t cpu_off, uint32_t flags, const char *no_rules,
-		   struct uebpf_error *err)
+uint64_t arm_hits[REWRITE_RULE_COUNT];
+
+static int rewritten(const struct arm *arm, struct code *code, struct uebpf_error *err)
+{
+	uint32_t hits[REWRITE_RULE_COUNT] = { 0 };
+	int ret = rewrite_code(code, arm->no_rules, hits);
+
+	(void)err;
+	for (int k = 0; k < REWRITE_RULE_COUNT; k++)
+		arm_hits[k] += hits[k];
+	return ret;
+}
+
+static int compiled(const struct arm *arm, struct code *code, struct uebpf_error *err)
 {
 	static struct jit_pages *pages;
-	struct jit_opts opts = { .flags = flags, .no_rules = no_rules };
+	struct jit_opts opts = { .flags = arm->flags, .no_rules = arm->no_rules };
 
 	if (!jit_arch())
 		return -EOPNOTSUPP;
 	if (!pages)
 		pages = jit_pages_new(NULL);
-	if (!pages || jit_cpu_detect(NULL, &opts.cpu))
+	if (!pages || jit_cpu_detect(arm->no_cpu ? "all" : NULL, &opts.cpu))
 		return -ENOMEM;
 	opts.pages = pages;
-	opts.cpu &= ~cpu_off;
-	return rewrite_code(code, no_rules, NULL) ? -ENOMEM : jit_compile(code, &opts, err);
-}
-static int compiled(struct code *code, struct uebpf_error *err) { return compile(code, 0, 0, NULL, err); }
-static int compiled_no_cpu(struct code *code, struct uebpf_error *err)
-{
-	return compile(code, UINT32_MAX, 0, NULL, err);
-}
-static int compiled_no_rules(struct code *code, struct uebpf_error *err) { return compile(code, 0, 0, "all", err); }
-static int compiled_hard(struct code *code, struct uebpf_error *err)
-{
-	return compile(code, 0, JIT_BLIND | JIT_RETPOLINE | JIT_ENDBR, NULL, err);
-}
-static int rewritten(struct code *code, struct uebpf_error *err)
-{
-	(void)err;
-	return rewrite_code(code, NULL, NULL);
+	return rewritten(arm, code, err) ? -ENOMEM : jit_compile(code, &opts, err);
 }
 /* One record, through the loop that is compiled with the program where there is one. */
 static int jit_batch(const struct code *code, void *ctx, size_t len, struct uebpf_run *run, uint64_t *r0)
@@ -66,28 +63,54 @@ static int jit_batch(const struct code *code, void *ctx, size_t len, struct uebp
 	return jit_run_records(code, &record, 1, r0, NULL);
 }
 
+#define INTERP(text, mode, ...) { .name = "interp " text, .run = interp_run, mode, __VA_ARGS__ }
+#define JIT(text, mode, ...) { .name = "jit " text, .ready = compiled, .run = jit_run, .done = jit_free, mode, __VA_ARGS__ }
+#define CHECKED .checked = true, .metered = true
+#define TRUSTED .checked = false
+#define HARD .flags = JIT_BLIND | JIT_RETPOLINE | JIT_ENDBR
 const struct arm arms[] = {
-	{ "interp checked", true, NULL, interp_run, NULL, true },
-	{ "interp trusted", false, NULL, interp_run, NULL, false },
-	{ "interp metered", false, NULL, interp_run, NULL, true },
-	{ "switch checked", true, NULL, interp_switch_run, NULL, true },
-	{ "switch trusted", false, NULL, interp_switch_run, NULL, false },
-	{ "traced checked", true, NULL, traced, NULL, true },
-	{ "traced trusted", false, NULL, traced, NULL, false },
-	{ "interp checked rewritten", true, rewritten, interp_run, NULL, true },
-	{ "interp trusted rewritten", false, rewritten, interp_run, NULL, false },
-	{ "switch trusted rewritten", false, rewritten, interp_switch_run, NULL, false },
-	{ "jit checked", true, compiled, jit_run, jit_free, true },
-	{ "jit trusted", false, compiled, jit_run, jit_free, false },
-	{ "jit metered", false, compiled, jit_run, jit_free, true },
-	{ "jit trusted no cpu features", false, compiled_no_cpu, jit_run, jit_free, false },
-	{ "jit trusted no rules", false, compiled_no_rules, jit_run, jit_free, false },
-	{ "jit trusted blinded", false, compiled_hard, jit_run, jit_free, false },
-	{ "jit checked blinded", true, compiled_hard, jit_run, jit_free, true },
-	{ "jit checked no rules", true, compiled_no_rules, jit_run, jit_free, true },
-	{ "jit trusted records", false, compiled, jit_batch, jit_free, false },
+	INTERP("checked", CHECKED, .main = true),
+	INTERP("trusted", TRUSTED),
+	INTERP("metered", TRUSTED, .metered = true),
+	{ .name = "switch checked", CHECKED, .run = interp_switch_run },
+	{ .name = "switch trusted", TRUSTED, .run = interp_switch_run },
+	{ .name = "traced checked", CHECKED, .run = traced },
+	{ .name = "traced trusted", TRUSTED, .run = traced },
+	INTERP("checked rewritten", CHECKED, .ready = rewritten),
+	INTERP("trusted rewritten", TRUSTED, .ready = rewritten, .main = true),
+	{ .name = "switch trusted rewritten", TRUSTED, .run = interp_switch_run, .ready = rewritten },
+	JIT("checked", CHECKED, .main = true),
+	JIT("trusted", TRUSTED, .main = true),
+	JIT("metered", TRUSTED, .metered = true),
+	JIT("trusted no cpu features", TRUSTED, .no_cpu = true),
+	JIT("checked no cpu features", CHECKED, .no_cpu = true),
+	JIT("trusted no rules", TRUSTED, .no_rules = "all"),
+	JIT("trusted blinded", TRUSTED, HARD),
+	JIT("checked blinded", CHECKED, HARD),
+	JIT("checked no rules", CHECKED, .no_rules = "all"),
+	{ .name = "jit trusted records", TRUSTED, .ready = compiled, .run = jit_batch, .done = jit_free },
 };
 const size_t nr_arms = sizeof arms / sizeof arms[0];
+
+const struct arm *rule_arm(size_t k)
+{
+	static const char *const own[] = { "magic", "align" };	/* the emitter's */
+	enum { OWN = sizeof own / sizeof *own, RULES = REWRITE_RULE_COUNT + OWN };
+	static struct arm arm[2 * RULES];
+	static char name[2 * RULES][64];
+	size_t rule = k / 2;
+
+	if (k >= 2 * RULES)
+		return NULL;
+	if (!arm[k].name) {
+		const char *rule_name = rule < OWN ? own[rule] : rewrite_rows[rule - OWN].name;
+
+		snprintf(name[k], sizeof name[k], "jit %s without %s", k & 1 ? "checked" : "trusted", rule_name);
+		arm[k] = (struct arm){ .name = name[k], .checked = k & 1, .metered = k & 1, .ready = compiled,
+				       .run = jit_run, .done = jit_free, .no_rules = rule_name };
+	}
+	return &arm[k];
+}
 
 static const struct map_ops test_map_ops = { .name = "test", .type = 2, .traits = MT_ARRAY };
 static struct uebpf_map test_map = { .ops = &test_map_ops, .type = 2, .key_size = 4, .max_entries = 1,
@@ -114,7 +137,8 @@ int arm_load_memory(const struct arm *arm, struct code *code, const void *slots,
 	}
 	ret = ret ? ret : code_prepare(code, err);
 	if (!ret && arm->ready)
-		ret = arm->ready(code, err);
+	if (!ret && arm->ready)
+		ret = arm->ready(arm, code, err);
 	ret = ret || code->jit ? ret : interp_prepare(code);
 	if (ret)
 		code_free(code);

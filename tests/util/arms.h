@@ -10,13 +10,22 @@ struct arm {
 	const char *name;
 	bool checked;
 	/* After code_prepare (compile ...); NULL: nothing to do.  -EOPNOTSUPP: not on this machine. */
-	int (*ready)(struct code *code, struct uebpf_error *err);
+	int (*ready)(const struct arm *arm, struct code *code, struct uebpf_error *err);
 	int (*run)(const struct code *code, void *ctx, size_t len, struct uebpf_run *run, uint64_t *r0);
 	void (*done)(struct code *code);	/* before code_free; NULL: nothing to do */
 	bool metered;		/* trusted arms that count steps */
+	bool main;		/* one of the few that long runs compare */
+	uint32_t flags;		/* enum jit_flags */
+	const char *no_rules;	/* NULL: all rules on */
+	bool no_cpu;		/* without optional CPU features */
 };
 extern const struct arm arms[];
 extern const size_t nr_arms;
+/* The JIT without one rule of the rewriter or the emitter: arm k of NR of them, trusted and checked.
+ * NULL: there is no k-th. */
+const struct arm *rule_arm(size_t k);
+/* How often each rule of the rewriter did something in arms since the start. */
+extern uint64_t arm_hits[];
 
 /* "raw", "packet" (xdp-like: data, data_end, data_meta; LD_ABS allowed), "fields"; NULL: unknown. */
 const struct prog_type *test_type(const char *name);
