@@ -101,15 +101,46 @@ static void remember(struct jit_state *state, struct jit_window *w, const struct
 	}
 }
 
-static uint32_t fault(struct jit_state *state, uint32_t insn, uint64_t addr)
+static uint32_t fault(struct jit_state *state, const struct jit_site *site, uint64_t addr)
 {
 	state->call.status = -EFAULT;
 	state->call.address = addr;
-	state->call.pc = insn;
+	state->call.pc = site->insn;
+	state->call.left += (uint32_t)site->rest;
 	return 2;
 }
 
-uint32_t jit_miss(struct jit_state *state, uint64_t addr, uint32_t index)
+/* ---- steps ---- */
+
+enum { SLICE = 1 << 14 };	/* steps, some microseconds */
+
+/* The first slice of what call.left says; none when the flag is up. */
+static void slice(struct jit_state *state)
+{
+	uint64_t left = state->call.left + state->reserve;
+
+	state->call.left = __atomic_load_n(state->call.abort, __ATOMIC_RELAXED) ? 0 : left < SLICE ? left : SLICE;
+	state->reserve = left - state->call.left;
+}
+
+uint32_t jit_refill(struct jit_state *state, uint32_t insn)
+{
+	uint64_t was = state->call.left;
+
+	if (__atomic_load_n(state->call.abort, __ATOMIC_RELAXED)) {
+		state->call.status = -ECANCELED;
+		state->call.pc = insn;
+		return 2;
+	}
+	if (!state->reserve)
+		return 1;
+	/* a block may need more than one slice */
+	state->call.left = was + (state->reserve < SLICE ? state->reserve : SLICE);
+	state->reserve -= state->call.left - was;
+	return 0;
+}
+
+uint32_t jit_miss(struct jit_state *state, uint32_t index, uint64_t addr)
 {
 	const struct jit_site *site = &state->jit->site[index];
 	struct uebpf_call *call = &state->call;
@@ -118,24 +149,24 @@ uint32_t jit_miss(struct jit_state *state, uint64_t addr, uint32_t index)
 
 	get_ready(state);
 	if (site->atomic && (addr & (site->size - 1u)))
-		return fault(state, site->insn, addr);
+		return fault(state, site, addr);
 	set_stack_region(state);
 	r = call_find_region(call, addr, site->size, site->access);
 	translated = !site->atomic && ctx->access & ACCESS_CTX && region_holds(ctx, addr, site->size) &&
 		     !(ctx->access & site->access);
-	if (r && site->window >= WINDOW_FREE)
+	if (r && (site->window >= WINDOW_FREE || (r == ctx && site->window == WINDOW_CTX)))
 		remember(state, &state->window[site->window], r, addr);
 	if (r && !translated)
 		return 0;
 	if (translated && (load ? call_load(call, addr, site->size, &state->r[0]) :
 				  call_store(call, addr, site->size, state->r[1])))
 		return 1;
-	return fault(state, site->insn, addr);
+	return fault(state, site, addr);
 }
 
 /* ---- calls ---- */
 
-uint64_t jit_checked_call(struct jit_state *state, uint32_t index)
+uint64_t jit_checked_call(struct jit_state *state, uint32_t index, uint32_t window)
 {
 	struct uebpf_call *call = &state->call;
 	const struct insn *insn = &call->code->insn[index];
@@ -161,6 +192,12 @@ uint64_t jit_checked_call(struct jit_state *state, uint32_t index)
 	else if (nr != call->nr_own || next != call->next_own || helper->id >= 0x10000 ||
 		 helper->flags & (HF_RELEASES | HF_CALLS_BACK | HF_MOVES_PACKET | HF_TAIL | HF_UNLOCKS))
 		close_free_windows(state);
+	if (r[0] && (helper->ret.kind == RET_VALUE_OR_NULL || helper->ret.kind == RET_VALUE)) {
+		const struct region *value = call_find_region(call, r[0], 1, ACCESS_READ);
+
+		if (value)
+			remember(state, &state->window[window], value, r[0]);
+	}
 	return r[0];
 }
 
@@ -230,6 +267,8 @@ const void *jit_take_tail(struct jit_state *state)
 	state->init = 1u << 10 | 1u << 1 | (to->type->flags & TYPE_RAW ? 1u << 2 : 0);
 	if (to->checked)
 		open_own_windows(state);
+	if (to->jit->sliced)
+		slice(state);
 	return to->jit->tail ? to->jit->tail : (const void *)to->jit->plain;
 }
 
@@ -244,6 +283,15 @@ uint32_t jit_packet_load(struct jit_state *state, uint64_t r6, uint32_t off, uin
 
 /* ---- a run ---- */
 
+/* As call_begin makes the region. */
+uint32_t jit_ctx_access(const struct prog_type *type)
+{
+	if (type->flags & TYPE_RAW)
+		return ACCESS_READ | ACCESS_WRITE;
+	return type->flags & TYPE_DIRECT ? ACCESS_READ |
+	       (type->flags & TYPE_CTX_WRITE && !type->nr_fields ? ACCESS_WRITE : 0) : 0;
+}
+
 /* Called once a program is compiled. */
 void jit_plan_run(struct jit_code *jit)
 {
@@ -255,12 +303,7 @@ void jit_plan_run(struct jit_code *jit)
 	jit->init = 1u << 10 | 1u << 1 | (type->flags & TYPE_RAW ? 1u << 2 : 0);
 	jit->min_len = type->flags & (TYPE_RAW | TYPE_OPEN) ? 0 : type->host_size;
 	jit->ctx_size = type->flags & TYPE_RAW ? UINT32_MAX : type->ctx_size;
-	/* as call_begin makes the region */
-	if (type->flags & TYPE_RAW)
-		jit->ctx_access = ACCESS_READ | ACCESS_WRITE;
-	else if (type->flags & TYPE_DIRECT)
-		jit->ctx_access = ACCESS_READ |
-				  (type->flags & TYPE_CTX_WRITE && !type->nr_fields ? ACCESS_WRITE : 0);
+	jit->ctx_access = jit_ctx_access(type);
 }
 
 static void first_windows(struct jit_state *state, const struct jit_code *jit)
@@ -268,8 +311,12 @@ static void first_windows(struct jit_state *state, const struct jit_code *jit)
 	const struct uebpf_call *call = &state->call;
 	uint64_t len = jit->ctx_size < call->ctx_len ? jit->ctx_size : call->ctx_len;
 
-	open_window(&state->window[WINDOW_CTX], (uintptr_t)call->ctx, (uintptr_t)call->ctx + (call->ctx ? len : 0),
-		    jit->ctx_access);
+	state->ctx_room = call->ctx ? len : 0;
+	if (jit->ctx_window)
+		open_window(&state->window[WINDOW_CTX], (uintptr_t)call->ctx,
+			    (uintptr_t)call->ctx + state->ctx_room, jit->ctx_access);
+	else
+		memset(&state->window[WINDOW_CTX], 0, sizeof(struct jit_window));
 	if (jit->packet_window) {
 		const struct uebpf_packet *p = call->ctx;
 		uint32_t write = call->code->type->flags & TYPE_PACKET_WRITE ? ACCESS_WRITE : 0;
@@ -305,11 +352,18 @@ static void set_engine(struct jit_state *state, struct jit_code *jit)
 
 static uint64_t run_state(struct jit_state *state, const struct code *code)
 {
+	uint64_t value;
+
 	set_engine(state, code->jit);
 	state->ready = true;
 	state->call.callback = run_callback;
 	state->call.engine = state;
-	return go(state, code->jit);
+	state->reserve = 0;
+	if (code->jit->sliced)
+		slice(state);
+	value = go(state, code->jit);
+	state->call.left += state->reserve;
+	return value;
 }
 
 /* What call_begin refuses. */
@@ -347,9 +401,13 @@ static int run_checked(const struct code *code, void *ctx, size_t ctx_len, struc
 	call->tails = 0;
 	call->depth = 1;
 	state.ready = false;
+	state.reserve = 0;
+	if (jit->sliced)
+		slice(&state);
 	set_engine(&state, jit);
 	first_windows(&state, jit);
 	value = go(&state, jit);
+	call->left += state.reserve;
 	if (state.ready) {
 		ret = call_end(call);
 	} else {

@@ -23,6 +23,8 @@ struct jit_state {
 	uint32_t init;			/* registers written (INIT_SET), checked code */
 	uint32_t verdict;		/* scratch of the miss path */
 	uint64_t fp;			/* guest's frame pointer at the last helper call, checked code */
+	uint64_t ctx_room;		/* bytes of context that the program may touch, checked code */
+	uint64_t reserve;		/* steps beyond call.left: sliced code (jit_refill) */
 	uint64_t stack_end;		/* r10 of the first frame, checked code */
 	uint32_t frame_size, frames;	/* bytes of a frame; how many there are */
 	uint32_t stack_memo;		/* some window remembers a frame of the stack */
@@ -31,7 +33,11 @@ struct jit_state {
 };
 
 /* One checked access, for the miss path. */
-struct jit_site { uint32_t insn; uint8_t window, size, access, atomic; };
+struct jit_site {
+	uint32_t insn;
+	int32_t rest;			/* steps charged for blocks that a fault here never reaches */
+	uint8_t window, size, access, atomic;
+};
 
 struct jit_code {
 	struct vm_host *host;
@@ -62,14 +68,23 @@ struct jit_code {
 	/* of checked code: what the context window grants */
 	uint32_t ctx_access, ctx_size;	/* enum access; bytes, UINT32_MAX: as many as are given */
 	uint32_t frames, frame_size, init, min_len;
-	bool packet_window;
+	bool packet_window, ctx_window;
+	/* Steps are handed out in slices, and the abort flag is looked at between them: code without
+	 * helper calls, which might raise the flag or ask for what is left. */
+	bool sliced;
 };
 
 /* ---- called by machine code (run.c) ---- */
 /* A checked access missed its window: 0 it is good, go on; 1 done, a load's value is in r[0]; 2 fault. */
-uint32_t jit_miss(struct jit_state *state, uint64_t addr, uint32_t site);
-/* Checked helper call of instruction `insn`, arguments in r[1..5]. */
-uint64_t jit_checked_call(struct jit_state *state, uint32_t insn);
+uint32_t jit_miss(struct jit_state *state, uint32_t site, uint64_t addr);
+/* call.left is less than the block at `insn` needs: 0 there is more now, 1 there is no more, 2 the abort
+ * flag is up and status is set. */
+uint32_t jit_refill(struct jit_state *state, uint32_t insn);
+/* enum access that programs of this type have to their context itself. */
+uint32_t jit_ctx_access(const struct prog_type *type);
+/* Checked helper call of instruction `insn`, arguments in r[1..5]; a value that it returns is expected to be
+ * reached through `window`. */
+uint64_t jit_checked_call(struct jit_state *state, uint32_t insn, uint32_t window);
 /* A helper asked for a tail call: where to go on; NULL: after the call, or status is set. */
 const void *jit_take_tail(struct jit_state *state);
 /* LD_ABS, LD_IND: 1 the value is in r[0]; 0 outside the packet; 2 status is set. */

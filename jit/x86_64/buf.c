@@ -84,7 +84,7 @@ struct cold *jc_cold(struct jc *c, enum cold_kind kind)
 		return NULL;
 	cold = &c->cold[c->nr_cold++];
 	*cold = (struct cold){ .kind = (uint8_t)kind, .insn = c->i, .label = jc_label(c), .back = UNSET, .fp = c->reg[10],
-			       .after = UNSET };
+			       .after = UNSET, .rest = c->rest };
 	return cold;
 }
 

@@ -13,7 +13,7 @@
 
 /* ---- what registers point to ---- */
 
-static uint8_t new_window(struct jc *c)
+uint8_t new_window(struct jc *c)
 {
 	uint8_t w = c->next_window;
 
@@ -77,7 +77,7 @@ void track_kinds(struct jc *c)
 	case OP_CALL: case OP_CALL_TAIL: case OP_CALL_LOCAL: case OP_CALLX:
 		memset(c->kind, KIND_UNKNOWN, 6);
 		if (in->op == OP_CALL)
-			c->kind[0] = new_window(c);
+			c->kind[0] = c->call_window;
 		return;
 	case OP_LD_MAPVAL:
 		c->kind[in->dst] = new_window(c);
@@ -114,13 +114,23 @@ struct x_mem emit_guard(struct jc *c, int base, int32_t off, int size, uint32_t 
 {
 	struct x_mem m = x_at(c->reg[base], off);
 	bool atomic = access & GUARD_ATOMIC;
-	struct jit_site site = { c->i, 0, (uint8_t)size, (uint8_t)access, atomic };
+	struct jit_site site = { .insn = c->i, .size = (uint8_t)size, .access = (uint8_t)access, .atomic = atomic,
+				 .rest = c->rest };
 	uint8_t kind = c->kind[base];
+	enum judgement known;
 	struct cold *cold;
+	uint32_t need;
 
 	*out = UNSET;
 	if (!c->checked)
 		return m;
+	known = fact_judge(c, base, off, (uint32_t)size, access & ~(uint32_t)GUARD_ATOMIC, atomic, &need);
+	if (known == JUDGE_GOOD)
+		return m;
+	if (known == JUDGE_CTX && c->fast) {	/* tested once, on entry */
+		c->ctx_need = need > c->ctx_need ? need : c->ctx_need;
+		return m;
+	}
 	if (base == 10 && off < 0 && off >= -(int32_t)c->code->stack_size && off + size <= 0 &&
 	    (!atomic || !(off & (size - 1))))
 		return m;
@@ -135,6 +145,17 @@ struct x_mem emit_guard(struct jc *c, int base, int32_t off, int size, uint32_t 
 	cold->disp = off;
 	cold->access = (uint8_t)access;
 	cold->flag = atomic;
+	if (known == JUDGE_NULL) {
+		int32_t null = c->fact[base].off;
+
+		if (null)
+			x_alu_k(&c->b, true, X_CMP, c->reg[base], null);
+		else
+			x_test(&c->b, true, c->reg[base], c->reg[base]);
+		jc_jcc(c, CC_E, cold->label);
+		c->cold[*out].back = jc_here(c);
+		return m;
+	}
 	if (atomic && size > 1) {
 		x_lea(&c->b, true, TMP, m);
 		x_test_k(&c->b, false, TMP, size - 1);
@@ -150,6 +171,7 @@ struct x_mem emit_guard(struct jc *c, int base, int32_t off, int size, uint32_t 
 		int32_t limit = (access & ACCESS_WRITE ? (int32_t)offsetof(struct jit_window, write) :
 				 (int32_t)offsetof(struct jit_window, read)) + 8 * size_log(size);
 
+		c->ctx_window |= kind == WINDOW_CTX && (c->fast || c->slow_label == UNSET);
 		if (off)
 			x_lea(&c->b, true, TMP, m);
 		else
@@ -170,32 +192,111 @@ void emit_guard_end(struct jc *c, uint32_t cold, int load_reg)
 	c->cold[cold].after = jc_here(c);
 }
 
+/* A field that is translated where the context's address is certain: a load from the host's struct, which
+ * every run has whole (acceptable() in jit/run.c). */
+bool emit_ctx_field(struct jc *c, int size, bool sign)
+{
+	const struct prog_type *type = c->code->type;
+	struct fact f = c->fact[c->in->src];
+	int64_t at = (int64_t)f.off + c->in->off, host;
+	const struct ctx_field *field;
+
+	if (!c->checked || !c->fact_index || f.kind != FACT_CTX || sign || c->ctx_access & ACCESS_READ ||
+	    type->flags & (TYPE_RAW | TYPE_OPEN) || at < 0 || at + size > type->ctx_size)
+		return false;
+	field = ctx_field_at(type, (uint32_t)at, (uint32_t)size, false);
+	if (!field || field->size != size || field->kind == CTX_PACKET_META || (at - field->off) % size)
+		return false;
+	if (field->kind != CTX_SCALAR)
+		size = sizeof(void *);
+	else if (field->host_size > 8 || field->host_size & (field->host_size - 1u))
+		return false;
+	else if (field->host_size < size)
+		size = field->host_size;
+	host = field->host_off + (at - field->off) / field->size * field->host_size - f.off;
+	x_load(&c->b, size, false, c->reg[c->in->dst], x_at(c->reg[c->in->src], (int32_t)host));
+	return true;
+}
+
 /* ---- steps, first reads ---- */
+
+/* In the fast copy the blocks that can only be reached one through the other are charged together, up to a
+ * call; who leaves before the end gives the rest back (emit_leave).  When less is left than all of
+ * them need, the other copy goes on and charges block by block. */
+static int32_t chain_steps(struct jc *c)
+{
+	int64_t sum = c->in->imm;
+	uint32_t end = c->i + 1;
+
+	for (uint32_t i = c->i + 1; c->fast && i < c->code->n && !(c->flow.mark[i] & FLOW_TARGET); i++) {
+		const struct insn *in = &c->code->insn[i];
+		uint8_t shape = isa_op[in->op].shape;
+
+		if (in->op == OP_CHARGE) {
+			if (sum + in->imm > 1 << 30)
+				break;
+			sum += in->imm;
+			end = i + 1;
+		}
+		if (!flow_falls(in) || in->op == OP_MAY_GOTO || shape == SHAPE_CALL || shape == SHAPE_LOCAL ||
+		    shape == SHAPE_CALLX || shape == SHAPE_PKT_ABS || shape == SHAPE_PKT_IND)
+			break;
+	}
+	c->chain_end = end;
+	return (int32_t)sum;
+}
+
+static void charge_cold(struct jc *c, enum x_cc cc, int32_t steps, uint32_t again, bool cancel)
+{
+	struct cold *cold = jc_cold(c, COLD_BUDGET);
+
+	if (!cold)
+		return;
+	cold->value = steps;
+	cold->flag = cancel;
+	cold->back = again;
+	cold->wide = c->fast;	/* whether the other copy goes on */
+	c->bails |= c->fast;
+	jc_jcc(c, cc, cold->label);
+}
 
 void emit_charge(struct jc *c)
 {
-	struct cold *cold = jc_cold(c, COLD_BUDGET);
-	bool poll;
+	uint32_t again = UNSET;
+	int32_t steps;
 
-	if (!cold)
+	if (c->i < c->chain_end && c->fast) {
+		c->rest -= (int32_t)c->in->imm;
 		return;
-	cold->value = (int32_t)c->in->imm;
-	x_alu_k(&c->b, true, X_SUB, LEFT, (int32_t)c->in->imm);
-	jc_jcc(c, CC_B, cold->label);
+	}
+	steps = chain_steps(c);
+	c->rest = 0;
+	if (c->sliced)
+		again = jc_here(c);
+	x_alu_k(&c->b, true, X_SUB, LEFT, steps);
+	charge_cold(c, CC_B, steps, again, false);
 	/* The flag can change at any time; asking at loop heads, on entry and after calls bounds the delay
-	 * and sees what a helper set. */
-	poll = c->i == c->code->sub[0].start || c->flow.mark[c->i] & FLOW_LOOP ||
-	       isa_op[c->in[-1].op].shape == SHAPE_CALL || c->cur_start == c->i;
-	if (!poll)
-		return;
-	x_load(&c->b, 8, false, TMP, CALL_FIELD(abort));
-	x_alu_mem_k(&c->b, 4, X_CMP, x_at(TMP, 0), 0);
-	cold = jc_cold(c, COLD_BUDGET);
+	 * and sees what a helper set.  Sliced code asks when a slice is spent. */
+	if (!c->sliced && (c->i == c->code->sub[0].start || c->flow.mark[c->i] & FLOW_LOOP ||
+			   isa_op[c->in[-1].op].shape == SHAPE_CALL || c->cur_start == c->i)) {
+		x_load(&c->b, 8, false, TMP, CALL_FIELD(abort));
+		x_alu_mem_k(&c->b, 4, X_CMP, x_at(TMP, 0), 0);
+		charge_cold(c, CC_NE, steps, UNSET, true);
+	}
+	c->rest = steps - (int32_t)c->in->imm;
+}
+
+uint32_t emit_leave(struct jc *c, uint32_t label)
+{
+	struct cold *cold;
+
+	if (!c->rest)
+		return label;
+	cold = jc_cold(c, COLD_LEAVE);
 	if (!cold)
-		return;
-	cold->value = (int32_t)c->in->imm;
-	cold->flag = true;
-	jc_jcc(c, CC_NE, cold->label);
+		return label;
+	cold->after = label;
+	return cold->label;
 }
 
 void emit_init_check(struct jc *c)
@@ -228,6 +329,8 @@ void emit_forget_if(struct jc *c, enum x_cc cc)
 
 static void cold_fault(struct jc *c, const struct cold *k)
 {
+	if (k->rest)
+		x_alu_k(&c->b, true, X_ADD, LEFT, k->rest);
 	if (k->value)
 		x_store_k(&c->b, 4, CALL_FIELD(status), k->value);
 	/* The innermost place counts: a callback may have stopped before its caller. */
@@ -281,6 +384,16 @@ static void cold_div(struct jc *c, const struct cold *k)
 static void cold_budget(struct jc *c, const struct cold *k)
 {
 	x_alu_k(&c->b, true, X_ADD, LEFT, k->value);
+	if (c->sliced) {
+		x_mov_k(&c->b, TMP2, k->insn, true);
+		jc_call(c, c->refill_label);
+		jc_jcc(c, CC_B, k->back);
+		jc_jcc(c, CC_A, c->abort_label);
+	}
+	if (k->wide && !k->flag) {
+		jc_jmp(c, c->slow_label + k->insn);
+		return;
+	}
 	x_store_k(&c->b, 4, CALL_FIELD(status), k->flag ? -ECANCELED : -ETIME);
 	x_store_k(&c->b, 4, CALL_FIELD(pc), (int32_t)k->insn);
 	jc_jmp(c, c->abort_label);
@@ -311,42 +424,54 @@ static void cold_forget(struct jc *c, const struct cold *k)
 	jc_jmp(c, k->after);
 }
 
-/* TMP address, TMP2 site.  Returns with flags as after a comparison of the answer with 1. */
-static void emit_miss(struct jc *c)
+/* The machine's call of fn(state, TMP2, TMP).  Returns with flags as after a comparison of the answer with 1. */
+static void emit_ask(struct jc *c, uint32_t label, const void *fn)
 {
 	jc_room(c, 256);
-	jc_bind(c, c->miss_label);
+	jc_bind(c, label);
+	x_store(&c->b, 8, CALL_FIELD(left), LEFT);
 	save_volatile(c);
 	x_mov(&c->b, true, RDI, STATE);
-	x_mov(&c->b, true, RSI, TMP);
-	x_mov(&c->b, false, RDX, TMP2);
-	emit_call_c(c, (const void *)jit_miss);
+	x_mov(&c->b, false, RSI, TMP2);
+	x_mov(&c->b, true, RDX, TMP);
+	emit_call_c(c, fn);
 	x_store(&c->b, 4, FIELD(verdict), RAX);
 	load_volatile(c);
+	x_load(&c->b, 8, false, LEFT, CALL_FIELD(left));
 	x_alu_mem_k(&c->b, 4, X_CMP, FIELD(verdict), 1);
+}
+
+static void emit_asks(struct jc *c)
+{
+	emit_ask(c, c->miss_label, (const void *)jit_miss);
 	jc_jcc(c, CC_A, c->abort_label);
+	x_ret(&c->b);
+	if (!c->sliced)
+		return;
+	emit_ask(c, c->refill_label, (const void *)jit_refill);
 	x_ret(&c->b);
 }
 
 void emit_colds(struct jc *c)
 {
-	bool miss = false;
-
 	for (uint32_t i = 0; i < c->nr_cold && !c->no_memory; i++) {
 		struct cold *k = &c->cold[i];
 
 		jc_room(c, 128);
 		jc_bind(c, k->label);
 		c->reg[10] = k->fp;
-		miss |= k->kind == COLD_MISS;
 		switch ((enum cold_kind)k->kind) {
 		case COLD_FAULT: cold_fault(c, k); break;
 		case COLD_MISS: cold_miss(c, k); break;
 		case COLD_DIV_ZERO: case COLD_DIV_MINUS: cold_div(c, k); break;
 		case COLD_BUDGET: cold_budget(c, k); break;
 		case COLD_FORGET: cold_forget(c, k); break;
+		case COLD_LEAVE:
+			x_alu_k(&c->b, true, X_ADD, LEFT, k->rest);
+			jc_jmp(c, k->after);
+			break;
 		}
 	}
-	if (miss)
-		emit_miss(c);
+	if (c->nr_site || c->sliced)
+		emit_asks(c);
 }

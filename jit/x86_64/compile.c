@@ -38,6 +38,7 @@ void emit_body(struct jc *c, uint32_t index)
 		c->in = &c->code->insn[i];
 		jc_room(c, ROOM);
 		enter_kinds(c);
+		fact_enter(c);
 		if (c->flow.mark[i] & FLOW_LOOP && c->rules & RULE_ALIGN) {
 			jc_align(c, 32);
 			c->hits[JIT_RULE_ALIGN]++;
@@ -48,7 +49,46 @@ void emit_body(struct jc *c, uint32_t index)
 		else
 			emit_insn(c);
 		track_kinds(c);
+		fact_leave(c);
 	}
+}
+
+static uint32_t insn_labels(struct jc *c)
+{
+	uint32_t first = c->nr_label;
+
+	for (uint32_t i = 0; i < c->code->n && !c->no_memory; i++)
+		jc_label(c);
+	return first;
+}
+
+/* Checked code of the program itself comes twice.  The fast copy tests on entry what every access at a
+ * known place of the context needs, and charges blocks together; where that does not hold the slow
+ * copy goes on from the same instruction with the same registers. */
+static void emit_twice(struct jc *c)
+{
+	uint32_t fast = c->insn_label, at;
+
+	c->slow_label = insn_labels(c);
+	c->fast = true;
+	if (c->no_memory)
+		return;
+	x_alu_mem_k(&c->b, 8, X_CMP, x_at(STATE, offsetof(struct jit_state, ctx_room)), INT32_MAX);
+	at = (uint32_t)(c->b.p - c->base) - 4;
+	jc_jcc(c, CC_B, c->slow_label);
+	emit_body(c, 0);
+	c->fast = false;
+	c->chain_end = 0;
+	c->rest = 0;
+	memcpy(c->base + at, &c->ctx_need, 4);
+	if (!c->ctx_need && !c->bails) {
+		jc_bind(c, c->slow_label);
+		return;
+	}
+	memset(c->kind_at, 0, c->code->n * sizeof *c->kind_at);
+	c->insn_label = c->slow_label;
+	emit_body(c, 0);
+	c->insn_label = fast;
 }
 
 static void emit_sub(struct jc *c, uint32_t index)
@@ -64,16 +104,10 @@ static void emit_sub(struct jc *c, uint32_t index)
 	if (!index && !c->state && c->flags & JIT_ENDBR)
 		x_endbr64(&c->b);
 	emit_prologue(c);
-	emit_body(c, index);
-}
-
-static uint32_t insn_labels(struct jc *c)
-{
-	uint32_t first = c->nr_label;
-
-	for (uint32_t i = 0; i < c->code->n && !c->no_memory; i++)
-		jc_label(c);
-	return first;
+	if (!index && c->fact_index && !c->main_called)
+		emit_twice(c);
+	else
+		emit_body(c, index);
 }
 
 static bool wants_batch(const struct jc *c)
@@ -87,6 +121,7 @@ static void emit_all(struct jc *c, struct plan *plan)
 {
 	c->abort_label = jc_label(c);
 	c->miss_label = jc_label(c);
+	c->refill_label = jc_label(c);
 	c->retpoline_label = jc_label(c);
 	c->retpoline_ret_label = jc_label(c);
 	plan->insn_label = c->insn_label = insn_labels(c);
@@ -255,6 +290,7 @@ static void free_jc(struct jc *c)
 	mem_free(c->host, c->cold, c->cap_cold * sizeof *c->cold);
 	mem_free(c->host, c->sub, c->code->nr_sub * sizeof *c->sub);
 	mem_free(c->host, c->site, c->cap_site * sizeof *c->site);
+	facts_free(c);
 	mem_free(c->host, c->kind_at, c->code->n * sizeof *c->kind_at);
 	flow_free(c->code, &c->flow);
 }
@@ -323,7 +359,7 @@ static int begin(struct jc *c)
 	static const uint8_t home[11] = { RAX, RDI, RSI, RDX, RCX, R8, RBX, R13, R14, R15, RBP };
 
 	memcpy(c->reg, home, sizeof home);
-	c->exit_label = UNSET;
+	c->exit_label = c->slow_label = UNSET;
 	c->next_window = c->nr_window = WINDOW_FREE;
 	c->sub = mem_array(c->host, c->code->nr_sub, sizeof *c->sub);
 	if (!c->sub || flow_build(c->code, &c->flow))
@@ -333,7 +369,15 @@ static int begin(struct jc *c)
 		if (!c->kind_at)
 			return -ENOMEM;
 	}
-	return plan_frames(c) ? 0 : -ENOMEM;
+	if (!plan_frames(c))
+		return -ENOMEM;
+	c->sliced = c->metered && !c->calls_c;
+	if (c->checked) {
+		c->ctx_access = jit_ctx_access(c->code->type);
+		c->ctx_size = c->code->type->flags & TYPE_RAW ? INT32_MAX : c->code->type->ctx_size;
+		facts_build(c);
+	}
+	return 0;
 }
 
 int jit_compile(struct code *code, const struct jit_opts *opts, struct uebpf_error *err)
@@ -364,6 +408,8 @@ int jit_compile(struct code *code, const struct jit_opts *opts, struct uebpf_err
 		code->jit->nr_window = c.nr_window;
 		code->jit->needs_state = c.state;
 		code->jit->packet_window = c.packet_window;
+		code->jit->ctx_window = c.ctx_window;
+		code->jit->sliced = c.sliced;
 		jit_plan_run(code->jit);
 		code->jit->site = c.nr_site ? mem_copy(code->host, c.site, c.nr_site * sizeof *c.site) : NULL;
 		code->jit->nr_site = c.nr_site;

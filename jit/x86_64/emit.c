@@ -141,7 +141,7 @@ static void un_BE64_(struct jc *c) { x_bswap(&c->b, true, dst(c)); }
 
 /* ---- jumps ---- */
 
-static uint32_t target(const struct jc *c) { return c->insn_label + (uint32_t)c->in->off; }
+static uint32_t target(struct jc *c) { return emit_leave(c, c->insn_label + (uint32_t)c->in->off); }
 
 static void compare(struct jc *c, struct form f, bool test)
 {
@@ -218,7 +218,7 @@ static void emit_load(struct jc *c, int size, bool sign)
 	uint32_t cold;
 	struct x_mem m;
 
-	if (!sign && load_swapped(c, size))
+	if ((!sign && load_swapped(c, size)) || emit_ctx_field(c, size, sign))
 		return;
 	m = emit_guard(c, c->in->src, c->in->off, size, ACCESS_READ, &cold);
 

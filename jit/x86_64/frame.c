@@ -333,8 +333,50 @@ static void after_tail_helper(struct jc *c)
 	jc_bind(c, next);
 }
 
+/* As the row's inliner says; its jumps go to labels of its own. */
+static bool inlined(struct jc *c)
+{
+	uint32_t labels = c->insn_label, at = c->i, n, first;
+	struct insn out[INLINE_MOST];
+	const struct insn *in = c->in;
+	uint16_t map;
+
+	n = c->fact_index ? fact_inline(c, in, c->fact, out, &map) : 0;
+	if (!n)
+		return false;
+	first = jc_label(c);
+	for (uint32_t k = 0; k < n; k++)
+		jc_label(c);
+	if (c->no_memory)
+		return true;
+	c->insn_label = first;
+	c->checked = false;
+	for (uint32_t k = 0; k < n; k++) {
+		jc_room(c, 512);
+		jc_bind(c, first + k);
+		c->in = &out[k];
+		c->i = k;
+		emit_insn(c);
+	}
+	jc_bind(c, first + n);
+	c->checked = true;
+	c->insn_label = labels;
+	c->in = in;
+	c->i = at;
+	return true;
+}
+
 static void checked_helper(struct jc *c, const struct helper *h)
 {
+	c->call_window = KIND_UNKNOWN;
+	if (inlined(c)) {
+		if (c->inits) {
+			x_alu_mem_k(&c->b, 4, X_AND, FIELD(init), ~0x3e);
+			x_alu_mem_k(&c->b, 4, X_OR, FIELD(init), 1);
+		}
+		return;
+	}
+	c->call_window = new_window(c);
 	for (int r = 1; r <= 5; r++)
 		x_store(&c->b, 8, x_at(STATE, (int32_t)offsetof(struct jit_state, r) + 8 * r), c->reg[r]);
 	leave_guest(c);
@@ -342,10 +384,13 @@ static void checked_helper(struct jc *c, const struct helper *h)
 		x_store(&c->b, 8, FIELD(fp), RBP);
 	x_mov(&c->b, true, RDI, STATE);
 	x_mov_k(&c->b, RSI, c->i, false);
+	x_mov_k(&c->b, RDX, c->call_window, false);
 	emit_call_c(c, (const void *)jit_checked_call);
 	enter_guest(c);
-	if (c->inits)
+	if (c->inits) {
 		x_alu_mem_k(&c->b, 4, X_AND, FIELD(init), ~0x3e);
+		x_alu_mem_k(&c->b, 4, X_OR, FIELD(init), 1);
+	}
 	x_alu_mem_k(&c->b, 4, X_CMP, CALL_FIELD(status), 0);
 	emit_fault_if(c, CC_NE, 0);
 	if (h->flags & HF_TAIL)

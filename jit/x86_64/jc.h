@@ -18,13 +18,19 @@ struct fix { uint32_t at, label; uint8_t kind, cc, size; };
 enum { UNSET = UINT32_MAX };
 
 /* Out-of-line code: what rarely happens. */
-enum cold_kind { COLD_FAULT, COLD_MISS, COLD_DIV_ZERO, COLD_DIV_MINUS, COLD_BUDGET, COLD_FORGET };
+enum cold_kind { COLD_FAULT, COLD_MISS, COLD_DIV_ZERO, COLD_DIV_MINUS, COLD_BUDGET, COLD_FORGET, COLD_LEAVE };
 struct cold {
 	uint8_t kind, reg, size, access, fp;
 	bool wide, flag;
 	uint32_t insn, label, back, after, site;
 	int32_t disp, value;
+	int32_t rest;		/* steps charged for blocks that come later: given back when leaving here */
 };
+
+/* What is known for certain of a register (facts.c). */
+enum fact_kind { FACT_NONE, FACT_MAP, FACT_CTX, FACT_FRAME, FACT_VALUE, FACT_MAYBE /* value or NULL */, FACT_TOP = 0xff };
+struct fact { int32_t off; uint16_t map; uint8_t kind, pad; };
+enum { INLINE_MOST = 24 };
 
 struct jsub {
 	uint32_t entry;			/* label of the prologue */
@@ -55,6 +61,15 @@ struct jc {
 	uint32_t nr_window;
 	struct flow flow;
 	struct jsub *sub;
+	uint32_t *fact_index, nr_fact;	/* of jump targets; NULL: nothing is known */
+	struct fact *fact_at, fact[11];
+	uint32_t ctx_access, ctx_size, ctx_need;
+	uint32_t slow_label;		/* instruction 0 of the copy that tests everything; UNSET: none */
+	uint32_t chain_end;		/* blocks before it are charged already */
+	int32_t rest;			/* steps charged for those that are still to come */
+	uint8_t call_window;
+	bool fast, sliced, bails, ctx_window;
+	uint32_t refill_label;
 	uint32_t insn_label;		/* label of instruction 0 in the copy being emitted */
 	uint32_t exit_label;		/* batch copy: where exit goes; UNSET: return */
 	uint32_t abort_label, miss_label, retpoline_label, retpoline_ret_label;
@@ -135,7 +150,22 @@ void unwind_drop(struct jit_code *jit);
 void unwind_of_sub(const struct jc *c, uint32_t index, struct unwind_frame *out);
 void unwind_of_entry(const struct jc *c, struct unwind_frame *out);
 
+/* ---- facts.c ---- */
+enum judgement { JUDGE_TEST, JUDGE_GOOD, JUDGE_CTX /* when the context has *need bytes */, JUDGE_NULL /* unless NULL */ };
+void facts_build(struct jc *c);
+void facts_free(struct jc *c);
+void fact_enter(struct jc *c);
+void fact_leave(struct jc *c);
+void fact_step(const struct jc *c, const struct insn *in, struct fact now[11]);
+enum judgement fact_judge(const struct jc *c, int base, int32_t off, uint32_t size, uint32_t access, bool atomic,
+			  uint32_t *need);
+uint32_t fact_inline(const struct jc *c, const struct insn *in, const struct fact now[11],
+		     struct insn out[INLINE_MOST], uint16_t *map);
+
 /* ---- checked.c ---- */
+uint8_t new_window(struct jc *c);
+uint32_t emit_leave(struct jc *c, uint32_t label);	/* where a jump out of a chain goes */
+bool emit_ctx_field(struct jc *c, int size, bool sign);	/* a load of a field whose place is known */
 enum { KIND_UNKNOWN = 0xff, KIND_FRAME = 0xfe };
 enum { GUARD_ATOMIC = 0x100 };	/* with enum access: aligned, memory only */
 struct x_mem emit_guard(struct jc *c, int base, int32_t off, int size, uint32_t access, uint32_t *cold);

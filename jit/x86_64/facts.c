@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* facts.c - what checked code knows for certain of its registers: this is the context plus 8, the frame
+ * minus 16, a byte of that map's value.  An access through such a register is judged at compile
+ * time.  Unlike the guesses of checked.c these are proven, by a forward analysis over all paths that
+ * looks at nothing but the instructions. */
+#include <string.h>
+#include "jit/x86_64/jc.h"
+#include "vm/mem.h"
+
+enum { SWEEPS = 8, MOST_INSNS = 1 << 15, FAR = 1 << 28 };
+
+static bool same(struct fact a, struct fact b) { return a.kind == b.kind && a.off == b.off && a.map == b.map; }
+
+static struct fact meet(struct fact a, struct fact b)
+{
+	if (same(a, b) || b.kind == FACT_TOP)
+		return a;
+	if (a.kind == FACT_TOP)
+		return b;
+	if (a.off == b.off && a.map == b.map && (a.kind == FACT_VALUE || a.kind == FACT_MAYBE) &&
+	    (b.kind == FACT_VALUE || b.kind == FACT_MAYBE)) {
+		a.kind = FACT_MAYBE;
+		return a;
+	}
+	return (struct fact){ 0 };
+}
+
+static bool flow_into(struct jc *c, uint32_t to, const struct fact now[11])
+{
+	struct fact *at = c->fact_at + 11 * c->fact_index[to];
+	bool changed = false;
+
+	for (int r = 0; r < 11; r++) {
+		struct fact f = meet(at[r], now[r]);
+
+		changed |= !same(f, at[r]);
+		at[r] = f;
+	}
+	return changed;
+}
+
+static struct fact moved(struct fact f, int64_t by)
+{
+	if (f.kind == FACT_TOP)
+		return f;
+	if (f.kind < FACT_CTX || f.off + by >= FAR || f.off + by <= -FAR)
+		return (struct fact){ 0 };
+	f.off += (int32_t)by;
+	return f;
+}
+
+static void forget(struct fact now[11], uint32_t writes)
+{
+	for (int r = 0; r < 10; r++)
+		if (writes >> r & 1)
+			now[r] = (struct fact){ 0 };
+}
+
+void fact_step(const struct jc *c, const struct insn *in, struct fact now[11])
+{
+	uint32_t writes = flow_writes(in);
+	struct fact f = { 0 };
+
+	if (isa_op[in->op].shape == SHAPE_MARK || !writes)
+		return;
+	switch (in->op) {
+	case OP_ADD64_K: f = moved(now[in->dst], in->imm); break;
+	case OP_SUB64_K: f = moved(now[in->dst], -in->imm); break;
+	case OP_MOV64_X: f = now[in->src]; break;
+	case OP_LEA64: f = moved(now[in->src], in->imm); break;
+	case OP_LD_MAP: f = (struct fact){ .kind = FACT_MAP, .map = (uint16_t)in->imm_lo }; break;
+	case OP_LD_MAPVAL:
+		if ((uint32_t)in->imm_hi < FAR)
+			f = (struct fact){ .kind = FACT_VALUE, .map = (uint16_t)in->imm_lo, .off = in->imm_hi };
+		break;
+	case OP_CALL: {
+		struct insn out[INLINE_MOST];
+		uint16_t map;
+
+		if (fact_inline(c, in, now, out, &map))
+			f = (struct fact){ .kind = FACT_MAYBE, .map = map };
+		forget(now, writes);
+		now[0] = f;
+		return;
+	}
+	}
+	forget(now, writes);
+	if (in->dst < 10 && writes == 1u << in->dst)
+		now[in->dst] = f;
+}
+
+/* `if r == 0 goto` parts a value from NULL. */
+static void step_jump(struct jc *c, const struct insn *in, struct fact now[11], bool *changed)
+{
+	struct fact *f = &now[in->dst], was = *f;
+	bool parts = (in->op == OP_JEQ64_K || in->op == OP_JNE64_K) && !in->imm && f->kind == FACT_MAYBE && !f->off;
+
+	if (parts && in->op == OP_JNE64_K)
+		f->kind = FACT_VALUE;
+	*changed |= flow_into(c, (uint32_t)in->off, now);
+	*f = was;
+	if (parts && in->op == OP_JEQ64_K)
+		f->kind = FACT_VALUE;
+}
+
+static bool sweep(struct jc *c)
+{
+	const struct code *code = c->code;
+	struct fact now[11] = { 0 };
+	bool changed = false;
+
+	for (uint32_t i = 0; i < code->n; i++) {
+		const struct insn *in = &code->insn[i];
+
+		if (c->flow.mark[i] & FLOW_TARGET) {
+			if (i && flow_falls(in - 1))
+				changed |= flow_into(c, i, now);
+			memcpy(now, c->fact_at + 11 * c->fact_index[i], sizeof now);
+		}
+		if (flow_is_jump(in) || in->op == OP_MAY_GOTO)
+			step_jump(c, in, now, &changed);
+		else
+			fact_step(c, in, now);
+	}
+	return changed;
+}
+
+/* Leaves c->fact_index NULL when memory is short, the program is large or does not settle: nothing is
+ * known then. */
+void facts_build(struct jc *c)
+{
+	const struct code *code = c->code;
+	uint32_t targets = 0;
+	bool changed = true;
+
+	if (code->n > MOST_INSNS || code->nr_map > UINT16_MAX)
+		return;
+	c->fact_index = mem_array(c->host, code->n, sizeof *c->fact_index);
+	if (!c->fact_index)
+		return;
+	for (uint32_t i = 0; i < code->n; i++)
+		if (c->flow.mark[i] & FLOW_TARGET)
+			c->fact_index[i] = targets++;
+	c->nr_fact = targets * 11;
+	c->fact_at = mem_array(c->host, c->nr_fact, sizeof *c->fact_at);
+	if (!c->fact_at) {
+		facts_free(c);
+		return;
+	}
+	memset(c->fact_at, FACT_TOP, c->nr_fact * sizeof *c->fact_at);
+	for (uint32_t k = 0; k < code->nr_sub; k++) {
+		struct fact first[11] = { [10] = { .kind = FACT_FRAME } };
+
+		if (!k && !c->main_called)
+			first[1].kind = FACT_CTX;
+		memcpy(c->fact_at + 11 * c->fact_index[code->sub[k].start], first, sizeof first);
+	}
+	for (int k = 0; changed && k < SWEEPS; k++)
+		changed = sweep(c);
+	if (changed)
+		facts_free(c);
+}
+
+void facts_free(struct jc *c)
+{
+	mem_free(c->host, c->fact_index, c->code->n * sizeof *c->fact_index);
+	mem_free(c->host, c->fact_at, c->nr_fact * sizeof *c->fact_at);
+	c->fact_index = NULL;
+	c->fact_at = NULL;
+}
+
+/* Before instruction i is emitted. */
+void fact_enter(struct jc *c)
+{
+	if (c->fact_index && c->flow.mark[c->i] & FLOW_TARGET)
+		memcpy(c->fact, c->fact_at + 11 * c->fact_index[c->i], sizeof c->fact);
+}
+
+/* After it. */
+void fact_leave(struct jc *c)
+{
+	const struct insn *in = c->in;
+
+	if (!c->fact_index)
+		return;
+	if (in->op == OP_JEQ64_K && !in->imm && c->fact[in->dst].kind == FACT_MAYBE && !c->fact[in->dst].off)
+		c->fact[in->dst].kind = FACT_VALUE;
+	fact_step(c, in, c->fact);
+}
+
+/* Is [off, off + size) good in every run?  CTX: as far as the context is long enough, *need. */
+enum judgement fact_judge(const struct jc *c, int base, int32_t off, uint32_t size, uint32_t access, bool atomic,
+			uint32_t *need)
+{
+	struct fact f = c->fact[base];
+	int64_t at = (int64_t)f.off + off, end = at + size;
+	const struct region *r;
+
+	if (!c->fact_index || f.kind < FACT_CTX || f.kind == FACT_TOP || (atomic && at & (size - 1)))
+		return JUDGE_TEST;
+	if (f.kind == FACT_FRAME)
+		return at >= -(int64_t)c->code->stack_size && end <= 0 ? JUDGE_GOOD : JUDGE_TEST;
+	if (at < 0)
+		return JUDGE_TEST;
+	if (f.kind == FACT_CTX) {
+		*need = (uint32_t)end;
+		return !atomic && (c->ctx_access & access) == access && end <= c->ctx_size ? JUDGE_CTX : JUDGE_TEST;
+	}
+	r = &c->code->map[f.map]->values;
+	if ((r->access & access) != access || r->lo >= r->hi || end > c->code->map[f.map]->value_size ||
+	    (uint64_t)end > (r->stride ? r->len : r->hi - r->lo) ||
+	    (atomic && (r->lo + r->first) & (size - 1)) || (atomic && r->stride & (size - 1)))
+		return JUDGE_TEST;
+	return f.kind == FACT_VALUE ? JUDGE_GOOD : JUDGE_NULL;
+}
+
+/* Instructions for a helper call whose arguments are known to be good, by its row's inliner; only such as
+ * need nothing of the run.  *map: whose value r0 is, or NULL. */
+uint32_t fact_inline(const struct jc *c, const struct insn *in, const struct fact now[11],
+		     struct insn out[INLINE_MOST], uint16_t *map)
+{
+	const struct helper *h = c->code->helper[in->off];
+	struct call_site site = { .code = c->code };
+	bool value = h->ret.kind == RET_VALUE_OR_NULL;
+	int n;
+
+	if (!h->inliner)
+		return 0;
+	for (int a = 0; a < 5; a++) {
+		struct fact f = now[a + 1];
+
+		switch (h->arg[a].kind) {
+		case ARG_NONE:
+			break;
+		case ARG_MAP:
+			if (f.kind != FACT_MAP || f.map >= c->code->nr_map)
+				return 0;
+			site.map = c->code->map[f.map];
+			*map = f.map;
+			break;
+		case ARG_KEY:
+			if (f.kind != FACT_FRAME || !site.map || f.off < -(int32_t)c->code->stack_size ||
+			    f.off + (int64_t)site.map->key_size > 0)
+				return 0;
+			break;
+		default:
+			return 0;
+		}
+	}
+	if (value != (site.map != NULL) || (value && !(site.map->values.stride && site.map->ops->traits & MT_ARRAY)))
+		return 0;
+	memset(out, 0, INLINE_MOST * sizeof *out);
+	n = h->inliner(&site, out, INLINE_MOST - 1);
+	for (int k = 0; k < n; k++)
+		if (out[k].op == OP_CALL || out[k].op == OP_LD_CALL)
+			return 0;
+	return n > 0 && n < INLINE_MOST ? (uint32_t)n : 0;
+}
