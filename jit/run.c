@@ -292,12 +292,17 @@ uint32_t jit_ctx_access(const struct prog_type *type)
 	       (type->flags & TYPE_CTX_WRITE && !type->nr_fields ? ACCESS_WRITE : 0) : 0;
 }
 
+static int run_plain(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0);
+static int run_checked(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0);
+static int run_full(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0);
+
 /* Called once a program is compiled. */
 void jit_plan_run(struct jit_code *jit)
 {
 	const struct code *code = jit->code;
 	const struct prog_type *type = code->type;
 
+	jit->run = jit->plain ? run_plain : code->checked ? run_checked : run_full;
 	jit->frames = code->frames;
 	jit->frame_size = code->checked && code->uses_stack ? (code->stack_size + 15) & ~15u : 0;
 	jit->init = 1u << 10 | 1u << 1 | (type->flags & TYPE_RAW ? 1u << 2 : 0);
@@ -459,9 +464,7 @@ static int run_full(const struct code *code, void *ctx, size_t ctx_len, struct u
 
 int jit_run(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0)
 {
-	if (code->jit->plain)
-		return run_plain(code, ctx, ctx_len, run, r0);
-	return code->checked ? run_checked(code, ctx, ctx_len, run, r0) : run_full(code, ctx, ctx_len, run, r0);
+	return code->jit->run(code, ctx, ctx_len, run, r0);
 }
 
 uint64_t jit_run_bare(void *ctx, size_t len, void *host, struct jit_code *jit)

@@ -49,6 +49,7 @@ struct jit_code {
 	uint64_t (*full)(struct jit_state *state);
 	/* Runs the code at `entry` one frame deeper with args[0..4] in r1-r5. */
 	uint64_t (*callback)(struct jit_state *state, const void *entry, const uint64_t *args);
+	int (*run)(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0);
 	const void *tail;		/* where a tail call enters: machine code, not a C function */
 	/* Loops over records (results != end): from base in steps of stride; stride 0: base is an array
 	 * of struct uebpf_record.  NULL: batches run through C. */
