@@ -10,25 +10,19 @@ static uint64_t run_callback(struct uebpf_call *call, uint64_t fn, uint64_t r1, 
 
 /* ---- windows ---- */
 
-static void set_limits(uint64_t limit[4], uint64_t len, bool allowed)
-{
-	if (!allowed) {
-		memset(limit, 0, 4 * sizeof *limit);
-		return;
-	}
-	limit[0] = len;
-	limit[1] = len - 1;
-	limit[2] = len - 3;
-	limit[3] = len - 7;
-	for (int k = 0; len < 8 && k < 4; k++)
-		limit[k] = len >= 1u << k ? len - (1u << k) + 1 : 0;
-}
-
 static void open_window(struct jit_window *w, uint64_t lo, uint64_t hi, uint32_t access)
 {
+	uint64_t read = access & ACCESS_READ ? ~0ull : 0, write = access & ACCESS_WRITE ? ~0ull : 0;
+	uint64_t len = hi - lo, limit[4] = { len, len - 1, len - 3, len - 7 };
+
+	if (__builtin_expect(len < 8, 0))
+		for (int k = 0; k < 4; k++)
+			limit[k] = len >= 1u << k ? len - (1u << k) + 1 : 0;
 	w->lo = lo;
-	set_limits(w->read, hi - lo, access & ACCESS_READ);
-	set_limits(w->write, hi - lo, access & ACCESS_WRITE);
+	for (int k = 0; k < 4; k++) {
+		w->read[k] = limit[k] & read;
+		w->write[k] = limit[k] & write;
+	}
 }
 
 static void close_free_windows(struct jit_state *state)
@@ -303,6 +297,8 @@ void jit_plan_run(struct jit_code *jit)
 	const struct prog_type *type = code->type;
 
 	jit->run = jit->plain ? run_plain : code->checked ? run_checked : run_full;
+	jit->first_slice = jit->sliced && code->budget > SLICE ? SLICE : code->budget;
+	jit->first_reserve = code->budget - jit->first_slice;
 	jit->frames = code->frames;
 	jit->frame_size = code->checked && code->uses_stack ? (code->stack_size + 15) & ~15u : 0;
 	jit->init = 1u << 10 | 1u << 1 | (type->flags & TYPE_RAW ? 1u << 2 : 0);
@@ -390,9 +386,9 @@ static int run_checked(const struct code *code, void *ctx, size_t ctx_len, struc
 	struct jit_state state;
 	struct uebpf_call *call = &state.call;
 	int ret = acceptable(code, ctx, ctx_len, run);
-	uint64_t budget = run && run->budget ? run->budget : code->budget, value;
+	uint64_t budget = code->budget, value;
 
-	if (ret)
+	if (__builtin_expect(ret, 0))
 		return ret;
 	call->code = code;
 	call->ctx = ctx;
@@ -400,15 +396,21 @@ static int run_checked(const struct code *code, void *ctx, size_t ctx_len, struc
 	call->run = run;
 	call->status = 0;
 	call->pc = UINT32_MAX;
-	call->left = budget;
-	call->abort = run && run->abort ? run->abort : &never;
+	call->abort = &never;
+	call->left = jit->first_slice;
+	state.reserve = jit->first_reserve;
 	call->tail = NULL;
 	call->tails = 0;
 	call->depth = 1;
 	state.ready = false;
-	state.reserve = 0;
-	if (jit->sliced)
-		slice(&state);
+	if (run) {
+		budget = run->budget ? run->budget : budget;
+		call->abort = run->abort ? run->abort : &never;
+		call->left = budget;
+		state.reserve = 0;
+		if (jit->sliced)
+			slice(&state);
+	}
 	set_engine(&state, jit);
 	first_windows(&state, jit);
 	value = go(&state, jit);

@@ -73,6 +73,7 @@ struct jit_code {
 	/* Steps are handed out in slices, and the abort flag is looked at between them: code without
 	 * helper calls, which might raise the flag or ask for what is left. */
 	bool sliced;
+	uint64_t first_slice, first_reserve;	/* of the program's own budget */
 };
 
 /* ---- called by machine code (run.c) ---- */

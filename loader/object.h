@@ -17,6 +17,7 @@ struct prog {
 	/* what a run looks at */
 	uint32_t min_ctx;		/* bytes */
 	uebpf_entry plain;		/* compiled, needs no state, cannot fail; NULL: the long way */
+	bool direct;			/* nothing to do around a run */
 	bool packet;			/* ctx is struct uebpf_packet */
 	bool metered;			/* budget and abort can be asked for */
 	bool alone;			/* interpreted by interp_run_alone when there is a context */

@@ -407,6 +407,7 @@ static int ready_stage(struct load *l, struct prog *prog)
 	prog->metered = code->metered;
 	/* Helpers without side effects on the C library leave errno alone; the host's are not known. */
 	prog->keeps_errno = code->nr_helper == 0 && code->nr_map == 0;
+	prog->direct = !prog->packet && prog->keeps_errno;
 	prog->plain = prog->packet ? NULL : jit_plain(prog->fast);
 	if (!prog->fast->jit && interp_prepare(prog->fast))
 		return no_memory(l);

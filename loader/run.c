@@ -59,6 +59,8 @@ int uebpf_prog_run(const struct uebpf_prog *prog, void *ctx, size_t ctx_len, str
 	}
 	if (p->alone && !run && ctx && ctx_len >= p->min_ctx)
 		return interp_run_alone(p->base.code, ctx, ctx_len, r0);
+	if (p->direct && !run && ctx_len >= p->min_ctx && p->base.code)
+		return run_code(p->base.code, ctx, ctx_len, NULL, r0);
 	return prog_run(p, ctx, ctx_len, run, r0);
 }
 

@@ -31,6 +31,19 @@ uint32_t flow_writes(const struct insn *insn)
 	return insn_writes(insn);
 }
 
+enum op flow_inverse(enum op op)
+{
+	switch (op) {
+#define PAIR(a, b) \
+	case OP_##a##64_K: return OP_##b##64_K; case OP_##a##64_X: return OP_##b##64_X; \
+	case OP_##a##32_K: return OP_##b##32_K; case OP_##a##32_X: return OP_##b##32_X;
+	PAIR(JEQ, JNE) PAIR(JNE, JEQ) PAIR(JGT, JLE) PAIR(JLE, JGT) PAIR(JGE, JLT) PAIR(JLT, JGE)
+	PAIR(JSGT, JSLE) PAIR(JSLE, JSGT) PAIR(JSGE, JSLT) PAIR(JSLT, JSGE)
+#undef PAIR
+	default: return OP_BAD;
+	}
+}
+
 static void mark_targets(const struct code *code, struct flow *flow)
 {
 	for (uint32_t k = 0; k < code->nr_sub; k++)

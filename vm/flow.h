@@ -30,6 +30,8 @@ static inline bool flow_is_jump(const struct insn *insn)
 	return shape == SHAPE_JCC_K || shape == SHAPE_JCC_X || shape == SHAPE_JA ||
 	       shape == SHAPE_FUSED_JUMP;
 }
+/* The op that jumps exactly when `op` does not; OP_BAD for JSET. */
+enum op flow_inverse(enum op op);
 static inline bool flow_falls(const struct insn *insn)
 {
 	return insn->op != OP_JA && insn->op != OP_JA32 && insn->op != OP_EXIT;

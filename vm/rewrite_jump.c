@@ -18,24 +18,10 @@ static uint32_t follow(const struct code *code, uint32_t to)
 	return to;
 }
 
-/* The op that jumps exactly when `op` does not; OP_BAD for JSET. */
-static enum op inverse(enum op op)
-{
-	switch (op) {
-#define PAIR(a, b) \
-	case OP_##a##64_K: return OP_##b##64_K; case OP_##a##64_X: return OP_##b##64_X; \
-	case OP_##a##32_K: return OP_##b##32_K; case OP_##a##32_X: return OP_##b##32_X;
-	PAIR(JEQ, JNE) PAIR(JNE, JEQ) PAIR(JGT, JLE) PAIR(JLE, JGT) PAIR(JGE, JLT) PAIR(JLT, JGE)
-	PAIR(JSGT, JSLE) PAIR(JSLE, JSGT) PAIR(JSGE, JSLT) PAIR(JSLT, JSGE)
-#undef PAIR
-	default: return OP_BAD;
-	}
-}
-
 static void invert(struct rewriter *rw, uint32_t i)
 {
 	struct insn *in = &rw->code->insn[i], *next = in + 1;
-	enum op op = inverse(in->op);
+	enum op op = flow_inverse(in->op);
 
 	if (i + 2 >= rw->code->n || op == OP_BAD || (uint32_t)in->off != i + 2 || !is_goto(next) ||
 	    rw->flow.mark[i + 1] || !rule_on(rw, RULE_INVERT))
@@ -50,7 +36,7 @@ static void invert(struct rewriter *rw, uint32_t i)
 static void turn_loop(struct rewriter *rw, uint32_t i)
 {
 	struct insn *in = &rw->code->insn[i], *next = in + 1;
-	enum op op = inverse(in->op);
+	enum op op = flow_inverse(in->op);
 	int32_t out = in->off;
 
 	if (i + 1 >= rw->code->n || op == OP_BAD || !is_goto(next) || rw->flow.mark[i + 1] ||

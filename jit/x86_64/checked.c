@@ -110,6 +110,48 @@ static bool add_site(struct jc *c, const struct jit_site *site, uint32_t *index)
 	return true;
 }
 
+static struct x_mem window_limit(int kind, int size, uint32_t access)
+{
+	return x_at(STATE, (int32_t)(offsetof(struct jit_state, window) + (size_t)kind * sizeof(struct jit_window) +
+				     (access & ACCESS_WRITE ? offsetof(struct jit_window, write) :
+				      offsetof(struct jit_window, read))) + 8 * size_log(size));
+}
+
+/* Tests all copies of an access of an unrolled loop at once: its addresses are an arithmetic row.  Where
+ * the row leaves the window, the loop goes on as it was written, from this instruction. */
+static void emit_range(struct jc *c, int base, int32_t off, int size, uint32_t access)
+{
+	int32_t span = c->delta[base] * (int32_t)(c->copies - 1), rest = c->rest;
+	uint8_t kind = c->kind[base];
+	uint32_t leave;
+
+	c->rest = c->again_steps;
+	leave = emit_leave(c, c->plain_label + c->i);
+	c->rest = rest;
+	if (kind == KIND_UNKNOWN)
+		kind = c->kind[base] = new_window(c);
+	x_lea(&c->b, true, TMP, x_at(c->reg[base], kind == KIND_FRAME ? off + (int32_t)c->frame_size : off));
+	if (kind == KIND_FRAME)
+		x_alu(&c->b, true, X_SUB, TMP, RBP);
+	else
+		x_alu_load(&c->b, true, X_SUB, TMP, x_at(STATE, (int32_t)(offsetof(struct jit_state, window) +
+									  kind * sizeof(struct jit_window))));
+	if (span > 0)		/* the last copy's address; it must not have come round through 0 */
+		x_alu_k(&c->b, true, X_ADD, TMP, span);
+	if (span) {
+		x_alu_k(&c->b, true, X_CMP, TMP, span > 0 ? span : -span);
+		jc_jcc(c, CC_B, leave);
+	}
+	if (kind == KIND_FRAME) {
+		x_alu_k(&c->b, true, X_CMP, TMP, (int32_t)c->frame_size - size);
+		jc_jcc(c, CC_A, leave);
+	} else {
+		c->ctx_window |= kind == WINDOW_CTX;
+		x_alu_load(&c->b, true, X_CMP, TMP, window_limit(kind, size, access));
+		jc_jcc(c, CC_AE, leave);
+	}
+}
+
 struct x_mem emit_guard(struct jc *c, int base, int32_t off, int size, uint32_t access, uint32_t *out)
 {
 	struct x_mem m = x_at(c->reg[base], off);
@@ -134,6 +176,11 @@ struct x_mem emit_guard(struct jc *c, int base, int32_t off, int size, uint32_t 
 	if (base == 10 && off < 0 && off >= -(int32_t)c->code->stack_size && off + size <= 0 &&
 	    (!atomic || !(off & (size - 1))))
 		return m;
+	if (c->copies && !atomic && c->delta[base] != DELTA_UNKNOWN) {
+		if (!c->copy)
+			emit_range(c, base, off, size, access);
+		return m;
+	}
 	if (kind == KIND_UNKNOWN)
 		kind = c->kind[base] = new_window(c);
 	site.window = kind == KIND_FRAME ? WINDOW_CTX : kind;	/* a frame is not remembered from here */
@@ -168,16 +215,13 @@ struct x_mem emit_guard(struct jc *c, int base, int32_t off, int size, uint32_t 
 		jc_jcc(c, CC_A, cold->label);
 	} else {
 		int32_t w = (int32_t)(offsetof(struct jit_state, window) + kind * sizeof(struct jit_window));
-		int32_t limit = (access & ACCESS_WRITE ? (int32_t)offsetof(struct jit_window, write) :
-				 (int32_t)offsetof(struct jit_window, read)) + 8 * size_log(size);
-
 		c->ctx_window |= kind == WINDOW_CTX && (c->fast || c->slow_label == UNSET);
 		if (off)
 			x_lea(&c->b, true, TMP, m);
 		else
 			x_mov(&c->b, true, TMP, c->reg[base]);
 		x_alu_load(&c->b, true, X_SUB, TMP, x_at(STATE, w));
-		x_alu_load(&c->b, true, X_CMP, TMP, x_at(STATE, w + limit));
+		x_alu_load(&c->b, true, X_CMP, TMP, window_limit(kind, size, access));
 		jc_jcc(c, CC_AE, cold->label);
 	}
 	c->cold[*out].back = jc_here(c);
@@ -238,7 +282,7 @@ static int32_t chain_steps(struct jc *c)
 			sum += in->imm;
 			end = i + 1;
 		}
-		if (!flow_falls(in) || in->op == OP_MAY_GOTO || shape == SHAPE_CALL || shape == SHAPE_LOCAL ||
+		if (!flow_falls(in) || (flow_is_jump(in) && (uint32_t)in->off <= i) || in->op == OP_MAY_GOTO || shape == SHAPE_CALL || shape == SHAPE_LOCAL ||
 		    shape == SHAPE_CALLX || shape == SHAPE_PKT_ABS || shape == SHAPE_PKT_IND)
 			break;
 	}
@@ -246,7 +290,7 @@ static int32_t chain_steps(struct jc *c)
 	return (int32_t)sum;
 }
 
-static void charge_cold(struct jc *c, enum x_cc cc, int32_t steps, uint32_t again, bool cancel)
+static void charge_cold(struct jc *c, enum x_cc cc, int32_t steps, uint32_t again, uint32_t other, bool cancel)
 {
 	struct cold *cold = jc_cold(c, COLD_BUDGET);
 
@@ -255,9 +299,24 @@ static void charge_cold(struct jc *c, enum x_cc cc, int32_t steps, uint32_t agai
 	cold->value = steps;
 	cold->flag = cancel;
 	cold->back = again;
-	cold->wide = c->fast;	/* whether the other copy goes on */
+	cold->wide = c->fast;	/* whether another copy goes on, and where */
+	cold->after = other;
 	c->bails |= c->fast;
 	jc_jcc(c, cc, cold->label);
+}
+
+void emit_steps(struct jc *c, int32_t steps, uint32_t again, uint32_t other)
+{
+	x_alu_k(&c->b, true, X_SUB, LEFT, steps);
+	charge_cold(c, CC_B, steps, again, other, false);
+	/* The flag can change at any time; asking at loop heads, on entry and after calls bounds the delay
+	 * and sees what a helper set.  Sliced code asks when a slice is spent. */
+	if (!c->sliced && (c->i == c->code->sub[0].start || c->flow.mark[c->i] & FLOW_LOOP ||
+			   isa_op[c->in[-1].op].shape == SHAPE_CALL || c->cur_start == c->i)) {
+		x_load(&c->b, 8, false, TMP, CALL_FIELD(abort));
+		x_alu_mem_k(&c->b, 4, X_CMP, x_at(TMP, 0), 0);
+		charge_cold(c, CC_NE, steps, UNSET, UNSET, true);
+	}
 }
 
 void emit_charge(struct jc *c)
@@ -273,16 +332,7 @@ void emit_charge(struct jc *c)
 	c->rest = 0;
 	if (c->sliced)
 		again = jc_here(c);
-	x_alu_k(&c->b, true, X_SUB, LEFT, steps);
-	charge_cold(c, CC_B, steps, again, false);
-	/* The flag can change at any time; asking at loop heads, on entry and after calls bounds the delay
-	 * and sees what a helper set.  Sliced code asks when a slice is spent. */
-	if (!c->sliced && (c->i == c->code->sub[0].start || c->flow.mark[c->i] & FLOW_LOOP ||
-			   isa_op[c->in[-1].op].shape == SHAPE_CALL || c->cur_start == c->i)) {
-		x_load(&c->b, 8, false, TMP, CALL_FIELD(abort));
-		x_alu_mem_k(&c->b, 4, X_CMP, x_at(TMP, 0), 0);
-		charge_cold(c, CC_NE, steps, UNSET, true);
-	}
+	emit_steps(c, steps, again, c->slow_label + c->i);
 	c->rest = steps - (int32_t)c->in->imm;
 }
 
@@ -391,7 +441,7 @@ static void cold_budget(struct jc *c, const struct cold *k)
 		jc_jcc(c, CC_A, c->abort_label);
 	}
 	if (k->wide && !k->flag) {
-		jc_jmp(c, c->slow_label + k->insn);
+		jc_jmp(c, k->after);
 		return;
 	}
 	x_store_k(&c->b, 4, CALL_FIELD(status), k->flag ? -ECANCELED : -ETIME);

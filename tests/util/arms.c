@@ -137,7 +137,6 @@ int arm_load_memory(const struct arm *arm, struct code *code, const void *slots,
 	}
 	ret = ret ? ret : code_prepare(code, err);
 	if (!ret && arm->ready)
-	if (!ret && arm->ready)
 		ret = arm->ready(arm, code, err);
 	ret = ret || code->jit ? ret : interp_prepare(code);
 	if (ret)
