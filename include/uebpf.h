@@ -300,7 +300,8 @@ UEBPF_API long uebpf_object_format_global(const struct uebpf_object *obj, const 
 /* Overrides a map definition's max_entries. */
 UEBPF_API int uebpf_object_resize_map(struct uebpf_object *obj, const char *name, uint32_t max_entries,
 				struct uebpf_error *err);
-/* Uses `map` (a reference is taken) in place of the object's own map `name`. */
+/* Uses `map` (a reference is taken) in place of the object's own map `name`.  -ENOENT: the object has none
+ * of that name (told for map NULL too, else -EINVAL); -EINVAL: another shape, both are shown. */
 UEBPF_API int uebpf_object_bind_map(struct uebpf_object *obj, const char *name, struct uebpf_map *map,
 				struct uebpf_error *err);
 

@@ -211,8 +211,8 @@ int uebpf_object_bind_map(struct uebpf_object *obj, const char *name, struct ueb
 		return rc;
 	i = find_map(obj, name);
 	if (i == IMAGE_NONE || !map)
-		return fail(obj, err, UEBPF_E_MAP_BIND, map ? -ENOENT : -EINVAL, name,
-			    map ? "the object has no such map" : "no map given");
+		return fail(obj, err, UEBPF_E_MAP_BIND, i == IMAGE_NONE ? -ENOENT : -EINVAL, name,
+			    i == IMAGE_NONE ? "the object has no such map" : "no map given");
 	uebpf_map_info(map, &has);
 	o = &obj->image->maps[i].opts;
 	a = (struct geometry){ o->type, o->key_size, o->value_size,

@@ -86,6 +86,17 @@ static uint32_t spin_lock_off(const struct btf *btf, uint32_t value)
 	return UINT32_MAX;
 }
 
+/* Names and types of its keys and values; a bound map that has none takes the object's that binds it. */
+static void describe_map(const struct uebpf_object *obj, const struct image_map *im, struct uebpf_map *map)
+{
+	if (map->btf || !obj->image->btf || !(im->btf_key || im->btf_value))
+		return;
+	map->btf = btf_ref(obj->image->btf);
+	map->btf_drop = drop_btf;
+	map->btf_key = im->btf_key;
+	map->btf_value = im->btf_value;
+}
+
 /* `depth` ends a circle of templates, which a hostile object may hold. */
 static int create_map(struct load *l, uint32_t i, int depth)
 {
@@ -95,8 +106,10 @@ static int create_map(struct load *l, uint32_t i, int depth)
 	struct uebpf_map *map;
 	int rc = 0;
 
-	if (obj->maps[i])
+	if (obj->maps[i]) {
+		describe_map(obj, im, obj->maps[i]);
 		return 0;
+	}
 	if (depth > 2)
 		rc = error_set(l->err, UEBPF_STAGE_MAP, UEBPF_E_MAP_DEF, -EINVAL, UINT32_MAX,
 			       "maps of maps nest too deep");
@@ -115,14 +128,9 @@ static int create_map(struct load *l, uint32_t i, int depth)
 	}
 	if (rc)
 		return map_failed(l, i);
-	if (obj->image->btf && (im->btf_key || im->btf_value)) {
-		map->btf = btf_ref(obj->image->btf);
-		map->btf_drop = drop_btf;
-		map->btf_key = im->btf_key;
-		map->btf_value = im->btf_value;
-		if (im->kind < IMAGE_MAP_DATA)
-			map->spin_lock_off = spin_lock_off(obj->image->btf, im->btf_value);
-	}
+	describe_map(obj, im, map);
+	if (map->btf && im->kind < IMAGE_MAP_DATA)
+		map->spin_lock_off = spin_lock_off(obj->image->btf, im->btf_value);
 	obj->maps[i] = map;
 	return 0;
 }
@@ -362,6 +370,8 @@ static bool source_line(void *arg, uint32_t slot, const char **file, uint32_t *l
 static int rewrite_stage(struct load *l, struct prog *prog)
 {
 	prog->fast = code_copy(&prog->code);
+	if (prog->fast)
+		prog->fast->compiled = jit_arch() && l->o.engine != UEBPF_ENGINE_INTERP;
 	if (!prog->fast || rewrite_code(prog->fast, l->o.no_rules, NULL))
 		return no_memory(l);
 	return 0;
