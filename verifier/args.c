@@ -182,7 +182,12 @@ static struct slot *dynptr_at(struct env *e, const struct reg *r)
 		return NULL;
 	s = stack_slot(e, r->frame, at, &k);
 	s2 = stack_slot(e, r->frame, at + 8, &k);
-	return s && s2 && s->byte[0] == B_DYNPTR && s->dynptr && s2->byte[0] == B_DYNPTR ? s : NULL;
+	if (!s || !s2 || !s->dynptr)
+		return NULL;
+	for (int i = 0; i < 8; i++)
+		if (s->byte[i] != B_DYNPTR || s2->byte[i] != B_DYNPTR)
+			return NULL;
+	return s;
 }
 
 static int dynptr_arg(struct env *e, struct args *a, int i)
@@ -196,6 +201,7 @@ static int dynptr_arg(struct env *e, struct args *a, int i)
 	s = dynptr_at(e, r);
 	if (!s || (want && s->dynptr != want + 1))
 		return bad_arg(e, a, i, "an initialised dynptr on the stack");
+	a->dynptr = s->dynptr_ref;
 	if (a->h->flags & HF_RELEASES)
 		a->release = s->dynptr_ref;
 	return 0;
@@ -211,6 +217,9 @@ static int dynptr_out(struct env *e, struct args *a, int i)
 
 	if (r->kind != K_STACK || !scalar_is_const(&r->s) || (at & 7) || at > -16 || -at > 8 * (int64_t)e->nr_slots)
 		return bad_arg(e, a, i, "16 bytes of stack for a dynptr");
+	/* it may outlive a frame, and what it points to has no owner */
+	if (a->h->arg[i].size == DYNPTR_LOCAL && arg(e, 0)->kind != K_VALUE)
+		return bad_arg(e, a, 0, "memory of a map value");
 	for (int n = 0; n < 2; n++) {
 		s = stack_slot(e, r->frame, at + 8 * n, &k);
 		if (s->byte[0] == B_DYNPTR && s->dynptr_ref)

@@ -95,6 +95,7 @@ static int result(struct env *e, const struct args *a)
 		r0.size = c->size ? c->size : a->alloc;
 		r0.id = new_id(e);
 		r0.flags = c->kind == RET_MEM ? 0 : R_MAYBE_NULL;
+		r0.ref = a->dynptr;
 		break;
 	case RET_SOCK_OR_NULL: case RET_BTF_OR_NULL: case RET_BTF:
 		r0 = reg_pointer(K_OBJECT, e->pc);

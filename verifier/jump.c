@@ -308,12 +308,11 @@ static bool null_check(struct env *e, struct reg *p, bool null)
 	return true;
 }
 
-/* A host may have an empty packet nowhere; the kernel does not look at context and stack either. */
-static bool never_zero(const struct env *e, const struct reg *p)
+/* A host may have an empty packet nowhere; context and stack are as the kernel sees them. */
+static bool never_zero(const struct reg *p)
 {
 	switch (p->kind) {
-	case K_PROBE: case K_PACKET: case K_META: case K_END: case K_DYNPTR: return false;
-	case K_CTX: case K_STACK: return !e->kernel;
+	case K_PROBE: case K_PACKET: case K_META: case K_END: case K_DYNPTR: case K_CTX: case K_STACK: return false;
 	case K_OBJECT: return p->obj && !(p->flags & R_MAYBE_NULL);
 	default: return !(p->flags & R_MAYBE_NULL) && !p->region;
 	}
@@ -334,7 +333,7 @@ static bool pointer_edge(struct env *e, const struct insn *in, enum cmp op, bool
 			return true;
 		if (p->flags & R_MAYBE_NULL)
 			return null_check(e, p, equal);
-		return !never_zero(e, p) || !equal;
+		return !never_zero(p) || !equal;
 	}
 	if (!is_ptr(a) || !is_ptr(b))
 		return true;
@@ -348,9 +347,9 @@ static bool pointer_edge(struct env *e, const struct insn *in, enum cmp op, bool
 		return object_edge(op, taken, a, b);
 	} else if ((op == CMP_EQ || op == CMP_NE) && equal) {
 		/* equal to a good pointer: good itself */
-		if ((a->flags & R_MAYBE_NULL) && never_zero(e, b) && b->kind != K_SCALAR)
+		if ((a->flags & R_MAYBE_NULL) && never_zero(b) && b->kind != K_SCALAR)
 			return null_check(e, a, false);
-		if ((b->flags & R_MAYBE_NULL) && never_zero(e, a) && a->kind != K_SCALAR)
+		if ((b->flags & R_MAYBE_NULL) && never_zero(a) && a->kind != K_SCALAR)
 			return null_check(e, b, false);
 	}
 	return true;
@@ -393,7 +392,7 @@ static bool possible(struct env *e, const struct insn *in, bool taken)
 	if ((op == CMP_EQ || op == CMP_NE) && is_ptr(a) != is_ptr(b)) {
 		const struct reg *p = is_ptr(a) ? a : b, *n = is_ptr(a) ? b : a;
 
-		if (reg_const(n) && !n->s.umin && never_zero(e, p))
+		if (reg_const(n) && !n->s.umin && never_zero(p))
 			return taken == (op == CMP_NE);
 	}
 	if (x && in->dst != in->src && is_ptr(a) && is_ptr(b) && same_object(a, b))

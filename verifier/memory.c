@@ -249,6 +249,8 @@ static int stack_read(struct env *e, const struct reg *p, int64_t off, unsigned 
 	}
 	for (unsigned i = k; i < k + size; i++)
 		zero &= s->byte[i] == B_ZERO;
+	if (e->kernel && s->byte[k] == B_DYNPTR)
+		return unsafe_(e, -1, "use bpf_dynptr_read or bpf_dynptr_data", "reads the inside of a dynptr");
 	note_unwritten(e, p->frame, s, slot_index(at), k, size);
 	if (zero)
 		*d = reg_constant(0, e->pc);

@@ -385,7 +385,8 @@ static bool slot_within(struct env *e, const struct cell *old, const struct slot
 		if (o == B_ZERO && !(b == B_SPILL && reg_const(&now->r) && !now->r.s.val))
 			return false;		/* zero was a constant there */
 	}
-	return old->dynptr == now->dynptr || !memchr(old->byte, B_DYNPTR, 8);
+	return !memchr(old->byte, B_DYNPTR, 8) ||
+	       (old->dynptr == now->dynptr && same_id(e, old->dynptr_ref, now->dynptr_ref));
 }
 
 /* Registers and slots where the kept state had something and the new one may have nothing. */

@@ -303,6 +303,7 @@ struct args {
 	uint64_t alloc;		/* constant memory size */
 	uint64_t size;		/* most that the last size argument can be */
 	uint32_t release;	/* reference that goes */
+	uint32_t dynptr;	/* reference of the dynptr that the result is a part of */
 	bool key_const;
 	uint32_t key;
 };
