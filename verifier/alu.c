@@ -20,8 +20,7 @@ static int need(struct env *e, unsigned reg)
 {
 	if (top(e)->r[reg].kind != K_NONE || !rule(e, RULE_UNINIT))
 		return 0;
-	return unsafe_(e, (int)reg, "give it a value on every path before this line",
-		       "r%u is read but was never written", reg);
+	return unwritten(e, reg, "read");
 }
 
 /* ---- pointers ---- */

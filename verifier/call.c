@@ -12,11 +12,16 @@ static struct reg *arg(struct env *e, int i) { return &top(e)->r[i + 1]; }
 
 /* ---- after the call ---- */
 
+static void lose_arguments(struct env *e)
+{
+	for (int i = 1; i <= 5; i++)
+		top(e)->r[i] = (struct reg){ .since = e->pc };
+}
+
 static void release(struct env *e, struct reg *r, void *arg)
 {
-	(void)e;
 	if (r->ref == *(uint32_t *)arg && is_ptr(r))
-		*r = reg_unknown(r->since);
+		*r = reg_unknown(e->pc);
 }
 
 static void release_ref(struct env *e, uint32_t ref)
@@ -116,8 +121,8 @@ static int result(struct env *e, const struct args *a)
 		r0.ref = r0.id ? r0.id : (r0.id = new_id(e));
 		e->st.ref[e->st.nr_refs++] = (struct ref){ r0.ref, e->pc };
 	}
-	for (int i = 1; i <= 5 && rule(e, RULE_CALLER_SAVED); i++)
-		memset(&top(e)->r[i], 0, sizeof top(e)->r[i]);
+	if (rule(e, RULE_CALLER_SAVED))
+		lose_arguments(e);
 	if (c->kind == RET_VOID && e->kernel)
 		memset(&r0, 0, sizeof r0);
 	top(e)->r[0] = r0;
@@ -379,6 +384,9 @@ int do_local(struct env *e, const struct insn *in)
 	if (in->op == OP_CALLX)
 		return refuse(e, UEBPF_E_UNSUPPORTED, "calls through a register are not verified");
 	if (e->sub_alone[sub]) {
+		if (e->kernel && !e->protos[sub].returns)
+			return refuse(e, UEBPF_E_FORM, "global function %s returns nothing: the kernel wants a number",
+				      e->code->sub[sub].name);
 		if (e->st.lock_map)
 			return unsafe_(e, -1, "unlock first", "calls a global function while a spin lock is held");
 		err = check_proto(e, &e->protos[sub], e->code->sub[sub].name);
@@ -386,8 +394,8 @@ int do_local(struct env *e, const struct insn *in)
 			return err;
 		if (may_move_packet(e->code))
 			stack_forget_packets(e);
-		for (int i = 0; i <= 5; i++)
-			memset(&caller->r[i], 0, sizeof caller->r[i]);
+		memset(&caller->r[0], 0, sizeof caller->r[0]);
+		lose_arguments(e);
 		if (e->protos[sub].returns)
 			caller->r[0] = reg_unknown(e->pc);
 		e->next = e->pc + 1;
@@ -497,8 +505,8 @@ int do_exit(struct env *e)
 	frame = e->st.nr_frames;
 	for_each_reg(e, forget_frame, &frame);
 	caller = top(e);
-	for (int i = 1; i <= 5; i++)
-		memset(&caller->r[i], 0, sizeof caller->r[i]);
+	e->pc = ret;
+	lose_arguments(e);
 	caller->r[0] = r0;
 	e->next = ret + 1;
 	return step_reg(e, ST_RET, 0, 0);
@@ -522,8 +530,7 @@ int do_packet_load(struct env *e, const struct insn *in)
 	err = e->st.nr_frames > 1 || e->cur_sub ? push_leave(e) : 0;
 	if (err)
 		return err;
-	for (int i = 1; i <= 5; i++)
-		memset(&f->r[i], 0, sizeof f->r[i]);
+	lose_arguments(e);
 	f->r[0] = reg_number(scalar_urange(width64, 0, width_mask(8 * op->size)), e->pc);
 	e->next = e->pc + 1;
 	return step_reg(e, ST_HELPER, 0, 0);

@@ -75,7 +75,7 @@ static int meta_load(struct layout *l, struct insn *out, const struct insn *in, 
 			;
 		if (via == 10)
 			return error_set(l->err, UEBPF_STAGE_REWRITE, UEBPF_E_UNSUPPORTED, -EOPNOTSUPP,
-					 l->code->slot[old], "data_meta is read where every register is in use");
+					 l->code->slot[old], "not supported here: data_meta is read where every register is in use");
 		out[n++] = (struct insn){ .op = OP_MOV64_X, .dst = via & 15, .src = in->src };
 	}
 	out[n++] = (struct insn){ .op = load_op(sizeof(void *), false), .dst = in->dst, .src = via & 15,
@@ -142,7 +142,7 @@ static int layout_store(struct insn *out, const struct insn *in, const struct ct
 static int mixed(struct layout *l, uint32_t i, const char *what)
 {
 	return error_set(l->err, UEBPF_STAGE_VERIFY, UEBPF_E_UNSAFE, -EACCES, l->code->slot[i],
-			 "insn %u: %s; let each path have its own access", l->code->slot[i], what);
+			 "unsafe: insn %u: %s; let each path have its own access", l->code->slot[i], what);
 }
 
 /* The instructions for old instruction i; how many, or -errno. */

@@ -466,8 +466,7 @@ int do_jump(struct env *e, const struct insn *in)
 			unsigned r = i ? in->src : in->dst;
 
 			if (top(e)->r[r].kind == K_NONE && rule(e, RULE_UNINIT))
-				return unsafe_(e, (int)r, "give it a value on every path before this line",
-					       "r%u is read but was never written", r);
+				return unwritten(e, r, "read");
 		}
 		jumps = possible(e, in, true);
 		falls = possible(e, in, false);

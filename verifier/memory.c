@@ -143,11 +143,10 @@ int check_range(struct env *e, unsigned reg, const struct reg *p, int64_t off, u
 		/* fall through */
 	default:
 		describe(e, p, text, sizeof text);
-		return unsafe_(e, (int)reg, p->kind == K_SCALAR ? "only a pointer can be followed" : NULL,
+		return unsafe_(e, (int)reg, follow_advice(e, p),
 			       "%s memory through r%u, which is %s", verb(how), reg, text);
 	case K_NONE:
-		return unsafe_(e, (int)reg, "give it a value on every path before this line",
-			       "r%u is read but was never written", reg);
+		return unwritten(e, reg, "read");
 	}
 }
 
@@ -340,10 +339,9 @@ int stack_helper(struct env *e, unsigned reg, const struct reg *p, uint64_t size
 
 static void forget_packet(struct env *e, struct reg *r, void *arg)
 {
-	(void)e;
 	(void)arg;
 	if (r->kind == K_PACKET || r->kind == K_META || r->kind == K_END)
-		*r = reg_unknown(r->since);
+		*r = reg_unknown(e->pc);
 }
 
 void stack_forget_packets(struct env *e)
@@ -560,8 +558,7 @@ int do_store(struct env *e, const struct insn *in)
 	if (x) {
 		src = &top(e)->r[in->src];
 		if (src->kind == K_NONE && rule(e, RULE_UNINIT))
-			return unsafe_(e, in->src, "give it a value on every path before this line",
-				       "r%u is stored but was never written", in->src);
+			return unwritten(e, in->src, "stored");
 	}
 	err = one_kind(e, &p);
 	if (!err && (op->flags & OPF_LINUX) && (p.kind == K_CTX || p.kind == K_PACKET || p.kind == K_META))
@@ -602,7 +599,7 @@ int do_atomic(struct env *e, const struct insn *in)
 		unsigned r = i ? 0 : in->src;
 
 		if ((!i || cmpxchg) && top(e)->r[r].kind == K_NONE && rule(e, RULE_UNINIT))
-			err = unsafe_(e, (int)r, NULL, "r%u is read but was never written", r);
+			err = unwritten(e, r, "read");
 		if (!err && (!i || cmpxchg) && is_ptr(&top(e)->r[r]) && e->kernel && p.kind != K_STACK &&
 		    p.kind != K_VALUE && p.kind != K_MEM)
 			err = unsafe_(e, (int)r, NULL, "atomic operation with a pointer");

@@ -87,6 +87,14 @@ static bool place_of(struct env *e, uint32_t pc, struct verify_place *out)
 	return out->line != 0;
 }
 
+/* Compilers name whole paths; people know the file. */
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
 void say_insn(struct env *e, uint32_t pc)
 {
 	char text[160];
@@ -134,7 +142,7 @@ static void say_path(struct env *e)
 			continue;
 		say_insn(e, s->pc);
 		if (place_of(e, s->pc, &p))
-			say(e, "         %s:%u: %s: %s\n", p.file, p.line, p.source, s->dst ? "jumps" : "goes on");
+			say(e, "         %s:%u: %s: %s\n", base_name(p.file), p.line, p.source, s->dst ? "jumps" : "goes on");
 		else
 			say(e, "         %s\n", s->dst ? "jumps" : "goes on");
 	}
@@ -176,7 +184,7 @@ static int report(struct env *e, enum uebpf_code code, int reg, const char *advi
 		describe(e, r, held, sizeof held);
 		if (r->since < e->code->n && r->since != e->pc) {
 			if (place_of(e, r->since, &q))
-				snprintf(since, sizeof since, ", since %s:%u (insn %u)", q.file, q.line,
+				snprintf(since, sizeof since, ", since %s:%u (insn %u)", base_name(q.file), q.line,
 					 e->code->slot[r->since]);
 			else
 				snprintf(since, sizeof since, ", since insn %u", e->code->slot[r->since]);
@@ -194,7 +202,7 @@ static int report(struct env *e, enum uebpf_code code, int reg, const char *advi
 		snprintf(e->err->file, sizeof e->err->file, "%s", p.file);
 	}
 	if (p.line)
-		say(e, "%s:%u: %s: %s\n", p.file, p.line, kind_of(code), what);
+		say(e, "%s:%u: %s: %s\n", base_name(p.file), p.line, kind_of(code), what);
 	else
 		say(e, "%s: %s\n", kind_of(code), what);
 	if (*p.source)
@@ -208,6 +216,43 @@ static int report(struct env *e, enum uebpf_code code, int reg, const char *advi
 	if (e->opts.log_level >= 1)
 		say_path(e);
 	return err;
+}
+
+/* The call where a register's former content was lost, or NULL. */
+static const struct helper *lost_at(struct env *e, const struct reg *r, bool *call)
+{
+	const struct insn *in = r->since < e->code->n ? &e->code->insn[r->since] : NULL;
+	uint8_t shape = in ? isa_op[in->op].shape : SHAPE_EXIT;
+
+	*call = shape == SHAPE_CALL || shape == SHAPE_LOCAL || shape == SHAPE_PKT_ABS || shape == SHAPE_PKT_IND;
+	return shape == SHAPE_CALL ? code_helper(e->code, in) : NULL;
+}
+
+int unwritten(struct env *e, unsigned reg, const char *how)
+{
+	bool call;
+
+	lost_at(e, &top(e)->r[reg], &call);
+	if (call && reg >= 1 && reg <= 5)
+		return unsafe_(e, (int)reg, "keep what is needed later in r6-r9 or on the stack",
+			       "r%u is %s, but the call at insn %u left r1-r5 undefined", reg, how,
+			       e->code->slot[top(e)->r[reg].since]);
+	return unsafe_(e, (int)reg, "give it a value on every path before this line",
+		       "r%u is %s but was never written", reg, how);
+}
+
+const char *follow_advice(struct env *e, const struct reg *r)
+{
+	bool call;
+	const struct helper *h = lost_at(e, r, &call);
+
+	if (r->kind != K_SCALAR)
+		return NULL;
+	if (h && (h->flags & HF_MOVES_PACKET))
+		return "that call may move the packet: read data and data_end again after it, and compare again";
+	if (h && (h->flags & HF_RELEASES))
+		return "what it pointed to was given back there: use it before";
+	return "only a pointer can be followed";
 }
 
 /* Will it be tried again, iteration by iteration? */

@@ -339,6 +339,8 @@ int refuse(struct env *e, enum uebpf_code code, const char *text, ...)
 	__attribute__((format(printf, 3, 4)));
 int unsafe_(struct env *e, int reg, const char *advice, const char *text, ...)
 	__attribute__((format(printf, 4, 5)));
+int unwritten(struct env *e, unsigned reg, const char *how);	/* "read", "stored" */
+const char *follow_advice(struct env *e, const struct reg *r);	/* to who follows what is no pointer */
 void describe(struct env *e, const struct reg *r, char *buf, size_t cap);
 void say(struct env *e, const char *text, ...) __attribute__((format(printf, 2, 3)));
 void say_state(struct env *e);

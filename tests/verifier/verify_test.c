@@ -21,7 +21,7 @@ static const struct test_case cases[] = {
 	{ "register never written", "raw", "r3 is read but was never written", USER, "r0 = r3\nexit\n" },
 	{ "exit without r0", "raw", "leaves without a value in r0", USER, "exit\n" },
 	{ "r0 on one path only", "raw", "leaves without a value in r0", USER, "if r2 > 5 goto +1\nr0 = 1\nexit\n" },
-	{ "arguments are gone after a call", "raw", "r1 is read but was never written", USER, "call 5\nr0 = r1\nexit\n" },
+	{ "arguments are gone after a call", "raw", "r1 is read, but the call at insn 0 left r1-r5 undefined", USER, "call 5\nr0 = r1\nexit\n" },
 	{ "stack above the frame", "raw", "offset 0 of the stack frame", USER, "*(u64 *)(r10 + 0) = 1\nr0 = 0\nexit\n" },
 	{ "stack below the frame", "raw", "offset -520 of the stack frame", USER, "*(u64 *)(r10 - 520) = 1\nr0 = 0\nexit\n" },
 	{ "stack read across its end", "raw", "reads 8 bytes at offset -4 of the stack frame", USER, "r0 = *(u64 *)(r10 - 4)\nexit\n" },
@@ -54,7 +54,7 @@ static const struct test_case cases[] = {
 	{ "wrong edge of the check", "xdp", "packet's part", USER, PKT "r4 = r2\nr4 += 14\nr0 = 1\nif r4 <= r3 goto +1\nr0 = *(u8 *)(r2 + 13)\nr0 = 1\nexit\n" },
 	{ "offset that could wrap in a bounds check", "xdp", "without useful bounds", USER,
 	  "r6 = r1\ncall 5\nr1 = r6\n" PKT "r2 += r0\nr4 = r2\nr4 += 8\nif r4 > r3 goto +1\nr0 = *(u8 *)(r2 + 0)\nr0 = 1\nexit\n" },
-	{ "packet moved by a helper", "xdp", "only a pointer can be followed", USER,
+	{ "packet moved by a helper", "xdp", "that call may move the packet", USER,
 	  "r6 = r1\nr7 = *(u32 *)(r1 + 0)\nr8 = *(u32 *)(r1 + 4)\nr4 = r7\nr4 += 4\nif r4 > r8 goto +4\nr2 = 0\ncall 44\n"
 	  "r0 = *(u8 *)(r7 + 0)\nr0 = 1\nr0 = 1\nexit\n" },
 	{ "write into a socket filter's packet", "socket", "no field", USER, "r2 = *(u32 *)(r1 + 76)\nr0 = 0\nexit\n" },
