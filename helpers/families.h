@@ -48,6 +48,7 @@ long format_text(struct uebpf_call *call, char *out, size_t cap, const char *fmt
 
 uint32_t current_cpu(struct uebpf_call *call);
 
+int filter_head_inliner(const struct call_site *site, struct insn *out, int cap);
 int random_inliner(const struct call_site *site, struct insn *out, int cap);
 int cpu_inliner(const struct call_site *site, struct insn *out, int cap);
 int pid_tgid_inliner(const struct call_site *site, struct insn *out, int cap);

@@ -91,3 +91,61 @@ FN(filter_mem)
 {
 	return compare(r1, r2, r3, r4, r5);
 }
+
+/* Bytes behind a NUL do not count. */
+FN(filter_head)
+{
+	const unsigned char *text = ptr(r1);
+
+	for (uint64_t i = 0; i < r4 && i < 16; i++) {
+		unsigned char c = (unsigned char)((i < 8 ? r2 : r3) >> 8 * (i & 7));
+
+		if (text[i] != c)
+			return 1;
+		if (!c)
+			break;
+	}
+	return 0;
+}
+
+/* Whole words, where the page holds them: reading bytes behind a string's end within its page cannot
+ * fault, and does not tell anything of them as long as only the last byte that is compared may be NUL. */
+int filter_head_inliner(const struct call_site *site, struct insn *out, int cap)
+{
+	enum { PAGE = 4096 };
+	uint64_t n = site->arg[3], i = 0;
+	bool two = n > 8;
+	uint8_t shift = (uint8_t)(64 - 8 * (two ? n - 8 : n));
+	int size = two ? 13 : 10;
+	const struct insn begin[] = {
+		{ .op = OP_MOV64_X, .dst = 0, .src = 1 },
+		{ .op = OP_AND64_K, .dst = 0, .imm = PAGE - 1 },
+		{ .op = OP_JGT64_K, .dst = 0, .imm = PAGE - (two ? 16 : 8), .off = size - 1 },
+		{ .op = OP_LD_DW, .dst = 0, .src = 1 },
+		{ .op = OP_XOR64_X, .dst = 0, .src = 2 },
+	}, second[] = {
+		{ .op = OP_JNE64_K, .dst = 0, .off = size - 3 },
+		{ .op = OP_LD_DW, .dst = 0, .src = 1, .off = 8 },
+		{ .op = OP_XOR64_X, .dst = 0, .src = 3 },
+	}, rest[] = {
+		{ .op = OP_LSH64_K, .dst = 0, .imm = shift },
+		{ .op = OP_JEQ64_K, .dst = 0, .off = size },
+		{ .op = OP_MOV64_K, .dst = 0, .imm = 1 },
+		{ .op = OP_JA, .off = size },
+		{ .op = OP_CALL },
+	};
+
+	while (i + 1 < n && i < 15 && (site->arg[1 + (i >> 3)] >> 8 * (i & 7) & 255) != 0)
+		i++;
+#if defined(__SANITIZE_ADDRESS__) || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+	cap = 0;
+#endif
+	if (cap < size || (site->known & 14) != 14 || !n || i + 1 < n)
+		return 0;
+	memcpy(out, begin, sizeof begin);
+	out += 5;
+	if (two)
+		memcpy(out, second, sizeof second);
+	memcpy(out + (two ? 3 : 0), rest, sizeof rest);
+	return size;
+}

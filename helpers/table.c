@@ -9,6 +9,7 @@
 #define A_ANY { ARG_ANY, 0, 0 }
 #define A_BTF { ARG_BTF, 0, 0 }
 #define A_BTF_OR_NULL { ARG_BTF, ARG_OR_NULL, 0 }
+#define A_CONST { ARG_SCALAR, ARG_CONST, 0 }
 #define A_CSTR { ARG_CSTR, 0, 0 }
 #define A_CTX { ARG_CTX, 0, 0 }
 #define A_CTX_OR_NULL { ARG_CTX, ARG_OR_NULL, 0 }
@@ -79,4 +80,4 @@ enum {
 #define CONTRACT(...) + 1
 #include "helpers/helpers.def"
 };
-_Static_assert(ROWS == 211 + 9, "a row for each kernel helper up to cgrp_storage_delete, and ours");
+_Static_assert(ROWS == 211 + 10, "a row for each kernel helper up to cgrp_storage_delete, and ours");

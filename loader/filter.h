@@ -28,6 +28,8 @@ int filter_check(struct filter *f, struct tree *root);
 
 enum { SPILLS = 5, STACK_MAX = 512 };
 enum { PART_ALL, PART_LOW, PART_HIGH };	/* of a context's 64 bits */
+/* The library's own helpers for filters, by name in helpers.def. */
+enum gen_helper { FILTER_NUMBER, FILTER_STR, FILTER_STR_MEM, FILTER_MEM, FILTER_HEAD, FILTER_HELPERS };
 struct label { uint32_t *fix; uint32_t n; };		/* jumps to a place that comes later */
 struct gen {
 	struct filter *f;
@@ -40,6 +42,7 @@ struct gen {
 	uint8_t ctx;		/* register */
 	uint8_t cache[SPILLS];	/* field's register, for fields in cached[] */
 	uint16_t cached[SPILLS];
+	const struct helper *helper[FILTER_HELPERS];	/* found so far */
 	uint32_t nr_cached, have;	/* have: bit per cached field that was loaded on every path here */
 	bool failed;		/* f->err says why */
 };
@@ -76,7 +79,7 @@ void gen_address(struct gen *g, uint32_t reg, const struct uebpf_field *field);
  * is in reg_at(d). */
 void gen_save(struct gen *g, uint32_t d);
 void gen_call(struct gen *g, const struct helper *h, uint32_t d);
-const struct helper *gen_helper(struct gen *g, const char *name);
+const struct helper *gen_helper(struct gen *g, enum gen_helper which);
 /* How many bytes of a sequence are there. */
 void gen_count(struct gen *g, const struct uebpf_field *field, uint32_t reg);
 /* Comparison of texts (filter_text.c); op: enum tree_kind. */
@@ -93,7 +96,9 @@ static inline uint32_t mirrored(uint32_t kind)
 
 	return other[kind - TREE_EQ];
 }
-/* A pattern that only asks how a string begins. */
-bool glob_is_prefix(const struct tree *t);
+/* How a comparison of texts, checked and the constant on the right, is made. */
+enum { HEAD_MIN = 3, HEAD_MAX = 16 };	/* bytes of a C string that helper filter_head compares */
+enum text_way { TEXT_WORDS, TEXT_HEAD, TEXT_CALL };
+enum text_way text_way(const struct tree *t);
 
 #endif

@@ -239,8 +239,7 @@ static int comparison_type(struct filter *f, struct tree *t)
 		if (is_literal(l) && is_literal(r))
 			return filter_fail(f, t->column, UEBPF_E_SYNTAX, "two constant strings are compared");
 		order(t);
-		t->calls = l->calls || r->calls || !is_literal(t->right) || t->kind > TREE_NE ||
-			   (t->right->kind == TREE_GLOB && !glob_is_prefix(t->right));
+		t->calls = text_way(t) != TEXT_WORDS;
 		t->regs = 4;	/* pointer, count, bytes and a constant */
 		return 0;
 	}

@@ -177,9 +177,14 @@ uint32_t gen_field(struct gen *g, const struct uebpf_field *field, uint32_t reg)
 
 /* ---- calls ---- */
 
-const struct helper *gen_helper(struct gen *g, const char *name)
+const struct helper *gen_helper(struct gen *g, enum gen_helper which)
 {
-	return helper_find_name(&g->f->helpers->table, name);
+	static const char *const names[] = { "filter_number", "filter_str", "filter_str_mem", "filter_mem",
+					     "filter_head" };
+
+	if (!g->helper[which])
+		g->helper[which] = helper_find_name(&g->f->helpers->table, names[which]);
+	return g->helper[which];
 }
 
 static int32_t spill(uint32_t d)
@@ -208,7 +213,7 @@ static void convert(struct gen *g, uint32_t d, int32_t how)
 	gen_save(g, d);
 	gen(g, W_MOV, 1, reg_at(d), 0, 0);
 	gen(g, W_MOVK, 2, 0, 0, how);
-	gen_call(g, gen_helper(g, "filter_number"), d);
+	gen_call(g, gen_helper(g, FILTER_NUMBER), d);
 }
 
 static void context_value(struct gen *g, const struct tree *t, uint32_t d)

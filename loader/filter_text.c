@@ -15,15 +15,35 @@ struct text {
 	bool cstr;
 };
 
-bool glob_is_prefix(const struct tree *t)
+static bool is_cstr(const struct tree *t)
 {
-	uint32_t i = 0;
+	return t->kind == TREE_FIELD && ((const struct uebpf_field *)t->what)->kind == UEBPF_FIELD_CSTR;
+}
 
-	while (i < t->len && t->text[i] != '*')
-		i += t->text[i] == '\\' ? 2 : 1;
+/* How many bytes of a constant are compared; UINT32_MAX: a pattern that asks for more than how a text begins. */
+static uint32_t constant_bytes(const struct tree *t)
+{
+	uint32_t i = 0, n = 0;
+
+	if (t->kind == TREE_STRING)
+		return t->len + 1;
+	for (; i < t->len && t->text[i] != '*'; i++, n++)
+		i += t->text[i] == '\\' && i + 1 < t->len;
+	if (i == t->len)
+		return UINT32_MAX;
 	while (i < t->len && t->text[i] == '*')
 		i++;
-	return i == t->len && t->len && t->text[t->len - 1] == '*';
+	return i == t->len ? n : UINT32_MAX;
+}
+
+enum text_way text_way(const struct tree *t)
+{
+	const struct tree *r = t->right;
+	uint32_t n = r->kind == TREE_STRING || r->kind == TREE_GLOB ? constant_bytes(r) : UINT32_MAX;
+
+	if (n == UINT32_MAX || t->kind > TREE_NE || (is_cstr(t->left) && n > HEAD_MAX))
+		return TEXT_CALL;
+	return is_cstr(t->left) && n >= HEAD_MIN ? TEXT_HEAD : TEXT_WORDS;
 }
 
 /* Text that a helper writes, on the stack. */
@@ -68,7 +88,7 @@ static void load_text(struct gen *g, const struct text *x, uint32_t reg, uint32_
 		gen(g, W_LDX | width_bits(size), reg, x->base, x->off + (int32_t)at, 0);
 }
 
-/* The bytes at..end of the constant; jumps to no when one differs. */
+/* The constant's bytes; jumps to no when one differs. */
 static void compare_bytes(struct gen *g, const struct text *x, const char *bytes, uint32_t len, uint32_t d,
 			  struct label *no)
 {
@@ -91,6 +111,24 @@ static void compare_bytes(struct gen *g, const struct text *x, const char *bytes
 			gen_jump(g, W_JNE | W_X, reg, tmp, 0, no);
 		}
 	}
+}
+
+/* The first bytes of a NUL-terminated string at once. */
+static void compare_head(struct gen *g, const struct text *x, const char *bytes, uint32_t len, uint32_t d,
+			 struct label *yes, struct label *no, bool fall)
+{
+	uint64_t word[2] = { 0 };
+
+	for (uint32_t i = 0; i < len; i++)
+		word[i >> 3] |= (uint64_t)(uint8_t)bytes[i] << 8 * (i & 7);
+	gen_save(g, d);
+	if (x->base != 1)
+		gen(g, W_MOV, 1, x->base, 0, 0);
+	gen_const(g, 2, (int64_t)word[0]);
+	gen_const(g, 3, (int64_t)word[1]);
+	gen(g, W_MOVK, 4, 0, 0, (int32_t)len);
+	gen_call(g, gen_helper(g, FILTER_HEAD), d);
+	gen_branch(g, W_JEQ, reg_at(d), 0, 0, yes, no, fall);
 }
 
 /* Equal to a constant, or beginning with it. */
@@ -174,11 +212,6 @@ static void text_of(struct gen *g, const struct tree *t, uint32_t d, struct text
 		constant_text(g, t, x);
 }
 
-static bool is_cstr(const struct tree *t)
-{
-	return t->kind == TREE_FIELD && ((const struct uebpf_field *)t->what)->kind == UEBPF_FIELD_CSTR;
-}
-
 static void call_helper(struct gen *g, const struct tree *t, uint32_t d, struct label *yes, struct label *no,
 			bool fall)
 {
@@ -186,7 +219,7 @@ static void call_helper(struct gen *g, const struct tree *t, uint32_t d, struct 
 	const struct tree *side[2] = { t->left, t->right };
 	uint32_t op = t->kind, stack = g->stack;
 	struct text x[2] = { { 0 } };
-	const char *name;
+	enum gen_helper which;
 
 	for (int i = 0; i < 2; i++)		/* these call, so they come first */
 		if (side[i]->kind == TREE_CONTEXT)
@@ -205,7 +238,7 @@ static void call_helper(struct gen *g, const struct tree *t, uint32_t d, struct 
 		text_of(g, side[1], 2, &x[1]);		/* r3, r4 */
 	if (side[0]->kind != TREE_CONTEXT)
 		text_of(g, side[0], 0, &x[0]);		/* r0, r2 */
-	name = !x[0].cstr ? "filter_mem" : x[1].cstr ? "filter_str" : "filter_str_mem";
+	which = !x[0].cstr ? FILTER_MEM : x[1].cstr ? FILTER_STR : FILTER_STR_MEM;
 	pass_pointer(g, &x[0], 1);
 	if (x[0].cstr && x[1].cstr) {
 		pass_pointer(g, &x[1], 2);
@@ -219,7 +252,7 @@ static void call_helper(struct gen *g, const struct tree *t, uint32_t d, struct 
 		pass_length(g, &x[1], 4);
 		gen(g, W_MOVK, 5, 0, 0, side[1]->kind == TREE_GLOB);
 	}
-	gen_call(g, gen_helper(g, name), d);
+	gen_call(g, gen_helper(g, which), d);
 	g->stack = stack;
 	gen_branch(g, jumps[op - TREE_EQ], reg_at(d), 0, 0, yes, no, fall);
 }
@@ -240,17 +273,17 @@ static const char *plain(struct gen *g, const struct tree *t, uint32_t *len)
 
 void gen_text(struct gen *g, const struct tree *t, uint32_t d, struct label *yes, struct label *no, bool fall)
 {
-	const struct tree *r = t->right;
-	bool constant = r->kind == TREE_STRING || r->kind == TREE_GLOB, swap = t->kind == TREE_NE;
+	enum text_way way = text_way(t);
+	bool prefix = t->right->kind == TREE_GLOB;
 	uint32_t len, stack = g->stack;
 	const char *bytes;
 	struct text x;
 
-	if (!constant || t->kind > TREE_NE || (r->kind == TREE_GLOB && !glob_is_prefix(r))) {
+	if (way == TEXT_CALL) {
 		call_helper(g, t, d, yes, no, fall);
 		return;
 	}
-	bytes = plain(g, r, &len);
+	bytes = plain(g, t->right, &len);
 	if (!bytes) {
 		g->failed = true;
 		filter_no_memory(g->f);
@@ -260,8 +293,16 @@ void gen_text(struct gen *g, const struct tree *t, uint32_t d, struct label *yes
 		context_text(g, t->left, d, &x);
 	else
 		field_text(g, t->left->what, d, &x);
-	/* comparing takes two registers beside the text's pointer and count */
-	equal(g, &x, bytes, len, r->kind == TREE_GLOB, x.count ? d + 2 : x.base == reg_at(d) ? d + 1 : d,
-	      swap ? no : yes, swap ? yes : no, swap ? !fall : fall);
+	if (t->kind == TREE_NE) {
+		struct label *other = yes;
+
+		yes = no;
+		no = other;
+		fall = !fall;
+	}
+	if (way == TEXT_HEAD)
+		compare_head(g, &x, bytes, len + !prefix, d, yes, no, fall);
+	else	/* takes two registers beside the text's pointer and count */
+		equal(g, &x, bytes, len, prefix, x.count ? d + 2 : x.base == reg_at(d) ? d + 1 : d, yes, no, fall);
 	g->stack = stack;
 }

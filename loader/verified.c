@@ -95,13 +95,18 @@ static bool is_template(const struct code *code, const struct uebpf_map *map)
 	return false;
 }
 
+static bool known(const struct code *code, const struct verify_result *res, uint32_t i)
+{
+	return code->insn[i].op == OP_CALL && (res->fact[i].map < code->nr_map || res->fact[i].off);
+}
+
 /* What the verifier knows of helper calls, for the rewriter. */
 static int keep_sites(struct code *code, const struct verify_result *res, struct uebpf_error *err)
 {
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < code->n; i++)
-		n += code->insn[i].op == OP_CALL && res->fact[i].map < code->nr_map;
+		n += known(code, res, i);
 	if (!n)
 		return 0;
 	code->site = mem_array(code->host, n, sizeof *code->site);
@@ -111,14 +116,14 @@ static int keep_sites(struct code *code, const struct verify_result *res, struct
 	n = 0;
 	for (uint32_t i = 0; i < code->n; i++) {
 		const struct fact *f = &res->fact[i];
-		const struct uebpf_map *map;
+		const struct uebpf_map *map = f->map < code->nr_map ? code->map[f->map] : NULL;
 
-		if (code->insn[i].op != OP_CALL || f->map >= code->nr_map)
+		if (!known(code, res, i))
 			continue;
-		map = code->map[f->map];
 		code->site[n++] = (struct call_site){
-			.slot = code->slot[i], .map = is_template(code, map) ? NULL : map,
+			.slot = code->slot[i], .map = map && is_template(code, map) ? NULL : map,
 			.key_known = f->flags & FACT_KEY, .key = f->key,
+			.known = map ? 0 : f->off & ~(f->off >> 4) & 15, .arg = { 0, f->lo, f->hi, f->key },
 		};
 	}
 	return 0;

@@ -306,6 +306,10 @@ static int check_arg(struct env *e, struct args *a, int i)
 			return bad_arg(e, a, i, "the context");
 		return 0;
 	case ARG_SCALAR:
+		if (c->flags & ARG_CONST) {
+			fact_constant(e, i, r->s.val);
+			return precise_reg(e, (unsigned)i + 1);
+		}
 		return r->kind == K_SCALAR ? 0 : bad_arg(e, a, i, "a number");
 	case ARG_MAP: return map_arg(e, a, i);
 	case ARG_KEY: return key_arg(e, a, i);

@@ -86,6 +86,25 @@ void fact_key(struct env *e, const struct uebpf_map *map, bool constant, uint32_
 	}
 }
 
+/* Constant argument 1, 2 or 3 (from 0) of a call, in lo, hi and key; off: bit 1 << i seen, 16 << i differs. */
+void fact_constant(struct env *e, int i, uint64_t v)
+{
+	struct fact *f = &e->res->fact[e->pc];
+	uint64_t old = i == 1 ? f->lo : i == 2 ? f->hi : f->key;
+
+	if (e->opts.exact || i < 1 || i > 3)
+		return;
+	if (f->off & 1 << i || (i == 3 && v > UINT32_MAX))
+		f->off |= old == v ? 0 : 16 << i;
+	f->off |= 1 << i;
+	if (i == 1)
+		f->lo = v;
+	else if (i == 2)
+		f->hi = v;
+	else
+		f->key = (uint32_t)v;
+}
+
 void fact_zero(struct env *e, uint32_t sub, unsigned k, uint8_t bytes)
 {
 	if (k >= e->res->words)

@@ -67,7 +67,7 @@ struct slot {
 	uint8_t dynptr;		/* B_DYNPTR: enum dynptr + 1, in the first slot */
 	uint32_t dynptr_ref;
 };
-enum { NR_REGS = 11, MAX_FRAMES = 16, MAX_REGIONS = 16, MAX_REFS = 16, MAX_SLOTS = 512 };
+enum { NR_REGS = 11, MAX_FRAMES = 16, MAX_REGIONS = 64, MAX_REFS = 16, MAX_SLOTS = 512 };
 /* No memory of a process is longer: lengths and the offsets that they bound never wrap. */
 #define MAX_LEN (UINT64_C(1) << 56)
 enum { INDUCTION = 1u << 31 };	/* bit of ids that loop summaries hand out */
@@ -348,6 +348,7 @@ void say_insn(struct env *e, uint32_t pc);
 /* facts.c */
 void fact_memory(struct env *e, const struct reg *p, int64_t off);
 void fact_result(struct env *e, const struct reg *r);
+void fact_constant(struct env *e, int i, uint64_t v);
 void fact_key(struct env *e, const struct uebpf_map *map, bool constant, uint32_t key);
 void fact_zero(struct env *e, uint32_t sub, unsigned k, uint8_t bytes);
 

@@ -44,6 +44,8 @@ struct call_site {
 	const struct uebpf_map *map;	/* its map argument, or NULL */
 	bool key_known;			/* the key is the u32 `key` */
 	uint32_t key;
+	uint32_t known;			/* bit i: its argument i, which must be a constant, is arg[i] on every path */
+	uint64_t arg[4];
 };
 
 /* Immutable once built: any number of threads run it. */

@@ -149,6 +149,11 @@ struct helper {
 	int (*check)(const char *text, uint64_t size, const char **why);
 };
 enum { HELPER_INTERNAL = 0x7f000000 /* ids of the library's own rows; hosts count from 0x10000 */ };
+/* Does a call of it need the state of a run (struct uebpf_call)? */
+static inline bool helper_needs_call(const struct helper *h)
+{
+	return !h->fn || (h->flags & (HF_NEEDS_CALL | HF_CALLS_BACK | HF_TAIL | HF_MAY_FAULT | HF_MOVES_PACKET));
+}
 /* Index of the argument that holds the length of memory argument i; 5: none. */
 static inline unsigned arg_length(const struct helper *helper, unsigned i)
 {

@@ -56,9 +56,7 @@ static int bind_call(struct code *code, struct insn *insn, uint32_t slot, struct
 		code->helper = grown;
 		code->nr_helper = k + 1;
 	}
-	if (row->flags & (HF_NEEDS_CALL | HF_CALLS_BACK | HF_TAIL | HF_MAY_FAULT | HF_MOVES_PACKET) ||
-	    id >= 0x10000)
-		code->calls = true;
+	code->calls |= helper_needs_call(row);
 	insn->op = row->flags & HF_TAIL ? OP_CALL_TAIL : OP_CALL;
 	insn->off = (int32_t)k;
 	insn->imm = (int64_t)(intptr_t)(row->fn ? row->fn : no_function);

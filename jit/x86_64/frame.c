@@ -19,12 +19,6 @@ static const uint8_t home[11] = { RAX, RDI, RSI, RDX, RCX, R8, RBX, R13, R14, R1
 
 /* ---- planning ---- */
 
-static bool needs_call(const struct helper *h)
-{
-	return !h->fn || h->id >= 0x10000 ||
-	       (h->flags & (HF_NEEDS_CALL | HF_CALLS_BACK | HF_TAIL | HF_MAY_FAULT | HF_MOVES_PACKET));
-}
-
 static void scan_program(struct jc *c)
 {
 	const struct code *code = c->code;
@@ -37,7 +31,7 @@ static void scan_program(struct jc *c)
 		switch (isa_op[insn->op].shape) {
 		case SHAPE_CALL:
 			c->calls_c = true;
-			c->state |= needs_call(code->helper[insn->off]);
+			c->state |= helper_needs_call(code->helper[insn->off]);
 			c->tails |= insn->op == OP_CALL_TAIL;
 			break;
 		case SHAPE_CALLX: case SHAPE_PKT_ABS: case SHAPE_PKT_IND:
@@ -400,7 +394,7 @@ static void checked_helper(struct jc *c, const struct helper *h)
 void emit_helper(struct jc *c)
 {
 	const struct helper *h = c->code->helper[c->in->off];
-	bool looks = needs_call(h);
+	bool looks = helper_needs_call(h);
 	/* Others set no status and do not ask which helper they are. */
 	bool fails = h->flags & (HF_MAY_FAULT | HF_CALLS_BACK | HF_TAIL) || !h->fn;
 
