@@ -221,6 +221,12 @@ struct uebpf_type_opts {
 /* Everything is copied.  Objects opened later see the type.  Any thread. */
 UEBPF_API int uebpf_env_add_type(struct uebpf_env *env, const struct uebpf_type_opts *type,
 				 struct uebpf_error *err);
+/* The same from the BTF of a C struct: `btf` is raw BTF or an ELF file with a .BTF section (clang -g
+ * -target bpf, gcc -gbtf) in memory, `name` the struct or typedef and the type's name.  Integers, bools,
+ * enums (with labels), floats, char arrays (text), other arrays, char pointers (nullable strings) and
+ * other pointers (unsigned numbers) become fields, inner structs "a.b"; bit-fields and unions do not. */
+UEBPF_API int uebpf_env_add_type_btf(struct uebpf_env *env, const char *name, const void *btf, size_t len,
+				     struct uebpf_error *err);
 /* The i-th field of a type that was added; strings live as long as the type.  -ENOENT after the last or
  * when there is no such type; *ctx_size (may be NULL) is set whenever there is. */
 UEBPF_API int uebpf_env_type_field(const struct uebpf_env *env, const char *name, uint32_t i,
@@ -271,6 +277,11 @@ UEBPF_API struct uebpf_object *uebpf_object_open_filter(struct uebpf_env *env, c
  * LTTng; the log says so. */
 UEBPF_API struct uebpf_object *uebpf_object_open_lttng(struct uebpf_env *env, const void *bytecode, size_t len,
 				const char *type, const struct uebpf_open_opts *opts, struct uebpf_error *err);
+/* Writes an object opened as a filter as an ELF file to `buf`: position-free, its field accesses are CO-RE
+ * relocations by name, so that it may be opened (uebpf_object_open_memory) where the event type has
+ * other offsets.  Returns the length (nothing is written when it exceeds cap), -EINVAL for objects of
+ * another origin, -ENOMEM. */
+UEBPF_API long uebpf_object_save(const struct uebpf_object *obj, void *buf, size_t cap, struct uebpf_error *err);
 UEBPF_API void uebpf_object_free(struct uebpf_object *obj);	/* NULL is fine */
 
 /* Before load.  A global by its symbol name; `size` must be the symbol's. */

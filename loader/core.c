@@ -8,14 +8,17 @@
 #include <stdio.h>
 #include "loader/core.h"
 #include "loader/elf_inner.h"
+#include "loader/event_btf.h"
 
 #define KERNEL_BTF "/sys/kernel/btf/vmlinux"
 enum { BTF_MAX = 1 << 29 };
 
-struct candidates { uint32_t *ids; uint32_t n; bool known; };
+struct candidates { uint32_t *ids; uint32_t n; bool known; struct btf *in; };
 struct core_cache {
 	struct btf *target;
 	const char *target_name;
+	struct btf *events;			/* the env's event types */
+	bool asked;				/* ... were looked for */
 	struct uebpf_error why;			/* when there is no target */
 	struct candidates *of;			/* per type of the program */
 };
@@ -24,6 +27,7 @@ struct answer {
 	uint64_t old_value, new_value;
 	uint32_t old_size, new_size;		/* of the field, when it may change a load's width */
 	bool poison, validate, bad_width;
+	const char *differs;			/* how an event's field is not what the program took it for */
 };
 
 /* ---- the target ---- */
@@ -96,8 +100,42 @@ static int get_target(struct image_inner *in, struct uebpf_error *err)
 
 void core_free(struct image_inner *in)
 {
-	if (in->core)
-		btf_unref(in->core->target);
+	if (!in->core)
+		return;
+	btf_unref(in->core->target);
+	btf_unref(in->core->events);
+}
+
+/* Whose types this one is looked for in: an event type's in the env's, else in the target. */
+static int choose_target(struct image_inner *in, uint32_t type, struct uebpf_error *err)
+{
+	struct core_cache *core = in->core;
+	struct candidates *c = &core->of[type];
+	int ret;
+
+	if (!core->asked && in->params.event_btf) {
+		struct uebpf_error why = { 0 };
+
+		core->events = in->params.event_btf(in->params.find_arg, &why);
+		if (!core->events && why.err) {
+			if (err)
+				*err = why;
+			return why.err;
+		}
+	}
+	core->asked = true;
+	c->in = core->events && btf_find(core->events, BTF_STRUCT, btf_name(in->image.btf, type)) ? core->events : NULL;
+	if (c->in)
+		return 0;
+	ret = get_target(in, err);
+	c->in = core->target;
+	return ret;
+}
+
+static const char *target_name(const struct image_inner *in, uint32_t type)
+{
+	return in->core->of[type].in == in->core->events && in->core->events ? "the event type here" :
+	       in->core->target_name;
 }
 
 static int find_candidates(struct image_inner *in, uint32_t type, struct uebpf_error *err)
@@ -109,8 +147,12 @@ static int find_candidates(struct image_inner *in, uint32_t type, struct uebpf_e
 
 	if (c->known)
 		return 0;
-	for (uint32_t id = 0; *name && (id = btf_next_named(in->core->target, name, len, id));) {
-		if (!core_same_kind(btf, type, in->core->target, id))
+	int ret = choose_target(in, type, err);
+
+	if (ret)
+		return ret;
+	for (uint32_t id = 0; *name && (id = btf_next_named(c->in, name, len, id));) {
+		if (!core_same_kind(btf, type, c->in, id))
 			continue;
 		c->ids = arena_grow(&in->arena, c->ids, c->n, sizeof(*c->ids));
 		if (!c->ids)
@@ -299,13 +341,12 @@ static int resolve(struct image_inner *in, const struct core_path *local, uint32
 	if (!*btf_name(local->btf, local->root))
 		return image_fail(in, err, UEBPF_STAGE_CORE, UEBPF_E_CORE, -EINVAL, NULL, NULL,
 				  "a CO-RE relocation of a type without a name");
-	ret = get_target(in, err);
-	ret = ret ? ret : find_candidates(in, local->root, err);
+	ret = find_candidates(in, local->root, err);
 	if (ret)
 		return ret;
 	c = &in->core->of[local->root];
 	for (uint32_t i = 0; i < c->n; i++) {
-		ret = core_path_match(local, in->core->target, c->ids[i], kind, &path);
+		ret = core_path_match(local, c->in, c->ids[i], kind, &path);
 		if (ret < 0)
 			break;
 		if (!ret)
@@ -313,6 +354,8 @@ static int resolve(struct image_inner *in, const struct core_path *local, uint32
 		ret = make_answer(local, &path, kind, found ? &other : out);
 		if (ret)
 			break;
+		if (c->in == in->core->events && kind == CORE_BYTE_OFFSET)
+			out->differs = event_differs(local, &path);
 		if (found && (path.bit_off != bit_off || other.new_value != out->new_value ||
 			      other.poison != out->poison))
 			return image_fail(in, err, UEBPF_STAGE_CORE, UEBPF_E_CORE, -EINVAL, NULL,
@@ -325,7 +368,7 @@ static int resolve(struct image_inner *in, const struct core_path *local, uint32
 	if (ret < 0)
 		return image_fail(in, err, UEBPF_STAGE_CORE, UEBPF_E_CORE, ret, NULL,
 				  btf_name(local->btf, local->root), "CO-RE: the access cannot be "
-				  "computed in %s", in->core->target_name);
+				  "computed in %s", target_name(in, local->root));
 	if (found) {
 		c->n = found;		/* later questions go to those that fit */
 		return 0;
@@ -419,7 +462,7 @@ static const char *missing_text(struct image_inner *in, const struct core_path *
 
 	core_path_text(local, path, sizeof(path));
 	snprintf(text, sizeof(text), "CO-RE: %s %s (%s): %s has no such %s", what[kind], path, access,
-		 in->core->target_name, core_is_field(kind) ? "field" : core_is_enumval(kind) ?
+		 target_name(in, local->root), core_is_field(kind) ? "field" : core_is_enumval(kind) ?
 		 "enumerator" : "type");
 	return arena_string(&in->arena, text);
 }
@@ -433,7 +476,16 @@ static const char *width_text(struct image_inner *in, const struct core_path *lo
 	core_path_text(local, path, sizeof(path));
 	snprintf(text, sizeof(text), "CO-RE: offset of %s (%s): the field has %u bytes in %s and not %u, "
 		 "and only pointers and unsigned integers may change their size", path, access,
-		 a->new_size, in->core->target_name, a->old_size);
+		 a->new_size, target_name(in, local->root), a->old_size);
+	return arena_string(&in->arena, text);
+}
+
+static const char *differs_text(struct image_inner *in, const struct core_path *local, const char *how)
+{
+	char path[200], text[512];
+
+	core_path_text(local, path, sizeof(path));
+	snprintf(text, sizeof(text), "CO-RE: field %s has %s in %s", path, how, target_name(in, local->root));
 	return arena_string(&in->arena, text);
 }
 
@@ -468,6 +520,10 @@ int core_apply(struct image_inner *in, const uint8_t *rec, uint8_t *slots, uint3
 	}
 	if (answer.bad_width && is_memory(slots)) {
 		*why = width_text(in, &local, access, &answer);
+		return *why ? 1 : image_memory(in, err);
+	}
+	if (answer.differs) {
+		*why = differs_text(in, &local, answer.differs);
 		return *why ? 1 : image_memory(in, err);
 	}
 	trouble = patch(slots, n, &answer);

@@ -201,17 +201,18 @@ static bool fold(struct tree *t)
 
 static const char *const type_names[] = { "an integer", "a double", "a string", "a pattern", "an array" };
 
+static bool is_text(const struct tree *t) { return t->type == TREE_TEXT || t->type == TREE_PATTERN; }
+static bool is_number(const struct tree *t) { return t->type == TREE_NUMBER || t->type == TREE_FLOATING; }
+static bool is_literal(const struct tree *t) { return t->kind == TREE_STRING || t->kind == TREE_GLOB; }
+
 static int bad_operand(struct filter *f, const struct tree *t, const struct tree *operand)
 {
 	return filter_fail(f, operand->column, UEBPF_E_SYNTAX, "%s cannot be an operand here%s", type_names[operand->type],
 			   operand->type == TREE_COMPOUND ? "; index it, or declare it text" :
 			   operand->type == TREE_PATTERN ? "; patterns go with == and !=" :
-			   operand->type == TREE_TEXT && is_comparison(t->kind) ? ": strings compare with strings" : "");
+			   is_comparison(t->kind) && (is_text(t->left) || is_text(t->right)) ?
+			   ": strings compare with strings" : "");
 }
-
-static bool is_text(const struct tree *t) { return t->type == TREE_TEXT || t->type == TREE_PATTERN; }
-static bool is_number(const struct tree *t) { return t->type == TREE_NUMBER || t->type == TREE_FLOATING; }
-static bool is_literal(const struct tree *t) { return t->kind == TREE_STRING || t->kind == TREE_GLOB; }
 
 /* Constants to the right. */
 static void order(struct tree *t)
@@ -279,18 +280,20 @@ static int operator_type(struct filter *f, struct tree *t)
 	return 0;
 }
 
-/* Registers that evaluation takes (Sethi and Ullman); comparisons of doubles and casts take two more. */
+/* Registers that evaluation takes (Sethi and Ullman); a comparison of doubles goes from left to right and
+ * takes one more, other things that are done to a double another one. */
 static void count_regs(struct tree *t)
 {
-	uint32_t l = t->left ? t->left->regs : 0, r = t->right ? t->right->regs : 0, n;
+	uint32_t l = t->left ? t->left->regs : 0, r = t->right ? t->right->regs : 0, n = l > r ? l : r;
+	bool floating = (t->left && t->left->type == TREE_FLOATING) || (t->right && t->right->type == TREE_FLOATING);
 
-	n = !t->right ? l : l == r ? l + 1u : l > r ? l : r;
-	if (t->kind == TREE_AND || t->kind == TREE_OR)
-		n = l > r ? l : r;
+	if (is_comparison(t->kind) && floating)
+		n = l > r + 1 ? l : r + 1 > 3 ? r + 1 : 3;
+	else if (t->right && t->kind != TREE_AND && t->kind != TREE_OR)
+		n += l == r;
+	else if (floating)
+		n = n > 2 ? n : 2;
 	n = n ? n : 1;
-	if (t->type == TREE_FLOATING || (t->left && t->left->type == TREE_FLOATING) ||
-	    (t->right && t->right->type == TREE_FLOATING))
-		n = n + 1 > 3 ? n + 1 : 3;
 	t->regs = (uint8_t)(n > t->regs ? n : t->regs);
 }
 

@@ -37,6 +37,8 @@ struct elf_params {
 	const struct helper_table *helpers;	/* externs are looked up here by name; outlives the image */
 	/* Types that the env added; asked first.  NULL: none. */
 	const struct prog_type *(*find_type)(void *arg, const char *name);
+	/* Their descriptions as BTF, which CO-RE looks into before the kernel's; NULL: none, or err->err. */
+	struct btf *(*event_btf)(void *arg, struct uebpf_error *err);
 	void *find_arg;
 	void (*log)(void *arg, enum uebpf_level level, const char *line);
 	void *log_arg;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include "jit/jit.h"
 #include "loader/error.h"
+#include "loader/event_btf.h"
 #include "loader/object.h"
 #include "maps/maps.h"
 #include "vm/mem.h"
@@ -245,6 +246,13 @@ static const struct prog_type *find_type(void *arg, const char *name)
 	return type;
 }
 
+static struct btf *find_event_btf(void *arg, struct uebpf_error *err)
+{
+	struct uebpf_object *obj = arg;
+
+	return event_btf(object_host(obj), obj->types, obj->nr_types, err);
+}
+
 static int options_open(struct uebpf_env *env, const struct uebpf_open_opts *opts,
 			struct uebpf_open_opts *out, const char *name, struct uebpf_error *err)
 {
@@ -319,7 +327,8 @@ static int open_image(struct uebpf_object *obj, const void *data, size_t len,
 {
 	struct elf_params params = {
 		.host = object_host(obj), .name = obj->name, .type = o->type, .btf = o->btf, .kconfig = o->kconfig,
-		.helpers = &obj->helpers->table, .find_type = find_type, .find_arg = obj,
+		.helpers = &obj->helpers->table, .find_type = find_type, .event_btf = find_event_btf,
+		.find_arg = obj,
 		.log = log_line, .log_arg = obj, .max_slots = obj->env->max_insns,
 	};
 	uint32_t i;

@@ -504,6 +504,8 @@ static int load(struct load *l)
 	rc = load_progs(l);
 	rc = rc ? rc : each_map(l, fill_slots);
 	/* The instructions are in the decoded program now. */
+	if (obj->origin)	/* may be saved later */
+		return rc;
 	mem_free(object_host(obj), obj->slots, (size_t)obj->nr_slots * 8);
 	obj->slots = NULL;
 	obj->nr_slots = 0;
