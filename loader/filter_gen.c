@@ -434,18 +434,19 @@ static void compare_doubles(struct gen *g, const struct tree *t, uint32_t d, str
 	struct label *nan = t->kind == TREE_NE ? yes : no;
 	bool constant = t->right->kind == TREE_DOUBLE;
 
+	floating(g, t->left, d);
 	if (constant && t->right->d != t->right->d) {
 		gen_goto(g, t->kind == TREE_NE, yes, no, fall);
 		return;
 	}
-	floating(g, t->left, d);
+	if (!constant)		/* both sides, before a NaN decides: either may reject */
+		floating(g, t->right, d + 1);
 	key(g, a, tmp);
 	if (!constant || t->kind > TREE_NE)
 		skip_nan(g, a, tmp, nan);
 	if (constant) {
 		gen_const(g, b, key_of(t->right->d));
 	} else {
-		floating(g, t->right, d + 1);
 		key(g, b, tmp);
 		skip_nan(g, b, tmp, nan);
 	}

@@ -166,7 +166,11 @@ static int act(struct session *s)
 		session_env(s);
 		return map_command(s);
 	}
+	if (o->ctf)
+		return run_ctf(s);
 	session_open(s);
+	if (o->emit)
+		return emit_filter(s);
 	if (o->list)
 		return list_object(s);
 	if (o->verify_only)

@@ -15,7 +15,7 @@ enum option_id {
 	O_MAX_TIME, O_REFUSE_MAY, O_TRACE, O_DUMP, O_NO_RULE, O_NO_CPU, O_REPEAT, O_TIME, O_BENCH, O_KERNEL, O_CLOCK,
 	O_SEED, O_CPU, O_PID, O_TGID, O_UID, O_GID, O_COMM, O_MOCK, O_PROBE, O_CLANG, O_MAP, O_LOOKUP,
 	O_UPDATE, O_DELETE, O_WATCH, O_KERNEL_MAP, O_SHARED_MAP, O_PCAP_FILTER, O_KERNEL_OBJECT, O_ATTACH, O_EVERY, O_ON_RINGBUF,
-	O_AT_EXIT, O_FOR, O_KEEP, O_SHARE_DATA, O_INTERFACE, O_FREQUENCY, O_VERSION, O_HELP, O_ABSENT
+	O_FILTER, O_EVENT_TYPE, O_EMIT, O_WRITE_ACCEPTED, O_CTF, O_AT_EXIT, O_FOR, O_KEEP, O_SHARE_DATA, O_INTERFACE, O_FREQUENCY, O_VERSION, O_HELP, O_ABSENT
 };
 
 static const struct option table[] = {
@@ -43,10 +43,9 @@ static const struct option table[] = {
 	{ "on-ringbuf", 1, 0, O_ON_RINGBUF }, { "at-exit", 2, 0, O_AT_EXIT }, { "for", 1, 0, O_FOR },
 	{ "keep", 0, 0, O_KEEP }, { "share-data", 0, 0, O_SHARE_DATA }, { "interface", 1, 0, O_INTERFACE },
 	{ "frequency", 1, 0, O_FREQUENCY },
+	{ "filter", 1, 0, O_FILTER }, { "event-type", 1, 0, O_EVENT_TYPE }, { "emit", 1, 0, O_EMIT },
+	{ "write-accepted", 1, 0, O_WRITE_ACCEPTED }, { "ctf", 1, 0, O_CTF },
 	{ "version", 0, 0, O_VERSION }, { "help", 0, 0, O_HELP },
-	/* Of later parts: refused by name, so that no script believes they worked. */
-	{ "filter", 2, 0, O_ABSENT }, { "event-type", 2, 0, O_ABSENT }, { "ctf", 2, 0, O_ABSENT },
-	{ "write-accepted", 2, 0, O_ABSENT }, { "emit", 2, 0, O_ABSENT },
 	{ NULL, 0, 0, 0 }
 };
 
@@ -97,6 +96,11 @@ static const char help[] =
 "  --keep                    leaves the maps that it pinned\n"
 "Without an object\n"
 "  --pcap-filter EXPR        runs libpcap's classic filter: --pcap in.pcap --pcap-filter 'tcp port 80'\n"
+"  --filter EXPR             a filter expression over --event-type: --events FILE|- (binary records, or\n"
+"                            JSON lines by field name); --write-accepted FILE what it accepts;\n"
+"                            --emit FILE saves it as an object for another process\n"
+"  --event-type OBJ:STRUCT|FILE   its events: a C struct's BTF, or lines such as: u32 a, char name[16]\n"
+"  --ctf DIR                 tries the filter on a recorded trace\n"
 "  --map FILE|PIN            shows a shared map or the kernel's pinned one; with it: --dump (the default),\n"
 "                            --lookup KEY, --update KEY VALUE, --delete KEY, --watch (--repeat N times)\n"
 "How it runs\n"
@@ -222,6 +226,11 @@ static bool take_input(struct options *o, int id, const char *arg)
 	case O_KERNEL_MAP: add(&o->kernel_map, arg); break;
 	case O_SHARED_MAP: add(&o->shared_map, arg); break;
 	case O_PCAP_FILTER: o->pcap_filter = arg; break;
+	case O_FILTER: o->filter = arg; break;
+	case O_EVENT_TYPE: o->event_type = arg; break;
+	case O_EMIT: o->emit = arg; break;
+	case O_WRITE_ACCEPTED: o->write_accepted = arg; break;
+	case O_CTF: o->ctf = arg; break;
 	case O_CLOCK: parse_clock(o, arg); break;
 	case O_SEED: o->seed = parse_number(arg, "--seed", UINT64_MAX); o->has_seed = true; break;
 	case O_CPU: o->cpu = parse_number(arg, "--cpu", 65535); o->has_cpu = true; break;
@@ -322,6 +331,11 @@ static void check_pairs(const struct options *o)
 		{ o->file, "an object", o->insns, "--insns" },
 		{ o->file || o->insns, "an object", o->map, "--map (--map-dump shows an object's maps)" },
 		{ o->file || o->insns, "an object", o->pcap_filter, "--pcap-filter" },
+		{ o->file || o->insns || o->pcap_filter, "another program", o->filter, "--filter" },
+		{ o->filter && !o->event_type && !o->ctf, "--filter", true, "no --event-type: it says what the fields are" },
+		{ !o->filter, "no --filter", o->emit || o->ctf, "--emit or --ctf" },
+		{ !o->events && !o->ctf, "no --events", o->write_accepted, "--write-accepted" },
+		{ o->filter, "--filter", o->kernel, "--kernel (--emit writes an object for it)" },
 		{ o->kernel, "--kernel", o->pcap_filter, "--pcap-filter" },
 		{ o->json, "--json", o->watch, "--watch" },
 		{ !!o->map_lookup + !!o->map_update + !!o->map_delete + o->watch > 1, "one of --lookup, --update, "
@@ -363,7 +377,7 @@ static void check_pairs(const struct options *o)
 	if (!o->map && (o->map_lookup || o->map_update || o->map_delete || o->watch || o->map_dump_all))
 		die(EXIT_USAGE, o->map_dump_all ? "--dump needs =WHAT, or --map PATH" :
 		    "--lookup, --update, --delete and --watch need --map PATH");
-	if (!o->file && !o->insns && !o->map && !o->pcap_filter)
+	if (!o->file && !o->insns && !o->map && !o->pcap_filter && !o->filter)
 		die(EXIT_USAGE, "no program given; try: uebpf-run prog.o, or --help");
 }
 

@@ -83,6 +83,10 @@ static void prepare_source(struct session *s)
 {
 	const struct options *o = s->opt;
 
+	if (o->filter) {
+		s->path = "filter";
+		return;
+	}
 	if (o->pcap_filter) {
 		s->cbpf = capture_compile(o->pcap_filter, &s->nr_cbpf);
 		s->path = "pcap-filter";
@@ -111,6 +115,8 @@ struct uebpf_object *session_object(struct session *s, struct uebpf_error *err)
 	struct uebpf_open_opts opts = { .size = sizeof opts, .type = o->type, .btf = o->btf,
 					.kconfig = s->kconfig };
 
+	if (o->filter)
+		return uebpf_object_open_filter(s->env, o->filter, event_type_name(), &opts, err);
 	if (s->cbpf) {
 		opts.name = s->path;
 		return uebpf_object_open_cbpf(s->env, s->cbpf, s->nr_cbpf, &opts, err);
@@ -136,6 +142,8 @@ void session_open(struct session *s)
 	prepare_source(s);
 	session_env(s);
 	mocks_install(s);
+	if (s->opt->event_type)
+		event_type_add(s);
 	start = now_ns();
 	s->obj = session_object(s, &err);
 	s->open_ns = now_ns() - start;

@@ -14,6 +14,9 @@ enum { MAX_VERDICTS = 32, MAX_WRITES = 16, MAX_WANTED = 16 };
 struct source {
 	struct capture *capture;
 	struct bytes events;
+	bool json;			/* events are lines; else records */
+	struct bytes given;		/* the event as it was given */
+	uint64_t lines;
 	size_t record, at;
 	const char *unit;
 };
@@ -30,6 +33,8 @@ struct stream {
 	unsigned nr_verdicts;
 	struct sink sink[MAX_WRITES];
 	unsigned nr_sinks;
+	FILE *accepted;			/* --write-accepted */
+	uint64_t nr_accepted;
 	uint64_t ns;
 	/* the first run that did not end, for the JSON document */
 	struct uebpf_error first;
@@ -60,20 +65,58 @@ static void source_open(struct session *s, struct source *src)
 		die(EXIT_USAGE, "--event-size %zu: a context of type %s has %u bytes", src->record, s->info.type,
 		    s->info.ctx_size);
 	src->events = read_all(o->events, "--events");
+	src->unit = "events";
+	if (o->event_type) {
+		size_t at = 0;
+
+		while (at < src->events.len && strchr(" \t\r\n", src->events.data[at]))
+			at++;
+		src->json = at < src->events.len && src->events.data[at] == '{';
+		if (src->json)
+			return;
+		if (event_pointer_field())
+			die(EXIT_USAGE, "--events: field %s is a pointer, which a record in a file cannot hold: give JSON lines",
+			    event_pointer_field());
+	}
 	if (src->events.len % src->record)
 		note("%s: the last %zu bytes are no whole record of %zu and are left out", o->events,
 		     src->events.len % src->record, src->record);
 	src->unit = "events";
 }
 
+/* The next line that is not empty. */
+static bool next_json(struct session *s, struct source *src, struct input *in)
+{
+	while (src->at < src->events.len) {
+		const char *line = (const char *)src->events.data + src->at;
+		size_t left = src->events.len - src->at;
+		const char *end = memchr(line, '\n', left);
+		size_t len = end ? (size_t)(end - line) : left;
+		struct bytes record;
+
+		src->at += len + (end != NULL);
+		src->lines++;
+		if (strspn(line, " \t\r") >= len)
+			continue;
+		record = event_from_json(line, len, src->lines);
+		src->given = (struct bytes){ (uint8_t *)line, len + (end != NULL) };
+		input_make(s, in, record.data, record.len, 0);
+		return true;
+	}
+	return false;
+}
+
 static bool source_next(struct session *s, struct source *src, struct input *in)
 {
 	struct captured c;
 
+	if (src->json)
+		return next_json(s, src, in);
 	if (!src->capture) {
 		if (src->events.len - src->at < src->record)
 			return false;
 		input_make(s, in, src->events.data + src->at, src->record, 0);
+		src->given = (struct bytes){ src->events.data + src->at, src->record };
 		src->at += src->record;
 		return true;
 	}
@@ -283,7 +326,15 @@ static void tell_stream(struct session *s, struct stream *st, const char *unit)
 
 	if (s->opt->quiet)
 		return;
-	tell_counts(s, st);
+	if (s->opt->filter && s->opt->json) {
+		json_u64("accepted", st->nr_accepted);
+		json_u64("rejected", st->total - st->nr_accepted);
+	} else if (s->opt->filter) {
+		printf("accepted %10" PRIu64 "  %5.1f %%\nrejected %10" PRIu64 "\n", st->nr_accepted, st->total ?
+		       100.0 * (double)st->nr_accepted / (double)st->total : 0.0, st->total - st->nr_accepted);
+	} else {
+		tell_counts(s, st);
+	}
 	if (s->opt->json) {
 		json_u64(unit, st->total);
 		json_u64("other_values", st->other);
@@ -309,7 +360,7 @@ static void tell_stream(struct session *s, struct stream *st, const char *unit)
 		note("%s: %" PRIu64 " packets written", st->sink[i].path, st->sink[i].count);
 }
 
-static void one(struct session *s, struct stream *st, struct input *in, struct kernel *k)
+static void one(struct session *s, struct stream *st, const struct source *src, struct input *in, struct kernel *k)
 {
 	struct uebpf_run run = { .size = sizeof run, .budget = s->opt->budget };
 	struct kernel_result res;
@@ -333,6 +384,9 @@ static void one(struct session *s, struct stream *st, struct input *in, struct k
 	else if (s->opt->quiet)
 		printf("%" PRIx64 "\n", r0);
 	sinks_take(s, st, in, status != 0, r0);
+	st->nr_accepted += !status && r0;
+	if (st->accepted && !status && r0 && fwrite(src->given.data, 1, src->given.len, st->accepted) != src->given.len)
+		die(EXIT_USAGE, "--write-accepted %s: %s", s->opt->write_accepted, strerror(errno));
 	if (!k || status)
 		return;
 	r = kernel_run(k, in, 1, &res);
@@ -357,13 +411,15 @@ int run_stream(struct session *s)
 	source_open(s, &src);
 	for (size_t i = 0; i < s->opt->writes.n; i++)
 		sink_open(s, &st, s->opt->writes.v[i]);
+	if (s->opt->write_accepted && !(st.accepted = fopen(s->opt->write_accepted, "wb")))
+		die(EXIT_USAGE, "--write-accepted %s: %s", s->opt->write_accepted, strerror(errno));
 	k = s->opt->kernel ? kernel_open(s, false, &why) : NULL;
 	if (k && s->opt->json)
 		json_open("differences", '[');
 	progress_start(&bar, s->opt);
 	st.ns = now_ns();
 	while (source_next(s, &src, &in)) {
-		one(s, &st, &in, k);
+		one(s, &st, &src, &in, k);
 		if (!bar.on || st.total % 1024)
 			continue;
 		progress_show(&bar, src.capture ? capture_at(src.capture) : src.at,
@@ -376,6 +432,8 @@ int run_stream(struct session *s)
 	source_close(&src);
 	for (unsigned i = 0; i < st.nr_sinks; i++)
 		capture_finish(st.sink[i].out);
+	if (st.accepted && fclose(st.accepted))
+		die(EXIT_USAGE, "--write-accepted %s: %s", s->opt->write_accepted, strerror(errno));
 	tell_stream(s, &st, src.unit);
 	if (k) {
 		if (s->opt->json)

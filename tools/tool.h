@@ -30,6 +30,7 @@ struct options {
 	struct strings kernel_map, shared_map;
 	const char *map, *map_lookup, *map_update, *map_update_value, *map_delete;	/* --map PATH ... */
 	const char *pcap_filter;
+	const char *filter, *event_type, *emit, *write_accepted, *ctf;
 	const char *kernel_object, *interface, *run_for;	/* coop.c */
 	struct strings every, on_ringbuf, at_exit;
 	uint32_t frequency;		/* of perf_event programs, Hz; 0: 99 */
@@ -132,6 +133,14 @@ static inline size_t input_len(const struct input *in)
 }
 /* Where its bytes are after a run. */
 struct bytes input_bytes(struct input *in);
+
+/* ---- event.c: event types and events of the command line ---- */
+void event_type_add(struct session *s);		/* --event-type, into the env */
+const char *event_type_name(void);
+const char *event_pointer_field(void);		/* a field that a binary record cannot hold; NULL: none */
+struct bytes event_from_json(const char *line, size_t len, uint64_t number_of_line);
+int emit_filter(struct session *s);
+int run_ctf(struct session *s);			/* ctf.c; no_ctf.c without libbabeltrace2 */
 
 /* ---- kconfig.c ---- */
 extern const bool kconfig_gz_built;	/* with zlib */
