@@ -113,6 +113,7 @@ endef
 $(eval $(call use_optional,libpcap,LIBPCAP))
 $(eval $(call use_optional,libbpf,LIBBPF))
 $(eval $(call use_optional,json-c,JSONC))
+$(eval $(call use_optional,babeltrace2,BABELTRACE2))
 $(eval $(call use_optional,zlib,ZLIB))
 endif
 tool_obj := $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard tools/*.c)))
