@@ -53,6 +53,12 @@ struct { __uint(type, 22); __uint(max_entries, 2); __uint(value_size, 8); } queu
 struct { __uint(type, 14); __uint(max_entries, 4); __type(key, u32); __type(value, u32); } devices SEC(".maps");
 struct { __uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY); __uint(max_entries, 2); __type(key, u32); __type(value, u32); } events SEC(".maps");
 struct { __uint(type, BPF_MAP_TYPE_PROG_ARRAY); __uint(max_entries, 2); __type(key, u32); __type(value, u32); } jumps SEC(".maps");
+int itself(void *ctx);
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY); __uint(max_entries, 1); __type(key, u32);
+	__array(values, int (void *));
+} again SEC(".maps") = { .values = { (void *)&itself } };
+u32 executions;
 
 /* Globals, so that the kernel's verifier meets the same state in each round of a callback. */
 u64 sum, seen;
@@ -291,6 +297,19 @@ SEC("xdp") int tail_call_to_an_empty_slot(void *ctx)
 {
 	bpf_tail_call(ctx, &jumps, 0);
 	bpf_tail_call(ctx, &jumps, 5);
+	return 0;
+}
+
+/* 33 tail calls and no more: a program that calls itself executes 34 times. */
+SEC("xdp") int itself(void *ctx)
+{
+	u32 n;
+
+	executions++;
+	bpf_tail_call(ctx, &again, 0);
+	n = executions;
+	executions = 0;
+	CHECK(n == 34);
 	return 0;
 }
 
