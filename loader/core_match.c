@@ -8,7 +8,7 @@
 #include <string.h>
 #include "loader/core.h"
 
-enum { DEPTH_MAX = 32 };
+enum { DEPTH_MAX = 32, STEPS_MAX = 100000 /* types looked at: fan-out makes hostile BTF exponential */ };
 
 static bool is_enum(enum btf_kind kind) { return kind == BTF_ENUM || kind == BTF_ENUM64; }
 
@@ -167,7 +167,7 @@ static bool fields_fit(const struct btf *a, uint32_t x, const struct btf *b, uin
 /* Finds the member that `step` of the program names in target composite `*id`, also inside its
  * anonymous members; *id becomes the member's type. */
 static int find_member(const struct core_path *local, const struct core_step *step,
-		       struct core_path *out, uint32_t *id, int depth)
+		       struct core_path *out, uint32_t *id, int depth, uint32_t *steps)
 {
 	const struct btf *btf = out->btf;
 	uint32_t composite = btf_skip(btf, *id);
@@ -177,7 +177,7 @@ static int find_member(const struct core_path *local, const struct core_step *st
 		return 0;
 	if (!btf_member(local->btf, step->type, step->index, &want))
 		return -EINVAL;
-	for (uint32_t i = 0; btf_member(btf, composite, i, &member); i++) {
+	for (uint32_t i = 0; ++*steps < STEPS_MAX && btf_member(btf, composite, i, &member); i++) {
 		uint64_t before = out->bit_off;
 		uint32_t n = out->n;
 		int ret;
@@ -186,7 +186,7 @@ static int find_member(const struct core_path *local, const struct core_step *st
 		if (!*member.name) {
 			uint32_t inner = member.type;
 
-			ret = find_member(local, step, out, &inner, depth + 1);
+			ret = find_member(local, step, out, &inner, depth + 1, steps);
 			if (ret) {
 				*id = inner;
 				return ret;
@@ -204,7 +204,7 @@ static int find_member(const struct core_path *local, const struct core_step *st
 
 static int match_field(const struct core_path *local, struct core_path *out)
 {
-	uint32_t id = out->root;
+	uint32_t id = out->root, steps = 0;
 
 	for (uint32_t i = 0; i < local->n; i++) {
 		const struct core_step *step = &local->step[i];
@@ -214,7 +214,7 @@ static int match_field(const struct core_path *local, struct core_path *out)
 
 		id = btf_skip(out->btf, id);
 		if (step->name) {
-			ret = find_member(local, step, out, &id, 0);
+			ret = find_member(local, step, out, &id, 0, &steps);
 			if (ret <= 0)
 				return ret;
 			continue;
@@ -255,9 +255,9 @@ static int match_enumval(const struct core_path *local, struct core_path *out)
 /* ---- types as wholes ---- */
 
 /* The same sort of thing: composites by name only, functions by their parameters. */
-static bool types_fit(const struct btf *a, uint32_t x, const struct btf *b, uint32_t y, int depth)
+static bool types_fit(const struct btf *a, uint32_t x, const struct btf *b, uint32_t y, int depth, uint32_t *steps)
 {
-	for (; depth < DEPTH_MAX; depth++) {
+	for (; depth < DEPTH_MAX && ++*steps < STEPS_MAX; depth++) {
 		struct btf_array left, right;
 		struct btf_param p, q;
 		struct btf_int i, j;
@@ -288,7 +288,7 @@ static bool types_fit(const struct btf *a, uint32_t x, const struct btf *b, uint
 			if (btf_vlen(a, x) != btf_vlen(b, y))
 				return false;
 			for (uint32_t k = 0; btf_param(a, x, k, &p) && btf_param(b, y, k, &q); k++)
-				if (!types_fit(a, p.type, b, q.type, depth + 1))
+				if (!types_fit(a, p.type, b, q.type, depth + 1, steps))
 					return false;
 			x = btf_target(a, x);
 			y = btf_target(b, y);
@@ -301,7 +301,6 @@ static bool types_fit(const struct btf *a, uint32_t x, const struct btf *b, uint
 }
 
 struct match { const struct btf *a, *b; uint32_t steps; };
-enum { STEPS_MAX = 100000 };
 
 static bool types_match(struct match *m, uint32_t x, uint32_t y, bool behind_ptr, int depth);
 
@@ -397,6 +396,7 @@ static bool types_match(struct match *m, uint32_t x, uint32_t y, bool behind_ptr
 int core_path_match(const struct core_path *local, const struct btf *target, uint32_t id,
 		    uint32_t kind, struct core_path *out)
 {
+	uint32_t steps = 0;
 	struct match m = { local->btf, target, 0 };
 
 	out->btf = target;
@@ -409,7 +409,7 @@ int core_path_match(const struct core_path *local, const struct btf *target, uin
 		return match_enumval(local, out);
 	if (core_is_field(kind))
 		return match_field(local, out);
-	return types_fit(local->btf, local->root, target, id, 0);
+	return types_fit(local->btf, local->root, target, id, 0, &steps);
 }
 
 void core_path_text(const struct core_path *path, char *buf, size_t cap)

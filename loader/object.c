@@ -144,21 +144,18 @@ static uint32_t own_refs(const struct uebpf_object *obj, const struct uebpf_map 
 }
 
 /* Do all references to a prog_array come from objects without users, this one and those of the
- * programs in it? */
-static bool only_dead_objects_hold(const struct uebpf_object *obj, struct uebpf_map *map)
+ * programs that it holds? */
+static bool only_dead_objects_hold(const struct uebpf_object *obj, const struct uebpf_map *map)
 {
-	uint32_t i, k, n = own_refs(obj, map);
+	const struct uebpf_prog *prog, *before;
+	uint32_t n = own_refs(obj, map);
 
-	for (i = 0; i < map->max_entries; i++) {
-		const struct uebpf_prog *prog = map->ops->prog(map, i);
-		const struct uebpf_object *other = prog ? prog_of(prog)->object : obj;
+	for (uint32_t i = 0; (prog = map_held_prog(map, i)); i++) {
+		const struct uebpf_object *other = prog_of(prog)->object;
 		bool seen = other == obj || atomic_load_explicit(&other->users, memory_order_acquire);
 
-		for (k = 0; k < i && !seen; k++) {
-			const struct uebpf_prog *before = map->ops->prog(map, k);
-
-			seen = before && prog_of(before)->object == other;
-		}
+		for (uint32_t k = 0; !seen && (before = map_held_prog(map, k)) != prog; k++)
+			seen = prog_of(before)->object == other;
 		n += seen ? 0 : own_refs(other, map);
 	}
 	return atomic_load_explicit(&map->refs, memory_order_acquire) == n;

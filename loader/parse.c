@@ -10,12 +10,13 @@
 #include "loader/btf_bits.h"
 #include "vm/code.h"
 
-enum { DEPTH_MAX = 32, NAME_MAX_ = 128 };
+enum { DEPTH_MAX = 32, NAME_MAX_ = 128, STEPS_MAX = 1 << 20 /* members looked at for one value */ };
 
 struct in {
 	const struct btf *btf;
 	const char *text, *at;
 	struct uebpf_error *err;
+	uint32_t steps;
 };
 
 static int bad(struct in *in, const char *what, const char *name)
@@ -201,19 +202,21 @@ static int parse_float(struct in *in, uint8_t *p, uint32_t size)
 }
 
 /* Member `name` of a composite, also inside its anonymous members; adds to *bit_off. */
-static bool find_member(const struct btf *btf, uint32_t id, const char *name, struct btf_member *out,
+static bool find_member(struct in *in, uint32_t id, const char *name, struct btf_member *out,
 			uint32_t *bit_off, int depth)
 {
-	for (uint32_t i = 0; depth < DEPTH_MAX && btf_member(btf, id, i, out); i++) {
+	for (uint32_t i = 0; depth < DEPTH_MAX && in->steps < STEPS_MAX && btf_member(in->btf, id, i, out); i++) {
 		struct btf_member m = *out;
-		uint32_t type = btf_skip(btf, m.type);
+		uint32_t type = btf_skip(in->btf, m.type);
+
+		in->steps++;	/* anonymous members of one type, many times over: exponential in hostile BTF */
 
 		if (*m.name && !strcmp(m.name, name)) {
 			*bit_off += m.bit_off;
 			return true;
 		}
-		if (!*m.name && btf_is_composite(btf, type) &&
-		    find_member(btf, type, name, out, bit_off, depth + 1)) {
+		if (!*m.name && btf_is_composite(in->btf, type) &&
+		    find_member(in, type, name, out, bit_off, depth + 1)) {
 			*bit_off += m.bit_off;
 			return true;
 		}
@@ -283,8 +286,9 @@ static int parse_composite(struct in *in, uint32_t id, uint8_t *p, size_t len, i
 			ret = parse_name(in, name);
 			if (ret)
 				return ret;
-			if (!find_member(in->btf, id, name, &m, &bit_off, 0))
-				return bad(in, "no such member", name);
+			if (!find_member(in, id, name, &m, &bit_off, 0))
+				return bad(in, in->steps < STEPS_MAX ? "no such member" :
+					   "the type has too many anonymous members to look for one", name);
 			if (!take(in, ':') && !take(in, '='))
 				return bad(in, "= or : is expected behind", name);
 		} else {
@@ -384,7 +388,7 @@ static int parse_value(struct in *in, uint32_t id, uint8_t *p, size_t len, int d
 int btf_parse_value(const struct btf *btf, uint32_t id, const char *text, void *data, size_t len,
 		    struct uebpf_error *err)
 {
-	struct in in = { btf, text, text, err };
+	struct in in = { btf, text, text, err, 0 };
 	int ret = parse_value(&in, id, data, len, 0);
 
 	if (!ret && next(&in))

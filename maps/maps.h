@@ -36,6 +36,8 @@ int map_freeze(struct uebpf_map *map);
 /* Gives up every program that a prog_array ever held: when nobody outside can reach the map any more,
  * and so nobody runs a program that uses it. */
 void map_drop_progs(struct uebpf_map *map);
+/* The i-th different program that a prog_array holds (also one that was replaced), NULL after the last. */
+const struct uebpf_prog *map_held_prog(const struct uebpf_map *map, uint32_t i);
 
 /* ---- for the families ---- */
 

@@ -12,9 +12,10 @@
 typedef const struct uebpf_prog *_Atomic prog_slot;
 struct prog_array {
 	struct map_local local;
-	struct map_lock lock;		/* held, nr_held */
+	struct map_lock lock;		/* held, nr_held, top */
 	const struct uebpf_prog **held;
 	uint32_t nr_held, room;
+	uint32_t top;			/* slots from here on were never set */
 };
 
 static uint32_t index_of(const void *key)
@@ -95,10 +96,19 @@ int prog_array_set(struct uebpf_map *map, uint32_t index, const struct uebpf_pro
 	if (r < 0)
 		return r;
 	r = prog ? hold_once(a, prog) : 0;
+	if (!r && prog && index >= a->top)
+		a->top = index + 1;
 	if (!r && !atomic_exchange_explicit(&slot[index], prog, memory_order_acq_rel) && !prog)
 		r = -ENOENT;
 	lock_give(&a->lock);
 	return r;
+}
+
+const struct uebpf_prog *map_held_prog(const struct uebpf_map *map, uint32_t i)
+{
+	const struct prog_array *a = (const struct prog_array *)map;
+
+	return i < a->nr_held ? a->held[i] : NULL;
 }
 
 void map_drop_progs(struct uebpf_map *map)
@@ -110,8 +120,9 @@ void map_drop_progs(struct uebpf_map *map)
 
 	a->held = NULL;
 	a->nr_held = a->room = 0;
-	for (i = 0; i < map->max_entries; i++)
+	for (i = 0; i < a->top; i++)
 		atomic_store_explicit(&slot[i], NULL, memory_order_relaxed);
+	a->top = 0;
 	for (i = 0; i < n; i++)
 		held[i]->hold(held[i], -1);
 	mem_free(a->local.host, held, room * sizeof(*held));
