@@ -35,7 +35,7 @@ $(error MODE=$(MODE) is not one of release debug asan ubsan tsan cov fuzz)
 endif
 # The core has a size limit: what a run passes through is built for speed and can be unwound; the rest
 # (loading, verifying, text) for size.  A user's own CFLAGS win.
-hot  := vm/interp vm/call vm/self maps/array maps/hash_find maps/hash_write maps/hash_free maps/hash_iter maps/ring \
+hot  := vm/interp vm/call vm/self maps/array maps/hash_find maps/hash_write maps/hash_free maps/hash_iter maps/lpm maps/ring \
 	helpers/map helpers/ring jit/run loader/run loader/slot
 cold := $(if $(filter undefined,$(origin CFLAGS)),$(if $(filter release,$(MODE)),$(shell \
 	$(CC) -Oz -fsyntax-only -x c /dev/null 2>/dev/null && echo -Oz || echo -Os) \

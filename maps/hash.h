@@ -115,7 +115,6 @@ static inline struct bucket *over(const struct hash_map *h, uint32_t n)
 }
 /* A hostile peer may tie a chain into a ring. */
 static inline bool too_far(const struct hash_map *h, uint32_t *steps) { return ++*steps > h->nr_over; }
-static inline uint32_t get32(const _Atomic uint32_t *p) { return atomic_load_explicit(p, memory_order_acquire); }
 static inline uint32_t slot_elem(const struct bucket *b, int i) { return get32(&b->idx[i]); }
 static inline bool slot_used(const struct bucket *b, int i)
 {

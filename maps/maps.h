@@ -66,6 +66,7 @@ static inline struct map_local *map_local(const struct uebpf_map *map)
 	return (struct map_local *)map;
 }
 
+static inline uint32_t get32(const _Atomic uint32_t *p) { return atomic_load_explicit(p, memory_order_acquire); }
 static inline size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 enum { MAP_PAGE = 4096, MAP_LINE = 64 };
 
