@@ -678,7 +678,8 @@ UEBPF_API int uebpf_map_update_batch(struct uebpf_map *map, const void *keys, co
 UEBPF_API int uebpf_map_delete_batch(struct uebpf_map *map, const void *keys, uint32_t *count);
 /* As uebpf_map_lookup with bpf()'s flags (BPF_F_LOCK). */
 UEBPF_API int uebpf_map_lookup_flags(struct uebpf_map *map, const void *key, void *value, uint64_t flags);
-/* The value in place (this thread's slot for per-CPU maps), NULL if absent or not addressable. */
+/* The value in place (this thread's slot for per-CPU maps), NULL if absent or not addressable.  key NULL:
+ * an arena's first byte. */
 UEBPF_API void *uebpf_map_value(struct uebpf_map *map, const void *key);
 /* prog_array: the program is referenced; NULL removes it. */
 UEBPF_API int uebpf_map_set_prog(struct uebpf_map *map, uint32_t index, const struct uebpf_prog *prog);

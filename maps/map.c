@@ -334,6 +334,10 @@ int uebpf_map_next_key(struct uebpf_map *map, const void *key, void *next)
 
 void *uebpf_map_value(struct uebpf_map *map, const void *key)
 {
+	const struct region *r = &map->values;
+
+	if (!key)	/* an arena: memory without elements */
+		return (map->ops->traits & MT_NO_KEY) && r->hi > r->lo && !r->stride ? map->base : NULL;
 	if ((map->ops->traits & (MT_MAPS | MT_PROGS | MT_NO_LOOKUP)) || !map->ops->lookup)
 		return NULL;
 	return map->ops->lookup(map, key, NULL);

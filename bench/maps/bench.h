@@ -45,6 +45,7 @@ int by_value(const void *a, const void *b);
 struct median { double mid, lo, hi; };	/* 95 % interval by ranks */
 struct median median_of(double *v, int n);
 
+void fill_arena(void *mem);	/* the arena hash with all entries */
 int bench_threads(FILE *csv);
 int bench_memory(FILE *csv);
 int bench_sizes(FILE *csv);

@@ -10,7 +10,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-static struct bpf_object *obj;
+static struct bpf_object *obj, *arena;
 static volatile uint64_t *consumer, *producer;
 
 static int quiet(enum libbpf_print_level level, const char *fmt, va_list ap)
@@ -31,22 +31,23 @@ static int put(void *arg, const char *name, const void *key, const void *value)
 	return bpf_map_update_elem(fd, key, all, 0);
 }
 
-static int set(const char *name, const void *from, size_t size);
-
 /* Globals lie in .bss in the order of the source file; BTF says where.  The object's own maps would do,
  * but the offsets come from our loader, which knows the same file. */
-static int set(const char *name, const void *from, size_t size)
+static int set(struct bpf_object *obj, const char *file, const char *name, const void *from, size_t size)
 {
 	static struct uebpf_env *env;
+	static const char *of;
 	static struct uebpf_object *same;
 	struct uebpf_global_info g = { .size = sizeof g };
 	struct bpf_map *bss = NULL, *m;
 	size_t bytes;
 	uint8_t *at;
 
-	if (!same) {
-		env = uebpf_env_new(NULL);
-		same = uebpf_object_open_file(env, "build/bench/maps.o", NULL, NULL);
+	if (!same || strcmp(of, file)) {
+		env = env ? env : uebpf_env_new(NULL);
+		uebpf_object_free(same);
+		same = uebpf_object_open_file(env, file, NULL, NULL);
+		of = file;
 	}
 	bpf_object__for_each_map(m, obj)
 		if (strstr(bpf_map__name(m), ".bss"))
@@ -60,22 +61,39 @@ static int set(const char *name, const void *from, size_t size)
 	return -1;
 }
 
+#define MAPS "build/bench/maps.o"
+#define ARENA "build/bench/arena_calls.o"
+
+/* Debian's libbpf knows no arenas: made and mapped here. */
+static void open_arena(void)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, o, .map_flags = BPF_F_MMAPABLE);
+	int fd = bpf_map_create(33, "arena", 0, 0, ARENA_PAGES, &o);
+	void *mem = fd < 0 ? MAP_FAILED : mmap(NULL, (size_t)ARENA_PAGES * 4096, PROT_READ | PROT_WRITE,
+					       MAP_SHARED, fd, 0);
+	uint64_t at = (uintptr_t)mem;
+
+	arena = mem == MAP_FAILED ? NULL : bpf_object__open_file(ARENA, NULL);
+	if (!arena || set(arena, ARENA, "key8", keys->key8, sizeof keys->key8) || set(arena, ARENA, "table", &at, 8) ||
+	    bpf_map__reuse_fd(bpf_object__find_map_by_name(arena, "arena"), fd) || bpf_object__load(arena)) {
+		fprintf(stderr, "kernel: no arena; its row is left out\n");
+		arena = NULL;
+		return;
+	}
+	fill_arena(mem);
+}
+
 static int open_kernel(void)
 {
-	struct bpf_program *p;
 	int fd, page = getpagesize();
 
 	libbpf_set_print(quiet);
-	obj = bpf_object__open_file("build/bench/maps.o", NULL);
+	obj = bpf_object__open_file(MAPS, NULL);
 	if (!obj)
 		return -1;
-	/* A program that this kernel refuses is left out, not all of them. */
-	bpf_object__for_each_program(p, obj)
-		if (strstr(bpf_program__name(p), "pid_tgid") && getenv("NO_PID_TGID"))
-			bpf_program__set_autoload(p, false);
-#define SET(name) set(#name, keys->name, sizeof keys->name)
+#define SET(name) set(obj, MAPS, #name, keys->name, sizeof keys->name)
 	if (SET(number) || SET(key8) || SET(miss8) || SET(key16) || SET(addr) || SET(addr_dense) ||
-	    set("chain8", &keys->entry8[0], 8) || bpf_object__load(obj)) {
+	    set(obj, MAPS, "chain8", &keys->entry8[0], 8) || bpf_object__load(obj)) {
 		fprintf(stderr, "kernel: the programs could not be loaded; its columns are left out\n");
 		return -1;
 	}
@@ -84,14 +102,16 @@ static int open_kernel(void)
 	producer = mmap(NULL, (size_t)page, PROT_READ, MAP_SHARED, fd, page);
 	if (consumer == MAP_FAILED || producer == MAP_FAILED)
 		return -1;
+	open_arena();
 	return fill_maps(put, NULL);
 }
 
 static double sample_jit(const char *name)
 {
 	static uint8_t packet[64];
-	struct bpf_program *p = bpf_object__find_program_by_name(obj, name);
-	LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = packet, .data_size_in = sizeof packet, .repeat = RUNS);
+	struct bpf_object *of = strncmp(name, "arena_", 6) ? obj : arena;
+	struct bpf_program *p = of ? bpf_object__find_program_by_name(of, name) : NULL;
+	LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = packet, .data_size_in = sizeof packet);
 
 	if (!p || bpf_program__fd(p) < 0)
 		return -1;
