@@ -316,6 +316,17 @@ UEBPF_API int uebpf_object_resize_map(struct uebpf_object *obj, const char *name
 UEBPF_API int uebpf_object_bind_map(struct uebpf_object *obj, const char *name, struct uebpf_map *map,
 				struct uebpf_error *err);
 
+/* Before load: the object's map lies in the file `path` from now on: opened when it exists (its shape must
+ * be the object's), else created with the definition's shape and the types of its key and value; mode and
+ * flags as uebpf_map_create_shared and uebpf_map_open.  1: created, 0: opened, or a negative errno. */
+UEBPF_API int uebpf_object_share_map(struct uebpf_object *obj, const char *name, const char *path, uint32_t mode,
+				uint32_t flags, struct uebpf_error *err);
+/* Before load: each map whose definition says LIBBPF_PIN_BY_NAME and whose name is pinned in `dir` (NULL:
+ * /sys/fs/bpf) becomes the kernel's map (policy: enum uebpf_mirror); one that nobody pinned stays our own.
+ * How many were bound, or a negative errno.  Never done without being asked. */
+UEBPF_API int uebpf_object_bind_pins(struct uebpf_object *obj, const char *dir, uint32_t policy,
+				struct uebpf_error *err);
+
 /* Before load: binds every map of `obj` to the map of equal name and shape in the loaded object `old`, so
  * that a new version of a program goes on with the state of the old one.  Maps that differ or are new are
  * created as usual and told in the log; read-only data is always the new object's own.  Returns how many
@@ -588,6 +599,10 @@ struct uebpf_map_opts {
 	uint32_t flags;			/* the kernel's BPF_F_x for BPF_MAP_CREATE */
 	uint64_t extra;			/* map_extra */
 	struct uebpf_map *inner;	/* template of map-in-map types */
+	/* Shared maps: BTF of key and value (raw bytes, type ids in it), kept with the map so that any opener
+	 * can print its entries.  NULL: none. */
+	const void *btf;
+	uint32_t btf_len, btf_key, btf_value, pad;
 };
 struct uebpf_map_info {
 	size_t size;

@@ -8,6 +8,7 @@
 #include "loader/error.h"
 #include "loader/object.h"
 #include "loader/plain.h"
+#include "maps/maps.h"
 #include "vm/mem.h"
 
 static int fail(const struct uebpf_object *obj, struct uebpf_error *err, enum uebpf_code code, int rc,
@@ -197,6 +198,73 @@ static void shape_text(char *to, size_t cap, struct geometry s)
 		 s.entries, s.flags);
 }
 
+static void drop_btf(const void *btf)
+{
+	btf_unref((struct btf *)btf);
+}
+
+/* Where a value holds its struct bpf_spin_lock, UINT32_MAX: nowhere. */
+static uint32_t spin_lock_off(const struct btf *btf, uint32_t value)
+{
+	struct btf_member m;
+	uint32_t i, id = btf_skip(btf, value);
+
+	for (i = 0; btf_is_composite(btf, id) && btf_member(btf, id, i, &m); i++)
+		if (!m.bits && m.bit_off % 8 == 0 && btf_is_composite(btf, btf_skip(btf, m.type)) &&
+		    !strcmp(btf_name(btf, btf_skip(btf, m.type)), "bpf_spin_lock"))
+			return m.bit_off / 8;
+	return UINT32_MAX;
+}
+
+void object_set_btf(struct uebpf_map *map, struct btf *btf, uint32_t key, uint32_t value, bool locks)
+{
+	map->btf = btf_ref(btf);
+	map->btf_drop = drop_btf;
+	map->btf_key = key;
+	map->btf_value = value;
+	if (locks)
+		map->spin_lock_off = spin_lock_off(btf, value);
+}
+
+int object_type_map(struct uebpf_map *map, const void *data, size_t len, uint32_t key, uint32_t value)
+{
+	struct uebpf_error err;
+	struct btf *btf = btf_parse(vm_host_of(map->env), data, len, map->name, &err);
+	uint32_t n = btf ? btf_count(btf) : 0;
+
+	if (!btf)
+		return err.err;
+	if (key < n && value < n)
+		object_set_btf(map, btf, key, value, true);
+	btf_unref(btf);
+	return key < n && value < n ? 0 : -EINVAL;
+}
+
+/* Structs differ when a member's name or place does; other types of one size are as good as equal. */
+static bool types_differ(struct uebpf_object *obj, const char *name, const char *other, uint32_t want,
+			 const struct btf *has_btf, uint32_t has, const char *what, struct uebpf_error *err)
+{
+	const struct btf *btf = obj->image->btf;
+	uint32_t a = btf_skip(btf, want), b = btf_skip(has_btf, has), i = 0;
+	char wants_text[120] = "?", has_text[120] = "?", text[420];
+	struct btf_member x, y;
+
+	if (!want || !has || !btf_is_composite(btf, a) || !btf_is_composite(has_btf, b))
+		return false;
+	while (btf_member(btf, a, i, &x) && btf_member(has_btf, b, i, &y) && !strcmp(x.name, y.name) &&
+	       x.bit_off == y.bit_off && x.bits == y.bits)
+		i++;
+	if (i == btf_vlen(btf, a) && i == btf_vlen(has_btf, b))
+		return false;
+	btf_type_text(btf, want, wants_text, sizeof(wants_text));
+	btf_type_text(has_btf, has, has_text, sizeof(has_text));
+	snprintf(text, sizeof(text), "cannot be bound to map %s: its %s is %s with %u members here, %s with %u there; "
+		 "member %u is the first that differs", other, what, wants_text, btf_vlen(btf, a), has_text,
+		 btf_vlen(has_btf, b), i);
+	fail(obj, err, UEBPF_E_MAP_BIND, -EINVAL, name, text);
+	return true;
+}
+
 int uebpf_object_bind_map(struct uebpf_object *obj, const char *name, struct uebpf_map *map,
 			  struct uebpf_error *err)
 {
@@ -228,12 +296,91 @@ int uebpf_object_bind_map(struct uebpf_object *obj, const char *name, struct ueb
 			 has.name, wants_text, has_text);
 		return fail(obj, err, UEBPF_E_MAP_BIND, -EINVAL, name, text);
 	}
+	if (obj->image->btf && map->btf &&
+	    (types_differ(obj, name, has.name, obj->image->maps[i].btf_key, map->btf, map->btf_key, "key", err) ||
+	     types_differ(obj, name, has.name, obj->image->maps[i].btf_value, map->btf, map->btf_value, "value", err)))
+		return -EINVAL;
 	uebpf_map_ref(map);
 	if (obj->maps[i])
 		uebpf_map_unref(obj->maps[i]);
 	obj->maps[i] = map;
 	obj->bound[i] = true;
 	return 0;
+}
+
+static const char *const default_pins = "/sys/fs/bpf";
+
+int uebpf_object_bind_pins(struct uebpf_object *obj, const char *dir, uint32_t policy, struct uebpf_error *err)
+{
+	int rc = can_adjust(obj, "", err), bound = 0;
+
+	for (uint32_t i = 0; !rc && i < object_nr_maps(obj); i++) {
+		const struct image_map *im = &obj->image->maps[i];
+		struct uebpf_kernel_opts k = { .size = sizeof(k), .fd = -1, .policy = policy };
+		struct uebpf_map *map;
+		char path[4096];
+
+		if (im->pinning != 1 || obj->maps[i])
+			continue;
+		if (snprintf(path, sizeof(path), "%s/%s", dir ? dir : default_pins, im->name) >= (int)sizeof(path))
+			return fail(obj, err, UEBPF_E_MAP_BIND, -ENAMETOOLONG, im->name, "its pin's path is too long");
+		k.pin = path;
+		rc = map_from_kernel(object_host(obj), &k, &map, err);
+		if (rc == -ENOENT) {	/* nobody pinned it: the map is our own */
+			rc = 0;
+			continue;
+		}
+		if (!rc) {
+			rc = uebpf_object_bind_map(obj, im->name, map, err);
+			uebpf_map_unref(map);
+			bound += !rc;
+		}
+	}
+	return rc ? rc : bound;
+}
+
+int uebpf_object_share_map(struct uebpf_object *obj, const char *name, const char *path, uint32_t mode,
+			   uint32_t flags, struct uebpf_error *err)
+{
+	int rc = can_adjust(obj, name, err), made = 0;
+	struct uebpf_map_opts o;
+	struct uebpf_map *map;
+	uint32_t i, ids[2];
+	void *types = NULL;
+	long len = 0;
+
+	if (rc)
+		return rc;
+	i = find_map(obj, name);
+	if (i == IMAGE_NONE || !path)
+		return fail(obj, err, UEBPF_E_MAP_BIND, path ? -ENOENT : -EINVAL, name,
+			    path ? "the object has no such map" : "a path is needed");
+	rc = flags & UEBPF_OPEN_REPLACE ? -ENOENT : map_open_shared(object_host(obj), path, -1, flags, &map, err);
+	if (rc == -ENOENT) {
+		o = obj->image->maps[i].opts;
+		o.size = sizeof(o);
+		o.max_entries = obj->resized[i] ? obj->resized[i] : o.max_entries;
+		map_adjust_opts(&o);
+		ids[0] = obj->image->maps[i].btf_key;
+		ids[1] = obj->image->maps[i].btf_value;
+		if (obj->image->btf && (ids[0] || ids[1]))
+			len = btf_cut(object_host(obj), obj->image->btf, ids, &types);
+		if (len > 0) {
+			o.btf = types;
+			o.btf_len = (uint32_t)len;
+			o.btf_key = ids[0];
+			o.btf_value = ids[1];
+		}
+		rc = len < 0 ? fail(obj, err, UEBPF_E_BAD_BTF, (int)len, name, "the types of its key and value cannot be kept") :
+		     map_new_shared(object_host(obj), &o, path, mode, flags, &map, err);
+		mem_free(object_host(obj), types, len > 0 ? (size_t)len : 0);
+		made = 1;
+	}
+	if (rc)
+		return rc;
+	rc = uebpf_object_bind_map(obj, name, map, err);
+	uebpf_map_unref(map);
+	return rc ? rc : made;
 }
 
 int uebpf_object_replace(struct uebpf_object *obj, const struct uebpf_object *old, enum uebpf_keep keep,

@@ -78,6 +78,12 @@ static uint32_t extra_words(const uint32_t *t)
 	}
 }
 
+uint32_t btf_words(const struct btf *btf, uint32_t id, const uint32_t **words)
+{
+	*words = type_at(btf, id);
+	return EXTRA + extra_words(*words);
+}
+
 /* Finds where each type starts. */
 static int split(struct btf *btf, const char *name, struct uebpf_error *err)
 {

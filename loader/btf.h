@@ -25,6 +25,11 @@ struct vm_host;
 struct btf *btf_parse(struct vm_host *host, const void *data, size_t len, const char *name, struct uebpf_error *err);
 struct btf *btf_ref(struct btf *btf);
 void btf_unref(struct btf *btf);	/* NULL is fine */
+/* BTF of types ids[0] and ids[1] (0: none) alone, from the host's allocator; ids become the new ones.  Its
+ * length, -ENOMEM or -E2BIG. */
+long btf_cut(struct vm_host *host, const struct btf *btf, uint32_t ids[2], void **out);
+/* The words of a type as in the file, in host order; how many. */
+uint32_t btf_words(const struct btf *btf, uint32_t id, const uint32_t **words);
 uint32_t btf_count(const struct btf *btf);	/* ids are 1 .. count - 1; 0 is void */
 const char *btf_string(const struct btf *btf, uint32_t off);	/* "" when out of range */
 

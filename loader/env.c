@@ -8,6 +8,7 @@
 #include <time.h>
 #include "jit/jit.h"
 #include "loader/env.h"
+#include "loader/object.h"
 #include "loader/loader.h"
 #include "loader/reclaim.h"
 #include "maps/maps.h"
@@ -98,6 +99,7 @@ struct uebpf_env *uebpf_env_new(const struct uebpf_env_opts *opts)
 	atomic_init(&env->host.random_state, seed(env));
 	env->host.env = env;
 	env->host.hold = env_hold;
+	env->host.type_map = object_type_map;
 	atomic_init(&env->refs, 1);
 	env->mode = o.mode;
 	env->engine = o.engine;

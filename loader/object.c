@@ -106,6 +106,9 @@ static void object_destroy(struct uebpf_object *obj)
 	for (i = 0; obj->maps && i < nr_maps; i++)
 		if (obj->maps[i])
 			uebpf_map_unref(obj->maps[i]);
+	for (i = 0; obj->map_error && i < nr_maps; i++)
+		mem_free(host, obj->map_error[i], sizeof(**obj->map_error));
+	mem_free(host, obj->map_error, nr_maps * sizeof(*obj->map_error));
 	for (i = 0; i < obj->nr_types; i++)
 		type_put(env, obj->types[i]);
 	mem_free(host, obj->types, obj->nr_types * sizeof(*obj->types));
@@ -316,7 +319,8 @@ static int lists_new(struct uebpf_object *obj, struct uebpf_error *err)
 	obj->maps = mem_array(host, n, sizeof(*obj->maps));
 	obj->bound = mem_array(host, n, sizeof(*obj->bound));
 	obj->resized = mem_array(host, n, sizeof(*obj->resized));
-	return obj->maps && obj->bound && obj->resized ? 0 : no_memory(err);
+	obj->map_error = mem_array(host, n, sizeof(*obj->map_error));
+	return obj->maps && obj->bound && obj->resized && obj->map_error ? 0 : no_memory(err);
 }
 
 static int open_image(struct uebpf_object *obj, const void *data, size_t len,

@@ -53,6 +53,7 @@ struct uebpf_object {
 	struct filter_origin *origin;	/* NULL: no filter expression or bytecode */
 	bool loaded;
 	struct uebpf_map **maps;	/* as image->maps: created or bound */
+	struct uebpf_error **map_error;	/* why one could not be created: its users cannot run */
 	bool *bound;
 	uint32_t *resized;		/* max_entries, 0: as written */
 	const struct prog_type **types;	/* of the env, in use */
@@ -72,6 +73,10 @@ static inline struct prog *prog_of(const struct uebpf_prog *prog)
 {
 	return (struct prog *)prog;
 }
+/* vm_host.type_map */
+int object_type_map(struct uebpf_map *map, const void *btf, size_t len, uint32_t key, uint32_t value);
+/* A reference to btf for the map. */
+void object_set_btf(struct uebpf_map *map, struct btf *btf, uint32_t key, uint32_t value, bool locks);
 uint32_t object_nr_maps(const struct uebpf_object *obj);
 void object_log(struct uebpf_object *obj, enum uebpf_level level, const char *text, ...)
 	__attribute__((format(printf, 3, 4)));

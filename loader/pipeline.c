@@ -68,33 +68,27 @@ static int map_failed(struct load *l, uint32_t i)
 	return l->err->err;
 }
 
-static void drop_btf(const void *btf)
+/* A map that cannot be made is the end of the programs that use it, not of the object. */
+static int without_map(struct load *l, uint32_t i)
 {
-	btf_unref((struct btf *)btf);
-}
+	struct uebpf_object *obj = l->obj;
+	int rc = map_failed(l, i);
 
-/* Where a value holds its struct bpf_spin_lock, UINT32_MAX: nowhere. */
-static uint32_t spin_lock_off(const struct btf *btf, uint32_t value)
-{
-	struct btf_member m;
-	uint32_t i, id = btf_skip(btf, value);
-
-	for (i = 0; btf_is_composite(btf, id) && btf_member(btf, id, i, &m); i++)
-		if (!m.bits && m.bit_off % 8 == 0 && btf_is_composite(btf, btf_skip(btf, m.type)) &&
-		    !strcmp(btf_name(btf, btf_skip(btf, m.type)), "bpf_spin_lock"))
-			return m.bit_off / 8;
-	return UINT32_MAX;
+	if (rc == -ENOMEM || obj->image->maps[i].kind >= IMAGE_MAP_DATA)
+		return rc;
+	mem_free(object_host(obj), obj->map_error[i], sizeof(*l->err));
+	obj->map_error[i] = mem_copy(object_host(obj), l->err, sizeof(*l->err));
+	if (!obj->map_error[i])
+		return rc;
+	object_log(obj, UEBPF_LOG_WARN, "%s", l->err->text);
+	return 0;
 }
 
 /* Names and types of its keys and values; a bound map that has none takes the object's that binds it. */
-static void describe_map(const struct uebpf_object *obj, const struct image_map *im, struct uebpf_map *map)
+static void describe_map(const struct uebpf_object *obj, const struct image_map *im, struct uebpf_map *map, bool locks)
 {
-	if (map->btf || !obj->image->btf || !(im->btf_key || im->btf_value))
-		return;
-	map->btf = btf_ref(obj->image->btf);
-	map->btf_drop = drop_btf;
-	map->btf_key = im->btf_key;
-	map->btf_value = im->btf_value;
+	if (!map->btf && obj->image->btf && (im->btf_key || im->btf_value))
+		object_set_btf(map, obj->image->btf, im->btf_key, im->btf_value, locks);
 }
 
 /* `depth` ends a circle of templates, which a hostile object may hold. */
@@ -107,7 +101,7 @@ static int create_map(struct load *l, uint32_t i, int depth)
 	int rc = 0;
 
 	if (obj->maps[i]) {
-		describe_map(obj, im, obj->maps[i]);
+		describe_map(obj, im, obj->maps[i], false);
 		return 0;
 	}
 	if (depth > 2)
@@ -118,6 +112,10 @@ static int create_map(struct load *l, uint32_t i, int depth)
 		if (rc)
 			return rc;
 		o.inner = obj->maps[im->inner];
+		if (!o.inner) {
+			*l->err = *obj->map_error[im->inner];
+			return without_map(l, i);
+		}
 	}
 	o.size = sizeof(o);
 	if (obj->resized[i])
@@ -127,10 +125,8 @@ static int create_map(struct load *l, uint32_t i, int depth)
 		rc = map_new(object_host(obj), &o, &map, l->err);
 	}
 	if (rc)
-		return map_failed(l, i);
-	describe_map(obj, im, map);
-	if (map->btf && im->kind < IMAGE_MAP_DATA)
-		map->spin_lock_off = spin_lock_off(obj->image->btf, im->btf_value);
+		return without_map(l, i);
+	describe_map(obj, im, map, im->kind < IMAGE_MAP_DATA);
 	obj->maps[i] = map;
 	return 0;
 }
@@ -143,7 +139,7 @@ static int fill_map(struct load *l, uint32_t i)
 	uint32_t zero = 0, p;
 	uint8_t *value;
 
-	if (im->kind < IMAGE_MAP_DATA || l->obj->bound[i])
+	if (!map || im->kind < IMAGE_MAP_DATA || l->obj->bound[i])
 		return 0;
 	value = uebpf_map_value(map, &zero);
 	if (!value) {
@@ -155,7 +151,8 @@ static int fill_map(struct load *l, uint32_t i)
 		memcpy(value, im->bytes, map->value_size);
 	for (p = 0; p < l->obj->image->nr_pointers; p++) {
 		const struct image_pointer *at = &l->obj->image->pointers[p];
-		uint8_t *target = at->map == i ? uebpf_map_value(l->obj->maps[at->target], &zero) : NULL;
+		uint8_t *target = at->map == i && l->obj->maps[at->target] ?
+				  uebpf_map_value(l->obj->maps[at->target], &zero) : NULL;
 		uint64_t address = (uintptr_t)target + at->target_off;
 
 		if (target && at->off <= map->value_size && map->value_size - at->off >= sizeof(address))
@@ -168,7 +165,7 @@ static int freeze_map(struct load *l, uint32_t i)
 {
 	struct uebpf_map *map = l->obj->maps[i];
 
-	if (!l->obj->image->maps[i].read_only || l->obj->bound[i])
+	if (!map || !l->obj->image->maps[i].read_only || l->obj->bound[i])
 		return 0;
 	map->values.access &= ~(uint32_t)ACCESS_WRITE;
 	if (map_freeze(map)) {
@@ -201,7 +198,7 @@ static int fill_slots(struct load *l, uint32_t i)
 	uint32_t s;
 	int rc = 0;
 
-	for (s = 0; !rc && !l->obj->bound[i] && s < im->nr_slots; s++) {
+	for (s = 0; !rc && map && !l->obj->bound[i] && s < im->nr_slots; s++) {
 		const struct image_slot *slot = &im->slots[s];
 
 		if (map->ops->traits & MT_PROGS) {
@@ -212,7 +209,7 @@ static int fill_slots(struct load *l, uint32_t i)
 					   l->obj->name, slot->index, im->name, uebpf_prog_name(prog));
 			else
 				rc = uebpf_map_set_prog(map, slot->index, prog);
-		} else if (map->ops->traits & MT_MAPS) {
+		} else if ((map->ops->traits & MT_MAPS) && l->obj->maps[slot->target]) {
 			rc = uebpf_map_set_inner(map, &slot->index, l->obj->maps[slot->target], 0);
 		}
 	}
@@ -300,9 +297,16 @@ static int decode_stage(struct load *l, struct prog *prog)
 	code->map = mem_array(code->host, prog->linked->nr_maps, sizeof(*code->map));
 	if (!code->map)
 		return no_memory(l);
-	for (i = 0; i < prog->linked->nr_maps; i++)
-		code->map[i] = uebpf_map_ref(obj->maps[prog->linked->maps[i]]);
 	code->nr_map = prog->linked->nr_maps;
+	for (i = 0; i < prog->linked->nr_maps; i++) {
+		uint32_t at = prog->linked->maps[i];
+
+		code->map[i] = uebpf_map_ref(obj->maps[at]);
+		if (!code->map[i]) {
+			*l->err = *obj->map_error[at];
+			return l->err->err;
+		}
+	}
 	return 0;
 }
 

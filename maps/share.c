@@ -17,7 +17,7 @@
 #include "vm/mem.h"
 
 #define STORE_MAGIC UINT64_C(0x70616d4650426555)	/* "UeBPFmap" */
-enum { STORE_VERSION = 1 };
+enum { STORE_VERSION = 2, MAX_BTF = 1 << 20 };
 
 struct shared_args {
 	const struct uebpf_map_opts *opts;
@@ -112,6 +112,8 @@ static int map_store(struct map_local *l, struct shared_args *a, size_t bytes)
 	return 0;
 }
 
+static size_t btf_at(size_t bytes) { return STORE_HEAD + round_up(bytes, MAP_PAGE); }
+
 static int new_storage(struct map_local *l, void *arg)
 {
 	struct shared_args *a = arg;
@@ -121,14 +123,17 @@ static int new_storage(struct map_local *l, void *arg)
 	if (l->m.ops->traits & MT_PERCPU)
 		l->m.cpu_slots = SLOT_WINDOWS * WINDOW_SLOTS;
 	bytes = l->m.ops->bytes(&l->m);
-	r = ftruncate(a->fd, (off_t)(STORE_HEAD + round_up(bytes, MAP_PAGE))) ? -errno : 0;
+	r = ftruncate(a->fd, (off_t)(btf_at(bytes) + a->opts->btf_len)) ? -errno : 0;
+	if (!r && a->opts->btf_len && pwrite(a->fd, a->opts->btf, a->opts->btf_len, (off_t)btf_at(bytes)) !=
+				      (ssize_t)a->opts->btf_len)
+		r = errno ? -errno : -EIO;
 	if (!r)
 		r = map_store(l, a, bytes);
 	errno = saved;
 	return r;
 }
 
-static void describe(struct map_local *l)
+static void describe(struct map_local *l, const struct uebpf_map_opts *opts)
 {
 	struct store_head *s = l->store;
 	const struct uebpf_map *m = &l->m;
@@ -144,6 +149,9 @@ static void describe(struct map_local *l)
 	s->extra = m->extra;
 	s->bytes = m->bytes;
 	s->spin_lock_off = m->spin_lock_off;
+	s->btf_key = opts->btf_key;
+	s->btf_value = opts->btf_value;
+	s->btf_bytes = opts->btf_len;
 	s->creator_pid = self_get()->pid;
 	s->creator_uid = getuid();
 	s->pid_ns = pid_namespace();
@@ -197,7 +205,17 @@ int map_new_shared(struct vm_host *host, const struct uebpf_map_opts *opts, cons
 		errno = saved;
 		return r;
 	}
-	describe(map_local(*out));
+	if (opts->btf_len && host->type_map)
+		r = host->type_map(*out, opts->btf, opts->btf_len, opts->btf_key, opts->btf_value);
+	if (r) {
+		uebpf_map_unref(*out);
+		*out = NULL;
+		if (path)
+			unlink(path);
+		errno = saved;
+		return fail_at(err, r, shown, "its BTF is not sound");
+	}
+	describe(map_local(*out), opts);
 	if (!path)
 		fcntl(a.fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
 	if ((*out)->ops->traits & MT_PERCPU)
@@ -220,7 +238,7 @@ static int old_storage(struct map_local *l, void *arg)
 	l->m.frozen = a->head.frozen;
 	bytes = l->m.ops->bytes(&l->m);
 	if (fstat(a->fd, &st) || bytes != a->head.bytes ||
-	    (uint64_t)st.st_size < STORE_HEAD + round_up(bytes, MAP_PAGE))
+	    a->head.btf_bytes > MAX_BTF || (uint64_t)st.st_size < btf_at(bytes) + a->head.btf_bytes)
 		return -EBADMSG;
 	r = map_store(l, a, bytes);
 	errno = saved;
@@ -256,6 +274,25 @@ static int read_head(struct shared_args *a, const char *shown, struct uebpf_erro
 		return fail_at(err, -EBADMSG, shown, "its description contradicts itself");
 	h->name[sizeof(h->name) - 1] = 0;
 	return 0;
+}
+
+/* The types that lie behind the family's part. */
+static int read_types(struct map_local *l, const struct store_head *head)
+{
+	size_t len = head->btf_bytes;
+	void *bytes;
+	int r = -EIO;
+
+	if (!len || !l->host->type_map)
+		return 0;
+	bytes = mem_alloc(l->host, len);
+	if (!bytes)
+		return -ENOMEM;
+	if (pread(l->fd, bytes, len, (off_t)btf_at(l->m.bytes)) == (ssize_t)len)
+		r = l->host->type_map(&l->m, bytes, len, head->btf_key, head->btf_value);
+	mem_free(l->host, bytes, len);
+	l->m.spin_lock_off = head->spin_lock_off;	/* checked; what the types say may differ */
+	return r;
 }
 
 static long refuse_update(struct uebpf_map *map, const void *key, const void *value, uint64_t flags,
@@ -334,6 +371,11 @@ int map_open_shared(struct vm_host *host, const char *path, int fd, uint32_t fla
 	r = map_build(host, &opts, old_storage, &a, false, out, err);
 	if (!a.taken)
 		close(a.fd);
+	if (!r) {
+		r = read_types(map_local(*out), &a.head);
+		if (r)
+			fail_at(err, r, shown, "its BTF is not sound");
+	}
 	if (!r && (flags & UEBPF_OPEN_RDONLY))
 		r = make_read_only(map_local(*out), &opts);
 	else if (!r && ((*out)->ops->traits & MT_PERCPU))

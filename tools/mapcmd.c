@@ -46,12 +46,25 @@ void maps_bind(struct session *s, struct uebpf_object *obj)
 			if (!eq || eq == name || !eq[1])
 				die(EXIT_USAGE, "%s %s: not NAME=PATH", from[f].option, name);
 			*eq = 0;
-			map = open_map(s, eq + 1, from[f].kernel, true);
-			if (uebpf_object_bind_map(obj, name, map, &err))
+			if (from[f].kernel) {
+				map = open_map(s, eq + 1, true, true);
+				if (uebpf_object_bind_map(obj, name, map, &err))
+					die_error(s, &err);
+				uebpf_map_unref(map);
+			} else if (uebpf_object_share_map(obj, name, eq + 1, 0, UEBPF_OPEN_TRUSTED, &err) < 0) {
 				die_error(s, &err);
-			uebpf_map_unref(map);
+			}
 			free(name);
 		}
+	if (!s->opt->kernel && !s->opt->kernel_object) {	/* there libbpf does it */
+		struct uebpf_error err = { 0 };
+		int n = uebpf_object_bind_pins(obj, NULL, UEBPF_MIRROR_WRITE_THROUGH, &err);
+
+		if (n < 0)
+			die_error(s, &err);
+		if (n)
+			note("%d map%s pinned in /sys/fs/bpf: the kernel's own", n, n == 1 ? "" : "s");
+	}
 }
 
 static void *parsed(struct uebpf_map *map, int what, const char *text, size_t room)

@@ -85,7 +85,7 @@ static const char help[] =
 "  --map-size NAME=N         another max_entries\n"
 "  --set-global NAME=VALUE   a global variable or constant, typed by BTF\n"
 "  --kernel-map NAME=PIN     uses the kernel's map pinned there in place of the object's\n"
-"  --shared-map NAME=FILE    uses a map that other processes share in that file\n"
+"  --shared-map NAME=FILE    a map shared with other processes in that file, which is made when missing\n"
 "With a kernel half (libbpf; maps of equal name and shape are shared)\n"
 "  --kernel-object KERN.o    loads it into the kernel; --attach attaches its programs by their sections\n"
 "                            (--interface NAME for xdp and tc, --frequency HZ for perf_event)\n"

@@ -29,6 +29,9 @@ struct vm_host {
 	/* uebpf_env_opts.alloc; only vm/mem.c calls it */
 	void *(*alloc)(void *ctx, void *old, size_t old_size, size_t new_size);
 	void *alloc_ctx;
+	/* Gives a map its types: BTF bytes, ids of key and value.  0, -EINVAL (no sound BTF) or -ENOMEM.  Set by
+	 * the loader, which knows BTF; NULL: maps stay untyped. */
+	int (*type_map)(struct uebpf_map *map, const void *btf, size_t len, uint32_t key, uint32_t value);
 	struct map_domain *_Atomic domain;	/* maps/domain.c: slots of per-CPU maps; maps_host_fini() */
 };
 
