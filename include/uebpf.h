@@ -342,7 +342,8 @@ struct uebpf_load_opts {
 	uint32_t refuse_may;		/* enum uebpf_may bits: refuse programs with helpers or maps that may */
 	uint32_t metered;		/* count steps and honour budget and abort in verified/trusted mode too */
 	uint64_t budget;		/* default of run.budget, 0 = the env's */
-	const char *no_rules;		/* "rotate,fold" or "all": rewriting rules switched off */
+	const char *no_rules;		/* "rotate,fold" or "all": rewriting rules switched off;
+					 * "facts": what the verifier proved is not used */
 	uint32_t log_level;		/* verifier: 0 short, 1 path, 2 states */
 	uint64_t max_states, max_ns;	/* verifier: instructions explored (0 = 1,000,000), time (0 = 10 s) */
 	const char *only;		/* load just this program (name or section); others stay unloaded */

@@ -129,6 +129,19 @@ static int keep_sites(struct code *code, const struct verify_result *res, struct
 	return 0;
 }
 
+/* Is `word` in the list of rules that are off? */
+static bool names(const char *list, const char *word)
+{
+	for (const char *at = list; at && *at; at += strspn(at, ", ")) {
+		size_t len = strcspn(at, ", ");
+
+		if (len == strlen(word) && !memcmp(at, word, len))
+			return true;
+		at += len;
+	}
+	return false;
+}
+
 int verify_prog(struct prog *prog, const struct uebpf_load_opts *o, struct uebpf_error *err)
 {
 	struct vm_host *host = object_host(prog->object);
@@ -147,6 +160,8 @@ int verify_prog(struct prog *prog, const struct uebpf_load_opts *o, struct uebpf
 	prog->verify_ns = res.ns;
 	prog->verify_insns = res.insns;
 	prog->verify_states = res.states;
+	if (!rc && !code->metered && !names(o->no_rules, "facts") && !names(o->no_rules, "all"))
+		verify_apply(code, &res);
 	if (!rc)
 		rc = verify_layout(code, &res, err);
 	if (!rc)

@@ -112,3 +112,45 @@ void fact_zero(struct env *e, uint32_t sub, unsigned k, uint8_t bytes)
 	e->res->zero[sub * e->res->words + k] |= bytes;
 	e->res->zeroes = true;
 }
+
+/* ---- used at once ---- */
+
+/* A template of a map of maps stands for other maps at run time. */
+static bool is_template(const struct code *code, const struct uebpf_map *map)
+{
+	for (uint32_t i = 0; i < code->nr_map; i++)
+		if (code->map[i]->inner == map)
+			return true;
+	return false;
+}
+
+static void apply_load(struct code *code, const struct fact *f, struct insn *in)
+{
+	const struct op_info *op = &isa_op[in->op];
+	const struct uebpf_map *map = f->map < code->nr_map ? code->map[f->map] : NULL;
+	uint64_t v;
+
+	if (f->base != FACT_VALUE || !(f->flags & FACT_FIXED) || !map || map->max_entries != 1 ||
+	    is_template(code, map) || !frozen_value(map, f->off, op->size, &v))
+		return;
+	if (op->flags & OPF_SIGNED)
+		v = (uint64_t)width_sext(v, 8 * op->size);
+	*in = (struct insn){ .op = OP_LDDW, .dst = in->dst, .steps = in->steps, .imm = (int64_t)v };
+}
+
+void verify_apply(struct code *code, const struct verify_result *result)
+{
+	enum { BOTH = FACT_JUMPS | FACT_FALLS };
+
+	for (uint32_t i = 0; i < code->n; i++) {
+		const struct fact *f = &result->fact[i];
+		struct insn *in = &code->insn[i];
+		uint8_t shape = isa_op[in->op].shape;
+
+		if (shape == SHAPE_LOAD)
+			apply_load(code, f, in);
+		else if ((shape == SHAPE_JCC_K || shape == SHAPE_JCC_X) && (f->flags & BOTH) && (f->flags & BOTH) != BOTH)
+			*in = (struct insn){ .op = OP_JA, .steps = in->steps,
+					     .off = f->flags & FACT_JUMPS ? in->off : (int32_t)i + 1 };
+	}
+}

@@ -429,19 +429,16 @@ static struct reg field_value(struct env *e, const struct ctx_field *f, unsigned
 
 /* ---- loads ---- */
 
-/* Bytes of a map that nobody can change any more. */
-static bool frozen_value(const struct reg *p, int64_t off, unsigned size, uint64_t *v)
+/* Bytes of a map's first value that nobody can change any more. */
+bool frozen_value(const struct uebpf_map *map, int64_t at, unsigned size, uint64_t *v)
 {
 	static const uint32_t zero;
-	const struct uebpf_map *map = p->map;
-	int64_t at = p->off + off;
 	const uint8_t *mem;
 
-	if (!(p->flags & R_DIRECT) || !map->frozen || !(map->flags & F_RDONLY_PROG) || !map->ops->lookup ||
-	    !(map->ops->traits & MT_ARRAY) || (map->ops->traits & (MT_PERCPU | MT_PROGS | MT_MAPS)) ||
-	    !scalar_is_const(&p->s) || p->s.umin || at < 0 || at + size > map->value_size)
+	if (!map->frozen || !(map->flags & F_RDONLY_PROG) || !map->ops->lookup || !(map->ops->traits & MT_ARRAY) ||
+	    (map->ops->traits & (MT_PERCPU | MT_PROGS | MT_MAPS)) || at < 0 || at + size > map->value_size)
 		return false;
-	mem = map->ops->lookup((struct uebpf_map *)p->map, &zero, NULL);
+	mem = map->ops->lookup((struct uebpf_map *)map, &zero, NULL);
 	if (!mem)
 		return false;
 	*v = 0;
@@ -528,7 +525,8 @@ int do_load(struct env *e, const struct insn *in)
 			err = stack_read(e, &p, in->off, op->size, in->dst);
 		} else {
 			r = reg_number(scalar_urange(width64, 0, width_mask(8 * op->size)), e->pc);
-			if (p.kind == K_VALUE && frozen_value(&p, in->off, op->size, &v))
+			if (p.kind == K_VALUE && (p.flags & R_DIRECT) && scalar_is_const(&p.s) && !p.s.umin &&
+			    frozen_value(p.map, p.off + in->off, op->size, &v))
 				r = reg_constant(v, e->pc);
 			if (p.kind == K_MEM && p.region && e->region[p.region - 1].text && op->size == 1 &&
 			    scalar_is_const(&p.s) && !(op->flags & OPF_SIGNED)) {

@@ -294,6 +294,7 @@ int check_range(struct env *e, unsigned reg, const struct reg *p, int64_t off, u
 		uint32_t how, const char *what);
 int stack_helper(struct env *e, unsigned reg, const struct reg *p, uint64_t size, uint32_t how);
 void stack_forget_packets(struct env *e);
+bool frozen_value(const struct uebpf_map *map, int64_t at, unsigned size, uint64_t *v);
 struct slot *stack_slot(struct env *e, unsigned frame, int64_t off, unsigned *k);
 /* args.c */
 /* What the arguments seen so far say. */

@@ -20,7 +20,6 @@ enum fact_flags {
 	FACT_FALLS = 8,		/* the fall-through edge is possible */
 	FACT_KEY = 16,		/* map helper: the key is the constant `key` on every path */
 	FACT_RANGE = 32,	/* lo..hi hold for the result in dst (unsigned); only with opts.exact */
-	FACT_DIVISOR = 64,	/* division: the divisor is never zero */
 	FACT_CTX_TOO = 128,	/* on some path the memory operand is the context */
 };
 enum { FACT_NO_MAP = 0xffff, FACT_ANY_MAP = 0xfffe };
@@ -95,6 +94,11 @@ const char *verify_rule_name(enum verify_rule rule);
 /* For trusted code: only which accesses are context accesses, for verify_layout (trusted.c).  Nothing is
  * proven.  *result is filled either way and freed with verify_free.  0, -E2BIG, -ENOMEM. */
 int verify_trusted(const struct code *code, struct verify_result *result, struct uebpf_error *err);
+
+/* Writes into the code what the facts say outright: a branch that only ever goes one way is a jump, a load
+ * of what nobody can change any more is its constant.  The rewriter makes the most of it.  Instructions
+ * stay where they are.  Not for metered code, whose blocks are counted as they stood. */
+void verify_apply(struct code *code, const struct verify_result *result);
 
 /* Turns proven context accesses into loads and stores of the host's own struct (ctx_layout.c), and
  * sets what the facts allow: code->no_zero, frames' zeroing.  Instruction count may change; facts

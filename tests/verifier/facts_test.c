@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* facts_test.c - what the verifier's facts change in the code at once, and what they must leave alone. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+#include "helpers/helpers.h"
+#include "loader/loader.h"
+#include "verifier/verifier.h"
+
+static struct uebpf_env *env;
+static struct uebpf_map *maps[3];	/* array, frozen read-only array, the same not frozen */
+
+static void applied(struct code *code, const char *text)
+{
+	static struct helper_table helpers;
+	struct verify_result res;
+	struct uebpf_error err;
+	void *slots;
+	uint32_t n;
+
+	helpers = (struct helper_table){ .builtin = helpers_builtin, .nr_builtin = helpers_nr };
+	memset(code, 0, sizeof *code);
+	ck_assert_msg(!asm_text(text, &slots, &n, &err), "%s", err.text);
+	code->host = vm_host_of(env);
+	code->type = prog_type_find("raw");
+	code->helpers = &helpers;
+	code->stack_size = 512;
+	code->max_frames = 8;
+	ck_assert_msg(!code_decode(code, slots, n, NULL, 0, 1000, &err), "%s", err.text);
+	code->map = calloc(3, sizeof *code->map);
+	for (int i = 0; i < 3; i++)
+		code->map[i] = uebpf_map_ref(maps[i]);
+	code->nr_map = 3;
+	ck_assert_msg(!verify(code, NULL, &res, &err), "%s", err.text);
+	verify_apply(code, &res);
+	verify_free(&res);
+	free(slots);
+}
+
+START_TEST(constant_key_of_an_array_is_never_null)
+{
+	struct code code;
+
+	applied(&code, "*(u32 *)(r10 - 4) = 3\nr2 = r10\nr2 += -4\nr1 = map(0) ll\ncall 1\n"
+		       "if r0 == 0 goto +1\nr0 = *(u64 *)(r0 + 0)\nexit\n");
+	ck_assert_int_eq(code.insn[5].op, OP_JA);
+	ck_assert_int_eq(code.insn[5].off, 6);
+	ck_assert_int_eq(code.insn[5].steps, 1);
+	code_free(&code);
+}
+END_TEST
+
+START_TEST(variable_key_keeps_its_check)
+{
+	struct code code;
+
+	applied(&code, "*(u32 *)(r10 - 4) = r2\nr2 = r10\nr2 += -4\nr1 = map(0) ll\ncall 1\n"
+		       "if r0 == 0 goto +1\nr0 = *(u64 *)(r0 + 0)\nexit\n");
+	ck_assert_int_eq(code.insn[5].op, OP_JEQ64_K);
+	code_free(&code);
+}
+END_TEST
+
+START_TEST(frozen_bytes_are_constants_and_decide_branches)
+{
+	struct code code;
+
+	applied(&code, "r1 = map_value(1, 4) ll\nr0 = *(u32 *)(r1 + 0)\nif r0 > 5 goto +1\nr0 = 1\nexit\n");
+	ck_assert_int_eq(code.insn[1].op, OP_LDDW);
+	ck_assert_int_eq(code.insn[1].imm, 7);
+	ck_assert_int_eq(code.insn[2].op, OP_JA);
+	ck_assert_int_eq(code.insn[2].off, 4);
+	code_free(&code);
+	applied(&code, "r1 = map_value(1, 8) ll\nr0 = *(s16 *)(r1 + 0)\nexit\n");
+	ck_assert_int_eq(code.insn[1].imm, -2);
+	code_free(&code);
+}
+END_TEST
+
+START_TEST(bytes_that_may_change_are_loaded)
+{
+	struct code code;
+
+	applied(&code, "r1 = map_value(2, 4) ll\nr0 = *(u32 *)(r1 + 0)\nif r0 > 5 goto +1\nr0 = 1\nexit\n");
+	ck_assert_int_eq(code.insn[1].op, OP_LD_W);
+	ck_assert_int_eq(code.insn[2].op, OP_JGT64_K);
+	code_free(&code);
+}
+END_TEST
+
+/* One path reads a frozen byte, another the stack: no constant. */
+START_TEST(a_load_of_two_kinds_stays)
+{
+	struct code code;
+
+	applied(&code, "r1 = map_value(1, 4) ll\nif r2 > 5 goto +2\nr1 = r10\nr1 += -8\nr0 = *(u32 *)(r1 + 0)\nexit\n");
+	ck_assert_int_eq(code.insn[4].op, OP_LD_W);
+	code_free(&code);
+}
+END_TEST
+
+static struct uebpf_map *make(uint32_t flags, uint32_t entries, bool freeze)
+{
+	struct uebpf_map_opts o = { .size = sizeof o, .name = "m", .type = 2, .key_size = 4, .value_size = 16,
+				    .max_entries = entries, .flags = flags };
+	uint32_t zero = 0, value[4] = { 0, 7, 0xfffe, 0 };
+	struct uebpf_error err;
+	struct uebpf_map *map = uebpf_map_create(env, &o, &err);
+
+	ck_assert_msg(map != NULL, "%s", err.text);
+	uebpf_map_update(map, &zero, value, 0);
+	map->frozen = freeze;
+	return map;
+}
+
+static void setup(void)
+{
+	env = uebpf_env_new(NULL);
+	maps[0] = make(0, 4, false);
+	maps[1] = make(1 << 7, 1, true);
+	maps[2] = make(1 << 7, 1, false);
+}
+
+static void teardown(void)
+{
+	for (int i = 0; i < 3; i++)
+		uebpf_map_unref(maps[i]);
+	uebpf_env_free(env);
+}
+
+int main(void)
+{
+	Suite *s = suite_create("facts");
+	TCase *tc = tcase_create("applied");
+	SRunner *sr;
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, constant_key_of_an_array_is_never_null);
+	tcase_add_test(tc, variable_key_keeps_its_check);
+	tcase_add_test(tc, frozen_bytes_are_constants_and_decide_branches);
+	tcase_add_test(tc, bytes_that_may_change_are_loaded);
+	tcase_add_test(tc, a_load_of_two_kinds_stays);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}
