@@ -41,7 +41,7 @@ START_TEST(constant_key_of_an_array_is_never_null)
 {
 	struct code code;
 
-	applied(&code, "*(u32 *)(r10 - 4) = 3\nr2 = r10\nr2 += -4\nr1 = map(0) ll\ncall 1\n"
+	applied(&code, "*(u32 *)(r10 - 8) = 3\nr2 = r10\nr2 += -8\nr1 = map(0) ll\ncall 1\n"
 		       "if r0 == 0 goto +1\nr0 = *(u64 *)(r0 + 0)\nexit\n");
 	ck_assert_int_eq(code.insn[5].op, OP_JA);
 	ck_assert_int_eq(code.insn[5].off, 6);
