@@ -84,7 +84,9 @@ static int move_pointer(struct env *e, unsigned reg, struct reg *p, const struct
 	p->s = scalar_alu(width64, minus ? ALU_SUB : ALU_ADD, &p->s, &n->s);
 	if (p->kind == K_PACKET || p->kind == K_META) {
 		p->id = new_id(e);
-		p->range = 0;
+		/* what was proven from here is proven from further on, less the way there */
+		p->range = !minus && n->s.smin >= 0 && n->s.umax < (uint64_t)(old.range > 0 ? old.range : 0) ?
+			   old.range - (int32_t)n->s.umax : 0;
 	}
 	if (p->region) {
 		bool whole = scalar_is_const(&old.s) && !old.s.umin && !minus && !old.len;

@@ -199,6 +199,8 @@ static int covered_by(struct env *e, struct node *n, bool all)
 	return err ? err : PATH_ENDS;
 }
 
+enum { KEEP_TRYING = 64 };	/* loops walked out have a node of each round at one place */
+
 static int look_for_cover(struct env *e, struct node *last)
 {
 	struct node **p = &e->at[e->pc];
@@ -210,7 +212,7 @@ static int look_for_cover(struct env *e, struct node *last)
 
 		if (state_covered(e, n->s, false))
 			return covered_by(e, n, false);
-		if (++n->misses > n->hits * 3 + 3) {
+		if (++n->misses > n->hits * 3 + KEEP_TRYING) {
 			*p = n->next;
 			node_drop(e, n);
 			continue;
