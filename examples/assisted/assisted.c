@@ -162,8 +162,8 @@ static void slots(const struct uebpf_prog *entry, const struct uebpf_prog *exit)
 }
 
 /* Every system call inside was recorded, and every wait has its wakeup.  How often a thread came back is shown
- * only: of a thousand switches 6.18 tells its sched_switch programs about all but one or so (two independent
- * programs miss the same one). */
+ * only: now and then 6.18 does not tell its sched_switch programs about one (a few in 100,000; two independent
+ * programs missed the same ones). */
 static void check(struct figures *f, const struct worker *w)
 {
 	for (int i = 0; i < PAIRS; i++) {
