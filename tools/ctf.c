@@ -11,6 +11,8 @@
 #include <string.h>
 #include "tools/tool.h"
 
+const bool ctf_built = true;
+
 enum { MOST_FIELDS = 256, MOST_ELEMENTS = 4096, TEXT_ROOM = 128, NAME_ROOM = 64 };
 
 /* A field of an event class and where its value goes in the record. */

@@ -397,8 +397,9 @@ static void print_version(void)
 	char features[512];
 
 	uebpf_features(features, sizeof features);
-	printf("uebpf-run %s\nfeatures: %s\noptional: libpcap %s, libbpf %s, zlib %s\n", uebpf_version(), features,
-	       capture_built ? "yes" : "no", kernel_built ? "yes" : "no", kconfig_gz_built ? "yes" : "no");
+	printf("uebpf-run %s\nfeatures: %s\noptional: libpcap %s, libbpf %s, zlib %s, libbabeltrace2 %s\n", uebpf_version(), features,
+	       capture_built ? "yes" : "no", kernel_built ? "yes" : "no", kconfig_gz_built ? "yes" : "no",
+	       ctf_built ? "yes" : "no");
 }
 
 void options_parse(struct options *opt, int argc, char **argv)

@@ -140,6 +140,7 @@ const char *event_type_name(void);
 const char *event_pointer_field(void);		/* a field that a binary record cannot hold; NULL: none */
 struct bytes event_from_json(const char *line, size_t len, uint64_t number_of_line);
 int emit_filter(struct session *s);
+extern const bool ctf_built;
 int run_ctf(struct session *s);			/* ctf.c; no_ctf.c without libbabeltrace2 */
 
 /* ---- kconfig.c ---- */

@@ -27,6 +27,7 @@ have() {
 	case $1 in
 	clang) command -v "$CLANG" >/dev/null ;;
 	pcap) grep -q 'libpcap yes' <<<"$features" ;;
+	bt2) grep -q 'libbabeltrace2 yes' <<<"$features" ;;
 	libbpf) grep -q 'libbpf yes' <<<"$features" ;;
 	config-gz) [ -r /proc/config.gz ] && [ ! -r "/boot/config-$(uname -r)" ] && grep -q 'zlib yes' <<<"$features" ;;
 	no-pcap|no-libbpf) bare ;;
