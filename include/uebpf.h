@@ -436,7 +436,9 @@ UEBPF_API int uebpf_prog_run_batch(const struct uebpf_prog *prog, void *base, si
 struct uebpf_record { void *data; size_t len; };
 UEBPF_API int uebpf_prog_run_records(const struct uebpf_prog *prog, const struct uebpf_record *records,
 				     size_t n, uint64_t *results, size_t *at);
-/* The compiled function itself: only of programs that cannot fault and carry no budget; else NULL. */
+/* The compiled function itself: only of programs that cannot fault and carry no budget; else NULL.  Of
+ * packet types only where the program calls nothing that looks at its run; the caller then sees to it
+ * that data <= data_end, data_meta is not NULL and len is data_end - data, as uebpf_prog_run does. */
 typedef uint64_t (*uebpf_entry)(void *ctx, size_t ctx_len, void *host);
 UEBPF_API uebpf_entry uebpf_prog_entry(const struct uebpf_prog *prog);
 /* Text of a stage of the program: "insns", "facts", "rewrite", "x86".  Returns the length that the

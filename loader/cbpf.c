@@ -3,7 +3,8 @@
  * takes) translated into eBPF of program type "cbpf".  Knows the classic machine and the wire form of
  * eBPF, nothing of engines.
  *
- * Registers: A = r0, X = r9, r6 = ctx, r7 = packet, r8 = packet end, M[i] = stack.  A packet load is
+ * Registers: A = r0, M[i] = stack; X, the context, the packet and its end are in r9, r6, r7, r8, which survive
+ * calls, or, where nothing is called, X, packet and end in r5, r3, r4, which cost a function nothing.  A packet load is
  * proven by one comparison and made in place; offsets that no verifier can follow (64 KiB and more)
  * go through skb_load_bytes, so that big packets give the same answer.  A load outside of the packet
  * and a division by zero end the filter with 0, as they do in libpcap and in the kernel. */
@@ -23,7 +24,7 @@ enum { MAX_INSNS = 4096 };	/* BPF_MAXINSNS of the kernel */
 enum { SCRATCH = 16 };
 #define ANCILLARY 0xfffff000u	/* SKF_AD_OFF: offsets from here on are not packet bytes */
 
-enum { A = 0, X = 9, CTX = 6, DATA = 7, END = 8, FP = 10 };
+enum { A = 0, FP = 10 };
 /* The program type's view of its context: loader/types.def, type cbpf. */
 enum { VIEW_DATA = 0, VIEW_END = 4, VIEW_WIRE_LEN = 24 };
 enum { HELPER_SKB_LOAD_BYTES = 26, FAR_LIMIT = 0xffff };
@@ -32,6 +33,10 @@ struct out {
 	uint8_t *slot;
 	uint32_t n, cap;
 	bool short_of_memory;
+	bool calls;			/* a load may lie far away: skb_load_bytes */
+	bool asks_len;
+	uint8_t x, ctx, data, end;	/* registers */
+	uint32_t max_x;			/* what X can be at most, wherever it was set */
 	uint32_t *start;		/* first slot of each classic instruction */
 	struct fix { uint32_t at, target; } *fix;	/* jumps to classic instructions */
 	uint32_t nfix, capfix;
@@ -113,7 +118,7 @@ static void load_mem(struct out *o, int dst, int base, int16_t off, uint32_t siz
 static void load_far(struct out *o, uint32_t size)
 {
 	drop_if(o, 0x25, 2, 0, 0x7fffffff);	/* the helper's offset is a positive int */
-	mov64(o, 1, CTX);
+	mov64(o, 1, o->ctx);
 	mov64(o, 3, FP);
 	add64k(o, 3, (uint32_t)-8);
 	mov32k(o, 4, size);
@@ -126,23 +131,32 @@ static void load_far(struct out *o, uint32_t size)
 static void load_packet(struct out *o, uint32_t k, uint32_t size, bool indexed)
 {
 	if (!indexed && (uint64_t)k + size <= FAR_LIMIT) {
-		mov64(o, 1, DATA);
+		mov64(o, 1, o->data);
 		add64k(o, 1, k + size);
-		drop_if(o, 0x2d, 1, END, 0);	/* if r1 > end */
+		drop_if(o, 0x2d, 1, o->end, 0);	/* if r1 > end */
 		load_mem(o, A, 1, (int16_t)-(int)size, size);
+		return;
+	}
+	if (indexed && !o->calls) {
+		mov64(o, 1, o->data);
+		add64(o, 1, o->x);
+		mov64(o, 2, 1);
+		add64k(o, 2, k + size);
+		drop_if(o, 0x2d, 2, o->end, 0);
+		load_mem(o, A, 1, (int16_t)k, size);
 		return;
 	}
 	/* r2 = X + k without wrap: both are 32 bits wide. */
 	emit(o, 0x18, 2, 0, 0, k);
 	emit(o, 0x00, 0, 0, 0, 0);
 	if (indexed)
-		add64(o, 2, X);
+		add64(o, 2, o->x);
 	uint32_t far_jump = o->n;
 	emit(o, 0x25, 2, 0, 0, FAR_LIMIT - size);	/* if r2 > near goto far */
-	mov64(o, 1, DATA);
+	mov64(o, 1, o->data);
 	add64(o, 1, 2);
 	add64k(o, 1, size);
-	drop_if(o, 0x2d, 1, END, 0);
+	drop_if(o, 0x2d, 1, o->end, 0);
 	load_mem(o, A, 1, (int16_t)-(int)size, size);
 	uint32_t over = o->n;
 	emit(o, 0x05, 0, 0, 0, 0);
@@ -159,10 +173,10 @@ static int16_t scratch(uint32_t k) { return (int16_t)(-16 - 4 * (int)k); }
 /* The length of the packet on the wire; a host that leaves it 0 means the captured length. */
 static void load_len(struct out *o, int dst)
 {
-	emit(o, 0x61, 1, CTX, VIEW_WIRE_LEN, 0);
+	emit(o, 0x61, 1, o->ctx, VIEW_WIRE_LEN, 0);
 	emit(o, 0x55, 1, 0, 2, 0);		/* if r1 != 0 skip */
-	mov64(o, 1, END);
-	emit(o, 0x1f, 1, DATA, 0, 0);
+	mov64(o, 1, o->end);
+	emit(o, 0x1f, 1, o->data, 0, 0);
 	mov32(o, dst, 1);
 }
 
@@ -176,17 +190,17 @@ static const char *load(struct out *o, uint16_t code, uint32_t k)
 	case M_IMM:
 		if (size != 4)
 			return "an immediate load that is not a word";
-		mov32k(o, to_x ? X : A, k);
+		mov32k(o, to_x ? o->x : A, k);
 		return NULL;
 	case M_MEM:
 		if (k >= SCRATCH || size != 4)
 			return "a scratch word outside of M[0..15]";
-		emit(o, 0x61, to_x ? X : A, FP, scratch(k), 0);
+		emit(o, 0x61, to_x ? o->x : A, FP, scratch(k), 0);
 		return NULL;
 	case M_LEN:
 		if (size != 4)
 			return "a load of the length that is not a word";
-		load_len(o, to_x ? X : A);
+		load_len(o, to_x ? o->x : A);
 		return NULL;
 	case M_ABS:
 	case M_IND:
@@ -199,7 +213,7 @@ static const char *load(struct out *o, uint16_t code, uint32_t k)
 	case M_MSH:
 		if (!to_x || size != 1)
 			return "a 4*([k]&0xf) load that is not a byte into X";
-		mov32(o, 5, A);			/* A survives; no helper is called for offsets below 64 KiB */
+		mov32(o, o->calls ? 5 : 2, A);	/* A survives; no helper is called for offsets below 64 KiB */
 		if ((uint64_t)k + 1 > FAR_LIMIT) {
 			emit(o, 0x63, FP, A, scratch(SCRATCH), 0);
 			load_packet(o, k, 1, false);
@@ -209,8 +223,8 @@ static const char *load(struct out *o, uint16_t code, uint32_t k)
 		}
 		emit(o, 0x54, A, 0, 0, 0x0f);
 		emit(o, 0x64, A, 0, 0, 2);
-		mov32(o, X, A);
-		mov32(o, A, 5);
+		mov32(o, o->x, A);
+		mov32(o, A, o->calls ? 5 : 2);
 		return NULL;
 	}
 	return "a load with an unknown mode";
@@ -227,13 +241,13 @@ static const char *alu(struct out *o, uint16_t code, uint32_t k)
 		if (!byx && !k)
 			return "a division by the constant 0";
 		if (byx)
-			drop_if(o, 0x16, X, 0, 0);	/* if w9 == 0 */
+			drop_if(o, 0x16, o->x, 0, 0);	/* if w9 == 0 */
 		break;
 	case 0x60: case 0x70:	/* shifts: 32 and more give 0 in libpcap; eBPF masks the count */
 		if (!byx && k >= 32)
 			return "a shift by 32 or more";
 		if (byx) {
-			emit(o, 0xa6, X, 0, 2, 32);	/* if w9 < 32 skip */
+			emit(o, 0xa6, o->x, 0, 2, 32);	/* if w9 < 32 skip */
 			mov32k(o, A, 0);
 			emit(o, 0x05, 0, 0, 1, 0);
 		}
@@ -243,7 +257,7 @@ static const char *alu(struct out *o, uint16_t code, uint32_t k)
 	default:
 		return "an unknown arithmetic operation";
 	}
-	emit(o, (uint8_t)(op | byx | 0x04), A, byx ? X : 0, 0, byx ? 0 : k);
+	emit(o, (uint8_t)(op | byx | 0x04), A, byx ? o->x : 0, 0, byx ? 0 : k);
 	return NULL;
 }
 
@@ -260,7 +274,7 @@ static const char *jump(struct out *o, const struct uebpf_cbpf_insn *in, uint32_
 		return "an unknown jump";
 	if (in->jt >= n - at - 1 || in->jf >= n - at - 1)
 		return "a jump past the end";
-	to_classic(o, at + 1 + in->jt, (uint8_t)(op | byx | 0x06), byx ? X : 0, byx ? 0 : in->k);
+	to_classic(o, at + 1 + in->jt, (uint8_t)(op | byx | 0x06), byx ? o->x : 0, byx ? 0 : in->k);
 	if (in->jf)
 		to_classic(o, at + 1 + in->jf, 0x05, 0, 0);
 	return NULL;
@@ -276,7 +290,7 @@ static const char *one(struct out *o, const struct uebpf_cbpf_insn *in, uint32_t
 	case C_ST: case C_STX:
 		if (in->k >= SCRATCH || (in->code & 0xf8))
 			return "a scratch word outside of M[0..15]";
-		emit(o, 0x63, FP, (in->code & 7) == C_ST ? A : X, scratch(in->k), 0);
+		emit(o, 0x63, FP, (in->code & 7) == C_ST ? A : o->x, scratch(in->k), 0);
 		return NULL;
 	case C_ALU:
 		return alu(o, in->code, in->k);
@@ -292,9 +306,34 @@ static const char *one(struct out *o, const struct uebpf_cbpf_insn *in, uint32_t
 	default:
 		if (in->code != 0x07 && in->code != 0x87)
 			return "an unknown instruction of class misc";
-		in->code & MISC_TXA ? mov32(o, A, X) : mov32(o, X, A);
+		in->code & MISC_TXA ? mov32(o, A, o->x) : mov32(o, o->x, A);
 		return NULL;
 	}
+}
+
+/* libpcap's own filters set X to the length of a header, 60 at most: nothing in them lies far away. */
+static void survey(struct out *o, const struct uebpf_cbpf_insn *in, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t mode = in[i].code & 0xe0, v = 0;
+
+		if ((in[i].code & 7) == C_LDX)
+			v = mode == M_MSH ? 60 : mode == M_IMM ? in[i].k : UINT32_MAX;
+		else if ((in[i].code & 7) == C_MISC && !(in[i].code & MISC_TXA))
+			v = UINT32_MAX;
+		o->max_x = v > o->max_x ? v : o->max_x;
+		o->asks_len |= (in[i].code & 7) <= C_LDX && mode == M_LEN;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t mode = in[i].code & 0xe0;
+
+		if ((in[i].code & 7) <= C_LDX && (mode == M_ABS || mode == M_IND || mode == M_MSH))
+			o->calls |= in[i].k + (uint64_t)(mode == M_IND ? o->max_x : 0) + 4 > FAR_LIMIT;
+	}
+	o->x = o->calls ? 9 : 5;
+	o->ctx = o->calls || o->asks_len ? 6 : 1;
+	o->data = o->calls ? 7 : 3;
+	o->end = o->calls ? 8 : 4;
 }
 
 static void prologue(struct out *o, const struct uebpf_cbpf_insn *in, uint32_t n)
@@ -303,11 +342,12 @@ static void prologue(struct out *o, const struct uebpf_cbpf_insn *in, uint32_t n
 	for (uint32_t i = 0; i < n; i++)
 		if (((in[i].code & 7) <= C_LDX && (in[i].code & 0xe0) == M_MEM) && in[i].k < SCRATCH)
 			used[in[i].k] = true;
-	mov64(o, CTX, 1);
-	emit(o, 0x61, DATA, CTX, VIEW_DATA, 0);
-	emit(o, 0x61, END, CTX, VIEW_END, 0);
+	if (o->ctx != 1)
+		mov64(o, o->ctx, 1);
+	emit(o, 0x61, o->data, o->ctx, VIEW_DATA, 0);
+	emit(o, 0x61, o->end, o->ctx, VIEW_END, 0);
 	mov32k(o, A, 0);
-	mov32k(o, X, 0);
+	mov32k(o, o->x, 0);
 	for (uint32_t i = 0; i < SCRATCH; i++)
 		if (used[i])
 			emit(o, 0x62, FP, 0, scratch(i), 0);
@@ -349,6 +389,7 @@ int cbpf_translate(const struct uebpf_cbpf_insn *in, uint32_t n, void **slots, u
 				 "the last classic instruction (%u) is not a return", n - 1);
 	o.start = malloc((n + 1) * sizeof *o.start);
 	o.short_of_memory = !o.start;
+	survey(&o, in, n);
 	if (o.start) {
 		prologue(&o, in, n);
 		for (; i < n && !wrong && !o.short_of_memory; i++) {

@@ -76,7 +76,7 @@ void prog_unload(struct prog *prog)
 	if (prog->base.code)
 		helper_set_use(prog->object->helpers, &prog->code, -1);
 	prog->base.code = NULL;
-	prog->plain = NULL;
+	prog->plain = prog->packet_plain = NULL;
 	prog->alone = false;
 	if (prog->fast) {
 		jit_free(prog->fast);

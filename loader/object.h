@@ -16,6 +16,7 @@ struct prog {
 	struct uebpf_prog base;		/* first */
 	/* what a run looks at */
 	uint32_t min_ctx;		/* bytes */
+	uebpf_entry packet_plain;	/* the same for packet types, once packet_ready has seen the packet */
 	uebpf_entry plain;		/* compiled, needs no state, cannot fail; NULL: the long way */
 	bool direct;			/* nothing to do around a run */
 	bool packet;			/* ctx is struct uebpf_packet */

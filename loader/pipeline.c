@@ -423,6 +423,7 @@ static int ready_stage(struct load *l, struct prog *prog)
 	prog->keeps_errno = code->nr_helper == 0 && code->nr_map == 0;
 	prog->direct = !prog->packet && prog->keeps_errno;
 	prog->plain = prog->packet ? NULL : jit_plain(prog->fast);
+	prog->packet_plain = prog->packet && !prog->metered ? jit_plain(prog->fast) : NULL;
 	if (!prog->fast->jit && interp_prepare(prog->fast))
 		return no_memory(l);
 	prog->alone = !prog->packet && prog->keeps_errno && interp_is_alone(prog->fast);

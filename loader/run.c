@@ -7,7 +7,7 @@
 #include "loader/object.h"
 
 /* The context of packet types: bounds in order, optional pointers filled in. */
-static int packet_ready(struct uebpf_packet *pkt, size_t len)
+static inline int packet_ready(struct uebpf_packet *pkt, size_t len)
 {
 	if (!pkt || len < sizeof(*pkt) || pkt->size < sizeof(*pkt))
 		return -EINVAL;
@@ -56,6 +56,13 @@ int uebpf_prog_run(const struct uebpf_prog *prog, void *ctx, size_t ctx_len, str
 	if (__builtin_expect(p->plain && !run && ctx_len >= p->min_ctx, 1)) {
 		*r0 = p->plain(ctx, ctx_len, NULL);
 		return 0;
+	}
+	if (p->packet_plain && !run) {
+		int rc = packet_ready(ctx, ctx_len);
+
+		if (!rc)
+			*r0 = p->packet_plain(ctx, ctx_len, NULL);
+		return rc;
 	}
 	if (p->alone && !run && ctx && ctx_len >= p->min_ctx)
 		return interp_run_alone(p->base.code, ctx, ctx_len, r0);
@@ -132,6 +139,7 @@ uebpf_entry uebpf_prog_entry(const struct uebpf_prog *prog)
 {
 	const struct prog *p = prog_of(prog);
 
-	/* Packet types need their bounds looked at before each run. */
+	if (p && p->packet_plain)
+		return p->packet_plain;
 	return prog && prog->code && prog->code->jit && !p->packet ? jit_entry(prog->code) : NULL;
 }
