@@ -4,9 +4,9 @@
 set -eu
 cd "$(dirname "$0")/../.."
 T=$(mktemp -d) && trap 'rm -rf "$T"' EXIT
-examples/probe/run.sh "$T" >"$T/probe"
+examples/probe/run.sh "$T" >"$T/probe.txt"
 for want in '^1000 of 1000 sales' '^320 of 1000 sales'; do
-	grep -q "$want" "$T/probe" || { echo "FAILED: probe: no line $want"; cat "$T/probe"; exit 1; }
+	grep -q "$want" "$T/probe.txt" || { echo "FAILED: probe: no line $want"; cat "$T/probe.txt"; exit 1; }
 done
 command -v "${CLANG:-clang}" >/dev/null || { echo "skip: no clang to compile the filters example"; exit 0; }
 examples/filters/run.sh "$T" >"$T/out"
