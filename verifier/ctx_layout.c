@@ -240,6 +240,20 @@ static int translate_all(struct layout *l)
 	return err;
 }
 
+/* The program sees the host's own bytes, and no access is another thing on another path. */
+static bool as_it_is(const struct code *code, const struct verify_result *result)
+{
+	if (!(code->type->flags & TYPE_DIRECT))
+		return false;
+	for (uint32_t i = 0; i < code->n; i++) {
+		const struct fact *f = &result->fact[i];
+
+		if (f->flags & FACT_CTX_TOO && (f->base != FACT_CTX || !(f->flags & FACT_FIXED)))
+			return false;
+	}
+	return true;
+}
+
 int verify_layout(struct code *code, struct verify_result *result, struct uebpf_error *err)
 {
 	struct layout l = { .code = code, .res = result, .err = err };
@@ -247,7 +261,7 @@ int verify_layout(struct code *code, struct verify_result *result, struct uebpf_
 	int ret;
 
 	code->no_zero = !result->zeroes;
-	if (code->type->flags & TYPE_RAW)
+	if (code->type->flags & TYPE_RAW || as_it_is(code, result))
 		return 0;
 	e = mem_alloc(code->host, sizeof *e);	/* liveness, for scratch registers */
 	if (!e)
