@@ -184,12 +184,14 @@ static int character(struct parser *p, char quote, bool *star)
 {
 	static const char from[] = "nrtabfv\\\"'*?", to[] = "\n\r\t\a\b\f\v\\\"'*?";
 	const char *known;
+	const char *begin = p->at;
 	int v = (unsigned char)*p->at++, n = 0;
 
 	*star = v == '*' && quote == '"';
 	if (v != '\\')
 		return v;
-	v = *p->at++;
+	v = *p->at;
+	p->at += v != 0;
 	known = v ? strchr(from, v) : NULL;
 	if (known)
 		return (unsigned char)to[known - from];
@@ -202,7 +204,7 @@ static int character(struct parser *p, char quote, bool *star)
 	}
 	if (n && v > 0 && v < 256)
 		return v;
-	p->begin = p->at - 2;
+	p->begin = begin;
 	fail(p, "unknown escape; known: \\n \\r \\t \\a \\b \\f \\v \\\\ \\\" \\' \\* \\? \\xHH \\OOO");
 	return -1;
 }

@@ -674,7 +674,7 @@ static const struct { const char *text; uint32_t column; const char *says; } bad
 	{ "list[b] == 1", 6, "constant" }, { "list[1 == 1", 8, "']'" }, { "~h == 1", 2, "a double" }, { "h & 1", 1, "a double" },
 	{ "$ctx.nope == 1", 1, "no context $ctx.nope" }, { "$app.p:t == 1", 1, "no context $app.p:t" }, { "$foo == 1", 1, "$ctx.NAME" },
 	{ "$app.x == 1", 1, "PROVIDER:TYPE" }, { "!s", 2, "a string" }, { "s && a", 1, "a string" }, { "color == PINK", 10, "no field PINK" },
-	{ "@", 1, "expected" }, { "a == 'ab'", 6, "one byte" }, { "!", 2, "ends here" }, { "a ==== 1", 5, "expected" },
+	{ "s == \"a\\", 8, "escape" }, { "@", 1, "expected" }, { "a == 'ab'", 6, "one byte" }, { "!", 2, "ends here" }, { "a ==== 1", 5, "expected" },
 };
 
 START_TEST(errors_point_at_the_column)
