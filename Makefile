@@ -71,6 +71,10 @@ all: $(BUILD)/libuebpf.a $(BUILD)/libuebpf.so $(if $(wildcard tools/*.c),$(BUILD
 
 $(filter-out $(hot:%=$(BUILD)/obj/%.o),$(lib_obj)): common += $(cold)
 $(filter $(BUILD)/obj/maps/%.o,$(lib_obj)): common += $(if $(cold),-fno-asynchronous-unwind-tables)
+# clang 19 merges the interpreter's indirect jumps into one and then declines to duplicate so large a block.
+$(BUILD)/obj/vm/interp.o: common += $(shell $(CC) -mllvm -tail-dup-pred-size=10000 -mllvm \
+	-tail-dup-succ-size=10000 -fsyntax-only -x c /dev/null 2>/dev/null && \
+	echo -mllvm -tail-dup-pred-size=10000 -mllvm -tail-dup-succ-size=10000)
 $(BUILD)/obj/%.o: %.c VERSION Makefile
 	@mkdir -p $(@D)
 	$(call say,CC   $<)
