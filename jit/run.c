@@ -160,33 +160,40 @@ uint32_t jit_miss(struct jit_state *state, uint32_t index, uint64_t addr)
 
 /* ---- calls ---- */
 
-uint64_t jit_checked_call(struct jit_state *state, uint32_t index, uint32_t window)
+/* With r1-r5 in state->r; the result is there too. */
+static void call_helper(struct jit_state *state, const struct helper *helper, uebpf_helper_fn fn)
 {
 	struct uebpf_call *call = &state->call;
-	const struct insn *insn = &call->code->insn[index];
-	const struct helper *helper = call->code->helper[insn->off];
-	uint32_t gen, nr, next;
+	uint32_t gen = call->packet_gen, nr = call->nr_own, next = call->next_own;
 	uint64_t *r = state->r;
 
-	get_ready(state);
-	gen = call->packet_gen;
-	nr = call->nr_own;
-	next = call->next_own;
 	call->helper = helper;
 	set_stack_region(state);
 	r[0] = 0;
 	if (!call_check_args(call, helper, r))
-		return 0;
-	r[0] = ((uebpf_helper_fn)(intptr_t)insn->imm)(r[1], r[2], r[3], r[4], r[5], call);
+		return;
+	r[0] = fn(r[1], r[2], r[3], r[4], r[5], call);
 	if (call->status || call->tail)
-		return r[0];
+		return;
 	call_returned(call, helper, r);
 	if (gen != call->packet_gen)
 		open_own_windows(state);
 	else if (nr != call->nr_own || next != call->next_own || helper->id >= 0x10000 ||
 		 helper->flags & (HF_RELEASES | HF_CALLS_BACK | HF_MOVES_PACKET | HF_TAIL | HF_UNLOCKS))
 		close_free_windows(state);
-	if (r[0] && (helper->ret.kind == RET_VALUE_OR_NULL || helper->ret.kind == RET_VALUE)) {
+}
+
+uint64_t jit_checked_call(struct jit_state *state, uint32_t index, uint32_t window)
+{
+	struct uebpf_call *call = &state->call;
+	const struct insn *insn = &call->code->insn[index];
+	const struct helper *helper = call->code->helper[insn->off];
+	uint64_t *r = state->r;
+
+	get_ready(state);
+	call_helper(state, helper, (uebpf_helper_fn)(intptr_t)insn->imm);
+	if (!call->status && !call->tail && r[0] &&
+	    (helper->ret.kind == RET_VALUE_OR_NULL || helper->ret.kind == RET_VALUE)) {
 		const struct region *value = call_find_region(call, r[0], 1, ACCESS_READ);
 
 		if (value)
@@ -195,7 +202,8 @@ uint64_t jit_checked_call(struct jit_state *state, uint32_t index, uint32_t wind
 	return r[0];
 }
 
-const void *jit_function(struct jit_state *state, uint64_t fn)
+/* Machine code of the subprogram at `fn` (a value of LD_FUNC), or NULL. */
+static const void *function_at(struct jit_state *state, uint64_t fn)
 {
 	const struct code *code = state->call.code;
 	uint64_t at = fn - (uintptr_t)code->insn;
@@ -204,11 +212,30 @@ const void *jit_function(struct jit_state *state, uint64_t fn)
 	get_ready(state);
 	if (fn >= (uintptr_t)code->insn && at % sizeof(struct insn) == 0 && at / sizeof(struct insn) < code->n)
 		sub = code_sub_at(code, (uint32_t)(at / sizeof(struct insn)));
-	if (sub && sub->callback)
-		return state->jit->text + state->jit->sub_off[sub - code->sub];
-	state->call.status = -EFAULT;
-	state->call.address = fn;
-	return NULL;
+	return sub && sub->callback ? state->jit->text + state->jit->sub_off[sub - code->sub] : NULL;
+}
+
+const void *jit_callx(struct jit_state *state, uint64_t fn)
+{
+	struct uebpf_call *call = &state->call;
+	const void *entry = function_at(state, fn);
+	const struct helper *helper;
+	uint64_t *r = state->r;
+
+	if (entry)
+		return entry;
+	helper = call_by_number(call, fn, state->init);
+	if (!helper)
+		return NULL;
+	if (call->code->checked) {
+		call_helper(state, helper, helper->fn);
+	} else {
+		call->helper = helper;
+		r[0] = helper->fn(r[1], r[2], r[3], r[4], r[5], call);
+		if (helper->ret.kind == RET_VOID)
+			r[0] = 0;
+	}
+	return call->status ? NULL : JIT_CALLED;
 }
 
 static uint64_t run_callback(struct uebpf_call *call, uint64_t fn, uint64_t r1, uint64_t r2, uint64_t r3,
@@ -219,12 +246,15 @@ static uint64_t run_callback(struct uebpf_call *call, uint64_t fn, uint64_t r1, 
 	const struct helper *helper = call->helper;
 	const struct code *code = call->code;
 	struct jit_code *jit = state->jit;
-	const void *entry = jit_function(state, fn);
+	const void *entry = function_at(state, fn);
 	uint32_t init = state->init;
 	uint64_t fp = state->fp, r0;
 
-	if (!entry)
+	if (!entry) {
+		call->status = -EFAULT;
+		call->address = fn;
 		return 0;
+	}
 	if (call->depth >= state->frames) {
 		call->status = -ELOOP;
 		return 0;

@@ -92,7 +92,10 @@ const void *jit_take_tail(struct jit_state *state);
 /* LD_ABS, LD_IND: 1 the value is in r[0]; 0 outside the packet; 2 status is set. */
 uint32_t jit_packet_load(struct jit_state *state, uint64_t r6, uint32_t off, uint32_t size);
 /* Machine address of the function whose guest address is fn; NULL: status is set. */
-const void *jit_function(struct jit_state *state, uint64_t fn);
+/* callx: where the subprogram at `fn` begins; JIT_CALLED when it was the number of a helper, which has
+ * run then (r1-r5 in state->r, result in r[0]); NULL: call.status is set. */
+#define JIT_CALLED ((const void *)1)
+const void *jit_callx(struct jit_state *state, uint64_t fn);
 /* A frame ended: windows that remember frames are emptied. */
 void jit_forget(struct jit_state *state);
 /* Fills in what run.c needs to know of a compiled program. */

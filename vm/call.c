@@ -371,6 +371,20 @@ void call_returned(struct uebpf_call *call, const struct helper *helper, uint64_
 	}
 }
 
+const struct helper *call_by_number(struct uebpf_call *call, uint64_t number, uint32_t init)
+{
+	const struct helper *helper = number <= UINT32_MAX ? helper_find(call->code->helpers, (uint32_t)number) : NULL;
+
+	call->address = number;
+	if (!helper || (call->code->checked && helper_needs(helper) & ~init))
+		call->status = -EFAULT;
+	else if (helper->flags & HF_TAIL)
+		call->status = -EOPNOTSUPP;
+	else if (!helper->fn)
+		call->status = -ENOSYS;
+	return call->status ? NULL : helper;
+}
+
 const struct code *call_take_tail(struct uebpf_call *call)
 {
 	const struct code *to = call->tail, *from = call->code;

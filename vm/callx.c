@@ -2,9 +2,9 @@
 /* callx.c - calls through a register that holds a helper's number.
  *
  * callx takes two kinds of value: the address of a subprogram (what clang emits for a function
- * pointer), which engines resolve at run time, and the number of a helper (what other user-space
- * engines and the public conformance suite mean).  A number has to be a constant set in the same
- * basic block; the instruction then is a plain call, so that the helper's contract holds for it. */
+ * pointer), and the number of a helper (what other user-space engines and the public conformance
+ * suite mean).  Where the number is a constant set in the same basic block, the instruction becomes a
+ * plain call, so that the verifier sees the helper's contract; else engines look it up in the run. */
 #include <errno.h>
 #include "vm/code.h"
 #include "vm/mem.h"

@@ -144,6 +144,9 @@ static inline const struct helper *code_helper(const struct code *code, const st
 /* Registers r1-r5 that must be set for a helper, as a bit mask (bit 1 = r1); and those it looks at. */
 uint32_t helper_needs(const struct helper *helper);
 uint32_t helper_reads(const struct helper *helper);
+/* callx of a number: the helper, or NULL with call->status set (none; one that replaces the program; or,
+ * checked, a register of `init` that it needs was not written). */
+const struct helper *call_by_number(struct uebpf_call *call, uint64_t number, uint32_t init);
 struct code *code_copy(const struct code *code);	/* deep; NULL when memory is short */
 void code_free(struct code *code);			/* contents and maps' references, not *code */
 

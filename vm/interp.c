@@ -183,7 +183,7 @@ static inline void zero_stack(const struct engine *e, uint64_t fp, uint32_t size
 }
 
 /* The subprogram whose address LD_FUNC gave: the address of its first instruction. */
-static noinline const struct subprog *function_at(struct engine *e, uint64_t fn)
+static noinline const struct subprog *function_at(const struct engine *e, uint64_t fn)
 {
 	const struct code *code = e->call.code;
 	uint64_t at = fn - (uintptr_t)code->insn;
@@ -191,11 +191,7 @@ static noinline const struct subprog *function_at(struct engine *e, uint64_t fn)
 
 	if (fn >= (uintptr_t)code->insn && at % sizeof(struct insn) == 0 && at / sizeof(struct insn) < code->n)
 		sub = code_sub_at(code, (uint32_t)(at / sizeof(struct insn)));
-	if (sub && sub->callback)
-		return sub;
-	e->call.status = -EFAULT;
-	e->call.address = fn;
-	return NULL;
+	return sub && sub->callback ? sub : NULL;
 }
 
 /* One by one: for an initialiser of this size gcc 12 emits "rep stos", which costs more than a small
@@ -350,8 +346,11 @@ static uint64_t run_callback(struct uebpf_call *call, uint64_t fn, uint64_t r1, 
 	const struct helper *helper = call->helper;
 	const struct subprog *sub = function_at(e, fn);
 
-	if (!sub)
+	if (!sub) {
+		call->status = -EFAULT;
+		call->address = fn;
 		return 0;
+	}
 	if (call->depth >= e->frames) {
 		call->status = -ELOOP;
 		return 0;

@@ -232,8 +232,24 @@ again:
 	CASE(CALLX) {
 		const struct subprog *sub = function_at(e, DST);
 
-		if (!sub)
-			goto stop;
+		if (!sub) {
+			const struct helper *helper = call_by_number(&e->call, DST, init);
+
+			if (!helper)
+				goto stop;
+			e->call.helper = helper;
+			if (CHECKED && !call_check_args(&e->call, helper, r))
+				goto stop;
+			r[0] = helper->fn(r[1], r[2], r[3], r[4], r[5], &e->call);
+			if (unlikely(e->call.status))
+				goto stop;
+			if (CHECKED)
+				helper_returned(e, helper, r);
+			else if (helper->ret.kind == RET_VOID)
+				r[0] = 0;
+			init = (init & ~0x3eu) | 1;
+			NEXT;
+		}
 		callee = e->call.code->run + sub->start;
 		zero = sub->zero;
 		callee_init = 1u << 10 | 0x3e;

@@ -119,6 +119,8 @@ static void find_checks(struct marker *m)
 	for (uint32_t i = 0; i < code->n; i++) {
 		m->check[i] = (uint16_t)(reads_of(code, &code->insn[i]) & ~(uint32_t)m->in[i]);
 		m->tracked |= m->check[i];
+		if (code->insn[i].op == OP_CALLX)	/* of a helper: only the run knows what it needs */
+			m->tracked |= ARGS;
 	}
 }
 

@@ -104,6 +104,9 @@ static int bind_insn(struct code *code, uint32_t i, struct uebpf_error *err)
 		return bind_call(code, insn, slot, err);
 	case SHAPE_WIDE:
 		return bind_wide(code, insn, slot, err);
+	case SHAPE_CALLX:
+		code->calls = true;
+		return 0;
 	case SHAPE_PKT_ABS: case SHAPE_PKT_IND:
 		if (code->type && !(code->type->flags & TYPE_LD_ABS))
 			return error_set(err, UEBPF_STAGE_LINK, UEBPF_E_UNSUPPORTED, -EINVAL, slot,

@@ -34,7 +34,11 @@ static void scan_program(struct jc *c)
 			c->state |= helper_needs_call(code->helper[insn->off]);
 			c->tails |= insn->op == OP_CALL_TAIL;
 			break;
-		case SHAPE_CALLX: case SHAPE_PKT_ABS: case SHAPE_PKT_IND:
+		case SHAPE_CALLX:
+			c->inits |= c->checked;		/* what a helper needs is looked up in the run */
+			c->state = true;
+			break;
+		case SHAPE_PKT_ABS: case SHAPE_PKT_IND:
 			c->state = true;
 			break;
 		case SHAPE_LOCAL:	/* at the limit the chain may be longer, or a circle */
@@ -489,21 +493,33 @@ void emit_local(struct jc *c)
 void emit_callx(struct jc *c)
 {
 	static const uint8_t args[6] = { RDI, RSI, RDX, RCX, R8, R8 };
+	uint32_t sub = jc_label(c), done = jc_label(c);
 	int fn = c->reg[c->in->dst];
 
 	x_mov(&c->b, true, TMP, fn);
+	for (int r = 1; r <= 5; r++)
+		x_store(&c->b, 8, x_at(STATE, (int32_t)offsetof(struct jit_state, r) + 8 * r), c->reg[r]);
 	for (int k = 0; k < 6; k++)
 		x_push(&c->b, args[k]);
 	leave_guest(c);
+	x_store(&c->b, 8, FIELD(fp), RBP);	/* a helper may call back */
 	x_mov(&c->b, true, RSI, TMP);
 	x_mov(&c->b, true, RDI, STATE);
-	emit_call_c(c, (const void *)jit_function);
+	emit_call_c(c, (const void *)jit_callx);
 	enter_guest(c);
 	x_mov(&c->b, true, TMP2, RAX);
 	for (int k = 6; k-- > 0; )
 		x_pop(&c->b, args[k]);
-	x_test(&c->b, true, TMP2, TMP2);
-	emit_fault_if(c, CC_E, 0);
+	x_alu_k(&c->b, true, X_CMP, TMP2, (int32_t)(intptr_t)JIT_CALLED);
+	emit_fault_if(c, CC_B, 0);
+	jc_jcc(c, CC_NE, sub);
+	x_load(&c->b, 8, false, RAX, x_at(STATE, (int32_t)offsetof(struct jit_state, r)));
+	if (c->inits) {
+		x_alu_mem_k(&c->b, 4, X_AND, FIELD(init), ~0x3e);
+		x_alu_mem_k(&c->b, 4, X_OR, FIELD(init), 1);
+	}
+	jc_jmp(c, done);
+	jc_bind(c, sub);
 	before_sub(c);
 	if (c->flags & JIT_RETPOLINE) {
 		x_mov(&c->b, true, RAX, TMP2);
@@ -512,6 +528,7 @@ void emit_callx(struct jc *c)
 		x_call_r(&c->b, TMP2);
 	}
 	after_sub(c);
+	jc_bind(c, done);
 }
 
 /* ---- entries from C ---- */
