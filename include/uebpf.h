@@ -423,8 +423,9 @@ UEBPF_API int uebpf_prog_run(const struct uebpf_prog *prog, void *ctx, size_t ct
 /* The same with an error whose text names object, section, source line and what was wrong. */
 UEBPF_API int uebpf_prog_explain(const struct uebpf_prog *prog, int status, const struct uebpf_run *run,
 				 struct uebpf_error *err);
-/* Calls `step` before each instruction (interpreter): registers r0-r10 and its text.  A tail call ends
- * the tracing: what it leads to runs untraced.  Allocates a copy of the code (-ENOMEM). */
+/* Calls `step` before each instruction: registers r0-r10 and its text.  Runs the program as it is before
+ * rewriting, interpreted, in the mode it was loaded for; goes on in what tail calls lead to.  Allocates
+ * a copy of each program (-ENOMEM). */
 typedef void (*uebpf_trace_fn)(void *arg, uint32_t pc, const uint64_t regs[11], const char *insn);
 UEBPF_API int uebpf_prog_trace(const struct uebpf_prog *prog, void *ctx, size_t ctx_len,
 			       struct uebpf_run *run, uint64_t *r0, uebpf_trace_fn step, void *arg);

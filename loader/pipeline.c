@@ -322,6 +322,16 @@ static int may_stage(struct load *l, struct prog *prog)
 	const struct code *code = &prog->code;
 	uint32_t i;
 
+	/* callx of what only the run knows may be a helper, but where the verifier saw a function. */
+	for (i = 0; i < code->n && prog->mode != UEBPF_MODE_VERIFIED; i++) {
+		if (code->insn[i].op != OP_CALLX)
+			continue;
+		prog->may |= UEBPF_MAY_SYSCALL | UEBPF_MAY_LOCK | UEBPF_MAY_ALLOC;
+		if (l->o.refuse_may)
+			return error_set(l->err, UEBPF_STAGE_LINK, UEBPF_E_HELPER, -EPERM, code->slot[i],
+					 "insn %u: callx may call any helper, also one that may %s, which the load "
+					 "options refuse", code->slot[i], may_text(l->o.refuse_may));
+	}
 	for (i = 0; i < code->nr_helper; i++) {
 		prog->may |= code->helper[i]->may;
 		if (code->helper[i]->may & l->o.refuse_may)
@@ -420,7 +430,7 @@ static int ready_stage(struct load *l, struct prog *prog)
 	prog->packet = (prog->type->flags & TYPE_PACKET) != 0;
 	prog->metered = code->metered;
 	/* Helpers without side effects on the C library leave errno alone; the host's are not known. */
-	prog->keeps_errno = code->nr_helper == 0 && code->nr_map == 0;
+	prog->keeps_errno = code->nr_helper == 0 && code->nr_map == 0 && !code->calls;
 	prog->direct = !prog->packet && prog->keeps_errno;
 	prog->plain = prog->packet ? NULL : jit_plain(prog->fast);
 	prog->packet_plain = prog->packet && !prog->metered ? jit_plain(prog->fast) : NULL;

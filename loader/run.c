@@ -82,8 +82,6 @@ int uebpf_prog_trace(const struct uebpf_prog *base, void *ctx, size_t ctx_len, s
 		return -ENOEXEC;
 	if (!step || ctx_len < prog->min_ctx || (run && run->size < sizeof(*run)))
 		return -EINVAL;
-	if (!prog->code.checked)
-		return -EOPNOTSUPP;
 	rc = prog->packet ? packet_ready(ctx, ctx_len) : 0;
 	if (!rc)
 		rc = interp_trace(&prog->code, ctx, ctx_len, run, r0 ? r0 : &unwanted, step, arg);

@@ -115,7 +115,7 @@ static const char help[] =
 "  --log path|states         more of the verifier's log; --max-states N, --max-time MS its limits\n"
 "                            (time: 10 s unless told)\n"
 "  --trace                   each instruction with the registers before it, on stderr; the run is\n"
-"                            interpreted and checked\n"
+"                            interpreted, and checked unless --mode says otherwise\n"
 "  --dump=WHAT,..            insns, facts, rewrite, x86; runs nothing\n"
 "  --repeat N                run N times; with --time: ns per run, least and median\n"
 "  --bench[=csv|json]        one table: each engine and mode, and the kernel when permitted\n"
@@ -352,9 +352,7 @@ static void check_pairs(const struct options *o)
 		{ o->bench, "--bench", o->kernel, "--kernel (the table has the kernel already)" },
 		{ o->bench, "--bench", o->trace, "--trace" },
 		{ o->repeat > 1, "--repeat", o->trace, "--trace" },
-		{ o->trace, "--trace (it shows the checked interpreter)", o->engine == UEBPF_ENGINE_JIT, "--engine jit" },
-		{ o->trace, "--trace (it shows the checked interpreter)", o->mode == UEBPF_MODE_VERIFIED ||
-		  o->mode == UEBPF_MODE_TRUSTED, "another --mode than checked" },
+		{ o->trace, "--trace (it shows the interpreter)", o->engine == UEBPF_ENGINE_JIT, "--engine jit" },
 		{ o->insns, "--insns", o->kernel && !o->type, "--kernel without --type" },
 		{ o->quiet, "--quiet", o->list || o->bench || o->dump || o->verify_only,
 		  "an option that prints a table" },

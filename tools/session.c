@@ -184,12 +184,11 @@ void session_choose(struct session *s)
 struct uebpf_load_opts session_load_opts(const struct session *s)
 {
 	const struct options *o = s->opt;
-	bool checked = o->trace || mocks_store(s);
+	bool checked = (o->trace && !o->mode) || mocks_store(s);
 
 	return (struct uebpf_load_opts){
 		.size = sizeof(struct uebpf_load_opts), .policy = o->policy,
-		/* Only the checked interpreter steps from one source instruction to the next; only checked
-		 * runs know what a mocked helper may write. */
+		/* Only checked runs know what a mocked helper may write. */
 		.mode = checked ? UEBPF_MODE_CHECKED : o->mode,
 		.engine = o->trace ? UEBPF_ENGINE_INTERP : o->engine,
 		.refuse_may = o->refuse_may, .metered = o->budget != 0, .budget = o->budget,

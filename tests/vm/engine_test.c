@@ -627,6 +627,32 @@ static void see(void *arg, uint32_t pc, const uint64_t regs[11], const char *ins
 	snprintf(s->text[s->n++], 64, "%s", insn);
 }
 
+START_TEST(trace_goes_on_through_tail_calls)
+{
+	for (int checked = 0; checked < 2; checked++) {
+		struct uebpf_run run = { .size = sizeof run };
+		const struct code *to[4] = { 0 };
+		struct seen seen = { 0 };
+		struct code a, b;
+		uint64_t r0;
+
+		/* a leads to b, which asks for a slot where nothing is and goes on */
+		load_both(&a, "r2 = 0\nr3 = 1\ncall 0x1000d\nr0 = 1\nexit\n", &b,
+			  "r6 = 3\nr2 = 0\nr3 = 2\ncall 0x1000d\nr0 = r6\nexit\n", checked);
+		to[1] = &b;
+		run.host = to;
+		packet = (struct uebpf_packet){ .size = sizeof packet, .data = frame_bytes, .data_end = frame_bytes + 64 };
+		ck_assert_int_eq(interp_trace(&a, &packet, sizeof packet, &run, &r0, see, &seen), 0);
+		ck_assert_uint_eq(r0, 3);
+		ck_assert_uint_eq(seen.n, 3 + 6);
+		ck_assert_str_eq(seen.text[3], "r6 = 0x3");
+		ck_assert_uint_eq(seen.pc[8], 5);
+		code_free(&a);
+		code_free(&b);
+	}
+}
+END_TEST
+
 START_TEST(trace_sees_each_instruction_once)
 {
 	struct uebpf_error err;
@@ -682,6 +708,7 @@ int main(void)
 	tcase_add_test(t, allocation_n_fails);
 	tcase_add_test(t, load_and_free_leaks_nothing);
 	tcase_add_test(t, trace_sees_each_instruction_once);
+	tcase_add_test(t, trace_goes_on_through_tail_calls);
 	srunner_run_all(r, CK_NORMAL);
 	bad = srunner_ntests_failed(r);
 	srunner_free(r);
