@@ -23,7 +23,7 @@ void pages_delist(struct jit_pages *pages, struct jit_code *jit);
 
 /* ---- being seen (debug.c) ---- */
 void debug_announce(struct jit_code *jit, const struct jit_opts *opts);
-void gdb_register(struct jit_code *jit, const char *name);
+void gdb_register(struct jit_code *jit, const char *name, const struct jit_opts *opts);
 void gdb_drop(struct jit_code *jit);
 /* Machine offset of the next instruction: *at and *off begin with 0. */
 uint32_t jit_map_next(const struct jit_code *jit, uint32_t *at, uint32_t *off);

@@ -145,6 +145,6 @@ void debug_announce(struct jit_code *jit, const struct jit_opts *o)
 	if (o->flags & JIT_JITDUMP)
 		jitdump(jit, o, name);
 	if (o->flags & JIT_GDB)
-		gdb_register(jit, name);
+		gdb_register(jit, name, o);
 	errno = saved;
 }

@@ -71,8 +71,10 @@ int jit_run_records(const struct code *code, const struct uebpf_record *records,
 		    uint64_t *results, size_t *at);
 
 /* ---- looking at it ---- */
-/* Disassembly interleaved with the decoded instructions; returns the whole length. */
-long jit_dump(const struct code *code, char *buf, size_t cap);
+/* Disassembly interleaved with the decoded instructions and, before an instruction, what note (may be
+ * NULL) says of its slot ("" or whole lines); returns the whole length. */
+long jit_dump(const struct code *code, char *buf, size_t cap, const char *(*note)(void *arg, uint32_t slot),
+	      void *arg);
 /* Where in the program is machine address `addr`?  false: not inside.  Async-signal-safe. */
 bool jit_addr(const struct code *code, uintptr_t addr, uint32_t *slot);
 /* The compiled program that holds `addr`, or NULL.  Takes no lock: for crash handlers. */

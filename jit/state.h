@@ -60,7 +60,8 @@ struct jit_code {
 	uint32_t nr_site;
 	uint32_t nr_window;		/* windows in use */
 	const struct code *code;
-	void *unwind;			/* registered frame information, NULL: none */
+	void *unwind;			/* frame information, NULL: none */
+	bool unwinds;			/* ... which the process's unwinder knows */
 	size_t unwind_bytes;
 	void *gdb;			/* told to GDB (gdb.c), NULL: not */
 	struct jit_code *next;		/* of the same pages (pages.c) */

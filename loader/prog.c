@@ -6,6 +6,7 @@
 #include "jit/jit.h"
 #include "loader/error.h"
 #include "loader/object.h"
+#include "loader/verified.h"
 #include "vm/mem.h"
 
 const char *uebpf_prog_name(const struct uebpf_prog *prog)
@@ -296,9 +297,29 @@ static long dump_insns(const struct prog *prog, const struct code *code, bool ma
 	return out->n;
 }
 
+/* Source lines for jit_dump. */
+struct places { const struct prog *prog; struct link_place last; uint32_t line; char text[512]; };
+
+static const char *note_place(void *arg, uint32_t slot)
+{
+	struct places *places = arg;
+	struct out out = { places->text, sizeof(places->text), 0 };
+
+	places->text[0] = '\0';
+	if (places->prog->linked && link_place(places->prog->linked, slot, &places->last))
+		places->last.line = places->line;	/* the disassembly names functions itself */
+	put_place(&out, places->prog, slot, &places->last);
+	places->line = places->last.line;
+	return places->text;
+}
+
+static void put_fact(void *arg, const char *text) { put(arg, text); }
+
 long uebpf_prog_dump(const struct uebpf_prog *prog, const char *what, char *buf, size_t cap)
 {
 	struct out out = { buf, cap, 0 };
+	struct places places = { .prog = prog ? prog_of(prog) : NULL };
+	int rc;
 
 	if (!prog || !what || (cap && !buf))
 		return -EINVAL;
@@ -309,9 +330,11 @@ long uebpf_prog_dump(const struct uebpf_prog *prog, const char *what, char *buf,
 	if (!strcmp(what, "rewrite"))
 		return prog->code ? dump_insns(prog_of(prog), prog->code, true, &out) : -ENOENT;
 	if (!strcmp(what, "x86"))
-		return prog->code && prog->code->jit ? jit_dump(prog->code, buf, cap) : -ENOENT;
-	if (!strcmp(what, "facts"))
-		return -ENOENT;
+		return prog->code && prog->code->jit ? jit_dump(prog->code, buf, cap, note_place, &places) : -ENOENT;
+	if (!strcmp(what, "facts")) {
+		rc = prog->code ? verified_facts(prog_of(prog), put_fact, &out) : -ENOENT;
+		return rc ? rc : out.n;
+	}
 	return -EINVAL;
 }
 

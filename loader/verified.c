@@ -3,6 +3,7 @@
  * from, keeps its log with the object and its figures with the program.  Runs between decode and bind:
  * what is refused here does not run. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include "loader/error.h"
 #include "loader/verified.h"
@@ -183,5 +184,77 @@ int trust_prog(struct prog *prog, struct uebpf_error *err)
 	if (!rc)
 		rc = verify_layout(&prog->code, &res, err);
 	verify_free(&res);
+	return rc;
+}
+
+/* ---- --dump=facts ---- */
+
+static void fact_text(const struct code *code, uint32_t i, const struct fact *f, char *buf, size_t cap)
+{
+	static const char *const base[] = { "", "ctx", "stack", "value", "packet", "memory", "object", "varies" };
+	uint8_t shape = isa_op[code->insn[i].op].shape;
+	int n = 0;
+
+#define ADD(...) (n += snprintf(buf + n, (size_t)n < cap ? cap - (size_t)n : 0, __VA_ARGS__))
+	*buf = '\0';
+	if (!(f->flags & FACT_SEEN)) {
+		ADD(" dead");
+		return;
+	}
+	if (f->base)
+		ADD(" %s", base[f->base]);
+	if (f->base && f->flags & FACT_FIXED)
+		ADD("%+d", f->off);
+	if (f->map < code->nr_map)
+		ADD(" map %s", code->map[f->map]->name);
+	if (f->flags & FACT_KEY)
+		ADD(" key %u", f->key);
+	if (f->flags & FACT_RANGE && f->lo == f->hi)
+		ADD(" = %llu", (unsigned long long)f->lo);
+	else if (f->flags & FACT_RANGE && (f->lo || f->hi != UINT64_MAX))
+		ADD(" in [%llu, %llu]", (unsigned long long)f->lo, (unsigned long long)f->hi);
+	if (f->flags & FACT_DIVISOR)
+		ADD(" divisor not 0");
+	if (shape == SHAPE_JCC_K || shape == SHAPE_JCC_X)
+		ADD("%s", f->flags & FACT_JUMPS ? f->flags & FACT_FALLS ? "" : " always" : " never");
+#undef ADD
+}
+
+int verified_facts(const struct prog *prog, void (*put)(void *arg, const char *text), void *arg)
+{
+	struct uebpf_error err;
+	struct code code = { .host = prog->code.host, .type = prog->type, .helpers = prog->code.helpers,
+			     .map = prog->code.map, .nr_map = prog->code.nr_map, .gpl = prog->code.gpl,
+			     .stack_size = prog->code.stack_size, .max_frames = prog->code.max_frames };
+	const struct uebpf_object *obj = prog->object;
+	/* Without limits: it was accepted within them. */
+	struct verify_opts opts = { .max_insns = UINT64_MAX, .max_ns = UINT64_MAX, .proto = prototype,
+				    .proto_arg = (void *)prog, .exact = true };
+	struct verify_result res;
+	char text[256], head[24], known[256];
+	int rc;
+
+	if (prog->mode != UEBPF_MODE_VERIFIED)
+		return -ENOENT;
+	rc = prog->linked ? code_decode(&code, prog->linked->slots, prog->linked->n, prog->linked->subs,
+					prog->linked->nr_subs, obj->env->max_insns, &err) :
+			    code_decode(&code, obj->slots, obj->nr_slots, NULL, 0, obj->env->max_insns, &err);
+	if (!rc) {
+		rc = verify(&code, &opts, &res, &err);
+		for (uint32_t i = 0; !rc && i < code.n; i++) {
+			insn_text(text, sizeof text, &code, i);
+			fact_text(&code, i, &res.fact[i], known, sizeof known);
+			snprintf(head, sizeof head, "%6u: ", code.slot[i]);
+			put(arg, head);
+			snprintf(known + strlen(known), sizeof known - strlen(known), "\n");
+			put(arg, text);
+			put(arg, *known == '\n' ? "" : "\t;");
+			put(arg, known);
+		}
+		verify_free(&res);
+	}
+	code.map = NULL;	/* the program's */
+	code.nr_map = 0;
+	code_free(&code);
 	return rc;
 }

@@ -12,7 +12,7 @@ enum option_id {
 	O_FIRST = 256, O_PROGRAM, O_TYPE, O_LIST, O_BTF, O_KCONFIG, O_CTX, O_CTX_HEX, O_CTX_SET, O_PACKET, O_PCAP,
 	O_EVENTS, O_EVENT_SIZE, O_INSNS, O_QUIET, O_JSON, O_PACKET_OUT, O_CTX_OUT, O_WRITE, O_MAP_DUMP, O_MAP_INIT,
 	O_MAP_SIZE, O_SET_GLOBAL, O_ENGINE, O_MODE, O_POLICY, O_BUDGET, O_VERIFY_ONLY, O_LOG, O_MAX_STATES,
-	O_MAX_TIME, O_REFUSE_MAY, O_TRACE, O_DUMP, O_NO_RULE, O_NO_CPU, O_REPEAT, O_TIME, O_BENCH, O_KERNEL, O_CLOCK,
+	O_MAX_TIME, O_REFUSE_MAY, O_TRACE, O_DUMP, O_NO_RULE, O_NO_CPU, O_JIT, O_REPEAT, O_TIME, O_BENCH, O_KERNEL, O_CLOCK,
 	O_SEED, O_CPU, O_PID, O_TGID, O_UID, O_GID, O_COMM, O_MOCK, O_PROBE, O_CLANG, O_MAP, O_LOOKUP,
 	O_UPDATE, O_DELETE, O_WATCH, O_KERNEL_MAP, O_SHARED_MAP, O_PCAP_FILTER, O_KERNEL_OBJECT, O_ATTACH, O_EVERY, O_ON_RINGBUF,
 	O_FILTER, O_EVENT_TYPE, O_EMIT, O_WRITE_ACCEPTED, O_CTF, O_AT_EXIT, O_FOR, O_KEEP, O_SHARE_DATA, O_INTERFACE, O_FREQUENCY, O_VERSION, O_HELP, O_ABSENT
@@ -31,7 +31,7 @@ static const struct option table[] = {
 	{ "policy", 1, 0, O_POLICY }, { "budget", 1, 0, O_BUDGET }, { "verify-only", 0, 0, O_VERIFY_ONLY },
 	{ "log", 1, 0, O_LOG }, { "max-states", 1, 0, O_MAX_STATES }, { "max-time", 1, 0, O_MAX_TIME },
 	{ "refuse-may", 1, 0, O_REFUSE_MAY }, { "trace", 0, 0, O_TRACE }, { "dump", 2, 0, O_DUMP },
-	{ "no-rule", 1, 0, O_NO_RULE }, { "no-cpu", 1, 0, O_NO_CPU }, { "repeat", 1, 0, O_REPEAT },
+	{ "no-rule", 1, 0, O_NO_RULE }, { "no-cpu", 1, 0, O_NO_CPU }, { "jit", 1, 0, O_JIT }, { "repeat", 1, 0, O_REPEAT },
 	{ "time", 0, 0, O_TIME }, { "bench", 2, 0, O_BENCH }, { "kernel", 0, 0, O_KERNEL },
 	{ "clock", 1, 0, O_CLOCK }, { "seed", 1, 0, O_SEED }, { "cpu", 1, 0, O_CPU }, { "pid", 1, 0, O_PID },
 	{ "tgid", 1, 0, O_TGID }, { "uid", 1, 0, O_UID }, { "gid", 1, 0, O_GID }, { "comm", 1, 0, O_COMM },
@@ -110,6 +110,8 @@ static const char help[] =
 "  --refuse-may syscall,lock,alloc   refuse programs whose helpers or maps may do so\n"
 "  --probe refuse|syscall    how probe_read meets memory that is not the program's (default syscall)\n"
 "  --no-rule NAME,..|all     rewriting rules off            --no-cpu NAME,..|all   CPU features off\n"
+"  --jit WHAT,..             blind (no constant of the program in the code), retpoline, endbr (IBT);\n"
+"                            perf-map, jitdump (for perf), gdb (bt names program and line)\n"
 "Looking closer\n"
 "  --verify-only             a verdict per program; runs nothing\n"
 "  --log path|states         more of the verifier's log; --max-states N, --max-time MS its limits\n"
@@ -168,15 +170,14 @@ static uint32_t choose(const char *option, const char *text, const struct choice
 	die(EXIT_USAGE, "--%s: '%s' is none of %s", option, text, all);
 }
 
-static uint32_t may_bits(const char *text)
+/* Names separated by commas. */
+static uint32_t choose_all(const char *option, const char *text, const struct choice *c)
 {
-	static const struct choice may[] = { { "syscall", UEBPF_MAY_SYSCALL }, { "lock", UEBPF_MAY_LOCK },
-					     { "alloc", UEBPF_MAY_ALLOC }, { NULL, 0 } };
 	char *copy = need(strdup(text)), *save = NULL;
 	uint32_t bits = 0;
 
 	for (char *w = strtok_r(copy, ",", &save); w; w = strtok_r(NULL, ",", &save))
-		bits |= choose("refuse-may", w, may);
+		bits |= choose(option, w, c);
 	free(copy);
 	return bits;
 }
@@ -252,6 +253,13 @@ static bool take_input(struct options *o, int id, const char *arg)
 
 static void take(struct options *o, int id, const char *arg)
 {
+	static const struct choice may[] = { { "syscall", UEBPF_MAY_SYSCALL }, { "lock", UEBPF_MAY_LOCK },
+					     { "alloc", UEBPF_MAY_ALLOC }, { NULL, 0 } };
+	static const struct choice jit[] = {
+		{ "blind", UEBPF_JIT_BLIND }, { "retpoline", UEBPF_JIT_RETPOLINE }, { "endbr", UEBPF_JIT_ENDBR },
+		{ "perf-map", UEBPF_JIT_PERF_MAP }, { "jitdump", UEBPF_JIT_JITDUMP }, { "gdb", UEBPF_JIT_GDB },
+		{ NULL, 0 }
+	};
 	static const struct choice engines[] = { { "auto", UEBPF_ENGINE_AUTO }, { "jit", UEBPF_ENGINE_JIT },
 						 { "interp", UEBPF_ENGINE_INTERP }, { NULL, 0 } };
 	static const struct choice modes[] = { { "verified", UEBPF_MODE_VERIFIED },
@@ -289,7 +297,7 @@ static void take(struct options *o, int id, const char *arg)
 	case O_LOG: o->log_level = choose("log", arg, logs); break;
 	case O_MAX_STATES: o->max_states = parse_number(arg, "--max-states", UINT64_MAX); break;
 	case O_MAX_TIME: o->max_ns = parse_number(arg, "--max-time", UINT64_MAX / 1000000) * 1000000; break;
-	case O_REFUSE_MAY: o->refuse_may = may_bits(arg); break;
+	case O_REFUSE_MAY: o->refuse_may = choose_all("refuse-may", arg, may); break;
 	case O_TRACE: o->trace = true; break;
 	case O_DUMP:
 		o->dump = arg;
@@ -297,6 +305,7 @@ static void take(struct options *o, int id, const char *arg)
 		break;
 	case O_NO_RULE: o->no_rules = arg; break;
 	case O_NO_CPU: o->no_cpu = arg; break;
+	case O_JIT: o->jit_flags |= choose_all("jit", arg, jit); break;
 	case O_REPEAT:
 		o->repeat = parse_number(arg, "--repeat", 1000000000000);
 		if (!o->repeat)

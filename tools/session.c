@@ -192,7 +192,7 @@ struct uebpf_load_opts session_load_opts(const struct session *s)
 		.mode = checked ? UEBPF_MODE_CHECKED : o->mode,
 		.engine = o->trace ? UEBPF_ENGINE_INTERP : o->engine,
 		.refuse_may = o->refuse_may, .metered = o->budget != 0, .budget = o->budget,
-		.no_rules = o->no_rules, .log_level = o->log_level, .max_states = o->max_states,
+		.jit_flags = o->jit_flags, .no_rules = o->no_rules, .log_level = o->log_level, .max_states = o->max_states,
 		.max_ns = o->max_ns ? o->max_ns : DEFAULT_MAX_NS,
 	};
 }

@@ -36,7 +36,7 @@ struct options {
 	uint32_t frequency;		/* of perf_event programs, Hz; 0: 99 */
 	bool attach, keep, share_data;
 	const char *packet_out, *ctx_out, *dump, *no_rules, *no_cpu;
-	uint32_t engine, mode, policy, log_level, refuse_may;
+	uint32_t engine, mode, policy, log_level, refuse_may, jit_flags;
 	uint64_t budget, max_states, max_ns, repeat, seed;
 	uint32_t cpu, pid, tgid, uid, gid;
 	const char *comm;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* rewrite_inline.c - helper calls whose row has an inliner become instructions, where the verifier knows
- * enough of the call (code->site).  Knows no helper and no map type. */
+ * enough of the call (code->site) or, in trusted code, the instructions before it say so.  Knows no helper and no map type. */
 #include <errno.h>
 #include "vm/mem.h"
 #include "vm/rewrite_in.h"
@@ -24,9 +24,38 @@ static const struct call_site *site_of(const struct code *code, uint32_t i)
 	return NULL;
 }
 
-/* Instructions for what stands at i: 0 when it stays. */
-static uint32_t expand(const struct code *code, uint32_t i, struct insn out[MOST])
+/* Without a verifier: the instruction that wrote `reg` for what stands at i, when that is certain because no
+ * jump leads in between; UINT32_MAX: not known. */
+static uint32_t writer(const struct rewriter *rw, uint32_t i, uint8_t reg)
 {
+	while (i && !(rw->flow.mark[i] & FLOW_TARGET)) {
+		const struct insn *in = &rw->code->insn[--i];
+
+		if (flow_writes(in) >> reg & 1)
+			return i;
+		if (!flow_falls(in))
+			break;
+	}
+	return UINT32_MAX;
+}
+
+/* The map argument as the instruction before says. */
+static void look_back(const struct rewriter *rw, uint32_t i, const struct helper *helper, struct call_site *site)
+{
+	for (uint8_t a = 0; a < 5; a++) {
+		uint32_t at = helper->arg[a].kind == ARG_MAP ? writer(rw, i, a + 1) : UINT32_MAX;
+
+		if (at == UINT32_MAX || rw->code->insn[at].op != OP_LD_MAP)
+			continue;
+		site->map = rw->code->map[rw->code->insn[at].imm_lo];
+		return;
+	}
+}
+
+/* Instructions for what stands at i: 0 when it stays. */
+static uint32_t expand(const struct rewriter *rw, uint32_t i, struct insn out[MOST])
+{
+	const struct code *code = rw->code;
 	const struct call_site *known;
 	const struct helper *helper;
 	struct call_site site;
@@ -40,6 +69,8 @@ static uint32_t expand(const struct code *code, uint32_t i, struct insn out[MOST
 	known = site_of(code, i);
 	site = known ? *known : (struct call_site){ .slot = code->slot[i] };
 	site.code = code;
+	if (!known && rw->flow.mark)
+		look_back(rw, i, helper, &site);
 	n = helper->inliner(&site, out, code->compiled ? MOST : MOST_INTERPRETED);
 	for (int k = 0; k < n && k < MOST; k++)
 		if (out[k].op == OP_CALL)
@@ -52,12 +83,13 @@ static bool has_target(const struct insn *insn)
 	return flow_is_jump(insn) || insn->op == OP_CALL_LOCAL || insn->op == OP_LD_FUNC;
 }
 
-static void fill(const struct code *code, const uint32_t *at, struct insn *insn, uint32_t *slot)
+static void fill(const struct rewriter *rw, const uint32_t *at, struct insn *insn, uint32_t *slot)
 {
+	const struct code *code = rw->code;
 	struct insn out[MOST];
 
 	for (uint32_t i = 0; i < code->n; i++) {
-		uint32_t n = expand(code, i, out);
+		uint32_t n = expand(rw, i, out);
 
 		if (!n) {
 			insn[at[i]] = code->insn[i];
@@ -76,19 +108,17 @@ static void fill(const struct code *code, const uint32_t *at, struct insn *insn,
 	}
 }
 
-int rewrite_inline(struct rewriter *rw)
+static int inline_calls(struct rewriter *rw)
 {
 	struct code *code = rw->code;
 	uint32_t *at, *slot, n = 0, old = code->n;
 	struct insn out[MOST], *insn;
 
-	if (!rule_on(rw, RULE_INLINE) || !code->nr_helper)
-		return 0;
 	at = mem_array(code->host, old + 1, sizeof *at);
 	if (!at)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < old; i++) {
-		uint32_t grown = expand(code, i, out);
+		uint32_t grown = expand(rw, i, out);
 
 		at[i] = n;
 		n += grown ? grown : 1;
@@ -104,7 +134,7 @@ int rewrite_inline(struct rewriter *rw)
 		mem_free(code->host, at, (old + 1) * sizeof *at);
 		return -ENOMEM;
 	}
-	fill(code, at, insn, slot);
+	fill(rw, at, insn, slot);
 	for (uint32_t k = 0; k < code->nr_sub; k++) {
 		code->sub[k].start = at[code->sub[k].start];
 		code->sub[k].end = at[code->sub[k].end];
@@ -112,4 +142,18 @@ int rewrite_inline(struct rewriter *rw)
 	mem_free(code->host, at, (old + 1) * sizeof *at);
 	rewrite_replace(rw, insn, slot, n);
 	return 0;
+}
+
+int rewrite_inline(struct rewriter *rw)
+{
+	struct code *code = rw->code;
+	int ret = 0;
+
+	if (!rule_on(rw, RULE_INLINE) || !code->nr_helper)
+		return 0;
+	if (!code->nr_site && code->nr_map)	/* nobody verified it: the code itself may tell */
+		ret = flow_build(code, &rw->flow);
+	ret = ret ? ret : inline_calls(rw);
+	flow_free(code, &rw->flow);
+	return ret;
 }

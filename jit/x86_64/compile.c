@@ -234,7 +234,7 @@ static void place_unwind(struct jc *c, const struct plan *plan, const uint32_t *
 		f[n - 2].to = f[n - 1].from = back;
 		f[n - 1].to = jc_pos(c, inserted, plan->entry.tail);
 	}
-	unwind_register(c->jit, f, n);
+	unwind_register(c->jit, f, n, c->flags & JIT_GDB);
 	mem_free(c->host, f, n * sizeof *f);
 }
 

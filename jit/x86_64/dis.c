@@ -357,7 +357,8 @@ static void put_line(struct out *o, const struct jit_code *jit, uint32_t *at)
 	*at += n;
 }
 
-long jit_dump(const struct code *code, char *buf, size_t cap)
+long jit_dump(const struct code *code, char *buf, size_t cap, const char *(*note)(void *arg, uint32_t slot),
+	      void *arg)
 {
 	const struct jit_code *jit = code->jit;
 	struct out o = { .buf = buf, .cap = cap };
@@ -374,6 +375,8 @@ long jit_dump(const struct code *code, char *buf, size_t cap)
 		}
 		while (at < next)
 			put_line(&o, jit, &at);
+		if (note)
+			put(&o, "%s", note(arg, code->slot[i]));
 		insn_text(text, sizeof text, code, i);
 		put(&o, "%6u: %s\n", code->slot[i], text);
 	}

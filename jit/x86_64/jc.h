@@ -149,7 +149,7 @@ void emit_body(struct jc *c, uint32_t sub);
 /* ---- unwind.c ---- */
 /* Code [from, to): CFA = rsp (or rbp) + cfa; saved[k] lies at CFA - 16 - 8 k. */
 struct unwind_frame { uint32_t from, to, cfa; bool fp; uint8_t saved[8], nr; };
-void unwind_register(struct jit_code *jit, const struct unwind_frame *frames, uint32_t n);
+void unwind_register(struct jit_code *jit, const struct unwind_frame *frames, uint32_t n, bool gdb);
 void unwind_drop(struct jit_code *jit);
 void unwind_of_sub(const struct jc *c, uint32_t index, struct unwind_frame *out);
 void unwind_of_entry(const struct jc *c, struct unwind_frame *out);

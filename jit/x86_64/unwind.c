@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* unwind.c - call frame information of compiled programs that call C, so that a C++ exception, a
- * cancelled thread or a backtrace goes through them.  Rows hold at the calls, not in prologues.
+ * cancelled thread or a backtrace goes through them.  Rows hold at the calls, not in prologues.  GDB gets the same table
+ * (jit/gdb.c).
  *
  * Registration is libgcc's __register_frame; a process without an unwinder does not have it.  Register
  * numbers: System V psABI x86-64, figure 3.36; format: LSB core, exception frames. */
@@ -58,13 +59,14 @@ static void fde(struct x_buf *b, const uint8_t *start, const uint8_t *from, size
 	memcpy(begin, &(uint32_t){ (uint32_t)len }, 4);
 }
 
-void unwind_register(struct jit_code *jit, const struct unwind_frame *frames, uint32_t n)
+void unwind_register(struct jit_code *jit, const struct unwind_frame *frames, uint32_t n, bool gdb)
 {
 	size_t size = MOST * (size_t)(n + 1);
 	uint8_t *table;
 	struct x_buf b;
 
-	if (!__register_frame || !__deregister_frame)
+	jit->unwinds = __register_frame && __deregister_frame;
+	if (!jit->unwinds && !gdb)
 		return;
 	table = mem_alloc(jit->host, size);
 	if (!table)
@@ -76,14 +78,16 @@ void unwind_register(struct jit_code *jit, const struct unwind_frame *frames, ui
 	x_32(&b, 0);
 	jit->unwind = table;
 	jit->unwind_bytes = size;
-	__register_frame(table);
+	if (jit->unwinds)
+		__register_frame(table);
 }
 
 void unwind_drop(struct jit_code *jit)
 {
 	if (!jit->unwind)
 		return;
-	__deregister_frame(jit->unwind);
+	if (jit->unwinds)
+		__deregister_frame(jit->unwind);
 	mem_free(jit->host, jit->unwind, jit->unwind_bytes);
 	jit->unwind = NULL;
 }

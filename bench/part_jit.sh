@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+# Calls, batches and compile time (bench/jit.c); $OUT and the libraries are there.  Part of bench/run.
+set -eu
+native=$OUT/jit_native.c
+cc=$(command -v clang-19 || command -v clang)
+repeat() { for _ in $(seq "$1"); do printf '%s' "$2"; done; }
+{
+	echo '#include <stddef.h>'
+	echo '#include <stdint.h>'
+	echo 'typedef uint64_t u64; typedef uint32_t u32;'
+	echo 'extern u64 native_helper(u64, u64, u64, u64, u64);'
+	echo '__attribute__((noinline)) static u64 f(u64 a) { __asm__ volatile(""); return a * 3 + 1; }'
+	for n in 1 65; do
+		echo "u64 native_helper_$n(void *c, size_t l, void *h) { u64 s = 0; $(repeat $n 's += native_helper(1, 2, 3, 4, 5); ')return s; }"
+		echo "u64 native_local_$n(void *c, size_t l, void *h) { u64 s = 0; $(repeat $n 's = f(s); ')return s; }"
+	done
+	for n in 1 10 50; do
+		echo "static inline u64 filter_$n(const u32 *v, size_t len) { if (len < 64) return 0;"
+		for i in $(seq 0 $((n - 1))); do echo "if (v[$((i % 16))] == $((1000 + 7 * i + i * i))u) return 0;"; done
+		echo 'return 1; }'
+		echo "void native_batch_$n(const void *base, size_t n, u64 *r) {"
+		echo "for (size_t i = 0; i < n; i++) r[i] = filter_$n((const u32 *)((const char *)base + i * 64), 64); }"
+	done
+} >"$native"
+echo 'unsigned long native_helper(unsigned long a, unsigned long b, unsigned long c, unsigned long d, unsigned long e)
+{ return a ^ b + c ^ d + e; }' >"$OUT"/jit_helper.c
+$cc -O2 -Wno-parentheses -c "$native" -o "$OUT"/jit_native.o
+$cc -O2 -Wno-parentheses -c "$OUT"/jit_helper.c -o "$OUT"/jit_helper.o
+cc -O2 -g -std=gnu11 -I. -o "$OUT"/jit bench/jit.c "$OUT"/jit_native.o "$OUT"/jit_helper.o build/libuebpf-inner.a -lelf -lm -lpthread
+"$OUT"/jit | tee "$OUT"/jit.md
