@@ -11,7 +11,7 @@ repeat() { for _ in $(seq "$1"); do printf '%s' "$2"; done; }
 	echo 'typedef uint64_t u64; typedef uint32_t u32;'
 	echo 'extern u64 native_helper(u64, u64, u64, u64, u64);'
 	echo '__attribute__((noinline)) static u64 f(u64 a) { __asm__ volatile(""); return a * 3 + 1; }'
-	for n in 1 65; do
+	for n in 1 33; do
 		echo "u64 native_helper_$n(void *c, size_t l, void *h) { u64 s = 0; $(repeat $n 's += native_helper(1, 2, 3, 4, 5); ')return s; }"
 		echo "u64 native_local_$n(void *c, size_t l, void *h) { u64 s = 0; $(repeat $n 's = f(s); ')return s; }"
 	done

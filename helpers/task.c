@@ -136,15 +136,22 @@ FN(get_prandom_u32)
 /* glibc 2.35 keeps struct rseq of each thread at this offset from the thread pointer; the kernel writes
  * the CPU's number there.  Weak: other C libraries do not have it. */
 extern const ptrdiff_t __rseq_offset __attribute__((weak));
-extern const unsigned int __rseq_size __attribute__((weak));
 struct rseq_head { uint32_t cpu_id_start, cpu_id; };
 
-HOOKED uint32_t other_cpu(const struct uebpf_hooks *hooks)
+HOOKED uint32_t other_cpu(const struct vm_host *host)
 {
 	int cpu;
 
-	if (hooks->cpu)
-		return hooks->cpu(hooks->ctx);
+	if (host->hooks.cpu)
+		return host->hooks.cpu(host->hooks.ctx);
+#ifdef __x86_64__
+	if (host->rdpid) {	/* Linux keeps the number in 12 bits, the node above (arch/x86 vDSO ABI) */
+		uint64_t id;
+
+		__asm__ volatile(".byte 0xf3, 0x0f, 0xc7, 0xf8" : "=a"(id));
+		return id & 0xfff;
+	}
+#endif
 	cpu = sched_getcpu();
 	return cpu < 0 ? 0 : (uint32_t)cpu;
 }
@@ -154,7 +161,7 @@ uint32_t current_cpu(struct uebpf_call *call)
 	const struct uebpf_hooks *hooks = &call->env->hooks;
 
 #if defined(__x86_64__) || defined(__aarch64__)
-	if (!hooks->cpu && &__rseq_size && __rseq_size) {
+	if (!hooks->cpu && call->env->rseq) {
 		const volatile struct rseq_head *rseq =
 			(const void *)((char *)__builtin_thread_pointer() + __rseq_offset);
 		uint32_t cpu = rseq->cpu_id;
@@ -163,7 +170,7 @@ uint32_t current_cpu(struct uebpf_call *call)
 			return cpu;
 	}
 #endif
-	return other_cpu(hooks);
+	return other_cpu(call->env);
 }
 
 /* The same in place: negative means that the thread is not registered, then the helper is asked. */
@@ -171,7 +178,7 @@ int cpu_inliner(const struct call_site *site, struct insn *out, int cap)
 {
 	ptrdiff_t at;
 
-	if (!self_thread() || cap < 3 || site->code->host->hooks.cpu || !&__rseq_size || !__rseq_size)
+	if (!self_thread() || cap < 3 || site->code->host->hooks.cpu || !site->code->host->rseq)
 		return 0;
 	at = __rseq_offset + (ptrdiff_t)offsetof(struct rseq_head, cpu_id);
 	if (at != (int32_t)at)

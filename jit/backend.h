@@ -14,6 +14,8 @@ int pages_reserve(struct jit_pages *pages, size_t size, uint8_t **at);
 /* Puts the bytes there and makes them executable; other programs in the same pages keep running.
  * On failure the room is given back. */
 int pages_publish(struct jit_pages *pages, uint8_t *at, const void *bytes, size_t size);
+/* Have some pages been out of reach of a direct call into the library?  The caller may set it. */
+bool *pages_far(struct jit_pages *pages);
 void pages_release(struct jit_pages *pages, uint8_t *at, size_t size);
 
 /* Programs of these pages, for uebpf_addr_info. */

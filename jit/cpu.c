@@ -18,9 +18,14 @@ static uint32_t named(const char *word, size_t len)
 	return len == 3 && !memcmp(word, "all", 3) ? UINT32_MAX : 0;
 }
 
+/* glibc 2.35; weak: other C libraries do not have it. */
+extern const unsigned int __rseq_size __attribute__((weak));
+
+bool jit_rseq(void) { return &__rseq_size && __rseq_size; }
+
 int jit_cpu_detect(const char *off, uint32_t *features)
 {
-	uint32_t have = backend_cpu();
+	uint32_t have = backend_cpu() | (jit_rseq() ? JIT_CPU_RSEQ : 0);
 
 	for (const char *at = off; at && *at; ) {
 		size_t len = strcspn(at, ", ");

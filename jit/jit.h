@@ -8,11 +8,13 @@
 #include "vm/code.h"
 
 /* ---- CPU features that the emitter may use beyond the architecture's baseline ---- */
-/* rdpid and rseq are names for what inlined cpu numbers would use; nothing emits them yet, so they are
- * never reported. */
+/* movbe and bmi (bmi2) are the emitter's; rseq (glibc's registration) and rdpid are ways to the CPU's number,
+ * which helpers and their inlined forms take (struct vm_host). */
 enum jit_cpu { JIT_CPU_MOVBE = 1, JIT_CPU_BMI2 = 2, JIT_CPU_RDPID = 4, JIT_CPU_RSEQ = 8 };
 /* Detects; `off`: "movbe,bmi" or "all" or NULL.  -EINVAL: `off` names something unknown. */
 int jit_cpu_detect(const char *off, uint32_t *features);
+/* The one that is known without asking the processor, which takes a virtual machine some microseconds. */
+bool jit_rseq(void);
 /* "movbe bmi rdpid", snprintf-like. */
 int jit_cpu_text(uint32_t features, char *buf, size_t cap);
 /* "x86-64", or NULL when this build has no backend. */

@@ -34,6 +34,7 @@ struct arena {
 struct jit_pages {
 	struct vm_host *host;
 	struct arena *arenas;
+	bool far;			/* pages_far() */
 	_Atomic int owner;		/* pid that holds the lock, 0: free */
 	struct jit_code *_Atomic first;	/* programs, latest first */
 };
@@ -136,14 +137,47 @@ static bool find_room(struct arena *a, size_t n, size_t *unit)
 	return false;
 }
 
+bool *pages_far(struct jit_pages *pages) { return &pages->far; }
+
+static void *reserve_space(void *hint, size_t len)
+{
+	return mmap(hint, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+
+static bool is_near(const void *p, uintptr_t here)
+{
+	uintptr_t at = (uintptr_t)p;
+
+	return (at > here ? at - here : here - at) < UINTPTR_MAX >> 34;	/* 1 GB of 64 bits */
+}
+
+/* Address space from which a direct call reaches the library, where there is some: beside a shared
+ * library that is anywhere, beside a program it is below its image. */
+static void *near_space(size_t len)
+{
+	enum { STEP = 16 << 20, TRIES = 16 };
+	uintptr_t here = (uintptr_t)near_space & ~(uintptr_t)(STEP - 1);
+	void *p = reserve_space(NULL, len), *q;
+
+	for (uintptr_t k = 1; p != MAP_FAILED && !is_near(p, here) && here >> 32 && k <= TRIES; k++) {
+		q = reserve_space((void *)(here - k * STEP), len);
+		if (q != MAP_FAILED && !is_near(q, here)) {
+			munmap(q, len);
+		} else if (q != MAP_FAILED) {
+			munmap(p, len);
+			p = q;
+		}
+	}
+	return p;
+}
+
 static struct arena *new_arena(struct jit_pages *pages)
 {
 	struct arena *a = mem_alloc(pages->host, sizeof *a);
 
 	if (!a)
 		return NULL;
-	a->base = mmap(NULL, (size_t)ARENA_PAGES * PAGE, PROT_NONE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	a->base = near_space((size_t)ARENA_PAGES * PAGE);
 	if (a->base == MAP_FAILED) {
 		mem_free(pages->host, a, sizeof *a);
 		return NULL;
@@ -183,7 +217,7 @@ int pages_reserve(struct jit_pages *pages, size_t size, uint8_t **at)
 	int saved = errno, err = 0;
 
 	if (is_large(size)) {	/* a mapping of its own */
-		*at = mmap(NULL, whole_pages(size), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		*at = near_space(whole_pages(size));
 		err = *at == MAP_FAILED ? -ENOMEM : 0;
 	} else {
 		err = reserve(pages, size, at);

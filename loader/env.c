@@ -114,6 +114,7 @@ struct uebpf_env *uebpf_env_new(const struct uebpf_env_opts *opts)
 			return NULL;
 		}
 	}
+	env->host.rseq = o.cpu_features_off ? env->cpu & JIT_CPU_RSEQ : jit_rseq();
 	if (env_tables_init(env)) {
 		env_unref(env);
 		return NULL;
@@ -170,6 +171,7 @@ struct jit_pages *env_jit_pages(struct uebpf_env *env)
 		unwanted = pages;
 	} else {
 		env->cpu = cpu;
+		env->host.rdpid = cpu & JIT_CPU_RDPID;
 		env->jit_pages = pages;
 	}
 	pages = env->jit_pages;

@@ -22,6 +22,7 @@ struct vm_host {
 	uint32_t probe;			/* enum uebpf_probe */
 	uint32_t stack_size, max_frames, cpu_slots;
 	uint64_t budget;
+	bool rseq, rdpid;		/* ways to the CPU's number that may be used */
 	uint64_t _Atomic random_state;
 	struct uebpf_env *env;
 	/* A reference to the env: +1 takes, -1 drops (maps outlive their object and hold their env). */

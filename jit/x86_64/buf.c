@@ -74,6 +74,20 @@ static void add_fix(struct jc *c, enum fix_kind kind, uint32_t label, unsigned c
 void jc_jmp(struct jc *c, uint32_t label) { add_fix(c, FIX_JMP, label, 0, 2); }
 void jc_jcc(struct jc *c, enum x_cc cc, uint32_t label) { add_fix(c, FIX_JCC, label, cc, 2); }
 void jc_call(struct jc *c, uint32_t label) { add_fix(c, FIX_CALL, label, 0, 5); }
+void jc_call_near(struct jc *c, const void *fn)
+{
+	uint32_t k = c->nr_callee;
+
+	while (k && c->callee[k - 1] != fn)
+		k--;
+	if (!k) {
+		if (!grow(c, (void **)&c->callee, c->nr_callee, &c->cap_callee, sizeof *c->callee))
+			return;
+		c->callee[c->nr_callee++] = fn;
+		k = c->nr_callee;
+	}
+	add_fix(c, FIX_NEAR, k - 1, 0, 5);
+}
 void jc_align(struct jc *c, unsigned to) { add_fix(c, FIX_ALIGN, to, 0, 0); }
 
 struct cold *jc_cold(struct jc *c, enum cold_kind kind)
@@ -123,8 +137,9 @@ size_t jc_layout(struct jc *c, uint32_t *inserted)
 	return (size_t)(c->b.p - c->base) + inserted[c->nr_fix];
 }
 
-void jc_copy(struct jc *c, const uint32_t *inserted, uint8_t *to)
+bool jc_copy(struct jc *c, const uint32_t *inserted, uint8_t *to, const uint8_t *at)
 {
+	bool reached = true;
 	struct x_buf out = { to };
 	uint32_t from = 0, end = (uint32_t)(c->b.p - c->base);
 
@@ -136,7 +151,12 @@ void jc_copy(struct jc *c, const uint32_t *inserted, uint8_t *to)
 		memcpy(out.p, c->base + from, f->at - from);
 		out.p += f->at - from;
 		from = f->at;
-		if (f->kind != FIX_ALIGN)
+		if (f->kind == FIX_NEAR) {
+			int64_t far = (int64_t)((uintptr_t)c->callee[f->label] - (uintptr_t)at - next);
+
+			distance = (int32_t)far;
+			reached &= distance == far;
+		} else if (f->kind != FIX_ALIGN)
 			distance = (int32_t)(jc_pos(c, inserted, f->label) - next);
 		switch (f->kind) {
 		case FIX_JMP:
@@ -147,7 +167,7 @@ void jc_copy(struct jc *c, const uint32_t *inserted, uint8_t *to)
 				x_8(&out, 0x0f);
 			x_8(&out, (f->size == 2 ? 0x70u : 0x80u) | f->cc);
 			break;
-		case FIX_CALL:
+		case FIX_CALL: case FIX_NEAR:
 			x_8(&out, 0xe8);
 			break;
 		case FIX_ALIGN:
@@ -160,4 +180,5 @@ void jc_copy(struct jc *c, const uint32_t *inserted, uint8_t *to)
 			x_32(&out, (uint32_t)distance);
 	}
 	memcpy(out.p, c->base + from, end - from);
+	return reached;
 }

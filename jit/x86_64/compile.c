@@ -18,7 +18,7 @@ uint32_t backend_cpu(void)
 	if (__get_cpuid(1, &a, &b, &c, &d) && c & 1u << 22)
 		have |= JIT_CPU_MOVBE;
 	if (__get_cpuid_count(7, 0, &a, &b, &c, &d))
-		have |= b & 1u << 8 ? JIT_CPU_BMI2 : 0;
+		have |= (b & 1u << 8 ? JIT_CPU_BMI2 : 0) | (c & 1u << 22 ? JIT_CPU_RDPID : 0);
 	return have;
 }
 
@@ -256,8 +256,13 @@ static int place(struct jc *c, const struct plan *plan)
 		err = pages_reserve(jit->pages, jit->bytes, &at);
 	if (!err) {
 		encode_map(c, inserted, plan->insn_label, jit->map);
-		jc_copy(c, inserted, bytes);
-		err = pages_publish(jit->pages, at, bytes, jit->bytes);
+		if (jc_copy(c, inserted, bytes, at)) {
+			err = pages_publish(jit->pages, at, bytes, jit->bytes);
+		} else {
+			pages_release(jit->pages, at, jit->bytes);
+			*pages_far(jit->pages) = true;
+			err = -ERANGE;
+		}
 	}
 	if (!err) {
 		jit->text = at;
@@ -289,6 +294,7 @@ static void free_jc(struct jc *c)
 	mem_free(c->host, c->base, c->cap);
 	mem_free(c->host, c->label, c->cap_label * sizeof *c->label);
 	mem_free(c->host, c->fix, c->cap_fix * sizeof *c->fix);
+	mem_free(c->host, c->callee, c->cap_callee * sizeof *c->callee);
 	mem_free(c->host, c->cold, c->cap_cold * sizeof *c->cold);
 	mem_free(c->host, c->sub, c->code->nr_sub * sizeof *c->sub);
 	mem_free(c->host, c->site, c->cap_site * sizeof *c->site);
@@ -385,7 +391,8 @@ static int begin(struct jc *c)
 int jit_compile(struct code *code, const struct jit_opts *opts, struct uebpf_error *err)
 {
 	struct jc c = { .code = code, .host = code->host, .cpu = opts->cpu, .flags = opts->flags,
-			.metered = code->metered, .checked = code->checked };
+			.metered = code->metered, .checked = code->checked,
+			.far = *pages_far(opts->pages) };
 	struct plan plan;
 	int ret;
 
@@ -429,6 +436,8 @@ int jit_compile(struct code *code, const struct jit_opts *opts, struct uebpf_err
 		return 0;
 	}
 	jit_free(code);
+	if (ret == -ERANGE)	/* once more, with calls that go anywhere */
+		return jit_compile(code, opts, err);
 	if (ret == -EOPNOTSUPP)
 		return fail(err, ret, "the JIT has no code for an instruction of this program");
 	return fail(err, ret, ret == -ENOMEM ? "out of memory" :

@@ -288,9 +288,13 @@ static void enter_guest(struct jc *c)
 		x_load(&c->b, 8, false, LEFT, CALL_FIELD(left));
 }
 
-/* The callee is anywhere in the address space. */
+/* The callee may be anywhere in the address space, but is usually near (jit/pages.c). */
 void emit_call_c(struct jc *c, const void *fn)
 {
+	if (!c->far) {
+		jc_call_near(c, fn);
+		return;
+	}
 	x_mov_k(&c->b, RAX, (int64_t)(intptr_t)fn, true);
 	if (c->flags & JIT_RETPOLINE)
 		jc_call(c, c->retpoline_label);

@@ -13,7 +13,7 @@ enum { TMP = R10, TMP2 = R11, LEFT = R9, STATE = R12 };
 /* Code goes to a staging buffer without its jumps; layout() then chooses their sizes, and the copy
  * to the final place inserts them.  A label remembers how many jumps precede it. */
 struct label { uint32_t at, fixes; };
-enum fix_kind { FIX_JMP, FIX_JCC, FIX_CALL, FIX_ALIGN };
+enum fix_kind { FIX_JMP, FIX_JCC, FIX_CALL, FIX_ALIGN, FIX_NEAR /* label: index in jc.callee */ };
 struct fix { uint32_t at, label; uint8_t kind, cc, size; };
 enum { UNSET = UINT32_MAX };
 
@@ -54,6 +54,9 @@ struct jc {
 	uint32_t nr_label, cap_label;
 	struct fix *fix;
 	uint32_t nr_fix, cap_fix;
+	const void **callee;		/* C functions that are called directly */
+	uint32_t nr_callee, cap_callee;
+	bool far;			/* no direct calls: they would not reach */
 	struct cold *cold;
 	uint32_t nr_cold, cap_cold;
 	struct jit_site *site;
@@ -109,10 +112,12 @@ uint32_t jc_here(struct jc *c);			/* a label bound here */
 void jc_jmp(struct jc *c, uint32_t label);
 void jc_jcc(struct jc *c, enum x_cc cc, uint32_t label);
 void jc_call(struct jc *c, uint32_t label);
+void jc_call_near(struct jc *c, const void *fn);
 void jc_align(struct jc *c, unsigned to);
 struct cold *jc_cold(struct jc *c, enum cold_kind kind);	/* NULL: no memory */
 size_t jc_layout(struct jc *c, uint32_t *inserted);	/* inserted: nr_fix + 1 */
-void jc_copy(struct jc *c, const uint32_t *inserted, uint8_t *to);
+/* `at`: where the code will run.  false: a direct call does not reach. */
+bool jc_copy(struct jc *c, const uint32_t *inserted, uint8_t *to, const uint8_t *at);
 static inline uint32_t jc_pos(const struct jc *c, const uint32_t *inserted, uint32_t label)
 {
 	return c->label[label].at + inserted[c->label[label].fixes];

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* checked_test.c - where checked runs end: random loops over context, stack and a map's value that run into
+ * the ends of their memory, of their budget, or out of the loop.  Every checked arm must end with the
+ * same status, pc, steps, address and memory.
+ *   checked_test [seed [programs]]		SOAK=1: a hundred times as many */
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "tests/gen/gen.h"
+#include "tests/util/arms.h"
+
+enum { MEMORY = 192, VALUE = 96, MOST = 256 };
+static uint64_t seed, state;
+static unsigned programs = 10000;
+
+struct text { uint8_t slots[MOST * 8]; uint32_t n; };
+
+static uint32_t pick(uint32_t n) { return (uint32_t)(gen_random(&state) >> 20) % n; }
+
+static void put(struct text *t, uint8_t code, int dst, int src, int off, int32_t imm)
+{
+	raw_store(t->slots + 8 * t->n++, (struct raw_insn){ .code = code, .dst = (uint8_t)dst, .src = (uint8_t)src,
+							     .off = (int16_t)off, .imm = imm });
+}
+
+/* r0 or a store through r`base`; sizes W H B DW as in the opcode. */
+static void access(struct text *t, int base, int off)
+{
+	static const uint8_t size[] = { 0x00, 0x08, 0x10, 0x18 };
+	uint8_t s = size[pick(4)];
+
+	switch (pick(4)) {
+	case 0: put(t, 0x63 | s, base, 8, off, 0); break;			/* *(r + off) = r8 */
+	case 1: put(t, 0x62 | s, base, 0, off, (int32_t)pick(1000)); break;	/* = imm */
+	default:
+		put(t, 0x61 | s, 0, base, off, 0);				/* r0 = */
+		put(t, 0x0f, 8, 0, 0, 0);					/* r8 += r0 */
+	}
+}
+
+/* One access at an address that moves with r7, or at a fixed one. */
+static void body(struct text *t)
+{
+	int off = (int)pick(24) - 8;
+
+	switch (pick(8)) {
+	case 0: case 1: case 2:		/* context + r7 */
+		put(t, 0xbf, 1, 6, 0, 0);
+		put(t, 0x0f, 1, 7, 0, 0);
+		access(t, 1, off);
+		if (pick(3) == 0)
+			access(t, 1, off + 8);
+		break;
+	case 3:				/* context + r7 * 2 */
+		put(t, 0xbf, 3, 7, 0, 0);
+		put(t, 0x67, 3, 0, 0, 1);
+		put(t, 0x0f, 3, 6, 0, 0);
+		access(t, 3, off);
+		break;
+	case 4:				/* frame + r7 */
+		put(t, 0xbf, 3, 10, 0, 0);
+		put(t, 0x0f, 3, 7, 0, 0);
+		access(t, 3, -200 + off);
+		break;
+	case 5:				/* value + r7 */
+		put(t, 0x18, 3, 6, 0, 0);
+		put(t, 0, 0, 0, 0, (int32_t)pick(VALUE));
+		put(t, 0x0f, 3, 7, 0, 0);
+		access(t, 3, off);
+		break;
+	case 6:				/* fixed places, some of them bad */
+		if (pick(2))
+			access(t, 6, (int)pick(MEMORY));
+		else
+			access(t, 10, -(int)pick(pick(8) ? 400 : 530));
+		break;
+	default:
+		put(t, 0x07, 9, 0, 0, (int32_t)pick(5));	/* r9 += k */
+	}
+}
+
+static void make(struct text *t)
+{
+	static const uint8_t jump[] = { 0x55, 0xa5, 0xb5, 0x65, 0xc5, 0x25, 0x35 };
+	static const int steps[] = { 1, 2, 4, 8, -1, -4, 8, 1, 3, 16 };
+
+	t->n = 0;
+	put(t, 0xbf, 6, 1, 0, 0);
+	put(t, 0xb7, 8, 0, 0, 1);
+	put(t, 0xb7, 9, 0, 0, 0);
+	put(t, 0xb7, 0, 0, 0, 0);
+	for (uint32_t part = pick(3) + 1; part--; ) {
+		int step = steps[pick(10)];
+		uint32_t loop, out = UINT32_MAX;
+
+		put(t, 0xb7, 7, 0, 0, (int32_t)pick(40) - 8);
+		loop = t->n;
+		for (uint32_t k = pick(3) + 1; k--; )
+			body(t);
+		if (pick(3) == 0) {	/* leaves in the middle */
+			out = t->n;
+			put(t, 0x45, 8, 0, 0, 1 << pick(10));
+			body(t);
+		}
+		put(t, 0x07, 7, 0, 0, step);
+		put(t, jump[pick(7)], 7, 0, (int)loop - (int)t->n - 1, (int32_t)pick(60) * (step < 0 ? -1 : step));
+		if (out != UINT32_MAX)
+			raw_store(t->slots + 8 * out, (struct raw_insn){ .code = 0x45, .dst = 8,
+				  .off = (int16_t)(t->n - out - 1), .imm = 1 << pick(10) });
+		if (pick(4) == 0) {	/* a way around a part, with one more access at a fixed place */
+			put(t, 0x15, 8, 0, 1, (int32_t)pick(4));
+			put(t, 0x71, 0, 6, (int)pick(MEMORY), 0);
+		}
+	}
+	put(t, 0xbf, 0, 8, 0, 0);
+	put(t, 0x0f, 0, 9, 0, 0);
+	put(t, 0x95, 0, 0, 0, 0);
+}
+
+struct end { int status; uint64_t r0, steps, address; uint32_t pc; uint8_t memory[MEMORY], value[VALUE]; };
+
+static int run(const struct arm *arm, const struct text *t, size_t len, uint64_t budget, uint64_t fill, struct end *end)
+{
+	static _Alignas(64) uint8_t memory[MEMORY];
+	static uint64_t value[VALUE / 8];
+	struct uebpf_run opts = { .size = sizeof opts, .budget = budget };
+	struct uebpf_error err;
+	struct code code;
+	int ret = arm_load_memory(arm, &code, t->slots, t->n, &test_raw, value, VALUE, &err);
+
+	if (ret)
+		return ret;
+	for (unsigned i = 0; i < MEMORY; i++)
+		memory[i] = (uint8_t)(gen_random(&fill) >> 33);
+	memset(value, 5, sizeof value);
+	memset(end, 0, sizeof *end);	/* padding too: it is compared */
+	end->status = arm->run(&code, memory, len, &opts, &end->r0);
+	end->steps = opts.steps;
+	end->pc = end->status ? opts.pc : 0;
+	/* frames lie elsewhere in each engine */
+	end->address = opts.address - (uintptr_t)memory + 4096 < 8192 ? opts.address : 0;
+	memcpy(end->memory, memory, MEMORY);
+	memcpy(end->value, value, VALUE);
+	arm_free(arm, &code);
+	return 0;
+}
+
+static void show(const struct text *t)
+{
+	for (uint32_t i = 0; i < t->n;) {
+		char line[128];
+		int used = raw_text(line, sizeof line, t->slots + 8 * i, t->n - i);
+
+		fprintf(stderr, "%4u: %s\n", i, line);
+		i += (uint32_t)used;
+	}
+}
+
+START_TEST(checked_runs_end_alike)
+{
+	unsigned ended = 0, faults = 0, spent = 0;
+
+	printf("seed %llu, %u programs\n", (unsigned long long)seed, programs);
+	for (unsigned i = 0; i < programs; i++) {
+		static struct text t;
+		struct end first, other;
+		uint64_t budget;
+		size_t len;
+
+		state = seed + i;
+		make(&t);
+		len = pick(5) ? MEMORY - pick(40) : pick(MEMORY);
+		budget = pick(3) ? pick(16) ? 2000 : 40000 : 1 + pick(400);	/* 40000: some slices of the JIT */
+		for (size_t k = 0; k < nr_arms; k++) {
+			if (!arms[k].checked)
+				continue;
+			int ret = run(&arms[k], &t, len, budget, seed ^ i, k ? &other : &first);
+
+			if (ret == -EOPNOTSUPP && arms[k].ready)
+				continue;
+			ck_assert_int_eq(ret, 0);
+			if (!k || !memcmp(&first, &other, sizeof first))
+				continue;
+			show(&t);
+			ck_abort_msg("seed %llu, %zu bytes, budget %llu: %s: %d at %u after %llu, r0 %llx, %llx; %s: %d at %u "
+				     "after %llu, r0 %llx, %llx%s", (unsigned long long)(seed + i), len,
+				     (unsigned long long)budget, arms[0].name, first.status, first.pc,
+				     (unsigned long long)first.steps, (unsigned long long)first.r0,
+				     (unsigned long long)first.address, arms[k].name, other.status, other.pc,
+				     (unsigned long long)other.steps, (unsigned long long)other.r0,
+				     (unsigned long long)other.address,
+				     memcmp(first.memory, other.memory, MEMORY) ? "; memory differs" : "");
+		}
+		ended += !first.status;
+		faults += first.status == -EFAULT;
+		spent += first.status == -ETIME;
+	}
+	printf("%u ended, %u faulted, %u spent their budget: every checked arm alike\n", ended, faults, spent);
+	ck_assert_uint_gt(ended, programs / 20);
+	ck_assert_uint_gt(faults, programs / 20);
+	ck_assert_uint_gt(spent, programs / 20);
+}
+END_TEST
+
+int main(int argc, char **argv)
+{
+	Suite *s = suite_create("jit/checked");
+	TCase *t = tcase_create("all");
+	SRunner *r = srunner_create(s);
+	int bad;
+
+	seed = argc > 1 ? strtoull(argv[1], NULL, 0) : (uint64_t)time(NULL);
+	programs *= getenv("SOAK") ? 100 : 1;
+	if (argc > 2)
+		programs = (unsigned)strtoul(argv[2], NULL, 0);
+	tcase_set_timeout(t, 0);
+	tcase_add_test(t, checked_runs_end_alike);
+	suite_add_tcase(s, t);
+	srunner_run_all(r, CK_NORMAL);
+	bad = srunner_ntests_failed(r);
+	srunner_free(r);
+	return bad != 0;
+}
