@@ -9,6 +9,7 @@ repeat() { for _ in $(seq "$1"); do printf '%s' "$2"; done; }
 	echo '#include <stddef.h>'
 	echo '#include <stdint.h>'
 	echo 'typedef uint64_t u64; typedef uint32_t u32;'
+	echo 'struct record { const void *data; size_t len; };'
 	echo 'extern u64 native_helper(u64, u64, u64, u64, u64);'
 	echo '__attribute__((noinline)) static u64 f(u64 a) { __asm__ volatile(""); return a * 3 + 1; }'
 	for n in 1 33; do
@@ -21,6 +22,8 @@ repeat() { for _ in $(seq "$1"); do printf '%s' "$2"; done; }
 		echo 'return 1; }'
 		echo "void native_batch_$n(const void *base, size_t n, u64 *r) {"
 		echo "for (size_t i = 0; i < n; i++) r[i] = filter_$n((const u32 *)((const char *)base + i * 64), 64); }"
+		echo "void native_records_$n(const void *base, size_t n, u64 *r) { const struct record *a = base;"
+		echo "for (size_t i = 0; i < n; i++) r[i] = filter_$n(a[i].data, a[i].len); }"
 	done
 } >"$native"
 echo 'unsigned long native_helper(unsigned long a, unsigned long b, unsigned long c, unsigned long d, unsigned long e)

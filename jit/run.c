@@ -319,6 +319,7 @@ uint32_t jit_ctx_access(const struct prog_type *type)
 static int run_plain(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0);
 static int run_checked(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0);
 static int run_full(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0);
+static int run_quick(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0);
 
 /* Called once a program is compiled. */
 void jit_plan_run(struct jit_code *jit)
@@ -335,9 +336,11 @@ void jit_plan_run(struct jit_code *jit)
 	jit->min_len = type->flags & (TYPE_RAW | TYPE_OPEN) ? 0 : type->host_size;
 	jit->ctx_size = type->flags & TYPE_RAW ? UINT32_MAX : type->ctx_size;
 	jit->ctx_access = jit_ctx_access(type);
+	if (code->checked && jit->sliced && !jit->inits && !jit->frame_size && jit->frames == 1)
+		jit->run = run_quick;
 }
 
-static void first_windows(struct jit_state *state, const struct jit_code *jit)
+static inline void first_windows(struct jit_state *state, const struct jit_code *jit)
 {
 	const struct uebpf_call *call = &state->call;
 	uint64_t len = jit->ctx_size < call->ctx_len ? jit->ctx_size : call->ctx_len;
@@ -460,6 +463,42 @@ static int run_checked(const struct code *code, void *ctx, size_t ctx_len, struc
 	return ret;
 }
 
+/* The usual checked run, of a program without calls and frame and without options: only what its code reads
+ * is set; get_ready() does the rest when something unusual happens. */
+static int run_quick(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0)
+{
+	static const uint32_t never;
+	struct jit_code *jit = code->jit;
+	struct jit_state state;
+	uint64_t value;
+
+	if (__builtin_expect(run || ctx_len < jit->min_len || !ctx, 0))
+		return run_checked(code, ctx, ctx_len, run, r0);
+	state.call.code = code;
+	state.call.ctx = ctx;
+	state.call.ctx_len = ctx_len;
+	state.call.run = NULL;
+	state.call.status = 0;
+	state.call.pc = UINT32_MAX;
+	state.call.abort = &never;
+	state.call.left = jit->first_slice;
+	state.call.depth = 1;
+	state.reserve = jit->first_reserve;
+	state.ready = false;
+	state.jit = jit;
+	state.frame_size = state.stack_memo = 0;
+	state.frames = jit->frames;
+	first_windows(&state, jit);
+	value = jit->full(&state);
+	if (__builtin_expect(state.ready, 0)) {
+		state.call.left += state.reserve;
+		call_end(&state.call);
+	}
+	if (__builtin_expect(!state.call.status, 1) && r0)
+		*r0 = value;
+	return state.call.status;
+}
+
 /* A program that needs no state: only what call_begin would refuse is tested. */
 static int run_plain(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0)
 {
@@ -546,6 +585,8 @@ int jit_run_batch(const struct code *code, void *base, size_t stride, size_t n, 
 	return ret;
 }
 
+enum { CHUNK = 256 };
+
 int jit_run_records(const struct code *code, const struct uebpf_record *records, size_t n,
 		    uint64_t *results, size_t *at)
 {
@@ -553,17 +594,20 @@ int jit_run_records(const struct code *code, const struct uebpf_record *records,
 	const struct prog_type *type = code->type;
 	int ret = 0;
 
-	if (jit->batch && n) {
-		size_t good = 0;
+	/* Lengths are looked at just before their records run, while they are in the cache. */
+	for (size_t done = 0; jit->batch && n; ) {
+		bool any = type->flags & (TYPE_RAW | TYPE_OPEN);
+		size_t most = any || n - done < CHUNK ? n - done : CHUNK, good = any ? most : 0;
 
-		while (good < n && (type->flags & (TYPE_RAW | TYPE_OPEN) ||
-				    (records[good].len >= type->host_size && records[good].data)))
+		while (good < most && records[done + good].len >= type->host_size && records[done + good].data)
 			good++;
 		if (good)
-			jit->batch((void *)(uintptr_t)records, 0, results, results + good);
-		if (good < n && at)
-			*at = good;
-		return good < n ? -EINVAL : 0;
+			jit->batch((void *)(uintptr_t)(records + done), 0, results + done, results + done + good);
+		done += good;
+		if (good < most && at)
+			*at = done;
+		if (good < most || done == n)
+			return good < most ? -EINVAL : 0;
 	}
 	for (size_t i = 0; i < n && !ret; i++) {
 		ret = jit_run(code, records[i].data, records[i].len, NULL, &results[i]);

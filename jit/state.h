@@ -70,7 +70,7 @@ struct jit_code {
 	/* of checked code: what the context window grants */
 	uint32_t ctx_access, ctx_size;	/* enum access; bytes, UINT32_MAX: as many as are given */
 	uint32_t frames, frame_size, init, min_len;
-	bool packet_window, ctx_window;
+	bool packet_window, ctx_window, inits;
 	/* Steps are handed out in slices, and the abort flag is looked at between them: code without
 	 * helper calls, which might raise the flag or ask for what is left. */
 	bool sliced;

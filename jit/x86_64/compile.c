@@ -419,6 +419,7 @@ int jit_compile(struct code *code, const struct jit_opts *opts, struct uebpf_err
 		code->jit->packet_window = c.packet_window;
 		code->jit->ctx_window = c.ctx_window;
 		code->jit->sliced = c.sliced;
+		code->jit->inits = c.inits;
 		jit_plan_run(code->jit);
 		code->jit->site = c.nr_site ? mem_copy(code->host, c.site, c.nr_site * sizeof *c.site) : NULL;
 		code->jit->nr_site = c.nr_site;
