@@ -379,12 +379,12 @@ static int begin(struct jc *c)
 	}
 	if (!plan_frames(c))
 		return -ENOMEM;
-	c->sliced = c->metered && !c->calls_c;
 	if (c->checked) {
 		c->ctx_access = jit_ctx_access(c->code->type);
 		c->ctx_size = c->code->type->flags & TYPE_RAW ? INT32_MAX : c->code->type->ctx_size;
 		facts_build(c);
 	}
+	c->sliced = c->metered && !(c->fact_index ? c->calls_helper : c->calls_c);
 	return 0;
 }
 

@@ -107,8 +107,11 @@ static bool sweep(struct jc *c)
 {
 	const struct code *code = c->code;
 	struct fact now[11] = { 0 };
+	struct insn out[INLINE_MOST];
 	bool changed = false;
+	uint16_t map;
 
+	c->calls_helper = false;
 	for (uint32_t i = 0; i < code->n; i++) {
 		const struct insn *in = &code->insn[i];
 
@@ -117,6 +120,8 @@ static bool sweep(struct jc *c)
 				changed |= flow_into(c, i, now);
 			memcpy(now, c->fact_at + 11 * c->fact_index[i], sizeof now);
 		}
+		if (isa_op[in->op].shape == SHAPE_CALL)
+			c->calls_helper |= in->op != OP_CALL || !fact_inline(c, in, now, out, &map);
 		if (flow_is_jump(in) || in->op == OP_MAY_GOTO)
 			step_jump(c, in, now, &changed);
 		else

@@ -75,6 +75,7 @@ struct jc {
 	int32_t again_steps;		/* charged for the copies after this one */
 	int32_t delta[11];		/* what each register grows by from copy to copy; DELTA_UNKNOWN */
 	uint8_t call_window;
+	bool calls_helper;		/* some helper call is not inlined */
 	bool fast, sliced, bails, ctx_window;
 	uint32_t refill_label;
 	uint32_t insn_label;		/* label of instruction 0 in the copy being emitted */

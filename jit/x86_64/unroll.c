@@ -42,6 +42,10 @@ static uint32_t find_end(const struct jc *c, uint32_t head, int32_t *steps)
 			return 0;
 		if (in->op == OP_CHARGE)
 			sum += in->imm;
+		if ((in->op == OP_JA || in->op == OP_JA32) && (uint32_t)in->off == head) {
+			*steps = (int32_t)sum;
+			return sum < 1 << 20 ? i : 0;
+		}
 		if ((shape == SHAPE_JCC_K || shape == SHAPE_JCC_X) && (uint32_t)in->off == head) {
 			*steps = (int32_t)sum;
 			return sum < 1 << 20 && i + 1 < end && flow_inverse((enum op)in->op) != OP_BAD ? i : 0;
@@ -113,11 +117,43 @@ static void one(struct jc *c, uint32_t i, const struct insn *in)
 	fact_leave(c);
 }
 
-static void rounds(struct jc *c, uint32_t head, uint32_t last, int32_t steps)
+/* Where a loop that goes round until a register that grows by a constant has a certain value tests that: its
+ * last jump, or the one before the goto that closes it.  0: it is not such a loop. */
+static uint32_t counted(const struct jc *c, uint32_t head, uint32_t last)
+{
+	bool closed = isa_op[c->code->insn[last].op].shape == SHAPE_JA;
+	uint32_t at = closed ? last - 2 : last;
+	const struct insn *in = &c->code->insn[at];
+	int32_t step = c->delta[in->dst];
+
+	if (last < head + 3 || (closed && c->code->insn[last - 1].op != OP_CHARGE) || !step || step == DELTA_UNKNOWN)
+		return 0;
+	return in->op == (closed ? OP_JEQ64_K : OP_JNE64_K) ||
+	       (in->op == (closed ? OP_JEQ64_X : OP_JNE64_X) && in->src != in->dst && !c->delta[in->src]) ? at : 0;
+}
+
+/* Goes to `plain` when one of the rounds but the last would be the loop's last: the distance to the end,
+ * less 1, is below what those rounds add. */
+static void test_count(struct jc *c, const struct insn *in, uint32_t plain)
+{
+	int32_t step = c->delta[in->dst], most = (int32_t)(c->copies - 1) * (step > 0 ? step : -step);
+
+	if (isa_op[in->op].shape == SHAPE_JCC_K)
+		emit_const(c, TMP, (uint64_t)in->imm);
+	else
+		x_mov(&c->b, true, TMP, c->reg[in->src]);
+	x_alu(&c->b, true, X_SUB, TMP, c->reg[in->dst]);
+	if (step < 0)
+		x_unary(&c->b, true, X_NEG, TMP);
+	x_alu_k(&c->b, true, X_SUB, TMP, 1);
+	x_alu_k(&c->b, true, X_CMP, TMP, most);
+	jc_jcc(c, CC_B, plain);
+}
+
+static void rounds(struct jc *c, uint32_t head, uint32_t last, int32_t steps, uint32_t count)
 {
 	int32_t first[11];
 
-	first_deltas(c, head, last);
 	memcpy(first, c->delta, sizeof first);
 	for (c->copy = 0; c->copy < c->copies && !c->no_memory; c->copy++) {
 		c->again_steps = steps * (int32_t)(c->copies - 1 - c->copy);
@@ -128,12 +164,14 @@ static void rounds(struct jc *c, uint32_t head, uint32_t last, int32_t steps)
 		for (uint32_t i = head + 1; i <= last; i++) {
 			struct insn in = c->code->insn[i];
 
-			if (i == last && c->copy + 1 < c->copies) {	/* leaves instead of going round */
+			if (i == last && c->copy + 1 < c->copies && flow_falls(&in)) {	/* leaves instead of going round */
 				in.op = (uint16_t)flow_inverse((enum op)in.op);
 				in.off = (int32_t)last + 1;
 			}
 			if (!c->copy)
 				jc_bind(c, c->insn_label + i);
+			if (c->copy + 1 < c->copies && (i == count || (i == last && !flow_falls(&in))))
+				continue;	/* goes round, as test_count() knows, or always */
 			one(c, i, &in);
 			delta_step(c, &c->code->insn[i]);
 		}
@@ -144,6 +182,7 @@ bool emit_unrolled(struct jc *c, uint32_t *at)
 {
 	uint32_t head = *at, again, plain, last;
 	int32_t steps;
+	uint32_t count;
 
 	last = find_end(c, head, &steps);
 	if (!last)
@@ -155,17 +194,21 @@ bool emit_unrolled(struct jc *c, uint32_t *at)
 		return true;
 	c->i = head;
 	c->in = &c->code->insn[head];
-	c->copies = last - head <= SHORT ? 4 : 2;
+	first_deltas(c, head, last);
+	count = counted(c, head, last);
+	c->copies = last - head > SHORT ? 2 : count ? 8 : 4;
 	c->plain_label = plain - head;
 	jc_room(c, 512);
 	enter_kinds(c);
 	jc_align(c, 32);
 	jc_bind(c, c->insn_label + head);
+	if (count)
+		test_count(c, &c->code->insn[count], plain);
 	again = jc_here(c);
 	c->rest = 0;
 	emit_steps(c, steps * (int32_t)c->copies, again, plain);
 	c->chain_end = last + 1;
-	rounds(c, head, last, steps);
+	rounds(c, head, last, steps, count);
 	jc_jmp(c, c->insn_label + last + 1);
 	c->copies = 0;
 	c->chain_end = head;

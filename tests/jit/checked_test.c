@@ -106,7 +106,12 @@ static void make(struct text *t)
 			body(t);
 		}
 		put(t, 0x07, 7, 0, 0, step);
-		put(t, jump[pick(7)], 7, 0, (int)loop - (int)t->n - 1, (int32_t)pick(60) * (step < 0 ? -1 : step));
+		if (pick(3)) {
+			put(t, jump[pick(7)], 7, 0, (int)loop - (int)t->n - 1, (int32_t)pick(60) * (step < 0 ? -1 : step));
+		} else {	/* as compilers do without rotating the loop */
+			put(t, 0x15, 7, 0, 1, (int32_t)pick(60) * (step < 0 ? -1 : step));
+			put(t, 0x05, 0, 0, (int)loop - (int)t->n - 1, 0);
+		}
 		if (out != UINT32_MAX)
 			raw_store(t->slots + 8 * out, (struct raw_insn){ .code = 0x45, .dst = 8,
 				  .off = (int16_t)(t->n - out - 1), .imm = 1 << pick(10) });
