@@ -213,8 +213,6 @@ static void fact_text(const struct code *code, uint32_t i, const struct fact *f,
 		ADD(" = %llu", (unsigned long long)f->lo);
 	else if (f->flags & FACT_RANGE && (f->lo || f->hi != UINT64_MAX))
 		ADD(" in [%llu, %llu]", (unsigned long long)f->lo, (unsigned long long)f->hi);
-	if (f->flags & FACT_DIVISOR)
-		ADD(" divisor not 0");
 	if (shape == SHAPE_JCC_K || shape == SHAPE_JCC_X)
 		ADD("%s", f->flags & FACT_JUMPS ? f->flags & FACT_FALLS ? "" : " always" : " never");
 #undef ADD
