@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 # make                   the library and the command, in build/
 # make demo | check      the two commands that a newcomer needs
-# MODE=release|debug|asan|ubsan|tsan|cov   each in a tree of its own;  ELF=no  without libelf
+# MODE=release|debug|asan|ubsan|tsan|cov   each in a tree of its own
+# ELF=no without libelf;  FILTERS=no without filter expressions and LTTng bytecode;  JIT=no interpreter only
 # WERROR=1 (CI)          CC CFLAGS CPPFLAGS LDFLAGS PREFIX LIBDIR DESTDIR as everywhere
 
 MODE    ?= release
 VERSION := $(shell cat VERSION)
 SONAME  := libuebpf.so.$(firstword $(subst ., ,$(VERSION)))
-BUILD   := build$(if $(filter-out release,$(MODE)),/$(MODE))$(if $(filter no,$(ELF)),/noelf)
+BUILD   := build$(if $(filter-out release,$(MODE)),/$(MODE))$(if $(filter no,$(ELF)),/noelf)$(if $(filter no,$(JIT)),/nojit)$(if $(filter no,$(FILTERS)),/nofilters)
 PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib
 BINDIR  ?= $(PREFIX)/bin
 MANDIR  ?= $(PREFIX)/share/man
 ELF     ?= yes
+FILTERS ?= yes
+JIT     ?= yes
 CC      ?= cc
 AR      ?= ar
 OBJCOPY ?= objcopy
@@ -57,11 +60,12 @@ say = $(if $(V),,@echo '  $(1)')
 relr := $(shell $(CC) -shared -Wl,-z,pack-relative-relocs -Werror -o /dev/null -x c /dev/null 2>/dev/null && \
 	echo -Wl,-z,pack-relative-relocs)
 machine  := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
-has_jit  := $(and $(wildcard jit/x86_64/*.c),$(filter x86_64,$(if $(findstring -m32,$(CFLAGS) $(CPPFLAGS)),i386,$(machine))))
+has_jit  := $(and $(filter-out no,$(JIT)),$(wildcard jit/x86_64/*.c),$(filter x86_64,$(if $(findstring -m32,$(CFLAGS) $(CPPFLAGS)),i386,$(machine))))
 lib_src  := $(sort $(wildcard vm/*.c verifier/*.c jit/*.c helpers/*.c maps/*.c loader/*.c) \
 	$(if $(has_jit),$(wildcard jit/x86_64/*.c)))
 # A part that is left out has a file of its own that says so.
 lib_src  := $(filter-out $(if $(filter no,$(ELF)),loader/elf_view.c,loader/no_elf.c) \
+	$(if $(filter no,$(FILTERS)),$(wildcard loader/filter_*.c) loader/lttng.c,loader/no_filters.c) \
 	$(if $(has_jit),jit/none.c),$(lib_src))
 lib_obj  := $(lib_src:%.c=$(BUILD)/obj/%.o)
 lib_libs := $(if $(filter no,$(ELF)),,-lelf)

@@ -38,7 +38,8 @@ struct uebpf_call;	/* what a helper can ask about the run that called it */
 UEBPF_API const char *uebpf_version(void);
 /* What this build and CPU can do, e.g. "interp verifier jit=x86-64 movbe bmi libelf"; static per env-free
  * call.  Words: "interp", "verifier" when mode verified exists, "jit=ARCH" when engine jit exists, then
- * CPU features in use, then "libelf" when objects can be opened. */
+ * CPU features in use, then "libelf" when objects can be opened, "filters" when expressions and LTTng
+ * bytecode can. */
 UEBPF_API size_t uebpf_features(char *buf, size_t cap);
 
 /* ---- errors --------------------------------------------------------------------------- */

@@ -213,6 +213,8 @@ size_t uebpf_features(char *buf, size_t cap)
 	elf_close(image);
 	if (err.code != UEBPF_E_ABSENT)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, " libelf");
+	if (filters_present)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, " filters");
 	if (cap)
 		snprintf(buf, cap, "%s", text);
 	return n;

@@ -74,4 +74,6 @@ void env_types_free(struct uebpf_env *env);
  * did not know stays zero.  -EINVAL: no size, or the caller sets something that we do not know. */
 int options_copy(void *to, size_t size, const void *from);
 
+extern const bool filters_present;	/* false: made with FILTERS=no */
+
 #endif

@@ -133,7 +133,7 @@ static void fill_field(struct ctx_field *to, const struct uebpf_type_opts *t, co
 	if (f->kind == UEBPF_FIELD_MEM) {
 		size = field_by_name(t, f->size_field);
 		to->size_off = size->offset;
-		to->size_width = (uint16_t)size->size;
+		to->size_width = (uint8_t)size->size;
 	}
 }
 

@@ -631,6 +631,8 @@ static struct uebpf_object *filter_open(struct uebpf_env *env, struct tree *root
 	return obj;
 }
 
+const bool filters_present = true;
+
 struct uebpf_object *tree_object(struct uebpf_env *env, struct tree *root, const char *type, const char *source,
 				 const struct uebpf_open_opts *opts, struct uebpf_error *err)
 {

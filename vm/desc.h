@@ -95,7 +95,7 @@ enum ret_kind {
 	RET_NEVER,		/* tail call: returns only on failure */
 	RET_FIRST		/* the first argument */
 };
-struct ret { uint8_t kind, flags; uint16_t size; int64_t lo, hi; };
+struct ret { uint8_t kind, flags; uint16_t size; int32_t lo, hi; };
 enum ret_flags {
 	RET_ACQUIRES = 1,	/* must be released, by a helper that releases, on every path */
 	RET_UPTO_SIZE = 2,	/* scalar in [-4095, value of the first ARG_SIZE or ARG_SIZE0 argument] */
@@ -128,17 +128,11 @@ enum helper_group {		/* which program types offer it (kernel policy) */
 	HG_NETFILTER = 1 << 25, HG_LWT_IN = 1 << 26, HG_ITER = 1 << 27, HG_LIRC = 1 << 28,
 	HG_HOST = 1 << 30
 };
-struct helper {
-	uint32_t id;
+struct helper {		/* two hundred rows: the order keeps them small */
 	const char *name;		/* without the bpf_ prefix */
 	uebpf_helper_fn fn;		/* NULL: contract only; a run that reaches it gets -ENOSYS */
-	struct arg arg[5];
-	struct ret ret;
-	uint32_t flags;			/* enum helper_flags */
-	uint32_t groups;		/* enum helper_group */
-	uint32_t may;			/* enum uebpf_may */
-	uint64_t map_types;		/* bit per map type that ARG_MAP accepts, 0 = any */
 	const char *support;		/* "full", "adapted: how", "host: through the host's function", "refused: why" */
+	uint64_t map_types;		/* bit per map type that ARG_MAP accepts, 0 = any */
 	/* Writes instructions that do the same at this place; r1-r5 in and free afterwards, r0 out.  Jumps
 	 * hold in `off` an index into out, its length for the end; OP_CALL is the call itself, with r1-r5 as
 	 * they were.  Returns how many, 0 = no. */
@@ -147,6 +141,12 @@ struct helper {
 	/* Load-time test of a constant ARG_CSTR argument; size: value of the last size argument, when
 	 * known (else UINT64_MAX).  0, or -EINVAL with *why. */
 	int (*check)(const char *text, uint64_t size, const char **why);
+	uint32_t id;
+	uint32_t groups;		/* enum helper_group */
+	struct arg arg[5];
+	struct ret ret;
+	uint16_t flags;			/* enum helper_flags */
+	uint8_t may;			/* enum uebpf_may */
 };
 enum { HELPER_INTERNAL = 0x7f000000 /* ids of the library's own rows; hosts count from 0x10000 */ };
 /* Does a call of it need the state of a run (struct uebpf_call)? */
@@ -290,13 +290,13 @@ struct ctx_field {
 	uint16_t off, size;		/* in the program's view */
 	uint16_t count;			/* array of such fields (0 = 1) */
 	uint8_t kind;			/* enum ctx_kind */
-	uint8_t access;			/* ACCESS_READ | ACCESS_WRITE */
-	uint8_t narrow;			/* smaller aligned loads inside the field are allowed */
-	uint8_t flags;			/* enum ctx_flags */
+	uint8_t access : 2;		/* ACCESS_READ | ACCESS_WRITE */
+	uint8_t narrow : 1;		/* smaller aligned loads inside the field are allowed */
+	uint8_t flags : 5;		/* enum ctx_flags */
 	uint16_t host_off;		/* in the host's struct */
 	uint16_t host_size;		/* bytes there: widened or narrowed to `size` */
 	uint16_t size_off;		/* CTX_MEM: host offset of a 64-bit (or size_width) byte count */
-	uint16_t size_width;		/* bytes of that count, 0 = 8 */
+	uint8_t size_width;		/* bytes of that count, 0 = 8 */
 };
 struct verdict { const char *name; int64_t value; /* INT64_MIN: all others */ };
 enum type_flags {
