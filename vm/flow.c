@@ -127,7 +127,11 @@ static bool direct_access(const struct insn *insn, int32_t *off, uint32_t *size,
 	*off = insn->off;
 	*size = isa_op[insn->op].size;
 	*write = shape == SHAPE_STORE_K || shape == SHAPE_STORE_X;
-	if (shape == SHAPE_LOAD)
+	if (shape == SHAPE_FUSED_JUMP) {
+		*off = insn->imm_hi;
+		return insn->dst == 10;
+	}
+	if (shape == SHAPE_LOAD || (shape == SHAPE_FUSED_LOAD && !isa_indexed(insn->op)))
 		return insn->src == 10;
 	if (shape == SHAPE_STORE_K)
 		return insn->dst == 10;

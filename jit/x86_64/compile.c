@@ -29,6 +29,29 @@ static void frame_register(struct jc *c)
 	c->reg[10] = c->cur->red_zone ? RSP : RBP;
 }
 
+/* Does an innermost loop begin here?  Only these are aligned: the padding before an outer one is run
+ * through by the inner, and a shared exit that is jumped back to is no loop at all. */
+static bool inner_loop(const struct jc *c, uint32_t head, uint32_t end)
+{
+	uint32_t far = head;
+	bool dead = false;
+
+	for (uint32_t i = head; i < end && i - head < 256; i++) {
+		const struct insn *in = &c->code->insn[i];
+
+		if (dead && i > far)
+			return false;
+		if (dead && !(c->flow.mark[i] & FLOW_TARGET))
+			continue;
+		if (flow_is_jump(in) && (uint32_t)in->off <= i)
+			return (uint32_t)in->off == head;
+		if (flow_is_jump(in) && (uint32_t)in->off > far)
+			far = (uint32_t)in->off;
+		dead = !flow_falls(in);
+	}
+	return false;
+}
+
 void emit_body(struct jc *c, uint32_t index)
 {
 	const struct subprog *sub = &c->code->sub[index];
@@ -41,7 +64,7 @@ void emit_body(struct jc *c, uint32_t index)
 		jc_room(c, ROOM);
 		enter_kinds(c);
 		fact_enter(c);
-		if (c->flow.mark[i] & FLOW_LOOP && c->rules & RULE_ALIGN) {
+		if (c->flow.mark[i] & FLOW_LOOP && c->rules & RULE_ALIGN && inner_loop(c, i, sub->end)) {
 			jc_align(c, 32);
 			c->hits[JIT_RULE_ALIGN]++;
 		}
@@ -367,7 +390,7 @@ static int begin(struct jc *c)
 	static const uint8_t home[11] = { RAX, RDI, RSI, RDX, RCX, R8, RBX, R13, R14, R15, RBP };
 
 	memcpy(c->reg, home, sizeof home);
-	c->exit_label = c->slow_label = UNSET;
+	c->exit_label = c->slow_label = c->zeroes_at = UNSET;
 	c->next_window = c->nr_window = WINDOW_FREE;
 	c->sub = mem_array(c->host, c->code->nr_sub, sizeof *c->sub);
 	if (!c->sub || flow_build(c->code, &c->flow))
@@ -402,7 +425,8 @@ int jit_compile(struct code *code, const struct jit_opts *opts, struct uebpf_err
 	*code->jit = (struct jit_code){ .host = code->host, .pages = opts->pages, .code = code };
 	c.jit = code->jit;
 	c.rules = (rule_off(opts->no_rules, "magic") ? 0 : RULE_MAGIC) |
-		  (rule_off(opts->no_rules, "align") ? 0 : RULE_ALIGN);
+		  (rule_off(opts->no_rules, "align") ? 0 : RULE_ALIGN) |
+		  (rule_off(opts->no_rules, "pair") ? 0 : RULE_PAIR);
 	c.blind = random_key(code->host, &c);
 	ret = begin(&c);
 	if (!ret)

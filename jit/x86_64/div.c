@@ -146,6 +146,15 @@ static void quotient64(struct jc *c, int d, uint64_t k)
 	struct magic g = magic_for(k, 64);
 	bool keep_rax = d == RAX || host_live(c, 0), keep_rdx = d == RDX || host_live(c, 3);
 
+	if (c->cpu & JIT_CPU_BMI2) {	/* mulx takes one operand in rdx and leaves rax alone */
+		if (keep_rdx)
+			x_mov(&c->b, true, TMP2, RDX);
+		x_mov_k(&c->b, d == RDX ? TMP : RDX, (int64_t)g.m, false);
+		x_mulx(&c->b, TMP, TMP, d == RDX ? TMP : d);
+		if (keep_rdx && d != RDX)
+			x_mov(&c->b, true, RDX, TMP2);
+		goto shift;
+	}
 	x_mov_k(&c->b, TMP, (int64_t)g.m, false);
 	if (keep_rax)
 		x_mov(&c->b, true, TMP2, RAX);
@@ -159,6 +168,7 @@ static void quotient64(struct jc *c, int d, uint64_t k)
 		x_mov(&c->b, true, RAX, TMP2);
 	if (keep_rdx)
 		load_xmm(c, 0, RDX);
+shift:
 	if (!g.add) {
 		if (g.shift)
 			x_shift_k(&c->b, true, X_SHR, TMP, g.shift);

@@ -235,10 +235,31 @@ static void emit_store_x(struct jc *c, int size)
 	emit_guard_end(c, cold, NOREG);
 }
 
+/* Two neighbouring words of zeroes in one store. */
+static bool store_zeroes(struct jc *c)
+{
+	const struct insn *in = c->in, *next = in + 1;
+	int32_t low = in->off < next->off ? in->off : next->off;
+
+	if (c->checked || c->i + 1 >= c->code->n || in->imm || next->op != OP_ST_DW || next->imm ||
+	    next->dst != in->dst || c->flow.mark[c->i + 1] & FLOW_TARGET ||
+	    (in->off - next->off != 8 && next->off - in->off != 8))
+		return false;
+	if (c->zeroes_at != c->i || c->flow.mark[c->i] & FLOW_TARGET)
+		x_pxor(&c->b, 0, 0);
+	x_movups_store(&c->b, x_at(dst(c), low), 0);
+	c->zeroes_at = c->i + 2;	/* xmm0 is still zero there */
+	return c->skip = true;
+}
+
 static void emit_store_k(struct jc *c, int size)
 {
 	uint32_t cold;
-	struct x_mem m = emit_guard(c, c->in->dst, c->in->off, size, ACCESS_WRITE, &cold);
+	struct x_mem m;
+
+	if (size == 8 && c->rules & RULE_PAIR && store_zeroes(c))
+		return;
+	m = emit_guard(c, c->in->dst, c->in->off, size, ACCESS_WRITE, &cold);
 
 	if (blinded(c, c->in->imm)) {
 		emit_const(c, TMP, (uint64_t)c->in->imm);

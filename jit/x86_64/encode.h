@@ -257,6 +257,8 @@ static inline void x_shx(struct x_buf *b, bool w, enum x_shift op, int d, int s,
 {
 	x_vex_rr(b, op == X_SHL ? 1 : op == X_SAR ? 2 : 3, w, 0xf7, d, count, s);
 }
+/* high : low = rdx * s; low == high: the high half. */
+static inline void x_mulx(struct x_buf *b, int high, int low, int s) { x_vex_rr(b, 3, true, 0xf6, high, low, s); }
 static inline void x_rol16_8(struct x_buf *b, int d) { x_rr(b, X_66, 0xc1, X_ROL, d); x_8(b, 8); }
 static inline void x_bswap(struct x_buf *b, bool w, int d)
 {

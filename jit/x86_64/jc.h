@@ -43,6 +43,9 @@ struct jsub {
 	uint8_t saved[4], nr_saved;	/* host registers to keep for the caller */
 };
 
+enum jit_rule { RULE_MAGIC = 1, RULE_ALIGN = 2, RULE_PAIR = 4 };
+enum { JIT_RULE_MAGIC, JIT_RULE_ALIGN, JIT_RULE_PAIR, JIT_RULES };	/* index of hit counters */
+
 struct jc {
 	struct x_buf b;
 	uint8_t *base;
@@ -91,6 +94,7 @@ struct jc {
 	const struct insn *in;
 	struct jsub *cur;
 	uint32_t cur_start;
+	uint32_t zeroes_at;		/* instruction at which xmm0 is zero */
 	uint8_t reg[11];
 	bool state, metered, checked;
 	bool dynamic;			/* the call depth is counted */
@@ -98,13 +102,10 @@ struct jc {
 	bool tails, inits, main_called, packet_window, calls_c;
 	uint64_t blind;			/* random state of constant blinding */
 	uint32_t rules;			/* enum jit_rule bits */
-	uint32_t hits[2];
+	uint32_t hits[JIT_RULES];
 	bool no_memory;
 	const struct insn *unsupported;
 };
-enum jit_rule { RULE_MAGIC = 1, RULE_ALIGN = 2 };
-enum { JIT_RULE_MAGIC, JIT_RULE_ALIGN, JIT_RULES };	/* index of hit counters */
-
 /* ---- buf.c ---- */
 void jc_room(struct jc *c, size_t bytes);
 uint32_t jc_label(struct jc *c);

@@ -209,7 +209,7 @@ static void piece(struct text *t)
 
 	three(t, &a, &b, &c);
 	t->label += 4;
-	switch (pick(t, 33)) {
+	switch (pick(t, 34)) {
 	case 0: say(t, "r%d = r%d\nr%d <<= %d\nr%d >>= %d\nr%d %s r%d\n", a, b, a, k, b, 64 - k, a,
 		    pick(t, 2) ? "|=" : pick(t, 2) ? "^=" : "+=", b); break;
 	case 1: k = k % 31 + 1;
@@ -249,6 +249,10 @@ static void piece(struct text *t)
 		     "r%d += 2\nl%u:\n", a, l, b, l + 1, l, b, c, l + 1, c, c, cc, l + 2, b, l + 2); break;
 	case 27: say(t, "r%d &= 63\nr%d = r9\nr%d += r%d\nr%d = r%d\nr%d += %d\nr%d = *(%s *)(r%d + %u)\n", a, b, b, a, a,
 		     c, a, imm, b, w, b, pick(t, 100)); break;
+	case 33: k &= 56;
+		for (int n = (int)pick(t, 4) + 1; n; n--, k += pick(t, 2) ? 8 : -8)
+			say(t, "*(u64 *)(r%d %s %d) = %d\n", l & 4 ? 9 : 10, l & 4 ? "+" : "-", k + 64, (int)pick(t, 9) ? 0 : 5);
+		break;
 	case 29: say(t, "*(%s *)(r10 - %d) = r%d\nr%d = *(%s *)(r9 + %u)\nr%d = *(%s *)(r10 - %d)\n", w, (k & 56) + 8, a, b,
 		     width[pick(t, 4)], pick(t, 200), c, pick(t, 2) ? w : width[pick(t, 4)], (k & 56) + 8); break;
 	case 30: say(t, "*(%s *)(r10 - %d) = %d\nr%d = r10\nr%d += -%d\nr%d = *(%s *)(r%d + 0)\nr%d = 1\n", w, (k & 56) + 8,
@@ -321,9 +325,9 @@ START_TEST(composed_programs_agree)
 	printf("rules: seed %llu, %u programs per arm\n", (unsigned long long)seed, programs);
 	for (unsigned i = 0; i < programs * 2; i++)
 		one(&t, seed + i, NULL);
-	for (int k = 0; k < REWRITE_RULE_COUNT + 3; k++) {
-		const char *off = k < REWRITE_RULE_COUNT ? rewrite_rows[k].name :
-				  k == REWRITE_RULE_COUNT ? "all" : k == REWRITE_RULE_COUNT + 1 ? "magic" : "align";
+	for (int k = 0; k < REWRITE_RULE_COUNT + 4; k++) {
+		static const char *const others[] = { "all", "magic", "align", "pair" };
+		const char *off = k < REWRITE_RULE_COUNT ? rewrite_rows[k].name : others[k - REWRITE_RULE_COUNT];
 
 		for (unsigned i = 0; i < programs; i++)
 			one(&t, seed + 1000000u * (unsigned)(k + 1) + i, off);
