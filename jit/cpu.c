@@ -44,7 +44,7 @@ int jit_cpu_detect(const char *off, uint32_t *features)
 bool jit_rule_known(const char *name, size_t len)
 {
 	return (len == 5 && (!memcmp(name, "magic", 5) || !memcmp(name, "align", 5))) ||
-	       (len == 4 && !memcmp(name, "pair", 4));
+	       (len == 4 && !memcmp(name, "pair", 4)) || (len == 6 && !memcmp(name, "vector", 6));
 }
 
 int jit_cpu_text(uint32_t features, char *buf, size_t cap)

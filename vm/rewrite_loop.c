@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* rewrite_loop.c - loops of one block and a known number of rounds: unrolled, the counter's steps folded
- * into displacements; and a running sum is spread over registers that are free, because its chain of
- * additions is what such a loop waits for. */
+/* rewrite_loop.c - loops of one block: unrolled, the counter's steps folded into displacements; and a
+ * running sum is spread over registers that are free, because its chain of additions is what such a
+ * loop waits for.  Where the number of rounds is only known at run time, whole groups of rounds run in
+ * an unrolled loop in front of the original, which does the rest. */
 #include <errno.h>
 #include "vm/mem.h"
 #include "vm/rewrite_in.h"
 
-enum { MAX_BODY = 24, MAX_OUT = 96, MIN_ROUNDS = 8, MAX_SUMS = 4 };
+enum { MAX_BODY = 24, MAX_OUT = 96, MIN_ROUNDS = 8, MAX_SUMS = 4, RUNTIME_BODY = 12 };
 
 struct loop {
 	uint32_t head, tail;		/* body [head, tail), tail is the conditional jump */
@@ -14,6 +15,8 @@ struct loop {
 	uint32_t step_at;		/* the instruction that steps it */
 	int64_t step;
 	uint32_t rounds, copies;
+	bool runtime;			/* rounds is not known; `left` holds how far the counter has to go */
+	uint8_t left;
 	bool folded;			/* the counter's uses are indices: its steps can be displacements */
 	/* a running sum: A op= T */
 	bool sum, after_copy;		/* after_copy: T = A must hold at the end of a round */
@@ -91,7 +94,7 @@ static bool count_rounds(const struct rewriter *rw, struct loop *l)
 	const struct insn *jcc = &rw->code->insn[l->tail];
 	int64_t from, way;
 
-	if (!find_counter(rw, l) || !start_value(rw, l->head, l->counter, &from))
+	if (jcc->imm < 0 || !start_value(rw, l->head, l->counter, &from))
 		return false;
 	way = jcc->imm - from;
 	if (from < 0 || jcc->imm < 0 || way <= 0)
@@ -176,12 +179,58 @@ static void find_free(const struct rewriter *rw, struct loop *l)
 
 	for (uint32_t i = l->head; i <= l->tail; i++)
 		busy |= flow_reads(rw->code, &rw->code->insn[i]) | flow_writes(&rw->code->insn[i]);
-	for (uint8_t r = 0; r < 6 && l->nr_extra < MAX_SUMS - 1; r++)
-		if (!(busy >> r & 1))
+	l->left = NO_REG;
+	for (uint8_t r = 0; r < 6 && l->nr_extra < MAX_SUMS - 1; r++) {
+		if (busy >> r & 1)
+			continue;
+		if (l->runtime && l->left == NO_REG)
+			l->left = r;
+		else if (l->sum)
 			l->extra[l->nr_extra++] = r;
+	}
+}
+
+/* Nothing but words added up: the JIT does that best with one sum (jit/x86_64/vector.c). */
+static bool is_word_sum(const struct rewriter *rw, const struct loop *l)
+{
+	const struct insn *load = &rw->code->insn[l->head];
+
+	return l->sum && l->tail - l->head == 3u + l->after_copy && load->op == OP_LDI_DW && load->dst == l->term &&
+	       l->folded;
 }
 
 /* ---- building ---- */
+
+/* `if counter < limit` (or != with steps of one) goes round: limit - counter says how many rounds are
+ * left, once counter < limit was seen to hold. */
+static bool counts_at_run_time(const struct rewriter *rw, struct loop *l)
+{
+	const struct insn *jcc = &rw->code->insn[l->tail];
+	bool w = isa_op[jcc->op].flags & OPF_WIDTH64, step_w = isa_op[rw->code->insn[l->step_at].op].flags & OPF_WIDTH64;
+	uint32_t body = l->tail - l->head;
+
+	switch (jcc->op) {
+	case OP_JNE64_K: case OP_JNE64_X: case OP_JNE32_K: case OP_JNE32_X:
+		if (l->step != 1)
+			return false;
+		break;
+	case OP_JSLT32_K: case OP_JSLT32_X:
+		if (l->folded && !step_w)	/* the counter may be negative and become zero: no displacement does that */
+			return false;
+		break;
+	case OP_JLT64_K: case OP_JLT64_X: case OP_JLT32_K: case OP_JLT32_X: case OP_JSLT64_K: case OP_JSLT64_X:
+		break;
+	default:
+		return false;
+	}
+	if (body > RUNTIME_BODY || (w && !step_w))
+		return false;
+	for (uint32_t i = l->head; i < l->tail && isa_op[jcc->op].shape == SHAPE_JCC_X; i++)
+		if (flow_writes(&rw->code->insn[i]) >> jcc->src & 1)
+			return false;
+	l->copies = body <= 6 ? 8 : 4;
+	return l->runtime = true;
+}
 
 static bool find_loop(struct rewriter *rw, uint32_t tail, struct loop *l)
 {
@@ -200,7 +249,7 @@ static bool find_loop(struct rewriter *rw, uint32_t tail, struct loop *l)
 	for (uint32_t k = 0; k < rw->code->nr_sub; k++)
 		if (rw->code->sub[k].start == l->head)
 			return false;
-	if (!count_rounds(rw, l))
+	if (!find_counter(rw, l))
 		return false;
 	l->folded = true;
 	for (uint32_t i = l->head; i < tail; i++) {
@@ -211,10 +260,13 @@ static bool find_loop(struct rewriter *rw, uint32_t tail, struct loop *l)
 		if (i != l->step_at && reads && (!index_is(in, l->counter) || twice))
 			l->folded = false;
 	}
-	for (l->copies = 8; l->copies > 1; l->copies /= 2)
+	l->copies = body <= 4 ? 16 : 8;
+	if (isa_op[jcc->op].shape != SHAPE_JCC_K || !l->folded || !count_rounds(rw, l))
+		return counts_at_run_time(rw, l);
+	for (; l->copies > 1; l->copies /= 2)
 		if (l->rounds % l->copies == 0 && l->copies * body <= MAX_OUT)
 			break;
-	return l->copies > 1 && l->folded;
+	return l->copies > 1 || counts_at_run_time(rw, l);
 }
 
 struct output { struct insn *insn; uint32_t *slot, n; };
@@ -230,7 +282,7 @@ static void put_round(const struct rewriter *rw, const struct loop *l, struct ou
 	for (uint32_t i = l->head; i < l->tail; i++) {
 		struct insn in = rw->code->insn[i];
 
-		if (i == l->step_at)
+		if (i == l->step_at && l->folded)
 			continue;
 		if (l->sum && l->after_copy && i == l->copy_at)
 			continue;
@@ -240,35 +292,76 @@ static void put_round(const struct rewriter *rw, const struct loop *l, struct ou
 			in.dst = (k ? l->extra[k - 1] : l->acc) & 15;
 			in.src = l->term & 15;
 		}
-		if (index_is(&in, l->counter))
+		if (index_is(&in, l->counter) && l->folded)
 			in.off += (int32_t)(((int64_t)round + (i > l->step_at)) * l->step) << (in.imm_lo >> 4);
 		put(o, in, rw->code->slot[i]);
 	}
 }
 
-/* Writes the loop; returns where its new head is. */
-static uint32_t put_loop(struct rewriter *rw, const struct loop *l, struct output *o)
+/* Sends runs with less than `copies` rounds left to the loop as it was. */
+static void put_guard(struct rewriter *rw, const struct loop *l, struct output *o)
 {
-	uint32_t slot = rw->code->slot[l->head], end = rw->code->slot[l->tail], head;
+	uint32_t slot = rw->code->slot[l->head];
+	struct insn jcc = rw->code->insn[l->tail];
+	bool w = isa_op[jcc.op].flags & OPF_WIDTH64, k = isa_op[jcc.op].shape == SHAPE_JCC_K;
+	enum op stop = jcc.op == OP_JNE64_K || jcc.op == OP_JNE64_X || jcc.op == OP_JNE32_K || jcc.op == OP_JNE32_X ?
+		       (enum op)((w ? OP_JGE64_K : OP_JGE32_K) + !k) : flow_inverse((enum op)jcc.op);
+
+	jcc.op = (uint16_t)stop;
+	jcc.steps = 0;
+	put(o, jcc, slot);
+	put(o, (struct insn){ .op = k ? OP_MOV64_K : OP_MOV64_X, .dst = l->left & 15, .src = jcc.src, .imm = jcc.imm }, slot);
+	put(o, (struct insn){ .op = w ? OP_SUB64_X : OP_SUB32_X, .dst = l->left & 15, .src = l->counter & 15 }, slot);
+	put(o, (struct insn){ .op = w ? OP_JSLE64_K : OP_JSLE32_K, .dst = l->left & 15, .off = (int32_t)l->head,
+			      .imm = l->step * (l->copies - 1) }, slot);
+}
+
+/* One unrolled round done: again, or on in the loop as it was, or out. */
+static void put_latch(struct rewriter *rw, const struct loop *l, struct output *o)
+{
+	uint32_t slot = rw->code->slot[l->tail];
+	bool w = isa_op[rw->code->insn[l->tail].op].flags & OPF_WIDTH64;
+
+	put(o, (struct insn){ .op = w ? OP_ADD64_K : OP_ADD32_K, .dst = l->left & 15, .imm = -(l->step * l->copies) }, slot);
+	put(o, (struct insn){ .op = w ? OP_JSGT64_K : OP_JSGT32_K, .dst = l->left & 15, .off = (int32_t)l->head + 1,
+			      .imm = l->step * (l->copies - 1) }, slot);
+}
+
+/* Writes the loop and the labels of its head and, for a second one, of head + 1. */
+static void put_loop(struct rewriter *rw, const struct loop *l, struct output *o, uint32_t *label)
+{
+	uint32_t slot = rw->code->slot[l->head], end = rw->code->slot[l->tail];
 	struct insn step = rw->code->insn[l->step_at], jcc = rw->code->insn[l->tail];
 
+	if (l->runtime)
+		put_guard(rw, l, o);
 	for (int k = 0; l->sum && k < l->nr_extra; k++)
 		put(o, (struct insn){ .op = OP_MOV64_K, .dst = l->extra[k] & 15 }, slot);
-	head = o->n;
+	label[l->head] = label[l->head + 1] = o->n;
 	for (uint32_t round = 0; round < l->copies; round++)
 		put_round(rw, l, o, round);
 	step.imm = l->step * l->copies;
-	put(o, step, rw->code->slot[l->step_at]);
-	put(o, jcc, end);
+	if (l->folded)
+		put(o, step, rw->code->slot[l->step_at]);
+	if (l->runtime)
+		put_latch(rw, l, o);
+	else
+		put(o, jcc, end);
 	for (int k = 0; l->sum && k < l->nr_extra; k++)
 		put(o, (struct insn){ .op = rw->code->insn[l->sum_at].op, .dst = l->acc & 15, .src = l->extra[k] & 15 },
 		    end);
 	if (l->sum && l->after_copy)
 		put(o, (struct insn){ .op = OP_MOV64_X, .dst = l->term & 15, .src = l->acc & 15 }, end);
+	if (l->runtime) {
+		put(o, jcc, end);
+		put(o, (struct insn){ .op = OP_JA, .off = (int32_t)l->tail + 1 }, end);
+		label[l->head] = o->n;
+		for (uint32_t i = l->head; i <= l->tail; i++)
+			put(o, rw->code->insn[i], rw->code->slot[i]);
+	}
 	hit(rw, RULE_UNROLL);
 	if (l->sum && l->nr_extra)
 		hit(rw, RULE_REDUCE);
-	return head;
 }
 
 /* Each jump's target goes through `label`, but for the new backward jumps, which are at back[]. */
@@ -290,7 +383,7 @@ static int rebuild(struct rewriter *rw, const struct loop *loops, uint32_t nr, u
 	for (uint32_t i = 0; i < old; i++) {
 		label[i] = o.n;
 		if (at < nr && i == loops[at].head) {
-			label[i] = put_loop(rw, &loops[at], &o);
+			put_loop(rw, &loops[at], &o, label);
 			i = loops[at++].tail;
 		} else {
 			put(&o, code->insn[i], code->slot[i]);
@@ -324,15 +417,19 @@ int rewrite_loops(struct rewriter *rw)
 	for (uint32_t i = 1; i < rw->code->n && nr < MAX_LOOPS; i++) {
 		struct loop *l = &loops[nr];
 
-		if (isa_op[rw->code->insn[i].op].shape != SHAPE_JCC_K || (uint32_t)rw->code->insn[i].off >= i ||
+		uint8_t shape = isa_op[rw->code->insn[i].op].shape;
+
+		if ((shape != SHAPE_JCC_K && shape != SHAPE_JCC_X) || (uint32_t)rw->code->insn[i].off >= i ||
 		    !find_loop(rw, i, l))
 			continue;
-		if (rule_on(rw, RULE_REDUCE)) {
+		if (rule_on(rw, RULE_REDUCE))
 			find_sum(rw, l);
-			if (l->sum)
-				find_free(rw, l);
-		}
-		extra += l->copies * (l->tail - l->head) + 2 * MAX_SUMS + 4;
+		find_free(rw, l);
+		if (l->runtime && l->left == NO_REG)
+			continue;
+		if (is_word_sum(rw, l))
+			l->nr_extra = 0;
+		extra += l->copies * (l->tail - l->head) + 2 * MAX_SUMS + 12 + l->tail - l->head;
 		nr++;
 	}
 	return nr ? rebuild(rw, loops, nr, extra) : 0;

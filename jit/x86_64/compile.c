@@ -70,7 +70,7 @@ void emit_body(struct jc *c, uint32_t index)
 		}
 		jc_bind(c, c->insn_label + i);
 		if (c->skip)
-			c->skip = false;
+			c->skip--;
 		else
 			emit_insn(c);
 		track_kinds(c);
@@ -426,7 +426,8 @@ int jit_compile(struct code *code, const struct jit_opts *opts, struct uebpf_err
 	c.jit = code->jit;
 	c.rules = (rule_off(opts->no_rules, "magic") ? 0 : RULE_MAGIC) |
 		  (rule_off(opts->no_rules, "align") ? 0 : RULE_ALIGN) |
-		  (rule_off(opts->no_rules, "pair") ? 0 : RULE_PAIR);
+		  (rule_off(opts->no_rules, "pair") ? 0 : RULE_PAIR) |
+		  (rule_off(opts->no_rules, "vector") ? 0 : RULE_VECTOR);
 	c.blind = random_key(code->host, &c);
 	ret = begin(&c);
 	if (!ret)

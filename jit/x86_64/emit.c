@@ -210,7 +210,8 @@ static bool load_swapped(struct jc *c, int size)
 			 size != 8 || (next->op != OP_BE64 && next->op != OP_BSWAP64)))
 		return false;
 	x_movbe_load(&c->b, w, dst(c), x_at(src(c), c->in->off));
-	return c->skip = true;
+	c->skip = 1;
+	return true;
 }
 
 static void emit_load(struct jc *c, int size, bool sign)
@@ -218,7 +219,7 @@ static void emit_load(struct jc *c, int size, bool sign)
 	uint32_t cold;
 	struct x_mem m;
 
-	if ((!sign && load_swapped(c, size)) || emit_ctx_field(c, size, sign))
+	if ((!sign && (load_swapped(c, size) || (size == 8 && emit_vector(c)))) || emit_ctx_field(c, size, sign))
 		return;
 	m = emit_guard(c, c->in->src, c->in->off, size, ACCESS_READ, &cold);
 
@@ -249,7 +250,8 @@ static bool store_zeroes(struct jc *c)
 		x_pxor(&c->b, 0, 0);
 	x_movups_store(&c->b, x_at(dst(c), low), 0);
 	c->zeroes_at = c->i + 2;	/* xmm0 is still zero there */
-	return c->skip = true;
+	c->skip = 1;
+	return true;
 }
 
 static void emit_store_k(struct jc *c, int size)
@@ -511,7 +513,11 @@ static void load_thread(struct jc *c, bool w)
 static void op_LD_TLS64(struct jc *c) { load_thread(c, true); }
 static void op_LD_TLS32(struct jc *c) { load_thread(c, false); }
 
-static void load_indexed(struct jc *c, int size) { x_load(&c->b, size, false, dst(c), indexed(c, src(c))); }
+static void load_indexed(struct jc *c, int size)
+{
+	if (size != 8 || !emit_vector(c))
+		x_load(&c->b, size, false, dst(c), indexed(c, src(c)));
+}
 static void store_indexed(struct jc *c, int size) { x_store(&c->b, size, indexed(c, dst(c)), src(c)); }
 
 static void memop(struct jc *c, bool w, enum x_alu op)

@@ -104,6 +104,7 @@ static bool plan_stack(struct jc *c, uint32_t index)
 	if (flow_stack(c->code, &c->flow, index, &fs))
 		return false;
 	j->stack = fs.used;
+	j->private = !fs.escapes;
 	j->frame = -fs.low;
 	if (c->checked || !fs.used) {
 		j->zero = c->checked && !c->code->no_zero ? c->code->sub[index].zero : 0;

@@ -36,6 +36,7 @@ struct jsub {
 	uint32_t entry;			/* label of the prologue */
 	uint16_t writes;		/* guest registers written */
 	bool stack, leaf, red_zone, rbp;
+	bool private;			/* nothing points into its frame */
 	bool loops;			/* has may_goto: a counter at [rsp] */
 	int32_t frame;			/* bytes of guest stack really used, a multiple of 16 */
 	uint32_t zero;			/* bytes below r10 to zero on entry */
@@ -43,8 +44,8 @@ struct jsub {
 	uint8_t saved[4], nr_saved;	/* host registers to keep for the caller */
 };
 
-enum jit_rule { RULE_MAGIC = 1, RULE_ALIGN = 2, RULE_PAIR = 4 };
-enum { JIT_RULE_MAGIC, JIT_RULE_ALIGN, JIT_RULE_PAIR, JIT_RULES };	/* index of hit counters */
+enum jit_rule { RULE_MAGIC = 1, RULE_ALIGN = 2, RULE_PAIR = 4, RULE_VECTOR = 8 };
+enum { JIT_RULE_MAGIC, JIT_RULE_ALIGN, JIT_RULE_PAIR, JIT_RULE_VECTOR, JIT_RULES };	/* index of hit counters */
 
 struct jc {
 	struct x_buf b;
@@ -98,7 +99,7 @@ struct jc {
 	uint8_t reg[11];
 	bool state, metered, checked;
 	bool dynamic;			/* the call depth is counted */
-	bool skip;			/* the next instruction is part of this one */
+	uint32_t skip;			/* so many next instructions are part of this one */
 	bool tails, inits, main_called, packet_window, calls_c;
 	uint64_t blind;			/* random state of constant blinding */
 	uint32_t rules;			/* enum jit_rule bits */
@@ -129,6 +130,9 @@ static inline uint32_t jc_pos(const struct jc *c, const uint32_t *inserted, uint
 void emit_insn(struct jc *c);
 void emit_const(struct jc *c, int reg, uint64_t k);	/* the program's own constant (blinded on request) */
 bool live_after(const struct jc *c, int guest);
+
+/* ---- vector.c ---- */
+bool emit_vector(struct jc *c);	/* what begins at c->in, in one; false: it does not */
 
 /* ---- div.c ---- */
 struct form { bool w; uint8_t d, s; bool imm; int64_t k; };

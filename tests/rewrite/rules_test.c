@@ -107,7 +107,7 @@ static const struct { const char *rule, *before, *after; } single[] = {
 	{ "loadop", "r0 = 7\nr2 = *(u64 *)(r1 + 8)\nr0 ^= r2\nexit\n", "r0 ^= *(u64 *)(r1 + 0x8)" },
 	{ "unroll", "r0 = 0\nr2 = 0\nh: r3 = r1\nr3 += r2\nr4 = *(u64 *)(r3 + 0)\nr4 *= 3\nr0 ^= r4\nr2 += 8\n"
 	  "if r2 != 256 goto h\nexit\n", "0x38)" },
-	{ "reduce", "r0 = 0\nr2 = 0\nh: r3 = r1\nr3 += r2\nr4 = *(u64 *)(r3 + 0)\nr0 += r4\nr2 += 8\n"
+	{ "reduce", "r0 = 0\nr2 = 0\nh: r3 = r1\nr3 += r2\nr4 = *(u32 *)(r3 + 0)\nr0 += r4\nr2 += 8\n"
 	  "if r2 != 256 goto h\nexit\n", NULL },
 };
 
@@ -209,7 +209,7 @@ static void piece(struct text *t)
 
 	three(t, &a, &b, &c);
 	t->label += 4;
-	switch (pick(t, 34)) {
+	switch (pick(t, 37)) {
 	case 0: say(t, "r%d = r%d\nr%d <<= %d\nr%d >>= %d\nr%d %s r%d\n", a, b, a, k, b, 64 - k, a,
 		    pick(t, 2) ? "|=" : pick(t, 2) ? "^=" : "+=", b); break;
 	case 1: k = k % 31 + 1;
@@ -252,6 +252,35 @@ static void piece(struct text *t)
 	case 33: k &= 56;
 		for (int n = (int)pick(t, 4) + 1; n; n--, k += pick(t, 2) ? 8 : -8)
 			say(t, "*(u64 *)(r%d %s %d) = %d\n", l & 4 ? 9 : 10, l & 4 ? "+" : "-", k + 64, (int)pick(t, 9) ? 0 : 5);
+		break;
+	case 34:	/* words copied one by one, also where they overlap */
+		for (int n = (int)pick(t, 5) + 2, at = k & 63, to = l & 4 ? at + (int)pick(t, 5) * 4 - 8 : (int)pick(t, 60) + 8; n; n--,
+		     at += 8, to += 8)
+			say(t, "r%d = *(u64 *)(r9 + %d)\n*(u64 *)(r%d %s %d) = r%d\n", a, at, l & 8 ? 9 : 10, l & 8 ? "+" : "-",
+			    l & 8 ? to + 8 : 120 - (to & 56), a);
+		say(t, "r%d = 3\n", a);
+		break;
+	case 36: {	/* the number of rounds comes from memory */
+		static const char *const go[] = { "<", "<", "!=", "s<" };
+		int step = pick(t, 2) ? 1 : (int)pick(t, 9) + 1, rule = (int)pick(t, 4);
+		char z = l & 4 ? 'w' : 'r';
+		int d = (c + 1 + (int)pick(t, 7)) % 9;
+
+		if (d == a || d == b)
+			d = c;
+		step = go[rule][0] == '!' ? 1 : step;
+		say(t, "r%d = *(u8 *)(r9 + %d)\nr%d &= 31\n", b, k, b);
+		say(t, "r%d = %d\nif r%d >= r%d goto l%u\n", a, (int)pick(t, 12), a, b, l + 1);
+		say(t, "l%u: r%d = r9\nr%d += r%d\nr%d = *(%s *)(r%d + 8)\nr%d %s r%d\n%c%d += %d\n", l, c, c, a, c, w, c, d, op, c, z,
+		    a, step);
+		say(t, "if %c%d %s %c%d goto l%u\nl%u:\n", z, a, go[rule], z, b, l, l + 1);
+		say(t, "r%d = 0\n", c);
+		break;
+	}
+	case 35:
+		say(t, "r%d = 0\nl%u: r%d = r9\nr%d += r%d\nr%d = *(u64 *)(r%d + %d)\nr%d %s %s%d\n*(u64 *)(r%d + %d) = r%d\n"
+		    "r%d += 8\nif r%d != 64 goto l%u\nr%d = 1\n", a, l, b, b, a, c, b, k & 56, c, op, l & 4 ? "r" : "", l & 4 ? (c + 1) % 9 : imm,
+		    b, (int)pick(t, 12) * 4, c, a, a, l, c);
 		break;
 	case 29: say(t, "*(%s *)(r10 - %d) = r%d\nr%d = *(%s *)(r9 + %u)\nr%d = *(%s *)(r10 - %d)\n", w, (k & 56) + 8, a, b,
 		     width[pick(t, 4)], pick(t, 200), c, pick(t, 2) ? w : width[pick(t, 4)], (k & 56) + 8); break;
@@ -325,8 +354,8 @@ START_TEST(composed_programs_agree)
 	printf("rules: seed %llu, %u programs per arm\n", (unsigned long long)seed, programs);
 	for (unsigned i = 0; i < programs * 2; i++)
 		one(&t, seed + i, NULL);
-	for (int k = 0; k < REWRITE_RULE_COUNT + 4; k++) {
-		static const char *const others[] = { "all", "magic", "align", "pair" };
+	for (int k = 0; k < REWRITE_RULE_COUNT + 5; k++) {
+		static const char *const others[] = { "all", "magic", "align", "pair", "vector" };
 		const char *off = k < REWRITE_RULE_COUNT ? rewrite_rows[k].name : others[k - REWRITE_RULE_COUNT];
 
 		for (unsigned i = 0; i < programs; i++)
