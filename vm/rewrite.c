@@ -162,8 +162,10 @@ int rewrite_code(struct code *code, const char *no_rules, uint32_t hits[REWRITE_
 		ret = ret ? ret : values(&rw);
 		if (!ret && rw.frame)
 			ret = values_again(&rw);
-		if (!ret)
+		if (!ret) {
+			rewrite_chains(&rw);
 			ret = rewrite_loops(&rw);
+		}
 		if (!ret && rw.changed)
 			ret = refresh(&rw);
 		if (!ret) {

@@ -101,6 +101,8 @@ static const struct { const char *rule, *before, *after; } single[] = {
 	{ "index", "r3 = *(u64 *)(r1 + 0)\nr3 &= 31\nr2 = r1\nr2 += r3\nr0 = *(u8 *)(r2 + 8)\nexit\n", "r1 + r3 << 0 + 0x8" },
 	{ "hoist", "r3 = *(u64 *)(r1 + 0)\nr3 &= 31\nr2 = r1\nr2 += r3\nr3 = 9\nr0 = *(u8 *)(r2 + 8)\nr0 += r3\nexit\n",
 	  "r1 + r3 << 0 + 0x8" },
+	{ "chain", "r0 = *(u64 *)(r1 + 0)\nr2 = *(u64 *)(r1 + 8)\nr3 = *(u64 *)(r1 + 16)\nr0 *= 77\nr0 ^= r2\nr0 ^= r3\nexit\n",
+	  "r2 ^= r3" },
 	{ "lea", "r2 = *(u64 *)(r1 + 0)\nr0 = r2\nr0 += 77\nr0 += r2\nexit\n", "r0 = r2 + 0x4d" },
 	{ "mul3", "r2 = *(u64 *)(r1 + 0)\nr0 = r2\nr0 *= 77\nr0 += r2\nexit\n", "r0 = r2 * 0x4d" },
 	{ "cmpmem", "r0 = 0\nr2 = *(u8 *)(r1 + 3)\nif r2 > 9 goto l\nr0 = 1\nl: exit\n", "if *(u8 *)(r1 + 0x3) > 0x9" },
@@ -209,7 +211,7 @@ static void piece(struct text *t)
 
 	three(t, &a, &b, &c);
 	t->label += 4;
-	switch (pick(t, 37)) {
+	switch (pick(t, 38)) {
 	case 0: say(t, "r%d = r%d\nr%d <<= %d\nr%d >>= %d\nr%d %s r%d\n", a, b, a, k, b, 64 - k, a,
 		    pick(t, 2) ? "|=" : pick(t, 2) ? "^=" : "+=", b); break;
 	case 1: k = k % 31 + 1;
@@ -275,6 +277,13 @@ static void piece(struct text *t)
 		    a, step);
 		say(t, "if %c%d %s %c%d goto l%u\nl%u:\n", z, a, go[rule], z, b, l, l + 1);
 		say(t, "r%d = 0\n", c);
+		break;
+	}
+	case 37: {
+		char z = l & 4 ? 'w' : 'r';
+
+		op = alu[pick(t, 4) + 2];
+		say(t, "%c%d *= 77\n%c%d %s %c%d\n%c%d %s %c%d\n%c%d = 5\n", z, a, z, a, op, z, b, z, a, op, z, c, z, pick(t, 2) ? b : c);
 		break;
 	}
 	case 35:
