@@ -118,6 +118,7 @@ static int values(struct rewriter *rw)
 {
 	int ret;
 
+	rewrite_wide(rw);
 	rewrite_blocks(rw);
 	rewrite_stack(rw);
 	rewrite_dead(rw);

@@ -34,6 +34,7 @@ void rewrite_dead(struct rewriter *rw);
 void rewrite_frames(struct rewriter *rw);	/* rewrite_stack.c: rw->frame as the code is now */
 void rewrite_stack(struct rewriter *rw);
 void rewrite_fuse(struct rewriter *rw);		/* rewrite_fuse.c */
+void rewrite_wide(struct rewriter *rw);		/* rewrite_wide.c */
 void rewrite_chains(struct rewriter *rw);	/* rewrite_chain.c */
 int rewrite_loops(struct rewriter *rw);		/* rewrite_loop.c */
 int rewrite_compact(struct rewriter *rw);	/* rewrite.c */

@@ -101,6 +101,8 @@ static const struct { const char *rule, *before, *after; } single[] = {
 	{ "index", "r3 = *(u64 *)(r1 + 0)\nr3 &= 31\nr2 = r1\nr2 += r3\nr0 = *(u8 *)(r2 + 8)\nexit\n", "r1 + r3 << 0 + 0x8" },
 	{ "hoist", "r3 = *(u64 *)(r1 + 0)\nr3 &= 31\nr2 = r1\nr2 += r3\nr3 = 9\nr0 = *(u8 *)(r2 + 8)\nr0 += r3\nexit\n",
 	  "r1 + r3 << 0 + 0x8" },
+	{ "widen", "r0 = *(u8 *)(r1 + 5)\nr0 <<= 8\nr2 = *(u8 *)(r1 + 4)\nr0 |= r2\nr3 = *(u8 *)(r1 + 7)\nr3 <<= 8\n"
+	  "r2 = *(u8 *)(r1 + 6)\nr3 |= r2\nr3 <<= 16\nr3 |= r0\nr0 = r3\nexit\n", "*(u32 *)(r1 + 0x4)" },
 	{ "chain", "r0 = *(u64 *)(r1 + 0)\nr2 = *(u64 *)(r1 + 8)\nr3 = *(u64 *)(r1 + 16)\nr0 *= 77\nr0 ^= r2\nr0 ^= r3\nexit\n",
 	  "r2 ^= r3" },
 	{ "lea", "r2 = *(u64 *)(r1 + 0)\nr0 = r2\nr0 += 77\nr0 += r2\nexit\n", "r0 = r2 + 0x4d" },
@@ -211,7 +213,7 @@ static void piece(struct text *t)
 
 	three(t, &a, &b, &c);
 	t->label += 4;
-	switch (pick(t, 38)) {
+	switch (pick(t, 40)) {
 	case 0: say(t, "r%d = r%d\nr%d <<= %d\nr%d >>= %d\nr%d %s r%d\n", a, b, a, k, b, 64 - k, a,
 		    pick(t, 2) ? "|=" : pick(t, 2) ? "^=" : "+=", b); break;
 	case 1: k = k % 31 + 1;
@@ -284,6 +286,33 @@ static void piece(struct text *t)
 
 		op = alu[pick(t, 4) + 2];
 		say(t, "%c%d *= 77\n%c%d %s %c%d\n%c%d %s %c%d\n%c%d = 5\n", z, a, z, a, op, z, b, z, a, op, z, c, z, pick(t, 2) ? b : c);
+		break;
+	}
+	case 38: {	/* a number from its halves */
+		int s = 1 << pick(t, 3), o = (int)pick(t, 100), order = (int)pick(t, 3);
+		char hi[64], lo[64], sh[64];
+		const char *part[3] = { hi, order ? lo : sh, order ? sh : lo };
+
+		snprintf(hi, sizeof hi, "r%d = *(%s *)(r9 + %d)\n", a, s == 1 ? "u8" : s == 2 ? "u16" : "u32",
+			 o + (l & 4 ? s : pick(t, 5) ? -1 : 0));
+		snprintf(lo, sizeof lo, "r%d = *(%s *)(r9 + %d)\n", b, s == 1 ? "u8" : s == 2 ? "u16" : "u32", o);
+		snprintf(sh, sizeof sh, "%c%d <<= %d\n", l & 8 || s == 4 ? 'r' : 'w', a, s * 8);
+		if (order == 2)
+			part[0] = lo, part[1] = hi;
+		if (o)
+			say(t, "%s%s%s%c%d |= %c%d\nr%d = 1\n", part[0], part[1], part[2], l & 8 ? 'r' : 'w', a, l & 8 ? 'r' : 'w',
+			    a == b ? c : b, b);
+		break;
+	}
+	case 39: {	/* a copy in pieces */
+		int s = 1 << pick(t, 3), o = (int)pick(t, 60), to = pick(t, 2) ? o + (int)pick(t, 20) - 9 : (int)pick(t, 60) + 70;
+
+		for (int n = (int)pick(t, 6) + 2; n && to > 0; n--, o += s, to += s)
+			say(t, "r%d = *(%s *)(r9 + %d)\n*(%s *)(r%d %s %d) = r%d\n", a, s == 1 ? "u8" : s == 2 ? "u16" : "u32", o,
+			    s == 1 ? "u8" : s == 2 ? "u16" : "u32", l & 4 ? 9 : 10, l & 4 ? "+" : "-", l & 4 ? to : 200 - to, a);
+		if (!(l & 4))
+			say(t, "r%d = *(u64 *)(r10 - %d)\n", b, (int)pick(t, 16) * 8 + 8);
+		say(t, "r%d = 1\n", a);
 		break;
 	}
 	case 35:
