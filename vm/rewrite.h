@@ -32,6 +32,7 @@ enum rule_needs {
 	RULE(MOVSX, "movsx", NEEDS_FLOW, "sign extension by two shifts") \
 	RULE(ROTATE, "rotate", NEEDS_FLOW, "two shifts and an or are a rotation") \
 	RULE(ADDRESS, "address", NEEDS_FLOW, "additions of constants move into the displacement") \
+	RULE(PROMOTE, "promote", NEEDS_FLOW | MOVES_MEMORY, "a stack slot lives in a register that is free") \
 	RULE(WIDEN, "widen", NEEDS_FLOW | MOVES_MEMORY, "neighbouring pieces are loaded and copied as one") \
 	RULE(CHAIN, "chain", NEEDS_FLOW, "what comes last of a sum of three is added last") \
 	RULE(HOIST, "hoist", NEEDS_FLOW | MOVES_MEMORY, "a load moves up to its address while that is whole") \

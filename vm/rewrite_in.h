@@ -33,6 +33,7 @@ void rewrite_blocks(struct rewriter *rw);	/* rewrite_local.c */
 void rewrite_dead(struct rewriter *rw);
 void rewrite_frames(struct rewriter *rw);	/* rewrite_stack.c: rw->frame as the code is now */
 void rewrite_stack(struct rewriter *rw);
+bool rewrite_promote(struct rewriter *rw);
 void rewrite_fuse(struct rewriter *rw);		/* rewrite_fuse.c */
 void rewrite_wide(struct rewriter *rw);		/* rewrite_wide.c */
 void rewrite_chains(struct rewriter *rw);	/* rewrite_chain.c */

@@ -193,3 +193,101 @@ void rewrite_stack(struct rewriter *rw)
 		}
 	}
 }
+
+/* ---- slots that live in registers ---- */
+
+struct home { int32_t off; uint8_t size; bool ok; uint32_t uses; };
+enum { HOMES = 16 };
+
+/* Slots that are only ever read and written whole, by plain accesses of 4 or 8 bytes. */
+static uint32_t find_homes(const struct code *code, const struct subprog *sub, struct home home[HOMES])
+{
+	uint32_t n = 0;
+	int32_t off;
+	bool store;
+
+	for (uint32_t i = sub->start; i < sub->end; i++) {
+		const struct insn *in = &code->insn[i];
+		const struct op_info *op = &isa_op[in->op];
+		bool ok = (op->size == 4 || op->size == 8) && op->group != ISA_LINUX && !(op->flags & OPF_SIGNED) &&
+			  (op->shape == SHAPE_LOAD || op->shape == SHAPE_STORE_X || op->shape == SHAPE_STORE_K);
+		bool known = false;
+
+		if (in->op == DELETED || !frame_access(in, &off, &store))
+			continue;
+		for (uint32_t k = 0; k < n; k++) {
+			bool same = home[k].off == off && home[k].size == op->size;
+
+			if (home[k].off + home[k].size <= off || off + op->size <= home[k].off)
+				continue;
+			home[k].ok &= same && ok;
+			home[k].uses++;
+			known |= same;
+			ok &= same;
+		}
+		if (known)
+			continue;
+		if (n == HOMES)
+			return 0;
+		home[n++] = (struct home){ off, op->size, ok, 1 };
+	}
+	return n;
+}
+
+static void move_in(struct rewriter *rw, const struct subprog *sub, const struct home *home, uint8_t reg)
+{
+	bool w = home->size == 8;
+	int32_t off;
+	bool store;
+
+	for (uint32_t i = sub->start; i < sub->end; i++) {
+		struct insn *in = &rw->code->insn[i];
+
+		if (in->op == DELETED || !frame_access(in, &off, &store) || off != home->off)
+			continue;
+		if (!store)
+			*in = (struct insn){ .op = OP_MOV64_X, .dst = in->dst, .src = reg & 15, .steps = in->steps };
+		else if (isa_op[in->op].shape == SHAPE_STORE_K)
+			*in = (struct insn){ .op = w ? OP_MOV64_K : OP_MOV32_K, .dst = reg & 15, .steps = in->steps,
+					     .imm = in->imm };
+		else
+			*in = (struct insn){ .op = w ? OP_MOV64_X : OP_MOV32_X, .dst = reg & 15, .src = in->src,
+					     .steps = in->steps };
+		hit(rw, RULE_PROMOTE);
+	}
+}
+
+/* Registers r0, r3-r5 that a function never uses take its slots, the most used first.  A slot that is read
+ * before it is written is zero, as are the registers of a program that begins; not those of a function
+ * that is called, unless the verifier saw no such read. */
+bool rewrite_promote(struct rewriter *rw)
+{
+	struct code *code = rw->code;
+	uint32_t before = rw->hits[RULE_PROMOTE];
+
+	if (!rule_on(rw, RULE_PROMOTE) || (code->nr_sub > 1 && !code->no_zero))
+		return false;
+	for (uint32_t k = 0; k < code->nr_sub; k++) {
+		const struct subprog *sub = &code->sub[k];
+		uint32_t used = 0, n = 0;
+		struct home home[HOMES];
+
+		if (use_of(code, sub) == FRAME_DIRECT)
+			n = find_homes(code, sub, home);
+		for (uint32_t i = sub->start; i < sub->end && n; i++)
+			used |= flow_reads(code, &code->insn[i]) | flow_writes(&code->insn[i]);
+		used |= 1u << 1 | 1u << 2;	/* a program finds its arguments there, no zeroes */
+		for (uint8_t reg = 0; reg < 6 && n; reg++) {
+			struct home *best = NULL;
+
+			for (uint32_t h = 0; h < n && !(used >> reg & 1); h++)
+				if (home[h].ok && (!best || home[h].uses > best->uses))
+					best = &home[h];
+			if (!best)
+				continue;
+			best->ok = false;
+			move_in(rw, sub, best, reg);
+		}
+	}
+	return rw->hits[RULE_PROMOTE] != before;
+}

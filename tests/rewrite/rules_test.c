@@ -103,6 +103,8 @@ static const struct { const char *rule, *before, *after; } single[] = {
 	  "r1 + r3 << 0 + 0x8" },
 	{ "widen", "r0 = *(u8 *)(r1 + 5)\nr0 <<= 8\nr2 = *(u8 *)(r1 + 4)\nr0 |= r2\nr3 = *(u8 *)(r1 + 7)\nr3 <<= 8\n"
 	  "r2 = *(u8 *)(r1 + 6)\nr3 |= r2\nr3 <<= 16\nr3 |= r0\nr0 = r3\nexit\n", "*(u32 *)(r1 + 0x4)" },
+	{ "promote", "r2 = *(u32 *)(r1 + 0)\n*(u32 *)(r10 - 4) = r2\nr2 = *(u64 *)(r1 + 8)\nif r2 == 5 goto l\nr2 += 7\n"
+	  "l: r0 = *(u32 *)(r10 - 4)\nr0 ^= r2\nexit\n", NULL },
 	{ "chain", "r0 = *(u64 *)(r1 + 0)\nr2 = *(u64 *)(r1 + 8)\nr3 = *(u64 *)(r1 + 16)\nr0 *= 77\nr0 ^= r2\nr0 ^= r3\nexit\n",
 	  "r2 ^= r3" },
 	{ "lea", "r2 = *(u64 *)(r1 + 0)\nr0 = r2\nr0 += 77\nr0 += r2\nexit\n", "r0 = r2 + 0x4d" },
