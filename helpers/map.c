@@ -170,6 +170,13 @@ FN(task_storage_delete)
 	return storage_delete(ptr(r1), r2);
 }
 
+FN(get_local_storage)
+{
+	struct uebpf_map *map = ptr(r1);
+
+	return (uintptr_t)map->ops->lookup(map, NULL, call);
+}
+
 FN(sk_storage_get)
 {
 	return storage_get(ptr(r1), r2, r3, r4);

@@ -66,23 +66,26 @@ static void *array_lookup(struct uebpf_map *map, const void *key, struct uebpf_c
 	return i < map->max_entries ? (uint8_t *)map->base + (size_t)i * map->value_stride : NULL;
 }
 
+static struct insn times(uint8_t dst, uint64_t by)
+{
+	return by & (by - 1) ? (struct insn){ .op = OP_MUL64_K, .dst = dst, .imm = (int64_t)by }
+			     : (struct insn){ .op = OP_LSH64_K, .dst = dst, .imm = __builtin_ctzll(by) };
+}
+
 /* As array_lookup: an index below max_entries, times the stride, from the base. */
 static int array_inline_lookup(const struct uebpf_map *map, struct insn *out, int cap)
 {
 	uint32_t stride = map->value_stride;
-	bool shift = stride && !(stride & (stride - 1));
 
-	if (cap < 7 || map->max_entries > INT32_MAX || stride > INT32_MAX || map->key_size != 4)
+	if (cap < 6 || map->max_entries > INT32_MAX || stride > INT32_MAX || map->key_size != 4)
 		return 0;
-	out[0] = (struct insn){ .op = OP_LD_W, .dst = 0, .src = 2 };
-	out[1] = (struct insn){ .op = OP_JGE64_K, .dst = 0, .imm = map->max_entries, .off = 6 };
-	out[2] = shift ? (struct insn){ .op = OP_LSH64_K, .dst = 0, .imm = __builtin_ctz(stride) }
-		       : (struct insn){ .op = OP_MUL64_K, .dst = 0, .imm = stride };
-	out[3] = (struct insn){ .op = OP_LDDW, .dst = 1, .imm = (int64_t)(uintptr_t)map->base };
-	out[4] = (struct insn){ .op = OP_ADD64_X, .dst = 0, .src = 1 };
-	out[5] = (struct insn){ .op = OP_JA, .off = 7 };
-	out[6] = (struct insn){ .op = OP_MOV64_K, .dst = 0 };
-	return 7;
+	out[0] = (struct insn){ .op = OP_LD_W, .dst = 3, .src = 2 };
+	out[1] = (struct insn){ .op = OP_MOV64_K, .dst = 0 };
+	out[2] = (struct insn){ .op = OP_JGE64_K, .dst = 3, .imm = map->max_entries, .off = 6 };
+	out[3] = times(3, stride);
+	out[4] = (struct insn){ .op = OP_LDDW, .dst = 0, .imm = (int64_t)(uintptr_t)map->base };
+	out[5] = (struct insn){ .op = OP_ADD64_X, .dst = 0, .src = 3 };
+	return 6;
 }
 
 int array_check_update(const struct uebpf_map *map, uint32_t index, uint64_t flags)
@@ -235,8 +238,8 @@ static int percpu_inline_lookup(const struct uebpf_map *map, struct insn *out, i
 	out[1] = (struct insn){ .op = OP_JSLT64_K, .dst = 0, .off = 10 };
 	out[2] = (struct insn){ .op = OP_LD_W, .dst = 3, .src = 2 };
 	out[3] = (struct insn){ .op = OP_JGE64_K, .dst = 3, .imm = map->max_entries, .off = 12 };
-	out[4] = (struct insn){ .op = OP_MUL64_K, .dst = 0, .imm = (int64_t)a->slot_stride };
-	out[5] = (struct insn){ .op = OP_MUL64_K, .dst = 3, .imm = map->value_stride };
+	out[4] = times(0, a->slot_stride);
+	out[5] = times(3, map->value_stride);
 	out[6] = (struct insn){ .op = OP_ADD64_X, .dst = 0, .src = 3 };
 	out[7] = (struct insn){ .op = OP_LDDW, .dst = 3, .imm = (int64_t)(uintptr_t)map->base };
 	out[8] = (struct insn){ .op = OP_ADD64_X, .dst = 0, .src = 3 };

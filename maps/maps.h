@@ -209,6 +209,6 @@ extern const struct map_ops array_ops, percpu_array_ops, hash_ops, percpu_hash_o
 	bloom_ops, prog_array_ops, perf_event_array_ops, cgroup_array_ops, array_of_maps_ops,
 	hash_of_maps_ops, stack_trace_ops, devmap_ops, devmap_hash_ops, cpumap_ops, xskmap_ops,
 	sockmap_ops, sockhash_ops, reuseport_array_ops, sk_storage_ops, inode_storage_ops,
-	task_storage_ops, cgrp_storage_ops, arena_ops;
+	task_storage_ops, cgrp_storage_ops, arena_ops, cgroup_storage_ops, percpu_cgroup_storage_ops;
 
 #endif

@@ -8,7 +8,7 @@ static const struct map_ops *const rows[] = {
 	&bloom_ops, &ringbuf_ops, &user_ringbuf_ops, &perf_event_array_ops, &cgroup_array_ops,
 	&stack_trace_ops, &devmap_ops, &devmap_hash_ops, &cpumap_ops, &xskmap_ops, &sockmap_ops,
 	&sockhash_ops, &reuseport_array_ops, &task_storage_ops, &sk_storage_ops, &inode_storage_ops,
-	&cgrp_storage_ops, &arena_ops,
+	&cgrp_storage_ops, &arena_ops, &cgroup_storage_ops, &percpu_cgroup_storage_ops,
 };
 
 const struct map_ops *map_ops_at(uint32_t i)

@@ -118,6 +118,37 @@ START_TEST(a_lookup_in_place_finds_what_the_map_has)
 }
 END_TEST
 
+START_TEST(a_cgroup_storage_is_one_value)
+{
+	OBJECT(path, "lookups.bpf.c", "-O2 -g");
+	uint64_t key[2] = { 0, 0 }, next[2], r, all[DOMAIN_MAX_SLOTS], sum = 0;
+	struct uebpf_map *map, *percpu;
+	struct rig rig;
+
+	if (!rig_up(&rig, false, path))
+		return;
+	for (uint64_t i = 1; i <= 5; i++) {
+		ck_assert_int_eq(uebpf_prog_run(uebpf_object_prog(rig.obj, "count_store"), next, 16, NULL, &r), 0);
+		ck_assert_uint_eq(r, i);
+	}
+	map = uebpf_object_map(rig.obj, "store");
+	percpu = uebpf_object_map(rig.obj, "percpu_store");
+	ck_assert_int_eq(uebpf_map_next_key(map, NULL, next), 0);
+	ck_assert_mem_eq(next, key, 16);
+	ck_assert_int_eq(uebpf_map_next_key(map, key, next), -ENOENT);
+	ck_assert_int_eq(uebpf_map_lookup(map, key, &r), 0);
+	ck_assert_uint_eq(r, 5);
+	ck_assert_int_eq(uebpf_map_lookup(percpu, key, all), 0);
+	for (uint32_t i = 0; i < percpu->cpu_slots; i++)
+		sum += all[i];
+	ck_assert_uint_eq(sum, 5);
+	key[0] = 1;
+	ck_assert_int_eq(uebpf_map_lookup(map, key, &r), -ENOENT);
+	ck_assert_int_eq(uebpf_map_delete(map, key), -EINVAL);
+	rig_down(&rig);
+}
+END_TEST
+
 /* ---- while others write ---- */
 
 static struct uebpf_map *changing;
@@ -182,6 +213,7 @@ int main(void)
 
 	tcase_set_timeout(c, getenv("SOAK") ? 3600 : 60);
 	tcase_add_loop_test(c, a_lookup_in_place_finds_what_the_map_has, 0, 2);
+	tcase_add_test(c, a_cgroup_storage_is_one_value);
 	tcase_add_loop_test(c, a_lookup_in_place_is_sound_while_others_write, 0, 2);
 	suite_add_tcase(s, c);
 	srunner_run_all(r, CK_NORMAL);

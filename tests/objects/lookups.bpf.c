@@ -31,3 +31,15 @@ SEC("raw/" #map) u64 look_##map(u8 *mem, u64 len) \
 }
 LOOK(hash4) LOOK(hash8) LOOK(hash16) LOOK(small8) LOOK(lru4) LOOK(lru8) LOOK(lru16)
 LOOK(percpu4) LOOK(percpu8) LOOK(percpu16) LOOK(array) LOOK(percpu_array)
+
+/* The one value of a cgroup storage. */
+struct { __uint(type, 19); __type(key, struct key16); __type(value, u64); } store SEC(".maps");
+struct { __uint(type, 21); __type(key, struct key16); __type(value, u64); } percpu_store SEC(".maps");
+static void *(*get_local_storage)(void *map, u64 flags) = (void *)81;
+SEC("raw/store") u64 count_store(u8 *mem, u64 len)
+{
+	u64 *a = get_local_storage(&store, 0), *b = get_local_storage(&percpu_store, 0);
+
+	*b += 1;
+	return ++*a;
+}
