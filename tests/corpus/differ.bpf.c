@@ -23,19 +23,6 @@ SEC("xdp") int diff_long_loop(struct xdp_md *ctx)
 	return s & 1;
 }
 
-SEC("xdp") int mod_const_index(struct xdp_md *ctx)
-{
-	u32 key = 0;
-	struct value *v = lookup(&arr, &key);
-	u64 i;
-
-	if (!v)
-		return 0;
-	i = v->index % 40;
-	barrier(i);
-	return v->bytes[i] & 1;
-}
-
 SEC("xdp") int diff_packet_part(struct xdp_md *ctx)
 {
 	u8 *data = (u8 *)(long)ctx->data, *end = (u8 *)(long)ctx->data_end;
