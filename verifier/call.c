@@ -531,7 +531,7 @@ int do_packet_load(struct env *e, const struct insn *in)
 	if (err)
 		return err;
 	lose_arguments(e);
-	f->r[0] = reg_number(scalar_urange(width64, 0, width_mask(8 * op->size)), e->pc);
+	f->r[0] = reg_number(scalar_bits(8 * op->size), e->pc);
 	e->next = e->pc + 1;
 	return step_reg(e, ST_HELPER, 0, 0);
 }

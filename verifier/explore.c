@@ -14,7 +14,7 @@ static int push(struct env *e, enum pending_kind kind)
 	struct saved *s;
 
 	if (e->nr_pend == e->cap_pend) {
-		uint32_t cap = e->cap_pend ? e->cap_pend * 2 : 64;
+		uint32_t cap = e->cap_pend ? e->cap_pend * 2 : 16;
 		struct pending *more = mem_resize(e->host, e->pend, e->cap_pend * sizeof *more,
 						  cap * sizeof *more);
 

@@ -125,6 +125,8 @@ static bool compare(enum cmp op, bool wide, bool taken, struct scalar *a, struct
 {
 	struct scalar la, lb;
 
+	/* without high bits the two widths say the same, and the wide one is less work */
+	wide |= a->umax <= UINT32_MAX && b->umax <= UINT32_MAX && (op <= CMP_NE || op == CMP_LT || op == CMP_LE);
 	if (wide)
 		return scalar_branch(width64, op, taken, a, b);
 	la = scalar_low(width64, a);
@@ -469,7 +471,7 @@ int do_jump(struct env *e, const struct insn *in)
 				return unwritten(e, r, "read");
 		}
 		jumps = possible(e, in, true);
-		falls = possible(e, in, false);
+		falls = !jumps || possible(e, in, false);
 		err = note(e, in, !jumps || !falls);
 		if (err)
 			return err;

@@ -198,7 +198,7 @@ static int stack_read_any(struct env *e, const struct reg *p, int64_t off, unsig
 		if (s)
 			note_unwritten(e, p->frame, s, slot_index(b), k, 1);
 	}
-	top(e)->r[dst] = reg_number(scalar_urange(width64, 0, width_mask(8 * size)), e->pc);
+	top(e)->r[dst] = reg_number(scalar_bits(8 * size), e->pc);
 	return step_reg(e, ST_DEF, dst, dst);
 }
 
@@ -243,7 +243,7 @@ static int stack_read(struct env *e, const struct reg *p, int64_t off, unsigned 
 			}
 			return step_slot(e, ST_FILL, dst, p->frame, slot_index(at));
 		}
-		*d = reg_number(scalar_urange(width64, 0, width_mask(8 * size)), e->pc);
+		*d = reg_number(scalar_bits(8 * size), e->pc);
 		return step_reg(e, ST_DEF, dst, dst);
 	}
 	for (unsigned i = k; i < k + size; i++)
@@ -254,7 +254,7 @@ static int stack_read(struct env *e, const struct reg *p, int64_t off, unsigned 
 	if (zero)
 		*d = reg_constant(0, e->pc);
 	else
-		*d = reg_number(scalar_urange(width64, 0, width_mask(8 * size)), e->pc);
+		*d = reg_number(scalar_bits(8 * size), e->pc);
 	return step_reg(e, ST_DEF, dst, dst);
 }
 
@@ -416,7 +416,7 @@ static struct reg field_value(struct env *e, const struct ctx_field *f, unsigned
 	default:
 		break;
 	}
-	r = reg_number(scalar_urange(width64, 0, width_mask(8 * size)), e->pc);
+	r = reg_number(scalar_bits(8 * size), e->pc);
 	for (uint32_t i = 0; i < e->nr_regions; i++)
 		if (e->region[i].field && e->region[i].field->kind == CTX_MEM && size == f->size &&
 		    !(f->access & ACCESS_WRITE) && e->region[i].field->size_off == f->host_off) {
@@ -471,7 +471,7 @@ static int object_load(struct env *e, const struct insn *in, const struct reg *p
 		return unsafe_(e, in->src, NULL, "%u bytes at offset %" PRId64 " of the object are no field that "
 			       "programs may read", size, at);
 	fact_memory(e, p, in->off);
-	top(e)->r[in->dst] = reg_number(scalar_urange(width64, 0, width_mask(8 * size)), e->pc);
+	top(e)->r[in->dst] = reg_number(scalar_bits(8 * size), e->pc);
 	return step_reg(e, ST_DEF, in->dst, in->dst);
 }
 
@@ -524,7 +524,7 @@ int do_load(struct env *e, const struct insn *in)
 		if (p.kind == K_STACK) {
 			err = stack_read(e, &p, in->off, op->size, in->dst);
 		} else {
-			r = reg_number(scalar_urange(width64, 0, width_mask(8 * op->size)), e->pc);
+			r = reg_number(scalar_bits(8 * op->size), e->pc);
 			if (p.kind == K_VALUE && (p.flags & R_DIRECT) && scalar_is_const(&p.s) && !p.s.umin &&
 			    frozen_value(p.map, p.off + in->off, op->size, &v))
 				r = reg_constant(v, e->pc);
@@ -614,7 +614,7 @@ int do_atomic(struct env *e, const struct insn *in)
 		return err;
 	fact_memory(e, &p, in->off);
 	fetch = cmpxchg || (op->flags & OPF_FETCH);
-	got = reg_number(scalar_urange(width64, 0, width_mask(8 * op->size)), e->pc);
+	got = reg_number(scalar_bits(8 * op->size), e->pc);
 	if (p.kind == K_STACK) {
 		if (fetch && rule(e, RULE_ATOMIC_CLOBBER)) {	/* what comes back is what lay there */
 			err = stack_read(e, &p, in->off, op->size, out);

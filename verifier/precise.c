@@ -21,7 +21,7 @@ struct wanted {
 int step_add(struct env *e, struct step s)
 {
 	if (e->nr_steps == e->cap_steps) {
-		uint32_t cap = e->cap_steps ? e->cap_steps * 2 : 1024;
+		uint32_t cap = e->cap_steps ? e->cap_steps * 2 : 128;
 		struct step *more = mem_resize(e->host, e->step, e->cap_steps * sizeof *more,
 					       cap * sizeof *more);
 

@@ -78,6 +78,17 @@ struct scalar scalar_urange(struct width w, uint64_t lo, uint64_t hi)
 	return s;
 }
 
+/* What scalar_urange(width64, 0, 2^bits - 1) comes to; loads ask it all the time. */
+struct scalar scalar_bits(unsigned bits)
+{
+	uint64_t m = width_mask(bits);
+
+	if (bits == 64)
+		return scalar_any(width64);
+	return (struct scalar){ .unk = m, .umax = m, .smax = (int64_t)m, .hmax = (uint32_t)m,
+				.hsmin = bits == 32 ? INT32_MIN : 0, .hsmax = bits == 32 ? INT32_MAX : (int32_t)m };
+}
+
 struct scalar scalar_srange(struct width w, int64_t lo, int64_t hi)
 {
 	struct scalar s = scalar_any(w);

@@ -57,6 +57,7 @@ struct scalar scalar_const(struct width w, uint64_t v);
 struct scalar scalar_any(struct width w);
 struct scalar scalar_urange(struct width w, uint64_t lo, uint64_t hi);
 struct scalar scalar_srange(struct width w, int64_t lo, int64_t hi);
+struct scalar scalar_bits(unsigned bits);	/* any number of 8, 16, 32 or 64 bits, zero-extended to 64 */
 bool scalar_has(struct width w, const struct scalar *s, uint64_t v);
 static inline bool scalar_is_const(const struct scalar *s) { return s->umin == s->umax; }
 bool scalar_is_any(struct width w, const struct scalar *s);

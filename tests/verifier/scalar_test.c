@@ -528,6 +528,16 @@ START_TEST(byte_swaps_and_the_instruction_table)
 END_TEST
 
 /* Exactness that programs rely on. */
+START_TEST(whole_loads_are_ranges)
+{
+	for (unsigned bits = 8; bits <= 64; bits *= 2) {
+		struct scalar a = scalar_bits(bits), b = scalar_urange(width64, 0, width_mask(bits));
+
+		ck_assert_mem_eq(&a, &b, sizeof a);
+	}
+}
+END_TEST
+
 START_TEST(precision)
 {
 	struct scalar a = scalar_any(width64), k = scalar_const(width64, 63), r, z;
@@ -571,6 +581,7 @@ int main(void)
 		part %= parts;
 	tcase_set_timeout(tc, fuzz ? 36000 : 300);
 	tcase_add_test(tc, precision);
+	tcase_add_test(tc, whole_loads_are_ranges);
 	tcase_add_test(tc, every_value_at_3_bits);
 	tcase_add_test(tc, byte_swaps_and_the_instruction_table);
 	tcase_add_test(tc, random_at_6_and_8_bits);
