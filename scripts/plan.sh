@@ -37,7 +37,11 @@ plan_steps() {
 		# shellcheck disable=SC2086
 		SOAK=1 list_tests release $all_tests | sed 's/|/|SOAK=1 /'
 		;;
-	fuzz)	plan_fuzz "${FUZZ_SECONDS:-3600}" ;;
+	fuzz)
+		plan_fuzz "${FUZZ_SECONDS:-3600}"
+		echo "verifier-domain|FUZZ=1 build/tests/verifier/scalar_test"
+		echo "verifier-sound|FUZZ=1 timeout -s INT ${FUZZ_SECONDS:-3600} build/tests/verifier/sound_test $RANDOM$RANDOM || [ \$? = 124 ]"
+		;;
 	esac
 }
 
