@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 #include "verifier/verifier.h"
+#include "vm/flow.h"
 #include "vm/mem.h"
 
 enum what { OTHER, CONTEXT, EITHER };
@@ -230,22 +231,15 @@ static uint32_t find_blocks(struct pass *p)
 	uint32_t n = 0;
 
 	memset(p->block, 0xff, code->n * sizeof *p->block);
-	for (uint32_t s = 0; s < code->nr_sub; s++)
-		p->block[code->sub[s].start] = 0;
-	for (uint32_t i = 0; i < code->n; i++) {
-		uint8_t shape = isa_op[code->insn[i].op].shape;
-
-		if (shape == SHAPE_JCC_K || shape == SHAPE_JCC_X || shape == SHAPE_JA || shape == SHAPE_LOCAL ||
-		    code->insn[i].op == OP_LD_FUNC)
-			p->block[code->insn[i].off] = 0;
-	}
+	flow_targets(code, p->dirty);
 	for (uint32_t i = 0; i < code->n; i++) {
 		uint8_t shape = isa_op[code->insn[i].op].shape;
 
 		p->taken |= code->insn[i].src == 10 && (shape == SHAPE_ALU_X || shape == SHAPE_STORE_X);
-		if (p->block[i] != UINT32_MAX)
+		if (p->dirty[i])
 			p->block[i] = n++;
 	}
+	memset(p->dirty, 0, code->n);
 	return n;
 }
 
@@ -280,14 +274,14 @@ int verify_trusted(const struct code *code, struct verify_result *result, struct
 	result->n = code->n;
 	result->fact = mem_array(code->host, code->n, sizeof *result->fact);
 	p.block = mem_array(code->host, code->n, sizeof *p.block);
-	p.blocks = p.block ? find_blocks(&p) : 0;
+	p.dirty = mem_alloc(code->host, code->n);	/* first: where blocks start */
+	p.blocks = p.block && p.dirty ? find_blocks(&p) : 0;
 	if (p.blocks > FRAMES_MAX)
 		ret = error_set(err, UEBPF_STAGE_VERIFY, UEBPF_E_COMPLEX, -E2BIG, UINT32_MAX,
 				"%u blocks: too many to follow the context of a trusted program; use mode checked",
 				p.blocks);
 	p.at = ret ? NULL : mem_array(code->host, p.blocks, sizeof *p.at);
 	p.seen = ret ? NULL : mem_alloc(code->host, p.blocks);
-	p.dirty = ret ? NULL : mem_alloc(code->host, p.blocks);
 	if (!ret && (!result->fact || !p.at || !p.seen || !p.dirty))
 		ret = error_set(err, UEBPF_STAGE_VERIFY, UEBPF_E_MEMORY, -ENOMEM, UINT32_MAX, "out of memory");
 	if (!ret)
@@ -295,6 +289,6 @@ int verify_trusted(const struct code *code, struct verify_result *result, struct
 	mem_free(code->host, p.block, code->n * sizeof *p.block);
 	mem_free(code->host, p.at, p.blocks * sizeof *p.at);
 	mem_free(code->host, p.seen, p.blocks);
-	mem_free(code->host, p.dirty, p.blocks);
+	mem_free(code->host, p.dirty, code->n);
 	return ret;
 }

@@ -6,24 +6,8 @@
  * suite mean).  Where the number is a constant set in the same basic block, the instruction becomes a
  * plain call, so that the verifier sees the helper's contract; else engines look it up in the run. */
 #include <errno.h>
-#include "vm/code.h"
+#include "vm/flow.h"
 #include "vm/mem.h"
-
-static bool is_jump(const struct insn *insn)
-{
-	enum shape shape = isa_op[insn->op].shape;
-
-	return shape == SHAPE_JCC_K || shape == SHAPE_JCC_X || shape == SHAPE_JA;
-}
-
-static void mark_leaders(const struct code *code, uint8_t *leader)
-{
-	for (uint32_t i = 0; i < code->nr_sub; i++)
-		leader[code->sub[i].start] = 1;
-	for (uint32_t i = 0; i < code->n; i++)
-		if (is_jump(&code->insn[i]))
-			leader[code->insn[i].off] = 1;
-}
 
 static void track(const struct code *code, const uint8_t *leader)
 {
@@ -64,7 +48,7 @@ int code_resolve_callx(struct code *code, struct uebpf_error *err)
 	leader = mem_alloc(code->host, code->n);
 	if (!leader)
 		return error_set(err, UEBPF_STAGE_LINK, UEBPF_E_MEMORY, -ENOMEM, UINT32_MAX, "out of memory");
-	mark_leaders(code, leader);
+	flow_targets(code, leader);
 	track(code, leader);
 	mem_free(code->host, leader, code->n);
 	return 0;

@@ -44,15 +44,15 @@ enum op flow_inverse(enum op op)
 	}
 }
 
-static void mark_targets(const struct code *code, struct flow *flow)
+void flow_targets(const struct code *code, uint8_t *mark)
 {
 	for (uint32_t k = 0; k < code->nr_sub; k++)
-		flow->mark[code->sub[k].start] |= FLOW_TARGET;
+		mark[code->sub[k].start] |= FLOW_TARGET;
 	for (uint32_t i = 0; i < code->n; i++) {
 		const struct insn *insn = &code->insn[i];
 
 		if (flow_is_jump(insn))
-			flow->mark[insn->off] |= (uint32_t)insn->off <= i ? FLOW_TARGET | FLOW_LOOP : FLOW_TARGET;
+			mark[insn->off] |= (uint32_t)insn->off <= i ? FLOW_TARGET | FLOW_LOOP : FLOW_TARGET;
 	}
 }
 
@@ -92,7 +92,7 @@ int flow_build(const struct code *code, struct flow *flow)
 	flow->mark = mem_array(code->host, code->n, 1);
 	if (!flow->live || !flow->mark)
 		return -ENOMEM;
-	mark_targets(code, flow);
+	flow_targets(code, flow->mark);
 	for (int sweep = 0; changed && sweep < SWEEPS; sweep++) {
 		changed = false;
 		for (uint32_t i = code->n; i-- > 0; ) {

@@ -9,6 +9,8 @@ enum flow_mark {
 	FLOW_TARGET = 1,	/* some jump leads here, or a subprogram begins */
 	FLOW_LOOP = 2,		/* a backward jump leads here */
 };
+/* Marks (zeroed, one byte an instruction) where jumps lead and subprograms begin. */
+void flow_targets(const struct code *code, uint8_t *mark);
 struct flow {
 	uint32_t n;
 	uint16_t *live;		/* registers whose value may still be read, before each instruction */
