@@ -313,11 +313,20 @@ static noinline const struct code *enter_tail(struct engine *e, uint64_t *r)
 	return code;
 }
 
-static noinline bool helper_returned(struct engine *e, const struct helper *helper, uint64_t *r)
+/* What a helper may have taken away or moved must not be hit any more (jit/run.c decides alike). */
+struct regions { uint32_t gen, nr, next; };
+static inline struct regions regions_now(const struct engine *e)
+{
+	return (struct regions){ e->call.packet_gen, e->call.nr_own, e->call.next_own };
+}
+
+static noinline void helper_returned(struct engine *e, const struct helper *helper, uint64_t *r, struct regions was)
 {
 	call_returned(&e->call, helper, r);
-	forget_hits(e);
-	return true;
+	if (was.gen != e->call.packet_gen || was.nr != e->call.nr_own || was.next != e->call.next_own ||
+	    helper->id >= 0x10000 ||
+	    helper->flags & (HF_RELEASES | HF_CALLS_BACK | HF_MOVES_PACKET | HF_TAIL | HF_UNLOCKS))
+		forget_hits(e);
 }
 
 /* ---- the body, twice ---- */

@@ -63,13 +63,17 @@ static struct xinsn translate(const struct code *code, uint32_t i, bool fuse)
 
 /* ---- fused forms ---- */
 
-struct form { uint16_t op[3], as; uint8_t n, rel[2], plain; };
+struct form { uint16_t op[4], as; uint8_t n, rel[3], plain; };
 
 static const struct form forms[] = {
 #define FUSE2(a, r, b) { { X_##a, X_##b }, X_##a##_##r##_##b, 2, { REL_##r }, 0 },
 #define FUSE3(a, r, b, q, c) { { X_##a, X_##b, X_##c }, X_##a##_##r##_##b##_##q##_##c, 3, { REL_##r, REL_##q }, 0 },
 #define PLAIN2(a, r, b) { { X_##a, X_##b }, X_##a##_##r##_##b, 2, { REL_##r }, 1 },
 #define PLAIN3(a, r, b, q, c) { { X_##a, X_##b, X_##c }, X_##a##_##r##_##b##_##q##_##c, 3, { REL_##r, REL_##q }, 1 },
+#define FUSE4(a, r, b, q, c, p, d) { { X_##a, X_##b, X_##c, X_##d }, X_##a##_##r##_##b##_##q##_##c##_##p##_##d, 4, \
+				     { REL_##r, REL_##q, REL_##p }, 0 },
+#define PLAIN4(a, r, b, q, c, p, d) { { X_##a, X_##b, X_##c, X_##d }, X_##a##_##r##_##b##_##q##_##c##_##p##_##d, 4, \
+				      { REL_##r, REL_##q, REL_##p }, 1 },
 #include "vm/fuse.def"
 	{ { X_BAD }, X_BAD, 0, { 0 }, 0 },
 };
@@ -104,7 +108,8 @@ static bool related(uint8_t rel, const struct xinsn *a, const struct xinsn *b, u
 	}
 }
 
-struct window { struct xinsn own[4]; uint32_t cost[4]; uint8_t shape[4]; };	/* i, i + 1, i + 2, i + 3 */
+enum { WINDOW = 5 };	/* i to i + 4 */
+struct window { struct xinsn own[WINDOW]; uint32_t cost[WINDOW]; uint8_t shape[WINDOW]; };
 
 static bool form_fits(const struct form *f, const struct window *w)
 {
@@ -133,7 +138,7 @@ void interp_form(const struct code *code, struct xinsn *to, bool fuse)
 	struct window w = { .cost = { 0 } };
 
 	for (uint32_t i = code->n; i-- > 0; ) {
-		for (int k = 3; k > 0; k--) {
+		for (int k = WINDOW - 1; k > 0; k--) {
 			w.own[k] = w.own[k - 1];
 			w.cost[k] = w.cost[k - 1];
 			w.shape[k] = w.shape[k - 1];

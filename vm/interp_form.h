@@ -4,7 +4,7 @@
  * One struct xinsn for each struct insn, at the same index, so that a place in one is a place in the
  * other: operands are whole bytes, jumps are distances in bytes, addresses of maps and functions are
  * constants.  The op is the instruction's own, a variant of it (X_LDI0_*: scale 0), or a fused form
- * (vm/fuse.def) that executes the instruction and the next one or two.  Those keep their own op, so a
+ * (vm/fuse.def) that executes the instruction and the next one to three.  Those keep their own op, so a
  * jump into the middle of a fused group is nothing special, and neither is a fault there. */
 #ifndef UEBPF_VM_INTERP_FORM_H
 #define UEBPF_VM_INTERP_FORM_H
@@ -58,11 +58,14 @@ enum xop {
 	X_BEFORE_FUSED = X_FUSED - 1,
 #define FUSE2(a, r, b) X_##a##_##r##_##b,
 #define FUSE3(a, r, b, q, c) X_##a##_##r##_##b##_##q##_##c,
+#define FUSE4(a, r, b, q, c, p, d) X_##a##_##r##_##b##_##q##_##c##_##p##_##d,
 #define PLAIN2 FUSE2
 #define PLAIN3 FUSE3
+#define PLAIN4 FUSE4
 #include "vm/fuse.def"
 #undef PLAIN2
 #undef PLAIN3
+#undef PLAIN4
 	X_COUNT
 };
 _Static_assert((int)X_LAST_OWN == OP_COUNT - 1, "variants follow the instruction set");

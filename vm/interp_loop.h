@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* interp_loop.h - the body of the interpreter, included by interp.c once per build of it.
  * BODY: the function's name; CHECKED: what it does besides.  Cases are made of the steps in
- * interp_step.h, one, two or three each.  A traced run executes a copy of the program whose every op
+ * interp_step.h, one to four each.  A traced run executes a copy of the program whose every op
  * is X_BAD: that case calls the tracer and goes on with the op of the original, so that other runs
  * pay nothing.
  *
@@ -32,6 +32,7 @@
 		switch (step_##name(e, pc + (k), r, &v, REL_##rel, keep, CHECKED)) { \
 		case STEP_JUMP: pc = JUMP_FROM(pc + (k)); DISPATCH; \
 		case STEP_STOP: pc += (k); goto stop; \
+		case STEP_LEAVE: goto leave; \
 		case STEP_ON: break; \
 		}
 #define KEEP(rel, next) !(REL_##rel == REL_D && WRITES_##next)
@@ -70,9 +71,12 @@ static uint64_t BODY(struct engine *e, const struct xinsn *pc, uint64_t *r, uint
 		[X_LEAX64_0] = &&do_LEAX64_0, [X_LEAX32_0] = &&do_LEAX32_0,
 #define FUSE2(a, ab, b) [X_##a##_##ab##_##b] = &&do_##a##_##ab##_##b,
 #define FUSE3(a, ab, b, bc, c) [X_##a##_##ab##_##b##_##bc##_##c] = &&do_##a##_##ab##_##b##_##bc##_##c,
+#define FUSE4(a, ab, b, bc, c, cd, d) [X_##a##_##ab##_##b##_##bc##_##c##_##cd##_##d] = \
+	&&do_##a##_##ab##_##b##_##bc##_##c##_##cd##_##d,
 #if !CHECKED
 #define PLAIN2 FUSE2
 #define PLAIN3 FUSE3
+#define PLAIN4 FUSE4
 #endif
 #include "vm/fuse.def"
 	};
@@ -171,9 +175,20 @@ again:
 		pc += 3; \
 		DISPATCH; \
 	}
+#define FUSE4(a, ab, b, bc, c, cd, d) \
+	CASE(a##_##ab##_##b##_##bc##_##c##_##cd##_##d) { \
+		uint64_t v; \
+		RUN(0, a, N, KEEP(ab, b)) \
+		RUN(1, b, ab, KEEP(bc, c)) \
+		RUN(2, c, bc, KEEP(cd, d)) \
+		RUN(3, d, cd, true) \
+		pc += 4; \
+		DISPATCH; \
+	}
 #if !CHECKED
 #define PLAIN2 FUSE2
 #define PLAIN3 FUSE3
+#define PLAIN4 FUSE4
 #endif
 #include "vm/fuse.def"
 
@@ -195,6 +210,7 @@ again:
 
 	CASE(CALL) {
 		const struct helper *helper = e->call.code->helper[pc->off];
+		const struct regions was = regions_now(e);
 
 		e->call.helper = helper;
 		if (CHECKED && !call_check_args(&e->call, helper, r))
@@ -203,7 +219,7 @@ again:
 		if (unlikely(e->call.status))
 			goto stop;
 		if (CHECKED) {
-			helper_returned(e, helper, r);
+			helper_returned(e, helper, r, was);
 			init = (init & ~0x3eu) | 1;
 		}
 		NEXT;
@@ -234,6 +250,7 @@ again:
 
 		if (!sub) {
 			const struct helper *helper = call_by_number(&e->call, DST, init);
+			const struct regions was = regions_now(e);
 
 			if (!helper)
 				goto stop;
@@ -244,7 +261,7 @@ again:
 			if (unlikely(e->call.status))
 				goto stop;
 			if (CHECKED)
-				helper_returned(e, helper, r);
+				helper_returned(e, helper, r, was);
 			else if (helper->ret.kind == RET_VOID)
 				r[0] = 0;
 			init = (init & ~0x3eu) | 1;

@@ -7,7 +7,7 @@
  * leaves its own result in *v, and in the register too unless the next step overwrites that one
  * (keep).  All of these arguments are constants in the place of use. */
 
-enum step { STEP_ON, STEP_JUMP, STEP_STOP };
+enum step { STEP_ON, STEP_JUMP, STEP_STOP, STEP_LEAVE };
 
 #define STEP(name) \
 static inline __attribute__((always_inline)) enum step step_##name(struct engine *e, const struct xinsn *pc, \
@@ -35,7 +35,7 @@ enum {
 #define MEMOP(n, ...) VALUES2(n)
 #define MEMJCC(n, ...) WRITES_##n##_B = 0, WRITES_##n##_H = 0, WRITES_##n##_W = 0, WRITES_##n##_DW = 0,
 #include "vm/isa.def"
-	WRITES_LEAX64_0 = 1, WRITES_LEAX32_0 = 1, WRITES_JA = 0, WRITES_CHARGE = 0,
+	WRITES_LEAX64_0 = 1, WRITES_LEAX32_0 = 1, WRITES_JA = 0, WRITES_CHARGE = 0, WRITES_EXIT = 0,
 };
 
 /* ---- on registers ---- */
@@ -60,6 +60,7 @@ STEP(name) \
 	JUMPS(n##32_K, jcc32_##n((uint32_t)D, (uint32_t)K)) JUMPS(n##32_X, jcc32_##n((uint32_t)D, (uint32_t)S))
 #include "vm/isa.def"
 JUMPS(JA, true)
+STEP(EXIT) { UNUSED; return STEP_LEAVE; }
 
 /* Shifts of a constant that is inside the width need no mask, but the compiler cannot know. */
 VALUE(ROL64, D << (pc->k & 63) | D >> (-pc->k & 63))

@@ -12,7 +12,7 @@
 #include "vm/interp_form.h"
 #include "vm/flow.h"
 
-enum { GROUP = 10, AFTER = GROUP + 3, WORDS = 64, BYTES = WORDS * 8, TRIES = 4000 };
+enum { GROUP = 10, PLACES = 4, AFTER = GROUP + PLACES + 1, WORDS = 64, BYTES = WORDS * 8, TRIES = 4000 };
 int interp_switch_run(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0);
 
 static uint64_t seed, state;
@@ -30,7 +30,7 @@ static uint32_t below(uint32_t n) { return (uint32_t)(random64() >> 33) % n; }
 
 /* ---- the rows ---- */
 
-struct row { const char *name; uint16_t op[3], as; uint8_t n, rel[2]; bool plain; };
+struct row { const char *name; uint16_t op[4], as; uint8_t n, rel[3]; bool plain; };
 static const struct row rows[] = {
 #define FUSE2(a, r, b) { #a " " #r " " #b, { X_##a, X_##b }, X_##a##_##r##_##b, 2, { REL_##r }, false },
 #define FUSE3(a, r, b, q, c) { #a " " #r " " #b " " #q " " #c, { X_##a, X_##b, X_##c }, \
@@ -38,6 +38,10 @@ static const struct row rows[] = {
 #define PLAIN2(a, r, b) { #a " " #r " " #b, { X_##a, X_##b }, X_##a##_##r##_##b, 2, { REL_##r }, true },
 #define PLAIN3(a, r, b, q, c) { #a " " #r " " #b " " #q " " #c, { X_##a, X_##b, X_##c }, \
 				X_##a##_##r##_##b##_##q##_##c, 3, { REL_##r, REL_##q }, true },
+#define FUSE4(a, r, b, q, c, p, d) { #a " " #r " " #b " " #q " " #c " " #p " " #d, { X_##a, X_##b, X_##c, X_##d }, \
+	X_##a##_##r##_##b##_##q##_##c##_##p##_##d, 4, { REL_##r, REL_##q, REL_##p }, false },
+#define PLAIN4(a, r, b, q, c, p, d) { #a " " #r " " #b " " #q " " #c " " #p " " #d, { X_##a, X_##b, X_##c, X_##d }, \
+	X_##a##_##r##_##b##_##q##_##c##_##p##_##d, 4, { REL_##r, REL_##q, REL_##p }, true },
 #include "vm/fuse.def"
 };
 enum { ROWS = sizeof rows / sizeof rows[0] };
@@ -68,7 +72,7 @@ START_TEST(rows_are_sorted_and_make_sense)
 
 			if (row->rel[k - 1] == REL_N)
 				continue;
-			ck_assert_msg(jump ? k == 2 && row->rel[0] == REL_D && row->rel[1] == REL_D :
+			ck_assert_msg(jump ? k >= 2 && row->rel[k - 2] == REL_D && row->rel[k - 1] == REL_D :
 				      insn_writes(&(struct insn){ .op = decoded(row->op[k - 1], &scaled), .dst = 3 }) == 1 << 3,
 				      "%s: nothing to hand on", row->name);
 		}
@@ -145,7 +149,7 @@ static uint64_t memory_op(const struct insn *in, uint64_t a, uint64_t b)
 	return 0;
 }
 
-/* 0: falls through; 1: jumps; -1: the access is outside. */
+/* 0: falls through; 1: jumps; 2: ends; -1: the access is outside. */
 static int evaluate(const struct insn *in, uint64_t *r)
 {
 	const struct op_info *op = &isa_op[in->op];
@@ -165,6 +169,7 @@ static int evaluate(const struct insn *in, uint64_t *r)
 	case SHAPE_JA: return 1;
 	case SHAPE_WIDE: r[in->dst] = (uint64_t)in->imm; return 0;
 	case SHAPE_MARK: return 0;
+	case SHAPE_EXIT: return 2;
 	case SHAPE_FUSED: r[in->dst] = fused_value(in, r); return 0;
 	case SHAPE_LOAD: at = r[in->src] + off; break;
 	case SHAPE_FUSED_LOAD: at = r[in->src] + (in->op >= OP_LDI_W && in->op <= OP_STI_DW ? indexed(in, r) : off); break;
@@ -199,7 +204,7 @@ static struct insn pick(const struct row *row, int k, const struct insn *before)
 
 	index = shape == SHAPE_FUSED_STORE || in.op == OP_LEAX64 || in.op == OP_LEAX32 ||
 		(in.op >= OP_LDI_W && in.op <= OP_STI_DW);
-	in.dst = below(10) & 15;
+	in.dst = below(9) & 15;			/* r9 stays what it is */
 	in.src = below(10) & 15;
 	if (below(2) && isa_op[in.op].size) {		/* r9: the memory */
 		if (shape == SHAPE_LOAD || shape == SHAPE_FUSED_LOAD)
@@ -218,7 +223,7 @@ static struct insn pick(const struct row *row, int k, const struct insn *before)
 	if (in.op == OP_ROL32 || in.op == OP_ROL64)
 		in.imm = 1 + below(31);
 	if (shape == SHAPE_JCC_K || shape == SHAPE_JCC_X || shape == SHAPE_JA || shape == SHAPE_FUSED_JUMP)
-		in.off = AFTER + 1 + (int32_t)below(3);
+		in.off = AFTER + (int32_t)below(3);
 	if (shape == SHAPE_FUSED_JUMP) {
 		in.imm_lo = (int32_t)below(100);
 		in.imm_hi = (int32_t)below(200);
@@ -243,7 +248,7 @@ static void fill(void)
 			memory[i] = (uintptr_t)memory + below(BYTES / 2);
 }
 
-/* r0-r8 from memory, three places, two increments that jumps skip, all registers stored. */
+/* r0-r8 from memory, places for the row, something that is never fused, increments that jumps skip. */
 static void load(struct code *code, bool metered)
 {
 	static const struct arm arm = { .metered = true }, plain_arm;
@@ -255,7 +260,7 @@ static void load(struct code *code, bool metered)
 
 	for (int r = 0; r < 9; r++)
 		n += (size_t)sprintf(text + n, "r%d = *(u64 *)(r9 + %d)\n", r, 8 * r);
-	n += (size_t)sprintf(text + n, "r0 = r0\nr0 = r0\nr0 = r0\nr3 += 77\nr5 ^= 99\nr7 += 3\n");
+	n += (size_t)sprintf(text + n, "r0 = r0\nr0 = r0\nr0 = r0\nr0 = r0\nlock *(u64 *)(r9 + 504) += r9\nr3 += 77\nr5 ^= 99\nr7 += 3\n");
 	n += (size_t)sprintf(text + n, "r0 ^= r1\nr0 ^= r2\nr0 += r3\nr0 ^= r4\nr0 += r5\nr0 ^= r6\nr0 += r7\nr0 ^= r8\n"
 			     "r0 += r9\nexit\n");
 	ck_assert_int_eq(asm_text(text, &slots, &slots_n, &err), 0);
@@ -286,7 +291,7 @@ static bool try_row(const struct row *row, struct code *code, uint32_t at)
 	for (int i = 0; i < 9; i++)
 		r[i] = memory[i];
 	r[9] = (uintptr_t)memory;
-	for (k = 0; k < 3; k++)
+	for (k = 0; k < PLACES; k++)
 		group[k] = (struct insn){ .op = OP_MOV64_X, .dst = 8, .src = 8 };
 	for (k = 0; k < row->n; k++) {
 		group[k] = pick(row, k, k ? &group[k - 1] : NULL);
@@ -296,13 +301,15 @@ static bool try_row(const struct row *row, struct code *code, uint32_t at)
 	for (k = 0; k < row->n && !jumped; k++)
 		jumped = evaluate(&group[k], r);
 	memcpy(after, memory, sizeof after);
+	if (!jumped)
+		after[WORDS - 1] += (uintptr_t)memory;
 	memcpy(memory, before, sizeof before);
 	if (jumped < 0)
 		return false;
 	ck_assert_int_eq(interp_prepare(code), 0);
 	if (code->run[at].op != row->as)	/* the operands happen to stand in another relation as well */
 		return false;
-	r0 = finish(r, jumped ? (uint32_t)group[k - 1].off + GROUP - at : AFTER);
+	r0 = jumped == 2 ? r[0] : finish(r, jumped ? (uint32_t)group[k - 1].off + GROUP - at : AFTER);
 	for (int arm = 0; arm < 2; arm++) {
 		memcpy(memory, before, sizeof before);
 		ck_assert_int_eq((arm ? interp_switch_run : interp_run)(code, memory, sizeof memory, NULL, &have), 0);
