@@ -19,10 +19,11 @@ enum { DEPTH = 10 };			/* LTTng's */
 enum { LITERAL = 1, PATTERN = 2 };
 enum type { INTEGER, DOUBLE, STRING, GLOB, ROOT_PAYLOAD, ROOT_CTX, ROOT_APP, OBJECT };
 
+/* Below the two upper entries, whose values are in registers.  Types are known when the filter is linked. */
 struct entry {
-	enum type type;
+	int64_t v;		/* also a double's bits, a string's address */
+	size_t len;		/* strings, the upper two as well */
 	int literal;
-	union { int64_t v; double d; struct { const char *s; size_t len; }; };
 };
 
 struct merge { uint32_t target, depth; };
@@ -415,9 +416,8 @@ static inline int literal_byte(const char **p)
 	return 0;
 }
 
-static int compare(const struct entry *b, const struct entry *a)
+static int compare(const char *p, const struct entry *b, const char *q, const struct entry *a)
 {
-	const char *p = b->s, *q = a->s;
 	const char *p_end = p + b->len, *q_end = q + a->len;
 
 	if (!(a->literal | b->literal)) {
@@ -442,17 +442,6 @@ static int compare(const struct entry *b, const struct entry *a)
 	}
 }
 
-#define NEXT goto *label[*pc]
-#define CMP(x, y, symbol) ({ bool is = (x) symbol (y); sp--; sp->v = is; sp->type = INTEGER; pc++; NEXT; })
-#define SIX(kind, x, y)								\
-	EQ_##kind: CMP(x, y, ==);						\
-	NE_##kind: CMP(x, y, !=);						\
-	GT_##kind: CMP(x, y, >);						\
-	LT_##kind: CMP(x, y, <);						\
-	GE_##kind: CMP(x, y, >=);						\
-	LE_##kind: CMP(x, y, <=)
-#define SIX_LABELS(kind) [OP_EQ_##kind] = &&EQ_##kind, &&NE_##kind, &&GT_##kind, &&LT_##kind, &&GE_##kind, &&LE_##kind
-
 static inline uint16_t u16(const uint8_t *at)
 {
 	uint16_t v;
@@ -460,6 +449,39 @@ static inline uint16_t u16(const uint8_t *at)
 	memcpy(&v, at, 2);
 	return v;
 }
+
+static inline int64_t s64(const void *at)
+{
+	int64_t v;
+
+	memcpy(&v, at, 8);
+	return v;
+}
+
+static inline double real(int64_t bits)
+{
+	double d;
+
+	memcpy(&d, &bits, 8);
+	return d;
+}
+
+/* a is the top of the stack, b what lies below; sp points at the entry of a. */
+#define NEXT(n) do { pc += (n); goto *label[*pc]; } while (0)
+#define PUSH(value) do { sp[-1].v = b; b = a; a = (value); sp++; } while (0)
+#define POP(value) do { a = (value); sp--; b = sp[-1].v; } while (0)
+#define BINARY(value) do { POP(value); NEXT(1); } while (0)
+#define SIX(kind, x, y)								\
+	EQ_##kind: BINARY((x) == (y));						\
+	NE_##kind: BINARY((x) != (y));						\
+	GT_##kind: BINARY((x) > (y));						\
+	LT_##kind: BINARY((x) < (y));						\
+	GE_##kind: BINARY((x) >= (y));						\
+	LE_##kind: BINARY((x) <= (y))
+#define SIX_LABELS(kind) [OP_EQ_##kind] = &&EQ_##kind, &&NE_##kind, &&GT_##kind, &&LT_##kind, &&GE_##kind, &&LE_##kind
+#define STRINGS compare((const char *)b, sp - 1, (const char *)a, sp)
+#define GLOBS (sp->literal == PATTERN ? glob((const char *)a, (const char *)b, sp[-1].len) :	\
+	       glob((const char *)b, (const char *)a, sp->len))
 
 int lv_run(const struct lv_filter *f, const void *block_)
 {
@@ -472,201 +494,130 @@ int lv_run(const struct lv_filter *f, const void *block_)
 		[OP_UNARY_PLUS_DOUBLE] = &&nop, [OP_UNARY_MINUS_DOUBLE] = &&minus_double,
 		[OP_UNARY_NOT_DOUBLE] = &&not_double, [OP_UNARY_BIT_NOT] = &&bit_not,
 		[OP_AND] = &&and, [OP_OR] = &&or, [OP_CAST_NOP] = &&nop, [OP_CAST_DOUBLE_TO_S64] = &&cast,
-		[OP_LOAD_FIELD_REF_S64] = &&field_s64, [OP_LOAD_FIELD_REF_DOUBLE] = &&field_double,
+		[OP_LOAD_FIELD_REF_S64] = &&field_number, [OP_LOAD_FIELD_REF_DOUBLE] = &&field_number,
 		[OP_LOAD_FIELD_REF_STRING] = &&field_string, [OP_LOAD_FIELD_REF_SEQUENCE] = &&field_text,
-		[OP_LOAD_S64] = &&load_s64, [OP_LOAD_DOUBLE] = &&load_double, [OP_LOAD_STRING] = &&load_string,
+		[OP_LOAD_S64] = &&load_number, [OP_LOAD_DOUBLE] = &&load_number, [OP_LOAD_STRING] = &&load_string,
 		[OP_PLAIN_STRING] = &&plain_string, [OP_LOAD_STAR_GLOB_STRING] = &&load_glob,
-		[OP_GET_CONTEXT_S64] = &&context_s64, [OP_GET_CONTEXT_DOUBLE] = &&context_double,
+		[OP_GET_CONTEXT_S64] = &&context_number, [OP_GET_CONTEXT_DOUBLE] = &&context_number,
 		[OP_GET_CONTEXT_STRING] = &&context_string, [OP_LOAD_NUMBER] = &&number,
 	};
-	struct entry stack[DEPTH + 1], *sp = stack;
+	struct entry stack[DEPTH + 3], *sp = stack + 1;
 	const uint8_t *pc = f->code;
 	const char *block = block_;
-	int64_t b;
+	int64_t a = 0, b = 0, value;
 
-	NEXT;
+	NEXT(0);
 return_s64:
-	return sp->v != 0;
-load_s64:
-	sp++;
-	memcpy(&sp->v, pc + 1, 8);
-	sp->type = INTEGER;
-	pc += 9;
-	NEXT;
-load_double:
-	sp++;
-	memcpy(&sp->d, pc + 1, 8);
-	sp->type = DOUBLE;
-	pc += 9;
-	NEXT;
+	return a != 0;
+load_number:
+	PUSH(s64(pc + 1));
+	NEXT(9);
 load_string:
+	PUSH((int64_t)(pc + 1));
+	sp->literal = LITERAL;
+	goto literal_loaded;
 load_glob:
-	sp++;
-	sp->s = (const char *)pc + 1;
+	PUSH((int64_t)(pc + 1));
+	sp->literal = PATTERN;
+literal_loaded:
 	sp->len = SIZE_MAX / 4;
-	sp->literal = *pc == OP_LOAD_STRING ? LITERAL : PATTERN;
-	sp->type = STRING;
-	pc += strlen(sp->s) + 2;
-	NEXT;
+	NEXT(strlen((const char *)a) + 2);
 plain_string:
-	sp++;
-	sp->s = (const char *)pc + 1;
-	sp->len = strlen(sp->s);
+	PUSH((int64_t)(pc + 1));
+	sp->len = strlen((const char *)a);
 	sp->literal = 0;
-	sp->type = STRING;
-	pc += sp->len + 2;
-	NEXT;
-field_s64:
-	sp++;
-	sp->v = *(const int64_t *)(block + u16(pc + 1));
-	sp->type = INTEGER;
-	pc += 3;
-	NEXT;
-field_double:
-	sp++;
-	sp->d = *(const double *)(block + u16(pc + 1));
-	sp->type = DOUBLE;
-	pc += 3;
-	NEXT;
+	NEXT(sp->len + 2);
+field_number:
+	PUSH(s64(block + u16(pc + 1)));
+	NEXT(3);
 field_string:
-	sp++;
-	sp->s = *(const char *const *)(block + u16(pc + 1));
+	PUSH(s64(block + u16(pc + 1)));
 	sp->len = SIZE_MAX / 4;
 	goto string_loaded;
 field_text:
-	sp++;
-	sp->len = *(const unsigned long *)(block + u16(pc + 1));
-	sp->s = *(const char *const *)(block + u16(pc + 1) + sizeof(unsigned long));
+	PUSH(s64(block + u16(pc + 1) + sizeof(unsigned long)));
+	sp->len = (size_t)s64(block + u16(pc + 1));
 	goto string_loaded;
 context_string:
-	sp++;
-	f->event->context[u16(pc + 1)].get(&sp->s);
+	f->event->context[u16(pc + 1)].get(&value);
+	PUSH(value);
 	sp->len = SIZE_MAX / 4;
 string_loaded:
-	if (__builtin_expect(!sp->s, 0))
+	if (__builtin_expect(!a, 0))
 		return -1;
 	sp->literal = 0;
-	sp->type = STRING;
-	pc += 3;
-	NEXT;
-context_s64:
-	sp++;
-	f->event->context[u16(pc + 1)].get(&sp->v);
-	sp->type = INTEGER;
-	pc += 3;
-	NEXT;
-context_double:
-	sp++;
-	f->event->context[u16(pc + 1)].get(&sp->d);
-	sp->type = DOUBLE;
-	pc += 3;
-	NEXT;
+	NEXT(3);
+context_number:
+	f->event->context[u16(pc + 1)].get(&value);
+	PUSH(value);
+	NEXT(3);
 number: {
 	const struct element *e = &f->element[u16(pc + 1)];
 	uint64_t v = 0;
 	unsigned spare = 64u - 8u * e->size;
 
-	sp++;		/* its root left no entry */
-	if (!e->fixed && e->index >= *(const unsigned long *)(block + e->block))
+	if (!e->fixed && e->index >= (uint64_t)s64(block + e->block))
 		return -1;
-	memcpy(&v, *(const char *const *)(block + e->block + sizeof(unsigned long)) + e->index * e->size, e->size);
-	sp->v = e->is_signed ? (int64_t)(v << spare) >> spare : (int64_t)v;
-	sp->type = INTEGER;
-	pc += 3;
-	NEXT;
+	memcpy(&v, (const char *)s64(block + e->block + sizeof(unsigned long)) + e->index * e->size, e->size);
+	PUSH(e->is_signed ? (int64_t)(v << spare) >> spare : (int64_t)v);
+	NEXT(3);
 }
-	SIX(S64, sp[-1].v, sp->v);
-	SIX(STRING, compare(sp - 1, sp), 0);
-	SIX(DOUBLE, sp[-1].d, sp->d);
-	SIX(DOUBLE_S64, sp[-1].d, (double)sp->v);
-	SIX(S64_DOUBLE, (double)sp[-1].v, sp->d);
+	SIX(S64, b, a);
+	SIX(STRING, STRINGS, 0);
+	SIX(DOUBLE, real(b), real(a));
+	SIX(DOUBLE_S64, real(b), (double)a);
+	SIX(S64_DOUBLE, (double)b, real(a));
 eq_glob:
-ne_glob: {
-	bool pattern_above = sp->literal == PATTERN;
-	const struct entry *p = pattern_above ? sp : sp - 1, *s = pattern_above ? sp - 1 : sp;
-	bool is = glob(p->s, s->s, s->len) == (*pc == OP_EQ_STAR_GLOB_STRING);
-
-	sp--;
-	sp->v = is;
-	sp->type = INTEGER;
-	pc++;
-	NEXT;
-}
+	BINARY(GLOBS);
+ne_glob:
+	BINARY(!GLOBS);
 rshift:
-	if ((uint64_t)sp->v > 63)
+	if ((uint64_t)a > 63)
 		return -1;
-	b = sp[-1].v;
-	sp[-1].v = (int64_t)((uint64_t)b >> sp->v);
-	sp--;
-	pc++;
-	NEXT;
+	BINARY((int64_t)((uint64_t)b >> a));
 lshift:
-	if ((uint64_t)sp->v > 63)
+	if ((uint64_t)a > 63)
 		return -1;
-	b = sp[-1].v;
-	sp[-1].v = (int64_t)((uint64_t)b << sp->v);
-	sp--;
-	pc++;
-	NEXT;
+	BINARY((int64_t)((uint64_t)b << a));
 bit_and:
-	sp--;
-	sp->v &= sp[1].v;
-	pc++;
-	NEXT;
+	BINARY(b & a);
 bit_or:
-	sp--;
-	sp->v |= sp[1].v;
-	pc++;
-	NEXT;
+	BINARY(b | a);
 bit_xor:
-	sp--;
-	sp->v ^= sp[1].v;
-	pc++;
-	NEXT;
+	BINARY(b ^ a);
 minus:
-	sp->v = (int64_t)-(uint64_t)sp->v;
-	pc++;
-	NEXT;
+	a = (int64_t)-(uint64_t)a;
+	NEXT(1);
 not:
-	sp->v = !sp->v;
-	pc++;
-	NEXT;
+	a = !a;
+	NEXT(1);
 bit_not:
-	sp->v = ~sp->v;
-	pc++;
-	NEXT;
+	a = ~a;
+	NEXT(1);
 minus_double:
-	sp->d = -sp->d;
-	pc++;
-	NEXT;
+	a ^= INT64_MIN;
+	NEXT(1);
 not_double:
-	sp->v = !sp->d;
-	sp->type = INTEGER;
-	pc++;
-	NEXT;
-cast:
-	sp->v = sp->d >= 0x1p63 || sp->d < -0x1p63 || sp->d != sp->d ? INT64_MIN : (int64_t)sp->d;	/* cvttsd2si's answer */
-	sp->type = INTEGER;
-	pc++;
-	NEXT;
+	a = !real(a);
+	NEXT(1);
+cast:		/* cvttsd2si's answer for what fits no integer */
+	a = real(a) >= -0x1p63 && real(a) < 0x1p63 ? (int64_t)real(a) : INT64_MIN;
+	NEXT(1);
 nop:
-	pc++;
-	NEXT;
+	NEXT(1);
 and:
-	if (!sp->v) {
+	if (!a) {
 		pc = f->code + u16(pc + 1);
-	} else {
-		sp--;
-		pc += 3;
+		NEXT(0);
 	}
-	NEXT;
+	POP(b);
+	NEXT(3);
 or:
-	if (sp->v) {
-		sp->v = 1;
+	if (a) {
+		a = 1;
 		pc = f->code + u16(pc + 1);
-	} else {
-		sp--;
-		pc += 3;
+		NEXT(0);
 	}
-	NEXT;
+	POP(b);
+	NEXT(3);
 }
