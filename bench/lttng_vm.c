@@ -425,7 +425,7 @@ static int compare(const char *p, const struct entry *b, const char *q, const st
 			char x = p < p_end ? *p : 0, y = q < q_end ? *q : 0;
 
 			if (x != y || !x)
-				return x - y;
+				return x && y ? x - y : !y - !x;
 		}
 	}
 	for (;; p++, q++) {
@@ -438,7 +438,7 @@ static int compare(const char *p, const struct entry *b, const char *q, const st
 		x = p < p_end ? *p : 0;
 		y = q < q_end ? *q : 0;
 		if (x != y || !x)
-			return x - y;
+			return x && y ? x - y : !y - !x;	/* the end is less than any byte */
 	}
 }
 

@@ -29,16 +29,17 @@ static unsigned char at(const unsigned char *text, uint64_t i, uint64_t n)
 	return i < n ? text[i] : 0;
 }
 
-/* Bytes as signed: LTTng-UST compares plain chars, on x86. */
+/* Bytes as signed: LTTng-UST compares plain chars, on x86; but the end is less than any. */
 static uint64_t order(const unsigned char *a, uint64_t na, const unsigned char *b, uint64_t nb)
 {
 	for (uint64_t i = 0;; i++) {
 		unsigned char x = at(a, i, na), y = at(b, i, nb);
 
-		if (x != y)
-			return (signed char)x < (signed char)y ? (uint64_t)-1 : 1;
-		if (!x)
-			return 0;
+		if (x == y && x)
+			continue;
+		if (!x || !y)
+			return x ? 1 : y ? (uint64_t)-1 : 0;
+		return (signed char)x < (signed char)y ? (uint64_t)-1 : 1;
 	}
 }
 

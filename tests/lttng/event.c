@@ -15,7 +15,7 @@ static const int64_t numbers[] = {
 	INT32_MAX, INT32_MIN, UINT32_MAX, (int64_t)1 << 32, INT64_MAX, INT64_MIN, 0x1234, 0xdeadbeef,
 };
 static const double reals[] = { 0, 1, -1, 0.5, 1.5, 3.25, 42, 42.5, -42.25, 1e9, 1e300, 4.0e-3, 7 };
-enum { STRINGS = sizeof strings / sizeof *strings, NUMBERS = sizeof numbers / sizeof *numbers,
+enum { TEXTS = sizeof strings / sizeof *strings, NUMBERS = sizeof numbers / sizeof *numbers,
        REALS = sizeof reals / sizeof *reals };
 
 static uint64_t state;
@@ -38,7 +38,7 @@ const struct lt_event *lt_record(unsigned i)
 
 	for (unsigned k = 0; !done && k < LT_RECORDS; k++) {
 		struct lt_event *e = &made[k];
-		const char *text = strings[(k + 3) % (STRINGS - 1)];
+		const char *text = strings[(k + 3) % (TEXTS - 1)];
 
 		state = k;
 		*e = (struct lt_event){
@@ -46,8 +46,8 @@ const struct lt_event *lt_record(unsigned i)
 			.u16 = (uint16_t)number(k, 3), .s32 = (int32_t)number(k, 4), .u32 = (uint32_t)number(k, 5),
 			.s64 = number(k, 6), .u64 = (uint64_t)number(k, 7), .be16 = htons((uint16_t)number(k, 8)),
 			.be32 = htonl((uint32_t)number(k, 9)), .f = (float)reals[below(REALS)],
-			.d = reals[k < REALS ? k : below(REALS)], .str = strings[k < STRINGS ? k : below(STRINGS)],
-			.seq_text = strings[below(STRINGS - 1)], .en = (int32_t)(k % 4), .on = k & 1,
+			.d = reals[k < REALS ? k : below(REALS)], .str = strings[k < TEXTS ? k : below(TEXTS)],
+			.seq_text = strings[below(TEXTS - 1)], .en = (int32_t)(k % 4), .on = k & 1,
 			.seq = elements[k], .seq_len = k % 5, .seq_bytes = k % 5 * 4,
 		};
 		strncpy(e->text, text, sizeof e->text);
