@@ -19,10 +19,12 @@ enum { DEPTH = 10 };			/* LTTng's */
 enum { LITERAL = 1, PATTERN = 2 };
 enum type { INTEGER, DOUBLE, STRING, GLOB, ROOT_PAYLOAD, ROOT_CTX, ROOT_APP, OBJECT };
 
-/* Below the two upper entries, whose values are in registers.  Types are known when the filter is linked. */
+/* Types are known when the filter is linked.  The top of the stack is not kept in registers: that was tried
+ * (LTTng-UST does it) and is slower here by half, since what lies below then travels through memory from
+ * one predicate to the next. */
 struct entry {
-	int64_t v;		/* also a double's bits, a string's address */
-	size_t len;		/* strings, the upper two as well */
+	union { int64_t v; double d; const char *s; };
+	size_t len;		/* strings */
 	int literal;
 };
 
@@ -416,8 +418,9 @@ static inline int literal_byte(const char **p)
 	return 0;
 }
 
-static int compare(const char *p, const struct entry *b, const char *q, const struct entry *a)
+static int compare(const struct entry *b, const struct entry *a)
 {
+	const char *p = b->s, *q = a->s;
 	const char *p_end = p + b->len, *q_end = q + a->len;
 
 	if (!(a->literal | b->literal)) {
@@ -458,19 +461,12 @@ static inline int64_t s64(const void *at)
 	return v;
 }
 
-static inline double real(int64_t bits)
-{
-	double d;
-
-	memcpy(&d, &bits, 8);
-	return d;
-}
-
-/* a is the top of the stack, b what lies below; sp points at the entry of a. */
+/* sp points at the top of the stack, A, with B below. */
+#define A (sp->v)
+#define B (sp[-1].v)
 #define NEXT(n) do { pc += (n); goto *label[*pc]; } while (0)
-#define PUSH(value) do { sp[-1].v = b; b = a; a = (value); sp++; } while (0)
-#define POP(value) do { a = (value); sp--; b = sp[-1].v; } while (0)
-#define BINARY(value) do { POP(value); NEXT(1); } while (0)
+#define PUSH(value) do { sp++; A = (value); } while (0)
+#define BINARY(value) do { int64_t v_ = (value); sp--; A = v_; NEXT(1); } while (0)
 #define SIX(kind, x, y)								\
 	EQ_##kind: BINARY((x) == (y));						\
 	NE_##kind: BINARY((x) != (y));						\
@@ -479,9 +475,7 @@ static inline double real(int64_t bits)
 	GE_##kind: BINARY((x) >= (y));						\
 	LE_##kind: BINARY((x) <= (y))
 #define SIX_LABELS(kind) [OP_EQ_##kind] = &&EQ_##kind, &&NE_##kind, &&GT_##kind, &&LT_##kind, &&GE_##kind, &&LE_##kind
-#define STRINGS compare((const char *)b, sp - 1, (const char *)a, sp)
-#define GLOBS (sp->literal == PATTERN ? glob((const char *)a, (const char *)b, sp[-1].len) :	\
-	       glob((const char *)b, (const char *)a, sp->len))
+#define GLOBS (sp->literal == PATTERN ? glob(sp->s, sp[-1].s, sp[-1].len) : glob(sp[-1].s, sp->s, sp->len))
 
 int lv_run(const struct lv_filter *f, const void *block_)
 {
@@ -504,11 +498,11 @@ int lv_run(const struct lv_filter *f, const void *block_)
 	struct entry stack[DEPTH + 3], *sp = stack + 1;
 	const uint8_t *pc = f->code;
 	const char *block = block_;
-	int64_t a = 0, b = 0, value;
+	int64_t value;
 
 	NEXT(0);
 return_s64:
-	return a != 0;
+	return A != 0;
 load_number:
 	PUSH(s64(pc + 1));
 	NEXT(9);
@@ -521,10 +515,10 @@ load_glob:
 	sp->literal = PATTERN;
 literal_loaded:
 	sp->len = SIZE_MAX / 4;
-	NEXT(strlen((const char *)a) + 2);
+	NEXT(strlen(sp->s) + 2);
 plain_string:
 	PUSH((int64_t)(pc + 1));
-	sp->len = strlen((const char *)a);
+	sp->len = strlen(sp->s);
 	sp->literal = 0;
 	NEXT(sp->len + 2);
 field_number:
@@ -543,7 +537,7 @@ context_string:
 	PUSH(value);
 	sp->len = SIZE_MAX / 4;
 string_loaded:
-	if (__builtin_expect(!a, 0))
+	if (__builtin_expect(!A, 0))
 		return -1;
 	sp->literal = 0;
 	NEXT(3);
@@ -562,62 +556,62 @@ number: {
 	PUSH(e->is_signed ? (int64_t)(v << spare) >> spare : (int64_t)v);
 	NEXT(3);
 }
-	SIX(S64, b, a);
-	SIX(STRING, STRINGS, 0);
-	SIX(DOUBLE, real(b), real(a));
-	SIX(DOUBLE_S64, real(b), (double)a);
-	SIX(S64_DOUBLE, (double)b, real(a));
+	SIX(S64, B, A);
+	SIX(STRING, compare(sp - 1, sp), 0);
+	SIX(DOUBLE, sp[-1].d, sp->d);
+	SIX(DOUBLE_S64, sp[-1].d, (double)A);
+	SIX(S64_DOUBLE, (double)B, sp->d);
 eq_glob:
 	BINARY(GLOBS);
 ne_glob:
 	BINARY(!GLOBS);
 rshift:
-	if ((uint64_t)a > 63)
+	if ((uint64_t)A > 63)
 		return -1;
-	BINARY((int64_t)((uint64_t)b >> a));
+	BINARY((int64_t)((uint64_t)B >> A));
 lshift:
-	if ((uint64_t)a > 63)
+	if ((uint64_t)A > 63)
 		return -1;
-	BINARY((int64_t)((uint64_t)b << a));
+	BINARY((int64_t)((uint64_t)B << A));
 bit_and:
-	BINARY(b & a);
+	BINARY(B & A);
 bit_or:
-	BINARY(b | a);
+	BINARY(B | A);
 bit_xor:
-	BINARY(b ^ a);
+	BINARY(B ^ A);
 minus:
-	a = (int64_t)-(uint64_t)a;
+	A = (int64_t)-(uint64_t)A;
 	NEXT(1);
 not:
-	a = !a;
+	A = !A;
 	NEXT(1);
 bit_not:
-	a = ~a;
+	A = ~A;
 	NEXT(1);
 minus_double:
-	a ^= INT64_MIN;
+	A ^= INT64_MIN;
 	NEXT(1);
 not_double:
-	a = !real(a);
+	A = !sp->d;
 	NEXT(1);
 cast:		/* cvttsd2si's answer for what fits no integer */
-	a = real(a) >= -0x1p63 && real(a) < 0x1p63 ? (int64_t)real(a) : INT64_MIN;
+	A = sp->d >= -0x1p63 && sp->d < 0x1p63 ? (int64_t)sp->d : INT64_MIN;
 	NEXT(1);
 nop:
 	NEXT(1);
 and:
-	if (!a) {
+	if (!A) {
 		pc = f->code + u16(pc + 1);
 		NEXT(0);
 	}
-	POP(b);
+	sp--;
 	NEXT(3);
 or:
-	if (a) {
-		a = 1;
+	if (A) {
+		A = 1;
 		pc = f->code + u16(pc + 1);
 		NEXT(0);
 	}
-	POP(b);
+	sp--;
 	NEXT(3);
 }

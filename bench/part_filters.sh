@@ -23,8 +23,7 @@ build() {
 	else
 		echo "filters: no LTTng (packages liblttng-ust-dev lttng-tools): its arm is left out"
 	fi
-	cc -O2 -fno-gcse -fno-crossjumping -g -std=gnu11 -I. -c -o "$out/lttng_vm.o" bench/lttng_vm.c	# a jump for each opcode
-	cc -O2 -g -std=gnu11 -I. -o "$out/filters" bench/filters.c bench/filter_set.c "$out/lttng_vm.o" $real \
+	cc -O2 -g -std=gnu11 -I. -o "$out/filters" bench/filters.c bench/filter_set.c bench/lttng_vm.c $real \
 		build/libuebpf.a $libs -lelf -ldl -lm -lpthread
 	"$out/filters" --c >"$out/filters_c.c"
 	$cc -O2 -fPIC -I. -c "$out/filters_c.c" -o "$out/filters_c.o"

@@ -168,6 +168,10 @@ static bool fold(struct tree *t)
 		t->left = NULL;
 		return true;
 	}
+	if (t->left->kind == TREE_INT && t->kind == (t->left->i ? TREE_OR : TREE_AND)) {
+		become_int(t, t->kind == TREE_OR);	/* the right side is never asked */
+		return true;
+	}
 	if (t->left->kind != TREE_INT || (t->right && t->right->kind != TREE_INT))
 		return false;
 	switch (t->kind) {

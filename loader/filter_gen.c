@@ -322,8 +322,8 @@ static void bits(struct gen *g, const struct tree *t, uint32_t d)
 
 	if (t->right->kind == TREE_INT && t->right->i == (int32_t)t->right->i) {
 		value(g, t->left, d);
-		if (shift && (uint64_t)t->right->i > 63)
-			gen_jump(g, W_JA, 0, 0, 0, &g->reject);
+		if (shift && (uint64_t)t->right->i > 63)	/* always; but what follows must look reachable */
+			gen_jump(g, W_JEQ | W_X, reg_at(d), reg_at(d), 0, &g->reject);
 		else
 			gen(g, op, reg_at(d), 0, 0, (int32_t)t->right->i);
 		return;
@@ -544,6 +544,11 @@ static void program(struct gen *g, const struct tree *root)
 {
 	struct label yes = { 0 };
 
+	if (root->kind == TREE_INT || root->kind == TREE_REJECT) {	/* no code that nothing reaches */
+		gen(g, W_MOV32K, 0, 0, 0, root->kind == TREE_INT && root->i);
+		gen(g, W_EXIT, 0, 0, 0, 0);
+		return;
+	}
 	g->ctx = g->f->calls ? 6 : 1;
 	if (g->f->calls)
 		gen(g, W_MOV, 6, 1, 0, 0);

@@ -51,7 +51,7 @@ struct reclaim {
 /* Where a thread is: the record's index and what to write on leaving. */
 struct inside {
 	struct record *record;		/* NULL: nested, or in the shared counters */
-	unsigned long seq;
+	unsigned long seq, depth;	/* depth: of the thread, before */
 	uint32_t index;			/* RECLAIM_SHARED: no record */
 	uint32_t turn;			/* 0, 1: shared counter; 2: none */
 };
@@ -73,7 +73,9 @@ static inline void reclaim_enter(struct reclaim *reclaim, struct inside *in)
 	uint32_t index = at <= RECLAIM_RECORDS ? (uint32_t)at : reclaim_claim(reclaim);
 	struct record *record = &reclaim->record[index];
 
-	reclaim_thread.depth++;
+	/* written twice but read once: two additions to memory would wait for each other */
+	in->depth = reclaim_thread.depth;
+	reclaim_thread.depth = in->depth + 1;
 	in->index = index;
 	in->record = NULL;
 	in->turn = 2;
@@ -99,7 +101,7 @@ static inline void reclaim_leave(struct reclaim *reclaim, const struct inside *i
 		atomic_store_explicit(&in->record->seq, in->seq, memory_order_release);
 	else if (in->turn < 2)
 		atomic_fetch_sub_explicit(&reclaim->shared[in->turn], 1, memory_order_release);
-	reclaim_thread.depth--;
+	reclaim_thread.depth = in->depth;
 }
 
 /* Gives `retired` back when nobody can be inside; at once if so.  It was unpublished before. */

@@ -125,27 +125,51 @@ static inline int run_filter(const struct filter *f, uint32_t index, void *ctx, 
 	return rc;
 }
 
+/* Does filter `f` want the event? */
+static __attribute__((noinline)) int ask_slowly(const struct filter *f, uint32_t index, void *ctx, size_t len, void *host)
+{
+	uint64_t r0 = 0;
+	int rc = run_filter(f, index, ctx, len, NULL, host, &r0);
+
+	return rc ? f->opts.on_error == UEBPF_ON_ERROR_RECORD : r0 != 0;
+}
+
+static inline int ask(const struct filter *f, uint32_t index, void *ctx, size_t len, void *host)
+{
+	uint64_t r0;
+
+	if (__builtin_expect(!f->plain || len < f->min_ctx || index == RECLAIM_SHARED, 0))
+		return ask_slowly(f, index, ctx, len, host);
+	r0 = f->plain(ctx, len, host);
+	if (f->counts)
+		count_run(f, index, 0, r0);
+	return r0 != 0;
+}
+
+static __attribute__((noinline)) int ask_all(const struct uebpf_filters *filters, uint32_t index, void *ctx, size_t len,
+					     void *host)
+{
+	int wanted = 0;
+	uint32_t i;
+
+	for (i = 0; i < filters->n; i++)
+		wanted |= ask(filters->item[i].filter, index, ctx, len, host);
+	return wanted;
+}
+
 int uebpf_slot_eval(struct uebpf_slot *slot, void *ctx, size_t ctx_len, void *host)
 {
 	struct reclaim *reclaim = domain(slot);
-	struct uebpf_filters *filters;
+	const struct uebpf_filters *filters;
 	struct inside in;
-	int wanted = 0;
-	uint32_t i = 0;
+	int wanted = 1;		/* emptied since the inline check */
 
 	reclaim_enter(reclaim, &in);
 	filters = live(slot);
-	if (filters) {
-		do {
-			const struct filter *f = filters->item[i].filter;
-			uint64_t r0 = 0;
-			int rc = run_filter(f, in.index, ctx, ctx_len, NULL, host, &r0);
-
-			wanted |= rc ? f->opts.on_error == UEBPF_ON_ERROR_RECORD : r0 != 0;
-		} while (__builtin_expect(++i < filters->n, 0));
-	} else {
-		wanted = 1;	/* emptied since the inline check */
-	}
+	if (__builtin_expect(filters && filters->n == 1, 1))
+		wanted = ask(filters->item[0].filter, in.index, ctx, ctx_len, host);
+	else if (filters)
+		wanted = ask_all(filters, in.index, ctx, ctx_len, host);
 	reclaim_leave(reclaim, &in);
 	return wanted;
 }
