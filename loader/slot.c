@@ -136,13 +136,18 @@ static __attribute__((noinline)) int ask_slowly(const struct filter *f, uint32_t
 
 static inline int ask(const struct filter *f, uint32_t index, void *ctx, size_t len, void *host)
 {
+	struct counts *c;
 	uint64_t r0;
 
 	if (__builtin_expect(!f->plain || len < f->min_ctx || index == RECLAIM_SHARED, 0))
 		return ask_slowly(f, index, ctx, len, host);
+	c = f->counts ? f->counts + index : NULL;
 	r0 = f->plain(ctx, len, host);
-	if (f->counts)
-		count_run(f, index, 0, r0);
+	if (c) {
+		count(&c->runs, 1, false);
+		if (r0)
+			count(&c->accepted, 1, false);
+	}
 	return r0 != 0;
 }
 
@@ -157,20 +162,34 @@ static __attribute__((noinline)) int ask_all(const struct uebpf_filters *filters
 	return wanted;
 }
 
-int uebpf_slot_eval(struct uebpf_slot *slot, void *ctx, size_t ctx_len, void *host)
+static __attribute__((noinline)) int eval_slowly(struct uebpf_slot *slot, void *ctx, size_t ctx_len, void *host)
 {
 	struct reclaim *reclaim = domain(slot);
 	const struct uebpf_filters *filters;
 	struct inside in;
-	int wanted = 1;		/* emptied since the inline check */
+	int wanted;
 
 	reclaim_enter(reclaim, &in);
+	filters = live(slot);
+	wanted = filters ? ask_all(filters, in.index, ctx, ctx_len, host) : 1;
+	reclaim_leave(reclaim, &in);
+	return wanted;
+}
+
+int uebpf_slot_eval(struct uebpf_slot *slot, void *ctx, size_t ctx_len, void *host)
+{
+	const struct uebpf_filters *filters;
+	struct inside in;
+	int wanted = 1;		/* emptied since the inline check */
+
+	if (!reclaim_enter_swiftly(domain(slot), &in))
+		return eval_slowly(slot, ctx, ctx_len, host);
 	filters = live(slot);
 	if (__builtin_expect(filters && filters->n == 1, 1))
 		wanted = ask(filters->item[0].filter, in.index, ctx, ctx_len, host);
 	else if (filters)
 		wanted = ask_all(filters, in.index, ctx, ctx_len, host);
-	reclaim_leave(reclaim, &in);
+	reclaim_leave_swiftly(&in);
 	return wanted;
 }
 

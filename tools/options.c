@@ -15,7 +15,7 @@ enum option_id {
 	O_MAX_TIME, O_REFUSE_MAY, O_TRACE, O_DUMP, O_NO_RULE, O_NO_CPU, O_JIT, O_REPEAT, O_TIME, O_BENCH, O_KERNEL, O_CLOCK,
 	O_SEED, O_CPU, O_PID, O_TGID, O_UID, O_GID, O_COMM, O_MOCK, O_PROBE, O_CLANG, O_MAP, O_LOOKUP,
 	O_UPDATE, O_DELETE, O_WATCH, O_KERNEL_MAP, O_SHARED_MAP, O_PCAP_FILTER, O_KERNEL_OBJECT, O_ATTACH, O_EVERY, O_ON_RINGBUF,
-	O_FILTER, O_EVENT_TYPE, O_EMIT, O_WRITE_ACCEPTED, O_CTF, O_AT_EXIT, O_FOR, O_KEEP, O_SHARE_DATA, O_INTERFACE, O_FREQUENCY, O_VERSION, O_HELP, O_ABSENT
+	O_FILTER, O_LTTNG, O_EVENT_TYPE, O_EMIT, O_WRITE_ACCEPTED, O_CTF, O_AT_EXIT, O_FOR, O_KEEP, O_SHARE_DATA, O_INTERFACE, O_FREQUENCY, O_VERSION, O_HELP, O_ABSENT
 };
 
 static const struct option table[] = {
@@ -43,7 +43,7 @@ static const struct option table[] = {
 	{ "on-ringbuf", 1, 0, O_ON_RINGBUF }, { "at-exit", 2, 0, O_AT_EXIT }, { "for", 1, 0, O_FOR },
 	{ "keep", 0, 0, O_KEEP }, { "share-data", 0, 0, O_SHARE_DATA }, { "interface", 1, 0, O_INTERFACE },
 	{ "frequency", 1, 0, O_FREQUENCY },
-	{ "filter", 1, 0, O_FILTER }, { "event-type", 1, 0, O_EVENT_TYPE }, { "emit", 1, 0, O_EMIT },
+	{ "filter", 1, 0, O_FILTER }, { "lttng-bytecode", 1, 0, O_LTTNG }, { "event-type", 1, 0, O_EVENT_TYPE }, { "emit", 1, 0, O_EMIT },
 	{ "write-accepted", 1, 0, O_WRITE_ACCEPTED }, { "ctf", 1, 0, O_CTF },
 	{ "version", 0, 0, O_VERSION }, { "help", 0, 0, O_HELP },
 	{ NULL, 0, 0, 0 }
@@ -99,6 +99,7 @@ static const char help[] =
 "  --filter EXPR             a filter expression over --event-type: --events FILE|- (binary records, or\n"
 "                            JSON lines by field name); --write-accepted FILE what it accepts;\n"
 "                            --emit FILE saves it as an object for another process\n"
+"  --lttng-bytecode FILE     the same for LTTng's filter bytecode (docs/lttng.md)\n"
 "  --event-type OBJ:STRUCT|FILE   its events: a C struct's BTF, or lines such as: u32 a, char name[16]\n"
 "  --ctf DIR                 tries the filter on a recorded trace\n"
 "  --map FILE|PIN            shows a shared map or the kernel's pinned one; with it: --dump (the default),\n"
@@ -228,6 +229,7 @@ static bool take_input(struct options *o, int id, const char *arg)
 	case O_SHARED_MAP: add(&o->shared_map, arg); break;
 	case O_PCAP_FILTER: o->pcap_filter = arg; break;
 	case O_FILTER: o->filter = arg; break;
+	case O_LTTNG: o->filter = arg; o->bytecode = true; break;
 	case O_EVENT_TYPE: o->event_type = arg; break;
 	case O_EMIT: o->emit = arg; break;
 	case O_WRITE_ACCEPTED: o->write_accepted = arg; break;
@@ -342,6 +344,7 @@ static void check_pairs(const struct options *o)
 		{ o->file || o->insns, "an object", o->pcap_filter, "--pcap-filter" },
 		{ o->file || o->insns || o->pcap_filter, "another program", o->filter, "--filter" },
 		{ o->filter && !o->event_type && !o->ctf, "--filter", true, "no --event-type: it says what the fields are" },
+		{ o->bytecode, "--lttng-bytecode", o->ctf, "--ctf" },
 		{ !o->filter, "no --filter", o->emit || o->ctf, "--emit or --ctf" },
 		{ !o->events && !o->ctf, "no --events", o->write_accepted, "--write-accepted" },
 		{ o->filter, "--filter", o->kernel, "--kernel (--emit writes an object for it)" },

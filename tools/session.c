@@ -83,8 +83,10 @@ static void prepare_source(struct session *s)
 {
 	const struct options *o = s->opt;
 
+	if (o->bytecode)
+		s->insns = read_all(o->filter, "the bytecode");
 	if (o->filter) {
-		s->path = "filter";
+		s->path = o->bytecode ? o->filter : "filter";
 		return;
 	}
 	if (o->pcap_filter) {
@@ -115,6 +117,8 @@ struct uebpf_object *session_object(struct session *s, struct uebpf_error *err)
 	struct uebpf_open_opts opts = { .size = sizeof opts, .type = o->type, .btf = o->btf,
 					.kconfig = s->kconfig };
 
+	if (o->bytecode)
+		return uebpf_object_open_lttng(s->env, s->insns.data, s->insns.len, event_type_name(), &opts, err);
 	if (o->filter)
 		return uebpf_object_open_filter(s->env, o->filter, event_type_name(), &opts, err);
 	if (s->cbpf) {

@@ -31,6 +31,7 @@ struct options {
 	const char *map, *map_lookup, *map_update, *map_update_value, *map_delete;	/* --map PATH ... */
 	const char *pcap_filter;
 	const char *filter, *event_type, *emit, *write_accepted, *ctf;
+	bool bytecode;			/* `filter` is a file of LTTng bytecode */
 	const char *kernel_object, *interface, *run_for;	/* coop.c */
 	struct strings every, on_ringbuf, at_exit;
 	uint32_t frequency;		/* of perf_event programs, Hz; 0: 99 */
