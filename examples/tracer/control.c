@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* control.c - the other end of traced.c: sends filters, one after the other, each in the place of the last,
  * and prints what comes back.  `control SOCKET ROUNDS FILTER...`: FILTER is an expression, or FILE.o for an
- * object that runs in checked mode; "+" in front of it: events on which it fails are recorded.
+ * object that runs in checked mode ("!FILE.o": verified); "+" in front of it: events on which it fails are recorded.
  * The last line sums up: runs, accepted and faults of all filters, and how many events that means. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,9 +27,17 @@ static int hear(int fd)
 		wanted += a.stats.accepted + (a.on_error ? a.stats.faults : 0);
 		replaced++;
 	} else if (a.what == ANSWER_ERROR && uebpf_error_unpack(a.error, sizeof a.error, &err) > 0) {
-		if (errors++ < 4)
+		static uint32_t told[32], n;
+		uint32_t i, what = err.stage << 16 | err.code;
+
+		for (i = 0; i < n && told[i] != what; i++)
+			;
+		errors++;
+		if (i == n && n < 32) {		/* each kind once */
+			told[n++] = what;
 			printf("from the traced process, stage %s, %s: %s\n", uebpf_stage_name(err.stage),
 			       uebpf_code_name(err.code), err.text);
+		}
 		return (int)err.stage;
 	}
 	return a.what == ANSWER_INSTALLED ? 0 : 1;
@@ -53,7 +61,8 @@ int main(int argc, char **argv)
 		memset(&order, 0, sizeof order);
 		order.on_error = text[0] == '+' ? UEBPF_ON_ERROR_RECORD : UEBPF_ON_ERROR_DROP;
 		text += text[0] == '+';
-		order.checked = strlen(text) > 2 && !strcmp(text + strlen(text) - 2, ".o");
+		order.object = strlen(text) > 2 && !strcmp(text + strlen(text) - 2, ".o") ? 1 + (text[0] == '!') : 0;
+		text += text[0] == '!' && order.object;
 		snprintf(order.filter, sizeof order.filter, "%s", text);
 		if (send(fd, &order, sizeof order, MSG_NOSIGNAL) != sizeof order)
 			return perror("control: send"), 1;

@@ -35,7 +35,7 @@ as lttng enable-channel -u --blocking-timeout=inf --subbuf-size=1M c >/dev/null
 as lttng enable-event -u -c c example:event >/dev/null
 as lttng start >/dev/null
 as "$home/control" "$home/socket" "${1:-300}" 'status < 0 && size > 16' 'size >= 4080 && name == "w*"' \
-	'status < 0 && (size & 1)' 'staus < 0' 'status < ' "${WILD:-}$home/wild.o" 'name == "read" && size < 8' >"$home/said" &
+	'status < 0 && (size & 1)' 'staus < 0' 'status < ' "!$home/wild.o" "${WILD:-}$home/wild.o" 'name == "read" && size < 8' >"$home/said" &
 while [ ! -S "$home/socket" ]; do sleep .05; done
 as "$home/traced" "$home/socket" 3 | tee "$home/counts"
 wait %1

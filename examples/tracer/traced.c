@@ -84,7 +84,8 @@ static void gone(void *arg, const struct uebpf_prog *prog, const struct uebpf_fi
 
 		make(&event, 0, &random);
 		status = uebpf_prog_run(prog, &event, sizeof event, &run, NULL);
-		if (status && !uebpf_prog_explain(prog, status, &run, &err)) {
+		if (status) {
+			uebpf_prog_explain(prog, status, &run, &err);
 			answer_error(&err);
 			break;
 		}
@@ -97,10 +98,10 @@ static void install(const struct order *order)
 	struct uebpf_filter_opts opts = { .size = sizeof opts, .on_error = order->on_error, .gone = gone,
 					  .gone_arg = order->on_error ? &control : NULL };
 	struct uebpf_load_opts how = { .size = sizeof how,
-				       .mode = order->checked ? UEBPF_MODE_CHECKED : UEBPF_MODE_VERIFIED };
+				       .mode = order->object == 1 ? UEBPF_MODE_CHECKED : UEBPF_MODE_VERIFIED };
 	struct uebpf_error err;
 	struct answer a = { .what = ANSWER_INSTALLED };
-	struct uebpf_object *obj = order->checked ? uebpf_object_open_file(env, order->filter, NULL, &err) :
+	struct uebpf_object *obj = order->object ? uebpf_object_open_file(env, order->filter, NULL, &err) :
 				   uebpf_object_open_filter(env, order->filter, "event", NULL, &err);
 
 	if (!obj || uebpf_object_load(obj, &how, &err)) {

@@ -8,7 +8,7 @@
 
 struct order {
 	uint32_t on_error;		/* enum uebpf_on_error */
-	uint32_t checked;		/* 1: an object file, run in checked mode; 0: a filter expression */
+	uint32_t object;		/* 0: a filter expression; an object file, 1: run in checked mode, 2: verified */
 	char filter[1000];		/* "": stop */
 };
 enum { ANSWER_INSTALLED, ANSWER_GONE, ANSWER_ERROR };
