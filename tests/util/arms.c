@@ -264,22 +264,22 @@ HELPER(trash) { UNUSED; return a ^ b ^ c ^ d ^ e; }
 
 #define A(k) { .kind = ARG_##k }
 static const struct helper rows[] = {
-	{ 0x10001, "gather", gather, .arg = { A(ANY), A(ANY), A(ANY), A(ANY), A(ANY) } },
-	{ 0x10002, "sum5", sum5, .arg = { A(ANY), A(ANY), A(ANY), A(ANY), A(ANY) } },
-	{ 0x10003, "aligned", aligned, .arg = { A(ANY), A(ANY) } },
-	{ 0x10004, "failing", failing, .arg = { A(ANY) }, .flags = HF_MAY_FAULT },
-	{ 0x10005, "sum_memory", sum_memory, .arg = { A(MEM), A(SIZE) } },
-	{ 0x10006, "fill_memory", fill_memory, .arg = { A(MEM_OUT), A(SIZE0), A(ANY) } },
-	{ 0x10007, "loop", loop, .arg = { A(ANY), A(FUNC), { .kind = ARG_STACK, .flags = ARG_OR_NULL } },
+	{ .id = 0x10001, .name = "gather", .fn = gather, .arg = { A(ANY), A(ANY), A(ANY), A(ANY), A(ANY) } },
+	{ .id = 0x10002, .name = "sum5", .fn = sum5, .arg = { A(ANY), A(ANY), A(ANY), A(ANY), A(ANY) } },
+	{ .id = 0x10003, .name = "aligned", .fn = aligned, .arg = { A(ANY), A(ANY) } },
+	{ .id = 0x10004, .name = "failing", .fn = failing, .arg = { A(ANY) }, .flags = HF_MAY_FAULT },
+	{ .id = 0x10005, .name = "sum_memory", .fn = sum_memory, .arg = { A(MEM), A(SIZE) } },
+	{ .id = 0x10006, .name = "fill_memory", .fn = fill_memory, .arg = { A(MEM_OUT), A(SIZE0), A(ANY) } },
+	{ .id = 0x10007, .name = "loop", .fn = loop, .arg = { A(ANY), A(FUNC), { .kind = ARG_STACK, .flags = ARG_OR_NULL } },
 	  .flags = HF_CALLS_BACK | HF_NEEDS_CALL },
-	{ 0x10008, "absent", NULL, .arg = { A(ANY) } },
-	{ 0x10009, "lend", lend, .arg = { A(ALLOC_SIZE) }, .ret = { .kind = RET_MEM_OR_NULL, .flags = RET_ACQUIRES } },
-	{ 0x1000a, "give_back", give_back, .arg = { A(ACQUIRED) }, .ret = { .kind = RET_VOID }, .flags = HF_RELEASES },
-	{ 0x1000b, "garbage", garbage, .arg = { A(NONE) }, .ret = { .kind = RET_VOID } },
-	{ 0x1000c, "length_of", length_of, .arg = { A(CSTR) } },
-	{ 0x1000d, "tail", tail, .arg = { A(CTX), A(ANY), A(ANY) }, .ret = { .kind = RET_NEVER },
+	{ .id = 0x10008, .name = "absent", .fn = NULL, .arg = { A(ANY) } },
+	{ .id = 0x10009, .name = "lend", .fn = lend, .arg = { A(ALLOC_SIZE) }, .ret = { .kind = RET_MEM_OR_NULL, .flags = RET_ACQUIRES } },
+	{ .id = 0x1000a, .name = "give_back", .fn = give_back, .arg = { A(ACQUIRED) }, .ret = { .kind = RET_VOID }, .flags = HF_RELEASES },
+	{ .id = 0x1000b, .name = "garbage", .fn = garbage, .arg = { A(NONE) }, .ret = { .kind = RET_VOID } },
+	{ .id = 0x1000c, .name = "length_of", .fn = length_of, .arg = { A(CSTR) } },
+	{ .id = 0x1000d, .name = "tail", .fn = tail, .arg = { A(CTX), A(ANY), A(ANY) }, .ret = { .kind = RET_NEVER },
 	  .flags = HF_TAIL | HF_NEEDS_CALL },
-	{ 0x1000e, "trash", trash, .arg = { A(NONE) } },
+	{ .id = 0x1000e, .name = "trash", .fn = trash, .arg = { A(NONE) } },
 };
 const struct helper_table test_helpers = { .host = rows, .nr_host = sizeof rows / sizeof rows[0] };
 
