@@ -245,7 +245,7 @@ bool emit_ctx_field(struct jc *c, int size, bool sign)
 	int64_t at = (int64_t)f.off + c->in->off, host;
 	const struct ctx_field *field;
 
-	if (!c->checked || !c->fact_index || f.kind != FACT_CTX || sign || c->ctx_access & ACCESS_READ ||
+	if (!c->checked || !c->fact_index || f.kind != FACT_CTX || f.span || sign || c->ctx_access & ACCESS_READ ||
 	    type->flags & (TYPE_RAW | TYPE_OPEN) || at < 0 || at + size > type->ctx_size)
 		return false;
 	field = ctx_field_at(type, (uint32_t)at, (uint32_t)size, false);

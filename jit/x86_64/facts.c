@@ -9,15 +9,26 @@
 
 enum { SWEEPS = 8, MOST_INSNS = 1 << 15, FAR = 1 << 28 };
 
-static bool same(struct fact a, struct fact b) { return a.kind == b.kind && a.off == b.off && a.map == b.map; }
+static bool same(struct fact a, struct fact b) { return a.kind == b.kind && a.off == b.off && a.map == b.map && a.span == b.span; }
 
-static struct fact meet(struct fact a, struct fact b)
+/* loop: at a loop's head, where offsets that differ would grow for ever. */
+static struct fact meet(struct fact a, struct fact b, bool loop)
 {
 	if (same(a, b) || b.kind == FACT_TOP)
 		return a;
 	if (a.kind == FACT_TOP)
 		return b;
-	if (a.off == b.off && a.map == b.map && (a.kind == FACT_VALUE || a.kind == FACT_MAYBE) &&
+	if (!loop && a.kind == b.kind && a.map == b.map && a.kind >= FACT_CTX && a.kind <= FACT_VALUE) {
+		int32_t lo = a.off < b.off ? a.off : b.off;
+		int32_t hi = a.off + a.span > b.off + b.span ? a.off + a.span : b.off + b.span;
+
+		if (hi - lo <= UINT8_MAX) {
+			a.off = lo;
+			a.span = (uint8_t)(hi - lo);
+			return a;
+		}
+	}
+	if (same((struct fact){ a.off, a.map, b.kind, a.span }, b) && (a.kind == FACT_VALUE || a.kind == FACT_MAYBE) &&
 	    (b.kind == FACT_VALUE || b.kind == FACT_MAYBE)) {
 		a.kind = FACT_MAYBE;
 		return a;
@@ -31,7 +42,7 @@ static bool flow_into(struct jc *c, uint32_t to, const struct fact now[11])
 	bool changed = false;
 
 	for (int r = 0; r < 11; r++) {
-		struct fact f = meet(at[r], now[r]);
+		struct fact f = meet(at[r], now[r], c->flow.mark[to] & FLOW_LOOP);
 
 		changed |= !same(f, at[r]);
 		at[r] = f;
@@ -93,7 +104,7 @@ void fact_step(const struct jc *c, const struct insn *in, struct fact now[11])
 static void step_jump(struct jc *c, const struct insn *in, struct fact now[11], bool *changed)
 {
 	struct fact *f = &now[in->dst], was = *f;
-	bool parts = (in->op == OP_JEQ64_K || in->op == OP_JNE64_K) && !in->imm && f->kind == FACT_MAYBE && !f->off;
+	bool parts = (in->op == OP_JEQ64_K || in->op == OP_JNE64_K) && !in->imm && f->kind == FACT_MAYBE && !f->off && !f->span;
 
 	if (parts && in->op == OP_JNE64_K)
 		f->kind = FACT_VALUE;
@@ -188,7 +199,8 @@ void fact_leave(struct jc *c)
 
 	if (!c->fact_index)
 		return;
-	if (in->op == OP_JEQ64_K && !in->imm && c->fact[in->dst].kind == FACT_MAYBE && !c->fact[in->dst].off)
+	if (in->op == OP_JEQ64_K && !in->imm && c->fact[in->dst].kind == FACT_MAYBE && !c->fact[in->dst].off &&
+	    !c->fact[in->dst].span)
 		c->fact[in->dst].kind = FACT_VALUE;
 	fact_step(c, in, c->fact);
 }
@@ -198,10 +210,10 @@ enum judgement fact_judge(const struct jc *c, int base, int32_t off, uint32_t si
 			uint32_t *need)
 {
 	struct fact f = c->fact[base];
-	int64_t at = (int64_t)f.off + off, end = at + size;
+	int64_t at = (int64_t)f.off + off, end = at + f.span + size;
 	const struct region *r;
 
-	if (!c->fact_index || f.kind < FACT_CTX || f.kind == FACT_TOP || (atomic && at & (size - 1)))
+	if (!c->fact_index || f.kind < FACT_CTX || f.kind == FACT_TOP || (atomic && (at & (size - 1) || f.span)))
 		return JUDGE_TEST;
 	if (f.kind == FACT_FRAME)
 		return at >= -(int64_t)c->code->stack_size && end <= 0 ? JUDGE_GOOD : JUDGE_TEST;
@@ -216,7 +228,7 @@ enum judgement fact_judge(const struct jc *c, int base, int32_t off, uint32_t si
 	    (uint64_t)end > (r->stride ? r->len : r->hi - r->lo) ||
 	    (atomic && (r->lo + r->first) & (size - 1)) || (atomic && r->stride & (size - 1)))
 		return JUDGE_TEST;
-	return f.kind == FACT_VALUE ? JUDGE_GOOD : JUDGE_NULL;
+	return f.kind == FACT_VALUE ? JUDGE_GOOD : f.span ? JUDGE_TEST : JUDGE_NULL;
 }
 
 /* Instructions for a helper call whose arguments are known to be good, by its row's inliner; only such as
@@ -244,7 +256,7 @@ uint32_t fact_inline(const struct jc *c, const struct insn *in, const struct fac
 			*map = f.map;
 			break;
 		case ARG_KEY:
-			if (f.kind != FACT_FRAME || !site.map || f.off < -(int32_t)c->code->stack_size ||
+			if (f.kind != FACT_FRAME || f.span || !site.map || f.off < -(int32_t)c->code->stack_size ||
 			    f.off + (int64_t)site.map->key_size > 0)
 				return 0;
 			break;

@@ -46,7 +46,14 @@ static void body(struct text *t)
 {
 	int off = (int)pick(24) - 8;
 
-	switch (pick(8)) {
+	switch (pick(9)) {
+	case 7:				/* context at one of two places */
+		put(t, 0xbf, 1, pick(4) ? 6 : 10, 0, 0);
+		put(t, 0x07, 1, 0, 0, (int)pick(40) - 30);
+		put(t, 0x45, 8, 0, 1, 1 << pick(10));
+		put(t, 0x07, 1, 0, 0, (int)pick(40) - 8);
+		access(t, 1, off + (int)pick(160));
+		break;
 	case 0: case 1: case 2:		/* context + r7 */
 		put(t, 0xbf, 1, 6, 0, 0);
 		put(t, 0x0f, 1, 7, 0, 0);
