@@ -18,7 +18,7 @@ static struct fact meet(struct fact a, struct fact b, bool loop)
 		return a;
 	if (a.kind == FACT_TOP)
 		return b;
-	if (!loop && a.kind == b.kind && a.map == b.map && a.kind >= FACT_CTX && a.kind <= FACT_VALUE) {
+	if (!loop && a.kind == b.kind && a.map == b.map && a.kind >= FACT_CONST && a.kind <= FACT_VALUE) {
 		int32_t lo = a.off < b.off ? a.off : b.off;
 		int32_t hi = a.off + a.span > b.off + b.span ? a.off + a.span : b.off + b.span;
 
@@ -54,10 +54,21 @@ static struct fact moved(struct fact f, int64_t by)
 {
 	if (f.kind == FACT_TOP)
 		return f;
-	if (f.kind < FACT_CTX || f.off + by >= FAR || f.off + by <= -FAR)
+	if (f.kind < FACT_CONST || f.off + by >= FAR || f.off + by <= -FAR)
 		return (struct fact){ 0 };
 	f.off += (int32_t)by;
 	return f;
+}
+
+/* A pointer plus a number that is known to within the span. */
+static struct fact added(struct fact a, struct fact b, int32_t by)
+{
+	struct fact p = a.kind == FACT_CONST ? b : a, k = a.kind == FACT_CONST ? a : b;
+
+	if (k.kind != FACT_CONST || p.kind < FACT_CONST || p.kind == FACT_TOP || p.span + k.span > UINT8_MAX)
+		return (struct fact){ 0 };
+	p.span += k.span;
+	return moved(p, (int64_t)k.off + by);
 }
 
 static void forget(struct fact now[11], uint32_t writes)
@@ -78,6 +89,14 @@ void fact_step(const struct jc *c, const struct insn *in, struct fact now[11])
 	case OP_ADD64_K: f = moved(now[in->dst], in->imm); break;
 	case OP_SUB64_K: f = moved(now[in->dst], -in->imm); break;
 	case OP_MOV64_X: f = now[in->src]; break;
+	case OP_MOV64_K: case OP_MOV32_K:
+		if (in->imm >= 0 && in->imm < FAR)
+			f = (struct fact){ .kind = FACT_CONST, .off = (int32_t)in->imm };
+		break;
+	case OP_ADD64_X: f = added(now[in->dst], now[in->src], 0); break;
+	case OP_LEAX64:
+		f = in->imm_lo >> 4 ? f : added(now[in->src], now[in->imm_lo & 15], in->off);
+		break;
 	case OP_LEA64: f = moved(now[in->src], in->imm); break;
 	case OP_LD_MAP: f = (struct fact){ .kind = FACT_MAP, .map = (uint16_t)in->imm_lo }; break;
 	case OP_LD_MAPVAL:

@@ -28,7 +28,7 @@ struct cold {
 };
 
 /* What is known for certain of a register (facts.c). */
-enum fact_kind { FACT_NONE, FACT_MAP, FACT_CTX, FACT_FRAME, FACT_VALUE, FACT_MAYBE /* value or NULL */, FACT_TOP = 0xff };
+enum fact_kind { FACT_NONE, FACT_MAP, FACT_CONST, FACT_CTX, FACT_FRAME, FACT_VALUE, FACT_MAYBE /* value or NULL */, FACT_TOP = 0xff };
 /* off .. off + span: paths may differ */
 struct fact { int32_t off; uint16_t map; uint8_t kind, span; };
 enum { INLINE_MOST = 24, DELTA_UNKNOWN = INT32_MIN };

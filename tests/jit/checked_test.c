@@ -46,7 +46,14 @@ static void body(struct text *t)
 {
 	int off = (int)pick(24) - 8;
 
-	switch (pick(9)) {
+	switch (pick(10)) {
+	case 8:				/* context plus one of two numbers */
+		put(t, 0xb7, 3, 0, 0, (int)pick(100));
+		put(t, 0x45, 8, 0, 1, 1 << pick(10));
+		put(t, 0xb7, 3, 0, 0, (int)pick(180));
+		put(t, 0x0f, 3, pick(6) ? 6 : 10, 0, 0);
+		access(t, 3, off - (int)pick(2) * 100);
+		break;
 	case 7:				/* context at one of two places */
 		put(t, 0xbf, 1, pick(4) ? 6 : 10, 0, 0);
 		put(t, 0x07, 1, 0, 0, (int)pick(40) - 30);
