@@ -144,11 +144,11 @@ static void *reserve_space(void *hint, size_t len)
 	return mmap(hint, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 }
 
-static bool is_near(const void *p, uintptr_t here)
+static bool is_near(const void *p, uint64_t here)
 {
-	uintptr_t at = (uintptr_t)p;
+	uint64_t at = (uintptr_t)p;
 
-	return (at > here ? at - here : here - at) < UINTPTR_MAX >> 34;	/* 1 GB of 64 bits */
+	return (at > here ? at - here : here - at) < 1 << 30;
 }
 
 /* Address space from which a direct call reaches the library, where there is some: beside a shared
@@ -156,11 +156,11 @@ static bool is_near(const void *p, uintptr_t here)
 static void *near_space(size_t len)
 {
 	enum { STEP = 16 << 20, TRIES = 16 };
-	uintptr_t here = (uintptr_t)near_space & ~(uintptr_t)(STEP - 1);
+	uint64_t here = (uintptr_t)near_space & ~(uint64_t)(STEP - 1);
 	void *p = reserve_space(NULL, len), *q;
 
-	for (uintptr_t k = 1; p != MAP_FAILED && !is_near(p, here) && here >> 32 && k <= TRIES; k++) {
-		q = reserve_space((void *)(here - k * STEP), len);
+	for (uint64_t k = 1; p != MAP_FAILED && !is_near(p, here) && here >> 32 && k <= TRIES; k++) {
+		q = reserve_space((void *)(uintptr_t)(here - k * STEP), len);
 		if (q != MAP_FAILED && !is_near(q, here)) {
 			munmap(q, len);
 		} else if (q != MAP_FAILED) {
