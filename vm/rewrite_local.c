@@ -250,6 +250,59 @@ static bool rotate(struct walk *w, struct insn *in)
 	return hit(w->rw, RULE_ROTATE);
 }
 
+/* ---- numbers in pieces ---- */
+
+/* What `in` makes of pieces of memory: low | high << its place. */
+static struct piece piece_of(const struct walk *w, const struct insn *in, const struct known *d)
+{
+	const struct known *s = &w->reg[in->src];
+	struct piece a = d->piece, b = s->piece, none = { 0 };
+	unsigned bits = isa_op[in->op].flags & OPF_WIDTH64 ? 64 : 32;
+
+	switch (in->op) {
+	case OP_LD_B: case OP_LD_H: case OP_LD_W:
+		if (in->src == 10)
+			return none;
+		return (struct piece){ in->src, isa_op[in->op].size, 0, in->off, w->ver[in->src], w->memory };
+	case OP_MOV64_X: case OP_MOV32_X:
+		return b.size * 8u + b.shift <= bits ? b : none;
+	case OP_LSH64_K: case OP_LSH32_K:
+		if (in->imm < 0 || in->imm % 8 || a.size * 8 + a.shift + in->imm > bits)
+			return none;
+		a.shift += (uint8_t)in->imm;
+		return a;
+	case OP_OR64_X: case OP_OR32_X: case OP_XOR64_X: case OP_XOR32_X: case OP_ADD64_X: case OP_ADD32_X:
+		if (a.shift > b.shift) {
+			struct piece t = a;
+
+			a = b;
+			b = t;
+		}
+		if (!a.size || !b.size || a.base != b.base || a.base_ver != b.base_ver || a.at != b.at ||
+		    b.shift != a.shift + a.size * 8 || b.off != a.off + a.size || b.size * 8u + b.shift > bits)
+			return none;
+		a.size += b.size;
+		return a;
+	default:
+		return none;
+	}
+}
+
+static void widen(struct walk *w, struct insn *in)
+{
+	struct piece p;
+
+	if (isa_op[in->op].shape != SHAPE_ALU_X || in->op == OP_MOV64_X || in->op == OP_MOV32_X ||
+	    !rule_on(w->rw, RULE_WIDEN))
+		return;
+	p = piece_of(w, in, &w->reg[in->dst]);
+	if ((p.size != 2 && p.size != 4 && p.size != 8) || p.shift || p.at != w->memory || !current(w, p.base, p.base_ver))
+		return;
+	*in = (struct insn){ .op = p.size == 2 ? OP_LD_H : p.size == 4 ? OP_LD_W : OP_LD_DW, .dst = in->dst,
+			     .src = p.base & 15, .steps = in->steps, .off = p.off };
+	hit(w->rw, RULE_WIDEN);
+}
+
 /* ---- addresses ---- */
 
 static void address(struct walk *w, struct insn *in)
@@ -426,8 +479,26 @@ static void learn(struct walk *w, const struct insn *in, uint32_t i)
 		now.shift = (uint8_t)in->imm;
 	}
 	note_half(w, in, i, &d, &now.half);
+	now.piece = piece_of(w, in, &d);
 	w->ver[in->dst]++;
 	w->reg[in->dst] = now;
+}
+
+/* May memory outside of the frame change?  Pieces are of nothing else. */
+static bool writes_memory(const struct walk *w, const struct insn *in)
+{
+	uint8_t shape = isa_op[in->op].shape;
+
+	if ((shape == SHAPE_STORE_X || shape == SHAPE_STORE_K) && in->dst == 10 && w->rw->frame &&
+	    w->rw->frame[w->sub] != FRAME_ESCAPES)
+		return false;
+	switch (shape) {
+	case SHAPE_STORE_X: case SHAPE_STORE_K: case SHAPE_ATOMIC: case SHAPE_CALL: case SHAPE_LOCAL: case SHAPE_CALLX:
+	case SHAPE_FUSED_STORE:
+		return true;
+	default:
+		return shape == SHAPE_LOAD && isa_op[in->op].group == ISA_LINUX;	/* acquires */
+	}
 }
 
 static void step(struct walk *w, uint32_t i)
@@ -455,7 +526,10 @@ static void step(struct walk *w, uint32_t i)
 	}
 	if (rotate(w, in))
 		return;
+	widen(w, in);
 	address(w, in);
+	if (writes_memory(w, in))
+		w->memory++;
 	/* A half of a rotation that is read or lives across a jump has to stay what it is. */
 	reads = flow_reads(w->rw->code, in);
 	if (flow_is_jump(in))

@@ -7,6 +7,8 @@
 #include "vm/rewrite_in.h"
 
 enum { SLOTS = 24, FULL = 0xff };
+/* zero-extended memory at base + off, `size` bytes (0: not known), << shift; of memory as it was at `at`. */
+struct piece { uint8_t base, size, shift; int32_t off; uint32_t base_ver, at; };
 struct half { uint8_t left, width, k; bool clean; uint32_t of, at; };	/* v << k or v >> k */
 struct known {
 	bool is_const, zero_up;		/* value; upper 32 bits are zero */
@@ -21,13 +23,14 @@ struct known {
 	uint32_t shifted_ver;
 	uint32_t id64, id32;		/* equal numbers: equal values (low halves) */
 	struct half half;		/* width 0: none */
+	struct piece piece;
 };
 /* `size` bytes of the frame at r10 + off are the low bytes of a register (of that version), or a constant. */
 struct slot { int32_t off; uint8_t size, reg; uint32_t ver; int64_t value; };
 struct walk {
 	struct rewriter *rw;
 	struct known reg[REGS];
-	uint32_t ver[REGS], next_id;
+	uint32_t ver[REGS], next_id, memory;	/* memory: how often it may have changed */
 	struct slot slot[SLOTS];
 	uint32_t nr_slot, sub;
 };
