@@ -28,10 +28,10 @@ struct bucket {
 	_Atomic uint8_t tag[BUCKET_SLOTS];	/* TAG_USED and 7 bits of the hash; without it: empty */
 	_Atomic uint32_t idx[BUCKET_SLOTS];
 	_Atomic uint32_t next;		/* overflow bucket, 0: end */
-	uint32_t spare;			/* 0: the bucket's own first spare, capacity + 1 + bucket number;
+	_Atomic uint32_t spare;		/* 0: the bucket's own first spare, capacity + 1 + bucket number;
 					 * NO_SPARE: lost with a writer that died, see hash_repair.c */
 	_Atomic uint32_t seq;
-	uint32_t kept;			/* a free element for the next insert here, 0: none */
+	_Atomic uint32_t kept;		/* a free element for the next insert here, 0: none */
 	struct map_lock lock;
 };
 _Static_assert(sizeof(struct bucket) == MAP_LINE, "a bucket is one cache line");
@@ -115,6 +115,12 @@ static inline struct bucket *over(const struct hash_map *h, uint32_t n)
 }
 /* A hostile peer may tie a chain into a ring. */
 static inline bool too_far(const struct hash_map *h, uint32_t *steps) { return ++*steps > h->nr_over; }
+/* For what only holders of the lock change and others may guess from. */
+static inline uint32_t get_relaxed(const _Atomic uint32_t *p)
+{
+	return atomic_load_explicit(p, memory_order_relaxed);
+}
+static inline void set_relaxed(_Atomic uint32_t *p, uint32_t v) { atomic_store_explicit(p, v, memory_order_relaxed); }
 static inline uint32_t slot_elem(const struct bucket *b, int i) { return get32(&b->idx[i]); }
 static inline bool slot_used(const struct bucket *b, int i)
 {
@@ -188,7 +194,7 @@ static inline bool hash_needs_sweep(const struct hash_map *h)
 int hash_sweep(struct hash_map *h);
 static inline uint32_t bucket_spare(struct hash_map *h, struct bucket *head)
 {
-	uint32_t e = *(volatile uint32_t *)&head->spare;
+	uint32_t e = get_relaxed(&head->spare);
 
 	if (__builtin_expect(!e, 0))
 		return h->capacity + 1 + (uint32_t)(head - h->bucket);

@@ -31,10 +31,10 @@ void elem_push(struct hash_map *h, _Atomic uint64_t *list, uint32_t e)
 
 uint32_t elem_take(struct hash_map *h, struct bucket *head)
 {
-	uint32_t e = *(volatile uint32_t *)&head->kept;
+	uint32_t e = get_relaxed(&head->kept);
 
 	if (e) {
-		head->kept = 0;
+		set_relaxed(&head->kept, 0);
 		if (e <= h->last)
 			return e;
 	}
@@ -55,13 +55,13 @@ void elem_give(struct hash_map *h, struct bucket *head, uint32_t e)
 {
 	uint32_t pause = atomic_load_explicit(&h->head->keep_pause, memory_order_relaxed);
 
-	if (h->lru || *(volatile uint32_t *)&head->kept || pause) {
+	if (h->lru || get_relaxed(&head->kept) || pause) {
 		if (pause)
 			atomic_store_explicit(&h->head->keep_pause, pause - 1, memory_order_relaxed);
 		elem_push(h, stripe_of(h, head, 0), e);
 		return;
 	}
-	head->kept = e;
+	set_relaxed(&head->kept, e);
 	if (!atomic_load_explicit(&h->head->kept_some, memory_order_relaxed))
 		atomic_store_explicit(&h->head->kept_some, 1, memory_order_relaxed);
 }
@@ -79,14 +79,14 @@ bool elem_gather(struct hash_map *h)
 		struct bucket *b = &h->bucket[n];
 		uint32_t e;
 
-		if (!*(volatile uint32_t *)&b->kept)
+		if (!get_relaxed(&b->kept))
 			continue;
 		if (bucket_lock(h, b)) {	/* this thread's own, below a signal handler */
 			atomic_store_explicit(&h->head->kept_some, 1, memory_order_relaxed);
 			continue;
 		}
-		e = *(volatile uint32_t *)&b->kept;
-		b->kept = 0;
+		e = get_relaxed(&b->kept);
+		set_relaxed(&b->kept, 0);
 		if (e - 1 < h->last) {
 			elem_push(h, stripe_of(h, b, 0), e);
 			found = true;

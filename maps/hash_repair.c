@@ -39,10 +39,10 @@ void hash_repair_bucket(struct hash_map *h, struct bucket *head)
 			else if (slot_used(b, i) && h->lru)
 				atomic_store_explicit(&elem_mark(h, e)->linked, 1, memory_order_relaxed);
 		}
-	if (head->spare != NO_SPARE &&
-	    bucket_find_elem(h, head, head->spare ? head->spare :
+	if (get_relaxed(&head->spare) != NO_SPARE &&
+	    bucket_find_elem(h, head, get_relaxed(&head->spare) ? get_relaxed(&head->spare) :
 			     h->capacity + 1 + (uint32_t)(head - h->bucket)).i >= 0)
-		head->spare = NO_SPARE;
+		set_relaxed(&head->spare, NO_SPARE);
 	atomic_store_explicit(&head->seq, get32(&head->seq) + 1, memory_order_release);
 	if (h->local.store)
 		atomic_fetch_add_explicit(&h->local.store->repairs, 1, memory_order_relaxed);
@@ -57,7 +57,7 @@ uint32_t hash_new_spare(struct hash_map *h, struct bucket *head)
 	uint32_t e = elem_take(h, head);
 
 	if (e)
-		head->spare = e;
+		set_relaxed(&head->spare, e);
 	return e;
 }
 
@@ -68,14 +68,14 @@ static void set_bit(uint8_t *bits, uint32_t i) { bits[i / 8] = (uint8_t)(bits[i 
 
 static void mark_chain(struct hash_map *h, struct bucket *head, uint8_t *elems, uint8_t *overs)
 {
-	uint32_t spare = *(volatile uint32_t *)&head->spare, steps = 0;
+	uint32_t spare = get_relaxed(&head->spare), steps = 0;
 
 	if (!spare)
 		spare = h->capacity + 1 + (uint32_t)(head - h->bucket);
 	if (spare <= h->last)
 		set_bit(elems, spare);
-	if (head->kept <= h->last)
-		set_bit(elems, head->kept);
+	if (get_relaxed(&head->kept) <= h->last)
+		set_bit(elems, get_relaxed(&head->kept) % (h->last + 1));
 	for (struct bucket *b = head; b && steps++ <= h->nr_over; b = over(h, get32(&b->next))) {
 		if (b != head)
 			set_bit(overs, (uint32_t)(b - h->bucket) - h->mask - 1);
@@ -103,9 +103,9 @@ static void rebuild(struct hash_map *h, const uint8_t *elems, const uint8_t *ove
 			struct bucket *lost = NULL;
 
 			while (n <= h->mask && !lost)
-				lost = h->bucket[n].spare == NO_SPARE ? &h->bucket[n] : (n++, NULL);
+				lost = get_relaxed(&h->bucket[n].spare) == NO_SPARE ? &h->bucket[n] : (n++, NULL);
 			if (lost)
-				lost->spare = e;
+				set_relaxed(&lost->spare, e);
 			else
 				elem_push(h, &h->head->stripe[e % FREE_STRIPES].head, e);
 		}

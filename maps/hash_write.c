@@ -171,7 +171,7 @@ static int replace(struct hash_map *h, struct bucket *head, struct place at, con
 	atomic_store_explicit(&at.b->idx[at.i], e, memory_order_release);
 	seq_raise(head);
 	set_linked(h, head, old, false, false);
-	head->spare = old;
+	set_relaxed(&head->spare, old);
 	return 0;
 }
 
@@ -321,13 +321,13 @@ long hash_remove(struct uebpf_map *map, const void *key)
 static inline __attribute__((always_inline))
 void prefetch_elem(const struct hash_map *h, const struct bucket *head, uint64_t match)
 {
-	uint32_t spare = *(const volatile uint32_t *)&head->spare;
+	uint32_t spare = get_relaxed(&head->spare);
 
 	if (match) {
 		__builtin_prefetch(elem_at(h, slot_elem(head, slot_of(match))));
 		__builtin_prefetch(elem_at(h, spare ? spare : h->capacity + 1 + (uint32_t)(head - h->bucket)), 1);
 	} else {
-		__builtin_prefetch(elem_at(h, head->kept), 1);
+		__builtin_prefetch(elem_at(h, get_relaxed(&head->kept)), 1);
 	}
 }
 
