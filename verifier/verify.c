@@ -231,40 +231,53 @@ static int unreachable(struct env *e)
 	return 0;
 }
 
-enum { TOO_DEEP = 1 << 20 };
+/* Deepest chain of frames from a subprogram: bytes, each frame rounded up to 32 as in the kernel, and how
+ * many.  The kernel counts code that no path reaches, and recursion that ends, too. */
+struct chain { uint32_t bytes, frames; };
+enum { OPEN = UINT32_MAX, DEEP = 64 };
 
-/* Deepest chain of frames, each rounded up to 32 bytes as in the kernel. */
-static uint32_t chain(struct env *e, uint32_t sub, int depth)
+static struct chain deepest(struct env *e, uint32_t sub, struct chain *known, uint32_t depth)
 {
 	const struct subprog *s = &e->code->sub[sub];
-	uint32_t own = e->sub_depth[sub], deepest = 0, d;
+	struct chain most = { 0, 0 }, c;
 
-	own = ((own ? own : 1) + 31) & ~31u;
-	if (depth > 8)		/* as the kernel counts: code that no path reaches, and recursion that ends */
-		return TOO_DEEP;
+	if (known[sub].frames == OPEN || depth > DEEP)
+		return (struct chain){ 0, DEEP };
+	if (known[sub].frames)
+		return known[sub];
+	known[sub].frames = OPEN;
 	for (uint32_t i = s->start; i < s->end; i++) {
 		const struct insn *in = &e->code->insn[i];
 
 		if ((in->op != OP_CALL_LOCAL && in->op != OP_LD_FUNC) ||
 		    !(e->kernel || (e->res->fact[i].flags & FACT_SEEN)))
 			continue;
-		d = chain(e, e->flow.sub_of[in->off], depth + 1);
-		deepest = d > deepest ? d : deepest;
+		c = deepest(e, e->flow.sub_of[in->off], known, depth + 1);
+		most.bytes = c.bytes > most.bytes ? c.bytes : most.bytes;
+		most.frames = c.frames > most.frames ? c.frames : most.frames;
 	}
-	return own + deepest;
+	most.bytes += ((e->sub_depth[sub] ? e->sub_depth[sub] : 1) + 31) & ~31u;
+	most.frames += most.frames < DEEP;
+	return known[sub] = most;
 }
 
 static int stack_depth(struct env *e)
 {
-	e->res->stack_depth = chain(e, 0, 1);
-	if (!e->kernel || e->res->stack_depth <= 512)
-		return 0;
+	struct chain *known = mem_array(e->host, e->code->nr_sub, sizeof *known), c;
+
+	if (!known)
+		return -ENOMEM;
+	c = deepest(e, 0, known, 0);
+	mem_free(e->host, known, e->code->nr_sub * sizeof *known);
+	e->res->stack_depth = c.bytes;
 	e->pc = 0;
-	if (e->res->stack_depth >= TOO_DEEP)
+	if (e->kernel && c.frames > 8)
 		return refuse(e, UEBPF_E_FORM, "calls are nested deeper than 8 frames: the kernel counts recursion and "
 			      "code that is never reached");
-	return refuse(e, UEBPF_E_FORM, "frames of nested calls use %u bytes together; the kernel allows 512",
-		      e->res->stack_depth);
+	if (e->kernel && c.bytes > 512)
+		return refuse(e, UEBPF_E_FORM, "frames of nested calls use %u bytes together; the kernel allows 512",
+			      c.bytes);
+	return 0;
 }
 
 static int all_parts(struct env *e)
