@@ -36,7 +36,7 @@ static inline bool region_holds(const struct region *r, uint64_t addr, uint64_t 
 		return false;
 	if (!r->stride)
 		return true;
-	at %= r->stride;
+	at = at <= UINT32_MAX ? (uint32_t)at % r->stride : at % r->stride;
 	return at >= r->first && at - r->first + size <= r->len;
 }
 

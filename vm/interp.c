@@ -77,7 +77,9 @@ static void remember(struct hit *hit, const struct region *r, uint64_t addr)
 	uint64_t lo = r->lo, len = r->hi - r->lo;
 
 	if (r->stride) {
-		lo = addr - (addr - r->lo) % r->stride + r->first;
+		uint64_t at = addr - lo;
+
+		lo = addr - (at <= UINT32_MAX ? (uint32_t)at % r->stride : at % r->stride) + r->first;
 		len = r->len;
 	}
 	hit->lo = lo;
@@ -101,22 +103,45 @@ static void expect_hits(struct engine *e)
 	}
 }
 
+/* An element of an array is soon followed by another: those share one place and leave the other to the
+ * context and the stack. */
+static struct hit *place_for(struct hit hit[2], uint32_t *next, const struct region *r)
+{
+	return &hit[r->stride ? 1 : (*next ^= 1)];
+}
+
+/* Fields of the context come first, whatever else grants its bytes. */
+static bool outside_ctx(const struct engine *e, uint64_t addr)
+{
+	const struct region *ctx = &e->call.own[OWN_CTX];
+
+	return addr - ctx->lo >= ctx->hi - ctx->lo;
+}
+
 static noinline bool slow_load(struct engine *e, uint64_t addr, uint32_t size, uint64_t *value)
 {
 	const struct region *r = call_find_region(&e->call, addr, size, ACCESS_READ);
 
-	if (r)
-		remember(&e->rd[e->rd_next ^= 1], r, addr);
-	return call_load(&e->call, addr, size, value);
+	if (!r)
+		return call_load(&e->call, addr, size, value);
+	remember(place_for(e->rd, &e->rd_next, r), r, addr);
+	if (size != 8 || !outside_ctx(e, addr))
+		return call_load(&e->call, addr, size, value);
+	*value = ((const mem_uint64_t *)(uintptr_t)addr)->v;
+	return true;
 }
 
 static noinline bool slow_store(struct engine *e, uint64_t addr, uint32_t size, uint64_t value)
 {
 	const struct region *r = call_find_region(&e->call, addr, size, ACCESS_WRITE);
 
-	if (r)
-		remember(&e->wr[e->wr_next ^= 1], r, addr);
-	return call_store(&e->call, addr, size, value);
+	if (!r)
+		return call_store(&e->call, addr, size, value);
+	remember(place_for(e->wr, &e->wr_next, r), r, addr);
+	if (size != 8 || !outside_ctx(e, addr))
+		return call_store(&e->call, addr, size, value);
+	((mem_uint64_t *)(uintptr_t)addr)->v = value;
+	return true;
 }
 
 static inline bool is_hit(const struct hit hit[2], uint64_t addr, int k)
