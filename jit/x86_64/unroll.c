@@ -122,7 +122,7 @@ static void one(struct jc *c, uint32_t i, const struct insn *in)
 static uint32_t counted(const struct jc *c, uint32_t head, uint32_t last)
 {
 	bool closed = isa_op[c->code->insn[last].op].shape == SHAPE_JA;
-	uint32_t at = closed ? last - 2 : last;
+	uint32_t at = closed && last >= head + 3 ? last - 2 : last;
 	const struct insn *in = &c->code->insn[at];
 	int32_t step = c->delta[in->dst];
 
