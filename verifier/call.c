@@ -88,6 +88,8 @@ static int result(struct env *e, const struct args *a)
 			r0 = reg_number(scalar_srange(width64, -4095, (int64_t)a->size), e->pc);
 		else if (c->lo < c->hi)
 			r0 = reg_number(scalar_srange(width64, c->lo, c->hi), e->pc);
+		else if (!c->lo && c->hi == -1)		/* UINT32_MAX in a row */
+			r0 = reg_number(scalar_bits(32), e->pc);
 		break;
 	case RET_VOID:
 		r0 = e->kernel ? reg_unknown(e->pc) : reg_constant(0, e->pc);

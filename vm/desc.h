@@ -84,7 +84,7 @@ uint32_t object_size(enum object object);	/* bytes that the host has there; 0: o
 bool object_field(enum object object, uint32_t off, uint32_t size);	/* may so many bytes be read there? */
 
 enum ret_kind {
-	RET_SCALAR,		/* a number in [lo, hi] when lo < hi, else any */
+	RET_SCALAR,		/* a number in [lo, hi] when lo < hi, of 32 bits when lo is 0 and hi -1, else any */
 	RET_VOID,		/* r0 unreadable afterwards for the verifier; 0 in the engines */
 	RET_VALUE_OR_NULL,	/* value of the map argument */
 	RET_VALUE,		/* the same, never NULL (per-CPU this_cpu_ptr) */
