@@ -15,7 +15,7 @@ enum option_id {
 	O_MAX_TIME, O_REFUSE_MAY, O_TRACE, O_DUMP, O_NO_RULE, O_NO_CPU, O_JIT, O_REPEAT, O_TIME, O_BENCH, O_KERNEL, O_CLOCK,
 	O_SEED, O_CPU, O_PID, O_TGID, O_UID, O_GID, O_COMM, O_MOCK, O_PROBE, O_CLANG, O_MAP, O_LOOKUP,
 	O_UPDATE, O_DELETE, O_WATCH, O_KERNEL_MAP, O_SHARED_MAP, O_PCAP_FILTER, O_KERNEL_OBJECT, O_ATTACH, O_EVERY, O_ON_RINGBUF,
-	O_FILTER, O_LTTNG, O_EVENT_TYPE, O_EMIT, O_WRITE_ACCEPTED, O_CTF, O_AT_EXIT, O_FOR, O_KEEP, O_SHARE_DATA, O_INTERFACE, O_FREQUENCY, O_VERSION, O_HELP, O_ABSENT
+	O_FILTER, O_LTTNG, O_EVENT_TYPE, O_EMIT, O_WRITE_ACCEPTED, O_CTF, O_AT_EXIT, O_FOR, O_KEEP, O_SHARE_DATA, O_INTERFACE, O_FREQUENCY, O_VERSION, O_HELP
 };
 
 static const struct option table[] = {
@@ -444,8 +444,6 @@ void options_parse(struct options *opt, int argc, char **argv)
 		case 'V': case O_VERSION:
 			print_version();
 			finish(EXIT_RAN);
-		case O_ABSENT:
-			die(EXIT_UNSUPPORTED, "--%s: this build has no such part yet", table[index].name);
 		default:
 			take(opt, id, optarg);
 		}
