@@ -414,7 +414,7 @@ static void print_version(void)
 
 void options_parse(struct options *opt, int argc, char **argv)
 {
-	int id, index;
+	int id;
 
 	opt->pid = opt->tgid = UINT32_MAX;
 	opterr = 0;
@@ -423,8 +423,7 @@ void options_parse(struct options *opt, int argc, char **argv)
 	for (;;) {
 		int at = optind;
 
-		index = -1;
-		id = getopt_long(argc, argv, "-:qhV", table, &index);
+		id = getopt_long(argc, argv, "-:qhV", table, NULL);
 		if (id == -1)
 			break;
 		switch (id) {
