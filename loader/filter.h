@@ -61,6 +61,9 @@ static inline uint8_t width_bits(uint32_t size)
 {
 	return size == 1 ? W_B : size == 2 ? W_H : size == 4 ? W_W : W_DW;
 }
+/* The whole program; false: f->err says why not. */
+bool filter_generate(struct gen *g, const struct tree *root);
+void gen_no_memory(struct gen *g);
 void gen(struct gen *g, uint8_t code, uint32_t dst, uint32_t src, int32_t off, int32_t imm);
 void gen_const(struct gen *g, uint32_t reg, int64_t v);
 /* A jump to a label; code with W_X compares with src, else with imm. */

@@ -81,7 +81,7 @@ static const int64_t numbers[] = { 0, 1, 2, 3, -1, -2, -3, 7, 42, 255, 256, 6553
 				   UINT32_MAX, INT64_MAX, INT64_MIN };
 static const double doubles[] = { 0.0, -0.0, 1.0, 1.5, -1.5, 0.5, -0.5, 42.0, 1e300, -1e300, 2147483648.0, NAN, INFINITY };
 static const char *const texts[] = { "", "a", "ab", "abc", "abcd", "abcdefgh", "abcdefghi", "ba", "b*", "a\\b",
-				     "abcdefghijklmnopq", "\xff" "a", "abcdefghijklmno" };
+				     "abcdefghijklmnopq", ("\xff" "a"), "abcdefghijklmno" };
 static const int16_t sequence[] = { 1, -2, 3, 42 };
 #define PICK(array) array[rnd(sizeof(array) / sizeof(*array))]
 
