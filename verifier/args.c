@@ -149,6 +149,9 @@ static int string_arg(struct env *e, struct args *a, int i)
 	const char *text, *why = NULL;
 	int64_t at = r->off + (int64_t)r->s.val;
 
+	if (r->flags & R_MAYBE_NULL)
+		return unsafe_(e, i + 1, "check it for NULL before this line", "r%d may be NULL, argument %d of %s is a string", i + 1,
+			       i + 1, a->h->name);
 	if (r->kind == K_MEM && r->region && e->region[r->region - 1].text && !r->off && scalar_is_const(&r->s) &&
 	    !r->s.val)
 		return 0;			/* the host's own string */

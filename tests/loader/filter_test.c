@@ -839,6 +839,31 @@ START_TEST(contexts)
 }
 END_TEST
 
+/* What the compiler never writes, a program from elsewhere may hold. */
+START_TEST(nullable_strings_must_be_tested)
+{
+	struct uebpf_env *env = event_env();
+	struct uebpf_open_opts o = { .size = sizeof(o), .type = "event" };
+	struct uebpf_helper_info info = { .size = sizeof(info) };
+	struct uebpf_error err;
+	char text[256];
+
+	ck_assert_int_eq(uebpf_env_helper(env, "filter_str", &info), 0);
+	for (int tested = 0; tested < 2; tested++) {
+		struct uebpf_object *obj;
+
+		snprintf(text, sizeof(text), "r1 = *(u64 *)(r1 + %zu)\nr0 = 0\n%sr2 = r1\ncall %u\nend:\nexit\n", offsetof(struct event, s),
+			 tested ? "if r1 == 0 goto end\n" : "", info.id);
+		obj = uebpf_object_open_text(env, text, &o, &err);
+		ck_assert_msg(obj != NULL, "%s", err.text);
+		ck_assert_int_eq(!uebpf_object_load(obj, NULL, &err), tested);
+		ck_assert_msg(tested || strstr(err.text, "may be NULL"), "%s", err.text);
+		uebpf_object_free(obj);
+	}
+	uebpf_env_free(env);
+}
+END_TEST
+
 /* ---- types from BTF ---- */
 
 START_TEST(event_type_from_btf)
@@ -894,6 +919,7 @@ int main(void)
 	tcase_add_test(tc, patterns);
 	tcase_add_test(tc, labels_constants_and_precedence);
 	tcase_add_test(tc, contexts);
+	tcase_add_test(tc, nullable_strings_must_be_tested);
 	tcase_add_test(tc, event_type_from_btf);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);
