@@ -2,6 +2,12 @@
 /* filter.c - what filters (loader/filter_gen.c) call: conversions of numbers, order of texts, patterns. */
 #include "helpers/families.h"
 
+#ifdef __has_feature		/* clang's way to say it */
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+
 union number { uint64_t u; double d; };
 
 FN(filter_number)
