@@ -547,7 +547,7 @@ bool filter_generate(struct gen *g, const struct tree *root)
 	if (root->kind == TREE_INT || root->kind == TREE_REJECT) {	/* no code that nothing reaches */
 		gen(g, W_MOV32K, 0, 0, 0, root->kind == TREE_INT && root->i);
 		gen(g, W_EXIT, 0, 0, 0, 0);
-		return;
+		return !g->failed;
 	}
 	g->ctx = g->f->calls ? 6 : 1;
 	if (g->f->calls)

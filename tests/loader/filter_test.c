@@ -295,11 +295,13 @@ static bool by_order(const char *op, int order)
 	       !strcmp(op, ">") ? order > 0 : !strcmp(op, "<=") ? order <= 0 : order >= 0;
 }
 
-/* LTTng's order of texts: by bytes as signed. */
+/* LTTng's order of texts: by bytes as signed, the end before any. */
 static int order(const char *a, const char *b)
 {
 	while (*a && *a == *b)
 		a++, b++;
+	if (!*a || !*b)
+		return (*a != 0) - (*b != 0);
 	return (signed char)*a < (signed char)*b ? -1 : *a != *b;
 }
 
