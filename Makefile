@@ -38,12 +38,15 @@ $(error MODE=$(MODE) is not one of release debug asan ubsan tsan cov fuzz)
 endif
 # The core has a size limit: what a run passes through is built for speed and can be unwound; the rest
 # (loading, verifying, text) for size.  A user's own CFLAGS win.
-hot  := vm/interp vm/call vm/self maps/array maps/hash_find maps/hash_write maps/hash_free maps/hash_iter maps/lpm maps/ring \
+hot  := vm/interp vm/call vm/self maps/array maps/hash_find maps/hash_write maps/ring \
 	helpers/map helpers/ring jit/run loader/run loader/slot
 cold := $(if $(filter undefined,$(origin CFLAGS)),$(if $(filter release,$(MODE)),$(shell \
 	$(CC) -Oz -fsyntax-only -x c /dev/null 2>/dev/null && echo -Oz || echo -Os) \
 	-fno-asynchronous-unwind-tables -fno-unwind-tables))
 CFLAGS ?= $(opt_$(MODE))
+# clang does not know these.
+dense := $(shell $(CC) -Werror -fno-align-jumps -fno-align-labels -fsyntax-only -x c /dev/null 2>/dev/null && \
+	echo -fno-align-jumps -fno-align-labels)
 
 common := -std=c11 -D_GNU_SOURCE -I. -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror) \
 	-ffile-prefix-map=$(CURDIR)=. -fvisibility=hidden -fno-strict-aliasing \
@@ -66,7 +69,7 @@ lib_src  := $(sort $(wildcard vm/*.c verifier/*.c jit/*.c helpers/*.c maps/*.c l
 # A part that is left out has a file of its own that says so.
 lib_src  := $(filter-out $(if $(filter no,$(ELF)),loader/elf_view.c,loader/no_elf.c) \
 	$(if $(filter no,$(FILTERS)),$(wildcard loader/filter_*.c) loader/lttng.c,loader/no_filters.c) \
-	$(if $(has_jit),jit/none.c),$(lib_src))
+	$(if $(has_jit),jit/none.c,jit/run.c jit/pages.c jit/debug.c jit/gdb.c),$(lib_src))
 lib_obj  := $(lib_src:%.c=$(BUILD)/obj/%.o)
 lib_libs := $(if $(filter no,$(ELF)),,-lelf)
 inner    := $(BUILD)/libuebpf-inner.a
@@ -74,6 +77,7 @@ inner    := $(BUILD)/libuebpf-inner.a
 all: $(BUILD)/libuebpf.a $(BUILD)/libuebpf.so $(if $(wildcard tools/*.c),$(BUILD)/uebpf-run) $(BUILD)/uebpf.pc
 
 $(filter-out $(hot:%=$(BUILD)/obj/%.o),$(lib_obj)): common += $(cold)
+$(hot:%=$(BUILD)/obj/%.o): common += $(if $(cold),$(dense))
 $(filter $(BUILD)/obj/maps/%.o,$(lib_obj)): common += $(if $(cold),-fno-asynchronous-unwind-tables)
 # clang 19 merges the interpreter's indirect jumps into one and then declines to duplicate so large a block.
 $(BUILD)/obj/vm/interp.o: common += $(shell $(CC) -mllvm -tail-dup-pred-size=10000 -mllvm \

@@ -30,8 +30,43 @@ bool jit_addr(const struct code *code, uintptr_t addr, uint32_t *slot)
 
 uint32_t backend_cpu(void) { return 0; }
 
-uint32_t jit_map_next(const struct jit_code *jit, uint32_t *at, uint32_t *off)
+/* An env has code pages whether or not anything is ever compiled: their address says that there are none. */
+struct jit_pages { char none; };
+struct jit_pages *jit_pages_new(struct vm_host *host)
 {
-	(void)jit, (void)at;
-	return *off;
+	static struct jit_pages none;
+
+	(void)host;
+	return &none;
+}
+void jit_pages_free(struct jit_pages *pages) { (void)pages; }
+
+const struct code *jit_find(const struct jit_pages *pages, uintptr_t addr)
+{
+	(void)pages, (void)addr;
+	return NULL;
+}
+
+/* Nothing was compiled, so nothing compiled is run. */
+size_t jit_code_bytes(const struct code *code) { (void)code; return 0; }
+uebpf_entry jit_plain(const struct code *code) { (void)code; return NULL; }
+uebpf_entry jit_entry(const struct code *code) { (void)code; return NULL; }
+
+int jit_run(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0)
+{
+	(void)code, (void)ctx, (void)ctx_len, (void)run, (void)r0;
+	return -EOPNOTSUPP;
+}
+
+int jit_run_batch(const struct code *code, void *base, size_t stride, size_t n, uint64_t *results, size_t *at)
+{
+	(void)code, (void)base, (void)stride, (void)n, (void)results, (void)at;
+	return -EOPNOTSUPP;
+}
+
+int jit_run_records(const struct code *code, const struct uebpf_record *records, size_t n, uint64_t *results,
+		    size_t *at)
+{
+	(void)code, (void)records, (void)n, (void)results, (void)at;
+	return -EOPNOTSUPP;
 }

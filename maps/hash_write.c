@@ -334,7 +334,7 @@ void prefetch_elem(const struct hash_map *h, const struct bucket *head, uint64_t
 /* The first tag that matches, or a free place where none does and no chain follows, in a straight line;
  * anything else goes on in update_slow under the same lock. */
 static inline __attribute__((always_inline))
-long update_fast(struct hash_map *h, const void *key, const void *value, uint64_t flags, uint32_t size, bool lru)
+long update_fast(struct hash_map *h, const void *key, const void *value, uint64_t flags, uint32_t size)
 {
 	uint64_t hash = key_hash(&h->seed, key, size), match, tags;
 	struct bucket *head = home(h, hash);
@@ -349,7 +349,7 @@ long update_fast(struct hash_map *h, const void *key, const void *value, uint64_
 	}
 	match = tags_match(tags_of(head), tag);
 	prefetch_elem(h, head, match);
-	if (lru && !match && !elem_free_seen(h, head))
+	if (!match && h->lru && !elem_free_seen(h, head))
 		room = lru_evict(h, head);
 	r = bucket_lock(h, head);
 	if (__builtin_expect(r < 0, 0))
@@ -417,13 +417,7 @@ static long update_##size(struct uebpf_map *map, const void *key, const void *va
 			  struct uebpf_call *call) \
 { \
 	(void)call; \
-	return update_fast((struct hash_map *)map, key, value, flags, size, false); \
-} \
-static long update_lru_##size(struct uebpf_map *map, const void *key, const void *value, uint64_t flags, \
-			      struct uebpf_call *call) \
-{ \
-	(void)call; \
-	return update_fast((struct hash_map *)map, key, value, flags, size, true); \
+	return update_fast((struct hash_map *)map, key, value, flags, size); \
 } \
 static long remove_##size(struct uebpf_map *map, const void *key) \
 { \
@@ -436,16 +430,15 @@ WRITERS(16)
 
 void hash_pick_writers(struct hash_map *h, struct map_ops *ops)
 {
-	static long (*const update[2][3])(struct uebpf_map *, const void *, const void *, uint64_t,
-					  struct uebpf_call *) = {
-		{ update_4, update_8, update_16 }, { update_lru_4, update_lru_8, update_lru_16 } };
+	static long (*const update[3])(struct uebpf_map *, const void *, const void *, uint64_t,
+				       struct uebpf_call *) = { update_4, update_8, update_16 };
 	static long (*const remove[3])(struct uebpf_map *, const void *) = { remove_4, remove_8, remove_16 };
 	int size = h->key_size == 4 ? 0 : h->key_size == 8 ? 1 : h->key_size == 16 ? 2 : -1;
 
 	if (size < 0)
 		return;
 	if (ops->update == hash_update && !h->percpu)
-		ops->update = update[h->lru][size];
+		ops->update = update[size];
 	if (ops->remove == hash_remove)
 		ops->remove = remove[size];
 }
