@@ -19,7 +19,7 @@ enum lt_shape {
 };
 enum { TREE_ROOT_PAYLOAD, TREE_ROOT_CTX, TREE_ROOT_APP, TREE_0 = 0 };
 
-static const struct { uint8_t shape, arg; } ops[] = {
+static const struct row { uint8_t shape, arg; } ops[] = {
 #define OP(number, name, shape, arg, doc) [number] = { shape, TREE_##arg },
 #include "loader/lttng_ops.def"
 #undef OP
@@ -86,11 +86,17 @@ static bool push(struct reader *r, struct tree *tree)
 	return true;
 }
 
+/* NULL: nothing is there. */
+static struct item *top_of(struct reader *r)
+{
+	return r->depth ? &r->stack[r->depth - 1] : NULL;
+}
+
 static struct item *pop(struct reader *r)
 {
-	struct item *top = &r->stack[r->depth - 1];
+	struct item *top = top_of(r);
 
-	if (!r->depth)
+	if (!top)
 		return refuse(r, "nothing on the stack"), NULL;
 	if (top->place)
 		return refuse(r, "a field that was not loaded is no value"), NULL;
@@ -162,14 +168,14 @@ static bool reference(struct reader *r, bool field)
 static bool symbol(struct reader *r, uint32_t where)
 {
 	static const char *const prefix[] = { "", "ctx.", "app." };
-	struct item *top = &r->stack[r->depth - 1];
+	struct item *top = top_of(r);
 	uint32_t len = 0;
 	const char *name = text_at(r, r->reloc + where, r->len, &len);
 	struct tree *t;
 
 	if (!name)
 		return refuse(r, "a symbol outside of the relocation table");
-	if (!r->depth || !top->place)
+	if (!top || !top->place)
 		return refuse(r, "a symbol of nothing");
 	if (top->root) {
 		uint32_t root = top->tree->len;
@@ -194,9 +200,9 @@ static bool symbol(struct reader *r, uint32_t where)
 
 static bool indexed(struct reader *r, uint64_t index)
 {
-	struct item *top = &r->stack[r->depth - 1];
+	struct item *top = top_of(r);
 
-	if (!r->depth || !top->place || top->root)
+	if (!top || !top->place || top->root)
 		return refuse(r, "an index into nothing");
 	if (index > INT64_MAX)
 		return refuse(r, "an index without end");
@@ -430,7 +436,8 @@ static struct tree *read_code(struct reader *r)
 {
 	for (r->pc = 0; r->pc < r->reloc;) {
 		uint32_t op = r->data[r->pc], bytes;
-		uint32_t shape = op < sizeof(ops) / sizeof(*ops) ? ops[op].shape : REFUSED;
+		struct row row = op < sizeof(ops) / sizeof(*ops) ? ops[op] : (struct row){ REFUSED, 0 };
+		uint32_t shape = row.shape;
 
 		if (!meet(r))
 			return NULL;
@@ -447,7 +454,7 @@ static struct tree *read_code(struct reader *r)
 				return NULL;
 		} else if (r->reloc - r->pc < 1 + bytes) {
 			return refuse(r, "the operand is cut off"), NULL;
-		} else if (!one(r, shape, ops[op].arg, bytes)) {
+		} else if (!one(r, shape, row.arg, bytes)) {
 			return NULL;
 		}
 		r->pc += 1 + bytes;

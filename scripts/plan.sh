@@ -3,8 +3,8 @@
 # What scripts/check runs: one line a step, "name|command".  Sourced, not run.
 all_tests=$(ls tests/*/*_test.c)
 thread_tests=$(grep -E '_threads_test\.c$' <<<"$all_tests")
-# Under ASan+UBSan: data tests, vm, loader, maps, helpers, api.
-asan_tests=$(grep -E '^tests/(vm|loader|maps|helpers|api)/' <<<"$all_tests" | grep -vE '_kernel_test\.c$')
+# Under ASan+UBSan: data tests, vm, loader, maps, helpers, api, lttng.
+asan_tests=$(grep -E '^tests/(vm|loader|maps|helpers|api|lttng)/' <<<"$all_tests" | grep -vE '_kernel_test\.c$')
 
 bins() { local dir=$1; shift; for t in "$@"; do printf '%s/%s ' "$dir" "${t%.c}"; done; }
 
