@@ -239,8 +239,7 @@ static void emit_store_x(struct jc *c, int size)
 /* Two neighbouring words of zeroes in one store. */
 static bool store_zeroes(struct jc *c)
 {
-	const struct insn *in = c->in, *next = in + 1;
-	int32_t low = in->off < next->off ? in->off : next->off;
+	const struct insn *in = c->in, *next = in + 1;	/* none behind one that stands alone: checked code's rounds */
 
 	if (c->checked || c->i + 1 >= c->code->n || in->imm || next->op != OP_ST_DW || next->imm ||
 	    next->dst != in->dst || c->flow.mark[c->i + 1] & FLOW_TARGET ||
@@ -248,7 +247,7 @@ static bool store_zeroes(struct jc *c)
 		return false;
 	if (c->zeroes_at != c->i || c->flow.mark[c->i] & FLOW_TARGET)
 		x_pxor(&c->b, 0, 0);
-	x_movups_store(&c->b, x_at(dst(c), low), 0);
+	x_movups_store(&c->b, x_at(dst(c), in->off < next->off ? in->off : next->off), 0);
 	c->zeroes_at = c->i + 2;	/* xmm0 is still zero there */
 	c->skip = 1;
 	return true;
