@@ -125,7 +125,8 @@ struct subprog *code_sub_at(const struct code *code, uint32_t index);
  *               mem_free(host, moved, (old n + 1) * 4); NULL: not wanted.
  * LD_MAP and LD_MAPVAL keep index and offset for good; code_map_address gives the pointer. */
 int code_bind(struct code *code, struct uebpf_error *err);
-/* callx of a register that holds a helper's number becomes a call of it (callx.c); code_bind does it. */
+/* callx of a register that holds a helper's number becomes a call of it (callx.c).  code_bind does it
+ * where the caller did not; who verifies calls it before. */
 int code_resolve_callx(struct code *code, struct uebpf_error *err);
 int code_mark(struct code *code, uint32_t **moved, struct uebpf_error *err);
 int code_prepare(struct code *code, struct uebpf_error *err);
