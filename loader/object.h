@@ -49,7 +49,7 @@ struct uebpf_object {
 	struct helper_set *helpers;
 	struct elf_image *image;	/* NULL: bare instructions */
 	char *name;
-	void *slots;			/* bare instructions, until loaded */
+	void *slots;			/* bare instructions; facts and saving read them again */
 	uint32_t nr_slots;
 	struct filter_origin *origin;	/* NULL: no filter expression or bytecode */
 	bool loaded;

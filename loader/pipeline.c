@@ -518,14 +518,7 @@ static int load(struct load *l)
 	}
 	obj->loaded = true;
 	rc = load_progs(l);
-	rc = rc ? rc : each_map(l, fill_slots);
-	/* The instructions are in the decoded program now. */
-	if (obj->origin)	/* may be saved later */
-		return rc;
-	mem_free(object_host(obj), obj->slots, (size_t)obj->nr_slots * 8);
-	obj->slots = NULL;
-	obj->nr_slots = 0;
-	return rc;
+	return rc ? rc : each_map(l, fill_slots);
 }
 
 int uebpf_object_load(struct uebpf_object *obj, const struct uebpf_load_opts *opts, struct uebpf_error *err)

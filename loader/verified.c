@@ -237,6 +237,7 @@ int verified_facts(const struct prog *prog, void (*put)(void *arg, const char *t
 	rc = prog->linked ? code_decode(&code, prog->linked->slots, prog->linked->n, prog->linked->subs,
 					prog->linked->nr_subs, obj->env->max_insns, &err) :
 			    code_decode(&code, obj->slots, obj->nr_slots, NULL, 0, obj->env->max_insns, &err);
+	rc = rc ? rc : code_resolve_callx(&code, &err);
 	if (!rc) {
 		rc = verify(&code, &opts, &res, &err);
 		for (uint32_t i = 0; !rc && i < code.n; i++) {
