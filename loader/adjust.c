@@ -164,7 +164,7 @@ static uint32_t find_map(const struct uebpf_object *obj, const char *name)
 {
 	uint32_t i;
 
-	for (i = 0; i < object_nr_maps(obj); i++)
+	for (i = 0; i < obj->nr_maps; i++)
 		if (!obj->image->maps[i].template_only && !strcmp(obj->image->maps[i].name, name))
 			return i;
 	return IMAGE_NONE;
@@ -314,7 +314,7 @@ int uebpf_object_bind_pins(struct uebpf_object *obj, const char *dir, uint32_t p
 {
 	int rc = can_adjust(obj, "", err), bound = 0;
 
-	for (uint32_t i = 0; !rc && i < object_nr_maps(obj); i++) {
+	for (uint32_t i = 0; !rc && i < obj->nr_maps; i++) {
 		const struct image_map *im = &obj->image->maps[i];
 		struct uebpf_kernel_opts k = { .size = sizeof(k), .fd = -1, .policy = policy };
 		struct uebpf_map *map;
@@ -394,7 +394,7 @@ int uebpf_object_replace(struct uebpf_object *obj, const struct uebpf_object *ol
 		return rc;
 	if (!old || !old->loaded)
 		return fail(obj, err, UEBPF_E_STATE, -EINVAL, NULL, "the object to replace is not loaded");
-	for (i = 0; i < object_nr_maps(obj); i++) {
+	for (i = 0; i < obj->nr_maps; i++) {
 		const struct image_map *im = &obj->image->maps[i];
 		struct uebpf_map *map = im->template_only ? NULL : uebpf_object_map(old, im->name);
 

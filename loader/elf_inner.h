@@ -145,8 +145,11 @@ int image_read_slots(struct image_inner *in, struct uebpf_error *err);	/* elf_ma
 int core_apply(struct image_inner *in, const uint8_t *rec, uint8_t *slots, uint32_t n,
 	       const char **why, struct uebpf_error *err);
 void core_free(struct image_inner *in);
-/* What a linked program owns; its types hold the names of files. */
-struct link_memory { struct arena arena; struct btf *btf; };
+/* Head of the block that a linked program is. */
+struct link_memory { struct vm_host *host; size_t size; };
+/* Moves *linked, whose lines still name offsets of strings in btf, from other memory into a block of its
+ * own.  -ENOMEM: *linked is of no use. */
+int link_pack(struct arena *scratch, const struct btf *btf, struct linked *linked);
 const char *link_base_name(const char *path);
 /* Bytes of a file, NUL added behind; *cap is what mem_free takes; -errno. */
 int read_file(struct vm_host *host, const char *path, size_t limit, uint8_t **out, size_t *len,

@@ -17,7 +17,7 @@ struct piece { const struct func *func; uint32_t slot; };
 struct link {
 	struct image_inner *in;
 	struct linked *out;
-	struct link_memory *memory;
+	struct arena scratch;		/* until everything is packed */
 	struct uebpf_error *err;
 	struct piece *pieces;
 	uint32_t nr_pieces, cap, max;
@@ -108,7 +108,7 @@ static int need_func(struct link *l, const struct func *func, const struct func 
 			    "the program and its subprograms have more than %u instruction slots", l->max);
 	if (out->n + func->slots > l->cap) {
 		uint32_t cap = (out->n + func->slots) * (l->nr_pieces ? 2 : 1);
-		uint8_t *more = arena_array(&l->memory->arena, cap, 8);
+		uint8_t *more = arena_array(&l->scratch, cap, 8);
 
 		if (!more)
 			return no_memory(l);
@@ -117,7 +117,7 @@ static int need_func(struct link *l, const struct func *func, const struct func 
 		out->slots = more;
 		l->cap = cap;
 	}
-	l->pieces = arena_grow(&l->memory->arena, l->pieces, l->nr_pieces, sizeof(*l->pieces));
+	l->pieces = arena_grow(&l->scratch, l->pieces, l->nr_pieces, sizeof(*l->pieces));
 	if (!l->pieces)
 		return no_memory(l);
 	l->pieces[l->nr_pieces++] = (struct piece){ func, out->n };
@@ -135,7 +135,7 @@ static int need_map(struct link *l, uint32_t map, uint32_t *index)
 	for (*index = 0; *index < out->nr_maps; ++*index)
 		if (out->maps[*index] == map)
 			return 0;
-	out->maps = arena_grow(&l->memory->arena, out->maps, out->nr_maps, sizeof(*out->maps));
+	out->maps = arena_grow(&l->scratch, out->maps, out->nr_maps, sizeof(*out->maps));
 	if (!out->maps)
 		return no_memory(l);
 	out->maps[out->nr_maps++] = map;
@@ -148,13 +148,13 @@ static int poison(struct link *l, uint32_t slot, enum uebpf_code code, const cha
 	struct linked *out = l->out;
 	uint8_t *p = out->slots + (size_t)slot * 8;
 	uint32_t width = *p == LDDW && slot + 1 < out->n ? 2 : 1;
-	char *text = arena_string(&l->memory->arena, why);
+	char *text = arena_string(&l->scratch, why);
 
 	if (!text)
 		return no_memory(l);
 	for (; width--; p += 8, slot++) {
 		raw_store(p, (struct raw_insn){ CALL, 0, 0, 0, HELPER_POISON });
-		out->poison = arena_grow(&l->memory->arena, out->poison, out->nr_poison,
+		out->poison = arena_grow(&l->scratch, out->poison, out->nr_poison,
 					 sizeof(*out->poison));
 		if (!out->poison)
 			return no_memory(l);
@@ -511,7 +511,7 @@ static int copy_lines(struct link *l, const struct piece *p)
 
 	for (uint32_t i = list && list->rec ? first_record(list, from) : 0; list && i < list->n; i++) {
 		const uint8_t *rec = list->rec + (size_t)i * list->rec_size;
-		uint32_t off = le32(rec), where = le32(rec + 12), slot;
+		uint32_t off = le32(rec), slot;
 
 		if (off < from || off >= to) {
 			if (list->sorted)
@@ -521,12 +521,11 @@ static int copy_lines(struct link *l, const struct piece *p)
 		slot = p->slot + off / 8 - p->func->start;
 		if (out->nr_lines && out->lines[out->nr_lines - 1].slot > slot)
 			continue;	/* out of order: of no use for a search */
-		out->lines = arena_grow(&l->memory->arena, out->lines, out->nr_lines, sizeof(*out->lines));
+		out->lines = arena_grow(&l->scratch, out->lines, out->nr_lines, sizeof(*out->lines));
 		if (!out->lines)
 			return no_memory(l);
 		out->lines[out->nr_lines++] = (struct link_line){
-			slot, where >> 10, where & 0x3ff, btf_string(l->memory->btf, le32(rec + 4)),
-			btf_string(l->memory->btf, le32(rec + 8)) };
+			slot, le32(rec + 12), le32(rec + 4), le32(rec + 8) };
 	}
 	return 0;
 }
@@ -566,30 +565,25 @@ static int finish(struct link *l)
 {
 	struct linked *out = l->out;
 
-	out->subs = arena_array(&l->memory->arena, l->nr_pieces, sizeof(*out->subs));
-	out->pieces = arena_array(&l->memory->arena, l->nr_pieces, sizeof(*out->pieces));
+	out->subs = arena_array(&l->scratch, l->nr_pieces, sizeof(*out->subs));
+	out->pieces = arena_array(&l->scratch, l->nr_pieces, sizeof(*out->pieces));
 	if (!out->subs || !out->pieces)
 		return no_memory(l);
 	if (follow_pointers(l))
 		return -ENOMEM;
 	for (uint32_t i = 0; i < l->nr_pieces; i++) {
 		const struct func *f = l->pieces[i].func;
-		char *name = arena_string(&l->memory->arena, f->name);
-		char *section = arena_string(&l->memory->arena, l->in->view.sections[f->shndx].name);
-		int ret;
 
-		if (!name || !section)
-			return no_memory(l);
-		out->subs[i] = (struct sub_def){ l->pieces[i].slot, name, f->global };
-		out->pieces[i] = (struct link_piece){ l->pieces[i].slot, name, section };
-		ret = copy_lines(l, &l->pieces[i]);
-		if (ret)
-			return ret;
+		out->subs[i] = (struct sub_def){ l->pieces[i].slot, f->name, f->global };
+		out->pieces[i] = (struct link_piece){ l->pieces[i].slot, f->name,
+						      l->in->view.sections[f->shndx].name };
+		if (copy_lines(l, &l->pieces[i]))
+			return -ENOMEM;
 	}
 	out->nr_subs = out->nr_pieces = l->nr_pieces;
 	if (out->nr_poison)
 		qsort(out->poison, out->nr_poison, sizeof(*out->poison), compare_poison);
-	return 0;
+	return link_pack(&l->scratch, l->in->image.btf, out) ? no_memory(l) : 0;
 }
 
 int elf_link_program(struct elf_image *image, uint32_t index, struct linked *out,
@@ -605,11 +599,7 @@ int elf_link_program(struct elf_image *image, uint32_t index, struct linked *out
 	if (index >= image->nr_progs)
 		return image_fail(in, err, UEBPF_STAGE_LINK, UEBPF_E_ARGUMENT, -EINVAL, NULL, NULL,
 				  "there is no program %u", index);
-	out->memory = l.memory = mem_alloc(in->params.host, sizeof(*l.memory));
-	if (!l.memory)
-		return image_memory(in, err);
-	l.memory->arena.host = in->params.host;
-	l.memory->btf = btf_ref(image->btf);
+	l.scratch.host = in->params.host;
 	l.max = in->params.max_slots ? in->params.max_slots : MAX_SLOTS;
 	l.at = mem_array(in->params.host, in->nr_funcs, sizeof(*l.at));
 	if (!l.at)
@@ -624,5 +614,8 @@ int elf_link_program(struct elf_image *image, uint32_t index, struct linked *out
 	}
 	ret = ret ? ret : finish(&l);
 	mem_free(in->params.host, l.at, in->nr_funcs * sizeof(*l.at));
+	arena_free(&l.scratch);
+	if (ret)
+		memset(out, 0, sizeof(*out));
 	return ret;
 }

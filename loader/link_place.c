@@ -15,13 +15,8 @@ void link_free(struct linked *linked)
 {
 	struct link_memory *memory = linked->memory;
 
-	if (memory) {
-		struct vm_host *host = memory->arena.host;
-
-		btf_unref(memory->btf);
-		arena_free(&memory->arena);
-		mem_free(host, memory, sizeof(*memory));
-	}
+	if (memory)
+		mem_free(memory->host, memory, memory->size);
 	memset(linked, 0, sizeof(*linked));
 }
 
@@ -53,10 +48,10 @@ bool link_place(const struct linked *linked, uint32_t slot, struct link_place *o
 	if (lo)
 		line = &linked->lines[lo - 1];
 	if (line && line->slot >= piece->slot) {
-		out->file = line->file;
-		out->line = line->line;
-		out->column = line->column;
-		out->source = line->source;
+		out->file = linked->texts + line->file;
+		out->line = line->where >> 10;
+		out->column = line->where & 0x3ff;
+		out->source = linked->texts + line->source;
 	}
 	return true;
 }

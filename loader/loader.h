@@ -124,7 +124,8 @@ struct link_place {
 	uint32_t line, column;		/* 0 if unknown */
 	const char *source;		/* text of the line, "" if unknown */
 };
-struct link_line { uint32_t slot; uint32_t line, column; const char *file, *source; };
+/* where: line << 10 | column; file and source are positions in `texts`. */
+struct link_line { uint32_t slot, where, file, source; };
 struct link_piece { uint32_t slot; const char *function, *section; };
 struct linked {
 	uint8_t *slots;			/* n wire slots: the program, then the subprograms it needs */
@@ -139,7 +140,8 @@ struct linked {
 	uint32_t nr_lines;
 	struct link_piece *pieces;	/* ascending */
 	uint32_t nr_pieces;
-	void *memory;			/* arena of all of the above */
+	const char *texts;
+	void *memory;			/* of all of the above, in one block */
 };
 /* Links program `index`: subprograms appended, relocations and CO-RE applied, externs bound to
  * helper ids.  What is missing but not used by this program does not matter.  0 or -errno with

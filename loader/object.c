@@ -13,6 +13,7 @@
 #include "loader/error.h"
 #include "loader/event_btf.h"
 #include "loader/object.h"
+#include "loader/verified.h"
 #include "maps/maps.h"
 #include "vm/mem.h"
 
@@ -64,11 +65,6 @@ const char *uebpf_object_log(const struct uebpf_object *obj)
 
 /* ---- life ---- */
 
-uint32_t object_nr_maps(const struct uebpf_object *obj)
-{
-	return obj->image ? obj->image->nr_maps : 0;
-}
-
 void prog_unload(struct prog *prog)
 {
 	struct vm_host *host = object_host(prog->object);
@@ -91,15 +87,27 @@ void prog_unload(struct prog *prog)
 		mem_free(host, prog->linked, sizeof(*prog->linked));
 		prog->linked = NULL;
 	}
+	verified_forget(prog);
 	mem_free(host, prog->error, sizeof(*prog->error));
 	prog->error = NULL;
+}
+
+/* What only the handle leads to: the image with its types, and the log.  Programs may be in use meanwhile
+ * and look at neither. */
+static void forget_source(struct uebpf_object *obj)
+{
+	elf_close(obj->image);
+	obj->image = NULL;
+	mem_free(object_host(obj), obj->log, obj->log_cap);
+	obj->log = NULL;
+	obj->log_len = obj->log_cap = 0;
 }
 
 static void object_destroy(struct uebpf_object *obj)
 {
 	struct uebpf_env *env = obj->env;
 	struct vm_host *host = object_host(obj);
-	uint32_t i, nr_maps = object_nr_maps(obj);
+	uint32_t i, nr_maps = obj->nr_maps;
 
 	for (i = 0; i < obj->nr_progs; i++)
 		prog_unload(&obj->progs[i]);
@@ -119,9 +127,9 @@ static void object_destroy(struct uebpf_object *obj)
 	mem_free(host, obj->slots, (size_t)obj->nr_slots * 8);
 	if (obj->origin)
 		mem_free(host, obj->origin, sizeof(*obj->origin) + obj->origin->nr_relocs * sizeof(*obj->origin->reloc));
-	mem_free(host, obj->log, obj->log_cap);
+	mem_free(host, obj->names, obj->names_len);
 	mem_free_string(host, obj->name);
-	elf_close(obj->image);
+	forget_source(obj);
 	helper_set_unref(env, obj->helpers);
 	mem_free(host, obj, sizeof(*obj));
 	env_unref(env);
@@ -138,7 +146,7 @@ static uint32_t own_refs(const struct uebpf_object *obj, const struct uebpf_map 
 {
 	uint32_t i, m, n = 0;
 
-	for (i = 0; i < object_nr_maps(obj); i++)
+	for (i = 0; i < obj->nr_maps; i++)
 		n += obj->maps[i] == map;
 	for (i = 0; i < obj->nr_progs; i++)
 		for (m = 0; m < obj->progs[i].code.nr_map; m++)
@@ -170,7 +178,7 @@ static void empty_prog_arrays(struct uebpf_object *obj)
 {
 	uint32_t i;
 
-	for (i = 0; obj->maps && i < object_nr_maps(obj); i++) {
+	for (i = 0; obj->maps && i < obj->nr_maps; i++) {
 		struct uebpf_map *map = obj->maps[i];
 
 		if (map && map->ops->traits & MT_PROGS && only_dead_objects_hold(obj, map))
@@ -198,8 +206,10 @@ static void prog_hold(const struct uebpf_prog *prog, int n)
 
 void uebpf_object_free(struct uebpf_object *obj)
 {
-	if (obj)
-		object_user_put(obj);
+	if (!obj)
+		return;
+	forget_source(obj);
+	object_user_put(obj);
 }
 
 const struct uebpf_prog *uebpf_prog_ref(const struct uebpf_prog *prog)
@@ -312,7 +322,7 @@ static struct uebpf_object *open_failed(struct uebpf_object *obj, const char *na
 static int lists_new(struct uebpf_object *obj, struct uebpf_error *err)
 {
 	struct vm_host *host = object_host(obj);
-	uint32_t n = obj->image->nr_maps;
+	uint32_t n = obj->nr_maps = obj->image->nr_maps;
 
 	if (!n)
 		return 0;
@@ -321,6 +331,39 @@ static int lists_new(struct uebpf_object *obj, struct uebpf_error *err)
 	obj->resized = mem_array(host, n, sizeof(*obj->resized));
 	obj->map_error = mem_array(host, n, sizeof(*obj->map_error));
 	return obj->maps && obj->bound && obj->resized && obj->map_error ? 0 : no_memory(err);
+}
+
+static const char *put_name(char **at, const char *name)
+{
+	size_t len = strlen(name) + 1;
+	char *to = memcpy(*at, name, len);
+
+	*at += len;
+	return to;
+}
+
+/* Programs and their names stay when the image goes. */
+static int progs_of_image(struct uebpf_object *obj, struct uebpf_error *err)
+{
+	const struct image_prog *from = obj->image->progs;
+	uint32_t i, n = obj->image->nr_progs;
+	char *at;
+
+	if (!n)
+		return 0;
+	for (i = 0; i < n; i++)
+		obj->names_len += strlen(from[i].name) + strlen(from[i].section) + 2;
+	at = obj->names = mem_alloc(object_host(obj), obj->names_len);
+	if (!at)
+		return no_memory(err);
+	if (progs_new(obj, n, err))
+		return -ENOMEM;
+	for (i = 0; i < n; i++) {
+		obj->progs[i].name = put_name(&at, from[i].name);
+		obj->progs[i].section = put_name(&at, from[i].section);
+		obj->progs[i].type = from[i].type;
+	}
+	return 0;
 }
 
 static int open_image(struct uebpf_object *obj, const void *data, size_t len,
@@ -332,7 +375,6 @@ static int open_image(struct uebpf_object *obj, const void *data, size_t len,
 		.find_arg = obj,
 		.log = log_line, .log_arg = obj, .max_slots = obj->env->max_insns,
 	};
-	uint32_t i;
 	int rc;
 
 	if (o->type && !find_type(obj, o->type) && !prog_type_find(o->type))
@@ -342,13 +384,7 @@ static int open_image(struct uebpf_object *obj, const void *data, size_t len,
 	if (!rc && obj->short_of_memory)
 		rc = no_memory(err);
 	rc = rc ? rc : lists_new(obj, err);
-	rc = rc ? rc : obj->image->nr_progs ? progs_new(obj, obj->image->nr_progs, err) : 0;
-	for (i = 0; !rc && i < obj->nr_progs; i++) {
-		obj->progs[i].name = obj->image->progs[i].name;
-		obj->progs[i].section = obj->image->progs[i].section;
-		obj->progs[i].type = obj->image->progs[i].type;
-	}
-	return rc;
+	return rc ? rc : progs_of_image(obj, err);
 }
 
 struct uebpf_object *uebpf_object_open_memory(struct uebpf_env *env, const void *data, size_t len,
@@ -581,7 +617,7 @@ struct uebpf_map *uebpf_object_map(const struct uebpf_object *obj, const char *n
 {
 	uint32_t i;
 
-	for (i = 0; obj && name && i < object_nr_maps(obj); i++)
+	for (i = 0; obj && name && i < obj->nr_maps; i++)
 		if (listed(obj, i) && !strcmp(obj->image->maps[i].name, name))
 			return obj->maps[i];
 	return NULL;
@@ -592,7 +628,7 @@ struct uebpf_map *uebpf_object_next_map(const struct uebpf_object *obj, struct u
 	bool found = !prev;
 	uint32_t i;
 
-	for (i = 0; obj && i < object_nr_maps(obj); i++) {
+	for (i = 0; obj && i < obj->nr_maps; i++) {
 		if (found && listed(obj, i))
 			return obj->maps[i];
 		found = found || obj->maps[i] == prev;

@@ -12,6 +12,8 @@
 #include "loader/env.h"
 #include "loader/loader.h"
 
+struct known_proto;			/* verified.c */
+
 struct prog {
 	struct uebpf_prog base;		/* first */
 	/* what a run looks at */
@@ -29,10 +31,13 @@ struct prog {
 
 	struct uebpf_object *object;
 	const struct prog_type *type;	/* NULL: unknown, refused */
-	const char *name, *section;	/* the image's or static */
+	const char *name, *section;	/* in the object's names, or static */
 	struct linked *linked;		/* names and lines; NULL for bare instructions */
 	struct uebpf_error *error;	/* why it cannot run */
 	bool lost_error;		/* ... and there was no memory to say it */
+	/* Prototypes of its global functions, for uebpf_prog_dump: the types go with the object's handle. */
+	struct known_proto *protos;
+	uint32_t nr_protos, room_protos;
 	uint32_t may;			/* enum uebpf_may */
 	uint32_t ctx_need;		/* bytes of context that the verifier saw touched */
 	uint64_t verify_ns, compile_ns, verify_states, verify_insns;
@@ -47,12 +52,15 @@ struct uebpf_object {
 	_Atomic uint32_t users, refs;
 	struct uebpf_env *env;
 	struct helper_set *helpers;
-	struct elf_image *image;	/* NULL: bare instructions */
+	struct elf_image *image;	/* NULL: bare instructions, or the handle was freed */
 	char *name;
 	void *slots;			/* bare instructions; facts and saving read them again */
 	uint32_t nr_slots;
+	char *names;			/* of programs and their sections; NULL: bare instructions */
+	size_t names_len;
 	struct filter_origin *origin;	/* NULL: no filter expression or bytecode */
 	bool loaded;
+	uint32_t nr_maps;
 	struct uebpf_map **maps;	/* as image->maps: created or bound */
 	struct uebpf_error **map_error;	/* why one could not be created: its users cannot run */
 	bool *bound;
@@ -78,7 +86,6 @@ static inline struct prog *prog_of(const struct uebpf_prog *prog)
 int object_type_map(struct uebpf_map *map, const void *btf, size_t len, uint32_t key, uint32_t value);
 /* A reference to btf for the map. */
 void object_set_btf(struct uebpf_map *map, struct btf *btf, uint32_t key, uint32_t value, bool locks);
-uint32_t object_nr_maps(const struct uebpf_object *obj);
 void object_log(struct uebpf_object *obj, enum uebpf_level level, const char *text, ...)
 	__attribute__((format(printf, 3, 4)));
 void object_log_text(struct uebpf_object *obj, const char *text);	/* lines as they are */

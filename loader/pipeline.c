@@ -180,7 +180,7 @@ static int each_map(struct load *l, int (*fn)(struct load *, uint32_t))
 	uint32_t i;
 	int rc = 0;
 
-	for (i = 0; !rc && i < object_nr_maps(l->obj); i++)
+	for (i = 0; !rc && i < l->obj->nr_maps; i++)
 		rc = fn(l, i);
 	return rc;
 }
@@ -225,7 +225,7 @@ static void drop_maps(struct uebpf_object *obj)
 {
 	uint32_t i;
 
-	for (i = 0; i < object_nr_maps(obj); i++)
+	for (i = 0; i < obj->nr_maps; i++)
 		if (obj->maps[i] && !obj->bound[i]) {
 			uebpf_map_unref(obj->maps[i]);
 			obj->maps[i] = NULL;

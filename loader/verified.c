@@ -4,6 +4,7 @@
  * what is refused here does not run. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "loader/error.h"
 #include "loader/verified.h"
@@ -61,9 +62,8 @@ static bool parameter(const struct btf *btf, uint32_t id, const struct prog_type
 	return true;
 }
 
-static bool prototype(void *arg, uint32_t slot, struct proto *out)
+static bool read_prototype(const struct prog *prog, uint32_t slot, struct proto *out)
 {
-	const struct prog *prog = arg;
 	const struct btf *btf = prog->object->image ? prog->object->image->btf : NULL;
 	struct link_place p;
 	struct btf_param param;
@@ -85,6 +85,61 @@ static bool prototype(void *arg, uint32_t slot, struct proto *out)
 	out->nr_args = n;
 	out->returns = btf_target(btf, proto) != 0;
 	return true;
+}
+
+struct known_proto { uint32_t slot; struct proto proto; };
+
+/* Keeps what it finds: the verifier asks by ascending slot. */
+static bool prototype(void *arg, uint32_t slot, struct proto *out)
+{
+	struct prog *prog = arg;
+	uint32_t n = prog->nr_protos;
+	bool found = read_prototype(prog, slot, out);
+
+	if (found && n < prog->room_protos && (!n || prog->protos[n - 1].slot < slot))
+		prog->protos[prog->nr_protos++] = (struct known_proto){ slot, *out };
+	return found;
+}
+
+static int compare_slot(const void *key, const void *element)
+{
+	uint32_t slot = *(const uint32_t *)key, at = ((const struct known_proto *)element)->slot;
+
+	return (slot > at) - (slot < at);
+}
+
+static bool kept_prototype(void *arg, uint32_t slot, struct proto *out)
+{
+	const struct prog *prog = arg;
+	const struct known_proto *p = prog->nr_protos ? bsearch(&slot, prog->protos, prog->nr_protos, sizeof(*p),
+								 compare_slot) : NULL;
+
+	if (p)
+		*out = p->proto;
+	return p;
+}
+
+static int room_for_prototypes(struct prog *prog, struct uebpf_error *err)
+{
+	const struct code *code = &prog->code;
+	uint32_t n = 0;
+
+	for (uint32_t s = 1; s < code->nr_sub; s++)
+		n += code->sub[s].global;
+	if (!n || !prog->linked)
+		return 0;
+	prog->protos = mem_array(code->host, n, sizeof(*prog->protos));
+	if (!prog->protos)
+		return error_set(err, UEBPF_STAGE_VERIFY, UEBPF_E_MEMORY, -ENOMEM, UINT32_MAX, "out of memory");
+	prog->room_protos = n;
+	return 0;
+}
+
+void verified_forget(struct prog *prog)
+{
+	mem_free(object_host(prog->object), prog->protos, prog->room_protos * sizeof(*prog->protos));
+	prog->protos = NULL;
+	prog->nr_protos = prog->room_protos = 0;
 }
 
 /* A template of a map of maps stands for other maps at run time. */
@@ -153,8 +208,10 @@ int verify_prog(struct prog *prog, const struct uebpf_load_opts *o, struct uebpf
 		.log = log_line, .log_arg = prog->object, .place = place, .place_arg = prog,
 		.proto = prototype, .proto_arg = prog,
 	};
-	int rc;
+	int rc = room_for_prototypes(prog, err);
 
+	if (rc)
+		return rc;
 	code->stack_size = host->stack_size ? host->stack_size : 512;
 	code->max_frames = host->max_frames ? host->max_frames : 8;
 	rc = verify(code, &opts, &res, err);
@@ -226,7 +283,7 @@ int verified_facts(const struct prog *prog, void (*put)(void *arg, const char *t
 			     .stack_size = prog->code.stack_size, .max_frames = prog->code.max_frames };
 	const struct uebpf_object *obj = prog->object;
 	/* Without limits: it was accepted within them. */
-	struct verify_opts opts = { .max_insns = UINT64_MAX, .max_ns = UINT64_MAX, .proto = prototype,
+	struct verify_opts opts = { .max_insns = UINT64_MAX, .max_ns = UINT64_MAX, .proto = kept_prototype,
 				    .proto_arg = (void *)prog, .exact = true };
 	struct verify_result res;
 	char text[256], head[24], known[256];

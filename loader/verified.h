@@ -11,6 +11,8 @@
  * verified program. */
 int verified_facts(const struct prog *prog, void (*put)(void *arg, const char *text), void *arg);
 int verify_prog(struct prog *prog, const struct uebpf_load_opts *o, struct uebpf_error *err);
+/* Frees what verify_prog kept for verified_facts. */
+void verified_forget(struct prog *prog);
 /* Mode trusted: finds the context accesses and translates them; proves nothing. */
 int trust_prog(struct prog *prog, struct uebpf_error *err);
 

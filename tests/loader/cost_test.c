@@ -12,12 +12,13 @@
 #include "loader/loader.h"
 #include "tests/util/compile.h"
 
-static struct { long live, count, fail_at; } memory;
+static struct { long live, count, fail_at, bytes; } memory;
 
 static void *alloc(void *ctx, void *old, size_t old_size, size_t new_size)
 {
-	(void)ctx, (void)old_size;
+	(void)ctx;
 	if (!new_size) {
+		memory.bytes -= old ? (long)old_size : 0;
 		memory.live -= old != NULL;
 		free(old);
 		return NULL;
@@ -25,6 +26,7 @@ static void *alloc(void *ctx, void *old, size_t old_size, size_t new_size)
 	if (memory.fail_at && ++memory.count >= memory.fail_at)
 		return NULL;
 	memory.live += old == NULL;
+	memory.bytes += (long)new_size - (old ? (long)old_size : 0);
 	return realloc(old, new_size);
 }
 
@@ -73,6 +75,84 @@ START_TEST(each_allocation_fails_in_turn)
 	ck_assert_msg(done, "did not load after %ld allocations", at);
 	uebpf_env_free(env);
 	ck_assert_int_eq(memory.live, 0);
+	free(b.data);
+}
+END_TEST
+
+/* What a program says of itself, of instruction `pc` too. */
+static void tell(const struct uebpf_prog *prog, uint32_t pc, char *text, size_t cap)
+{
+	static const char *const dumps[] = { "insns", "rewrite", "facts" };
+	struct uebpf_run run = { .size = sizeof(run), .pc = pc };
+	struct uebpf_prog_info info = { .size = sizeof(info) };
+	struct uebpf_error err;
+	int n, status;
+
+	uebpf_prog_info(prog, &info);
+	status = uebpf_prog_error(prog, &err);
+	n = snprintf(text, cap, "%s %s %s %s %d %s\n", uebpf_prog_name(prog), info.name, info.section, info.type,
+		     status, status ? err.text : "");
+	uebpf_prog_explain(prog, -EFAULT, &run, &err);
+	n += snprintf(text + n, cap - (size_t)n, "%s|%s|%s|%s|%u|%u|%s\n", err.object, err.section, err.symbol,
+		      err.file, err.line, err.column, err.text);
+	for (size_t i = 0; i < sizeof(dumps) / sizeof(*dumps); i++) {
+		long len;
+
+		ck_assert_int_lt(n, (int)cap - 1);
+		len = uebpf_prog_dump(prog, dumps[i], text + n, cap - (size_t)n);
+		ck_assert_msg(len < (long)cap - n, "the test's buffer is too small");
+		n += len > 0 ? (int)len : 0;
+	}
+}
+
+/* A host keeps programs by the thousand and frees their objects: neither the file nor its types stay, and
+ * a program still tells all that it told before. */
+START_TEST(held_program_keeps_little_and_tells_all)
+{
+	enum { PROGS = 64, TEXT = 1 << 16 };
+	static char before[PROGS][TEXT], after[TEXT];
+	struct uebpf_env_opts eo = { .size = sizeof(eo), .alloc = alloc };
+	struct uebpf_load_opts load = { .size = sizeof(load), .mode = UEBPF_MODE_VERIFIED };
+	const char *path = compile(NULL, sources[_i], "-O2 -g -mcpu=v3");
+	const struct uebpf_prog *held[PROGS], *prog = NULL;
+	struct uebpf_object *obj;
+	struct uebpf_error err;
+	struct uebpf_env *env;
+	long opened, kept, none;
+	uint32_t n = 0, lines = 0;
+	struct bytes b;
+
+	if (!path)
+		return;
+	b = slurp(path);
+	memset(&memory, 0, sizeof(memory));
+	env = uebpf_env_new(&eo);
+	obj = uebpf_object_open_memory(env, b.data, b.len, NULL, &err);
+	ck_assert_msg(obj != NULL, "%s", err.text);
+	uebpf_object_load(obj, &load, &err);	/* some of them are refused */
+	while ((prog = uebpf_object_next_prog(obj, prog)) && n < PROGS) {
+		held[n] = uebpf_prog_ref(prog);
+		tell(prog, 1, before[n++], TEXT);
+	}
+	ck_assert_uint_gt(n, 0);
+	opened = memory.bytes;
+	uebpf_object_free(obj);
+	kept = memory.bytes;
+	for (uint32_t i = 0; i < n; i++) {
+		tell(held[i], 1, after, TEXT);
+		ck_assert_str_eq(after, before[i]);
+		lines += strstr(after, sources[_i]) != NULL;
+	}
+	ck_assert_uint_gt(lines, 0);
+	for (uint32_t i = 0; i < n; i++)
+		uebpf_prog_unref(held[i]);
+	none = memory.bytes;
+	printf("%s, %u programs: %ld bytes with the object's handle, %ld without it, %ld without programs\n",
+	       sources[_i], n, opened - none, kept - none, none);
+	/* The file was kept once and read into more than its size. */
+	ck_assert_int_gt(opened - kept, (long)b.len);
+	uebpf_env_free(env);
+	ck_assert_int_eq(memory.bytes, 0);
 	free(b.data);
 }
 END_TEST
@@ -130,6 +210,7 @@ int main(void)
 
 	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, each_allocation_fails_in_turn, 0, sizeof(sources) / sizeof(sources[0]));
+	tcase_add_loop_test(t, held_program_keeps_little_and_tells_all, 0, 3);	/* those without options */
 	tcase_add_test(t, ten_programs_open_in_well_under_a_millisecond);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
