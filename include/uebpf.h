@@ -283,7 +283,9 @@ UEBPF_API struct uebpf_object *uebpf_object_open_lttng(struct uebpf_env *env, co
  * other offsets.  Returns the length (nothing is written when it exceeds cap), -EINVAL for objects of
  * another origin, -ENOMEM. */
 UEBPF_API long uebpf_object_save(const struct uebpf_object *obj, void *buf, size_t cap, struct uebpf_error *err);
-UEBPF_API void uebpf_object_free(struct uebpf_object *obj);	/* NULL is fine */
+/* NULL is fine.  Programs and maps that are held stay, and tell of themselves what they told before; the
+ * file, its types and the log go.  Programs may be running meanwhile. */
+UEBPF_API void uebpf_object_free(struct uebpf_object *obj);
 
 /* Before load.  A global by its symbol name; `size` must be the symbol's. */
 UEBPF_API int uebpf_object_set_global(struct uebpf_object *obj, const char *name, const void *value,

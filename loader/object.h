@@ -5,7 +5,10 @@
  * `users` are references from outside (the handle that open returned, uebpf_prog_ref), `refs` are one
  * for all users together and those from inside (a prog_array's entry).  When the last user goes, the
  * object empties the prog_arrays that nobody else holds, so that a table of the object's own programs
- * does not keep it alive for ever. */
+ * does not keep it alive for ever.
+ *
+ * The image with its types and the log are the handle's alone and go when it is freed, with programs
+ * running: nothing that a program or map leads to may look at them. */
 #ifndef UEBPF_LOADER_OBJECT_H
 #define UEBPF_LOADER_OBJECT_H
 

@@ -9,7 +9,7 @@
 #include <time.h>
 #include "helpers/helpers.h"
 #include "include/uebpf.h"
-#include "loader/loader.h"
+#include "loader/elf_inner.h"
 #include "tests/util/compile.h"
 
 static struct { long live, count, fail_at, bytes; } memory;
@@ -157,6 +157,45 @@ START_TEST(held_program_keeps_little_and_tells_all)
 }
 END_TEST
 
+/* Texts of lines that repeat, lie in one another or are not there at all. */
+START_TEST(packed_texts_may_lie_in_one_another)
+{
+	static const char strings[] = "\0abcdef\0gh\0";	/* at 0, 1, 8 */
+	static const char *const text[][2] = { { "abcdef", "cdef" }, { "gh", "" }, { "f", "cdef" }, { "", "h" } };
+	uint8_t bytes[24 + sizeof(strings)] = { 0x9f, 0xeb, 1, 0, 24 };
+	struct arena scratch = { 0 };
+	struct link_line lines[] = { { 0, 1 << 10 | 5, 1, 3 }, { 1, 2 << 10, 8, 0 }, { 2, 3 << 10, 6, 3 },
+				     { 3, 4 << 10, UINT32_MAX, 9 } };
+	struct link_piece piece = { 0, "main", "xdp" };
+	struct sub_def sub = { 0, "main", true };
+	struct linked linked = { .slots = (uint8_t[32]){ 0xb7 }, .n = 4, .subs = &sub, .nr_subs = 1, .lines = lines,
+				 .nr_lines = 4, .pieces = &piece, .nr_pieces = 1 };
+	struct link_place at;
+	struct uebpf_error err;
+	struct btf *btf;
+
+	put_le32(bytes + 20, sizeof(strings));
+	memcpy(bytes + 24, strings, sizeof(strings));
+	btf = btf_parse(NULL, bytes, sizeof(bytes), "texts", &err);
+	ck_assert_msg(btf != NULL, "%s", err.text);
+	ck_assert_int_eq(link_pack(&scratch, btf, &linked), 0);
+	btf_unref(btf);
+	arena_free(&scratch);
+	for (uint32_t i = 0; i < 4; i++) {
+		ck_assert(link_place(&linked, i, &at));
+		ck_assert_str_eq(at.file, text[i][0]);
+		ck_assert_str_eq(at.source, text[i][1]);
+		ck_assert_uint_eq(at.line, i + 1);
+		ck_assert_uint_eq(at.column, i ? 0 : 5);
+		ck_assert_str_eq(at.function, "main");
+		ck_assert_str_eq(at.section, "xdp");
+	}
+	ck_assert_uint_eq(linked.slots[0], 0xb7);
+	ck_assert_str_eq(linked.subs[0].name, "main");
+	link_free(&linked);
+}
+END_TEST
+
 static double now(void)
 {
 	struct timespec t;
@@ -211,6 +250,7 @@ int main(void)
 	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, each_allocation_fails_in_turn, 0, sizeof(sources) / sizeof(sources[0]));
 	tcase_add_loop_test(t, held_program_keeps_little_and_tells_all, 0, 3);	/* those without options */
+	tcase_add_test(t, packed_texts_may_lie_in_one_another);
 	tcase_add_test(t, ten_programs_open_in_well_under_a_millisecond);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
