@@ -84,7 +84,7 @@ static uint32_t live_before(const struct code *code, const struct flow *flow, ui
 
 int flow_build(const struct code *code, struct flow *flow)
 {
-	bool changed = true;
+	bool changed = true, loops;
 
 	memset(flow, 0, sizeof *flow);
 	flow->n = code->n;
@@ -93,15 +93,17 @@ int flow_build(const struct code *code, struct flow *flow)
 	if (!flow->live || !flow->mark)
 		return -ENOMEM;
 	flow_targets(code, flow->mark);
+	/* With jumps and calls that only lead onwards everything is final when it is first computed. */
+	loops = memchr(flow->mark, FLOW_TARGET | FLOW_LOOP, code->n);
+	for (uint32_t i = 0; !loops && i < code->n; i++)
+		loops = code->insn[i].op == OP_CALL_LOCAL && (uint32_t)code->insn[i].off <= i;
 	for (int sweep = 0; changed && sweep < SWEEPS; sweep++) {
 		changed = false;
 		for (uint32_t i = code->n; i-- > 0; ) {
 			uint32_t live = live_before(code, flow, i);
 
-			if (live != flow->live[i]) {
-				flow->live[i] = (uint16_t)live;
-				changed = true;
-			}
+			changed |= loops && live != flow->live[i];
+			flow->live[i] = (uint16_t)live;
 		}
 	}
 	if (changed)

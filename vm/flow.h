@@ -27,10 +27,8 @@ uint32_t flow_reads(const struct code *code, const struct insn *insn);
 uint32_t flow_writes(const struct insn *insn);
 static inline bool flow_is_jump(const struct insn *insn)
 {
-	uint8_t shape = isa_op[insn->op].shape;
-
-	return shape == SHAPE_JCC_K || shape == SHAPE_JCC_X || shape == SHAPE_JA ||
-	       shape == SHAPE_FUSED_JUMP;
+	return (1u << SHAPE_JCC_K | 1u << SHAPE_JCC_X | 1u << SHAPE_JA | 1u << SHAPE_FUSED_JUMP) >>
+	       isa_op[insn->op].shape & 1;
 }
 /* The op that jumps exactly when `op` does not; OP_BAD for JSET. */
 enum op flow_inverse(enum op op);

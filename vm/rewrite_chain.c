@@ -26,12 +26,12 @@ static void pass(const struct rewriter *rw, const struct insn *in, struct times 
 {
 	uint32_t reads = flow_reads(rw->code, in), writes = flow_writes(in), at = 0;
 
-	for (int r = 0; r < REGS; r++)
-		if (reads >> r & 1 && t->at[r] > at)
-			at = t->at[r];
-	for (int r = 0; r < REGS; r++)
-		if (writes >> r & 1)
-			t->at[r] = at + latency(in);
+	for (; reads; reads &= reads - 1)
+		if (t->at[__builtin_ctz(reads)] > at)
+			at = t->at[__builtin_ctz(reads)];
+	at += latency(in);
+	for (; writes; writes &= writes - 1)
+		t->at[__builtin_ctz(writes)] = at;
 }
 
 /* Registers that the loop from here to a jump back carries: live at its head and written in it. */
@@ -53,19 +53,25 @@ static uint32_t carried(const struct rewriter *rw, uint32_t head)
 	return 0;
 }
 
+static bool is_chain(const struct insn *one, const struct insn *two)
+{
+	if (two->op != one->op || two->dst != one->dst)
+		return false;
+	switch (one->op) {
+	case OP_ADD64_X: case OP_ADD32_X: case OP_XOR64_X: case OP_XOR32_X:
+	case OP_OR64_X: case OP_OR32_X: case OP_AND64_X: case OP_AND32_X:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static bool shorten(struct rewriter *rw, uint32_t i, const struct times *t)
 {
 	struct insn *one = &rw->code->insn[i], *two = one + 1;
 	uint8_t d = one->dst, a = one->src, b = two->src;
 
-	switch (one->op) {
-	case OP_ADD64_X: case OP_ADD32_X: case OP_XOR64_X: case OP_XOR32_X:
-	case OP_OR64_X: case OP_OR32_X: case OP_AND64_X: case OP_AND32_X:
-		break;
-	default:
-		return false;
-	}
-	if (two->op != one->op || two->dst != d || a == b || a == d || b == d || a == 10 ||
+	if (!is_chain(one, two) || a == b || a == d || b == d || a == 10 ||
 	    rw->flow.mark[i + 1] & FLOW_TARGET || flow_live_after(rw->code, &rw->flow, i + 1) >> a & 1 ||
 	    t->at[d] <= t->at[b] || t->at[d] <= t->at[a])
 		return false;
@@ -78,8 +84,12 @@ static bool shorten(struct rewriter *rw, uint32_t i, const struct times *t)
 void rewrite_chains(struct rewriter *rw)
 {
 	struct times t = { { 0 } };
+	bool any = false;
 
-	for (uint32_t i = 0; i + 1 < rw->code->n && rule_on(rw, RULE_CHAIN); i++) {
+	/* Most programs have none, and times are for nothing else. */
+	for (uint32_t i = 0; i + 1 < rw->code->n && !any; i++)
+		any = is_chain(&rw->code->insn[i], &rw->code->insn[i + 1]);
+	for (uint32_t i = 0; any && i + 1 < rw->code->n && rule_on(rw, RULE_CHAIN); i++) {
 		if (rw->flow.mark[i] & FLOW_TARGET) {
 			uint32_t late = carried(rw, i);
 

@@ -122,30 +122,48 @@ static void thread(struct rewriter *rw)
 	}
 }
 
-int rewrite_jumps(struct rewriter *rw)
+static bool is_branch(const struct insn *in)
+{
+	return isa_op[in->op].shape == SHAPE_JCC_K || isa_op[in->op].shape == SHAPE_JCC_X;
+}
+
+/* Branches beside a goto, gotos to an exit. */
+static void turn(struct rewriter *rw)
 {
 	struct code *code = rw->code;
 
-	thread(rw);
-	rw->flow.mark = mem_array(code->host, code->n, 1);
-	rw->flow.n = code->n;
-	if (!rw->flow.mark)
-		return -ENOMEM;
 	mark_targets(rw);
-	for (uint32_t i = 0; i < code->n; i++)
-		if (isa_op[code->insn[i].op].shape == SHAPE_JCC_K || isa_op[code->insn[i].op].shape == SHAPE_JCC_X)
+	for (uint32_t i = 0; i + 1 < code->n; i++)
+		if (is_goto(&code->insn[i + 1]) && is_branch(&code->insn[i]))
 			invert(rw, i);
-	for (uint32_t i = 0; i < code->n; i++)
-		if (isa_op[code->insn[i].op].shape == SHAPE_JCC_K || isa_op[code->insn[i].op].shape == SHAPE_JCC_X)
+	for (uint32_t i = 0; i + 1 < code->n; i++)
+		if (is_goto(&code->insn[i + 1]) && is_branch(&code->insn[i]))
 			turn_loop(rw, i);
 	for (uint32_t i = 0; i < code->n; i++)
 		if (is_goto(&code->insn[i]))
 			duplicate_end(rw, i);
 	memset(rw->flow.mark, 0, code->n);
+}
+
+int rewrite_jumps(struct rewriter *rw)
+{
+	struct code *code = rw->code;
+	bool gotos = false;	/* all rules but RULE_DEAD are about them */
+
+	for (uint32_t i = 0; i < code->n && !gotos; i++)
+		gotos = is_goto(&code->insn[i]);
+	if (gotos)
+		thread(rw);
+	rw->flow.mark = mem_array(code->host, code->n, 1);
+	rw->flow.n = code->n;
+	if (!rw->flow.mark)
+		return -ENOMEM;
+	if (gotos)
+		turn(rw);
 	if (rule_on(rw, RULE_DEAD))
 		drop_unreachable(rw);
 	/* A goto to the next instruction. */
-	for (uint32_t i = 0; i + 1 < code->n && rule_on(rw, RULE_THREAD); i++)
+	for (uint32_t i = 0; gotos && i + 1 < code->n && rule_on(rw, RULE_THREAD); i++)
 		if (is_goto(&code->insn[i]) && (uint32_t)code->insn[i].off == i + 1) {
 			drop(&code->insn[i]);
 			hit(rw, RULE_THREAD);

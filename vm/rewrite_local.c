@@ -439,9 +439,8 @@ static void learn(struct walk *w, const struct insn *in, uint32_t i)
 	if (!writes)
 		return;
 	if (writes != 1u << in->dst || isa_op[in->op].shape == SHAPE_ATOMIC) {
-		for (int r = 0; r < REGS; r++)
-			if (writes >> r & 1)
-				forget(w, r);
+		for (; writes; writes &= writes - 1)
+			forget(w, __builtin_ctz(writes));
 		return;
 	}
 	now = (struct known){ .copy = NO_REG, .base = NO_REG, .index = NO_REG, .shifted = NO_REG,
@@ -534,9 +533,8 @@ static void step(struct walk *w, uint32_t i)
 	reads = flow_reads(w->rw->code, in);
 	if (flow_is_jump(in))
 		reads = (1u << REGS) - 1;
-	for (int r = 0; r < REGS; r++)
-		if (reads >> r & 1)
-			w->reg[r].half.clean = false;
+	for (; reads; reads &= reads - 1)
+		w->reg[__builtin_ctz(reads)].half.clean = false;
 	learn(w, in, i);
 }
 

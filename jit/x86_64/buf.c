@@ -11,6 +11,8 @@ static bool grow(struct jc *c, void **array, uint32_t n, uint32_t *cap, size_t s
 
 	if (n < *cap)
 		return true;
+	while (want <= n)
+		want *= 2;
 	p = mem_resize(c->host, *array, *cap * size, want * size);
 	if (!p) {
 		c->no_memory = true;
@@ -41,13 +43,18 @@ void jc_room(struct jc *c, size_t bytes)
 	c->b.p = p + used;
 }
 
-uint32_t jc_label(struct jc *c)
+uint32_t jc_labels(struct jc *c, uint32_t n)
 {
-	if (!grow(c, (void **)&c->label, c->nr_label, &c->cap_label, sizeof *c->label))
+	uint32_t first = c->nr_label;
+
+	if (!grow(c, (void **)&c->label, first + n - 1, &c->cap_label, sizeof *c->label))
 		return 0;
-	c->label[c->nr_label].at = UNSET;
-	return c->nr_label++;
+	while (n--)
+		c->label[c->nr_label++].at = UNSET;
+	return first;
 }
+
+uint32_t jc_label(struct jc *c) { return jc_labels(c, 1); }
 
 void jc_bind(struct jc *c, uint32_t label)
 {

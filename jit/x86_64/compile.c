@@ -78,14 +78,7 @@ void emit_body(struct jc *c, uint32_t index)
 	}
 }
 
-static uint32_t insn_labels(struct jc *c)
-{
-	uint32_t first = c->nr_label;
-
-	for (uint32_t i = 0; i < c->code->n && !c->no_memory; i++)
-		jc_label(c);
-	return first;
-}
+static uint32_t insn_labels(struct jc *c) { return jc_labels(c, c->code->n); }
 
 /* Checked code of the program itself comes twice.  The fast copy tests on entry what every access at a
  * known place of the context needs, and charges blocks together; where that does not hold the slow

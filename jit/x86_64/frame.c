@@ -158,9 +158,10 @@ static void zero_frame(struct jc *c, const struct jsub *j)
 	uint32_t n = j->zero;
 
 	for (int slot = 0; slot < 64; slot++) {	/* 8 bytes each, below r10 */
-		if (j->zero_bytes[slot / 8] >> slot % 8 * 8 & 0xff)
+		if (j->zero_bytes[slot / 8] >> slot % 8 * 8 & 0xff) {
 			x_store_k(&c->b, 8, x_at(fp, -8 * (slot + 1)), 0);
-		jc_room(c, 64);
+			jc_room(c, 64);
+		}
 	}
 	if (!n)
 		return;

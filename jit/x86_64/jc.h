@@ -111,6 +111,7 @@ struct jc {
 /* ---- buf.c ---- */
 void jc_room(struct jc *c, size_t bytes);
 uint32_t jc_label(struct jc *c);
+uint32_t jc_labels(struct jc *c, uint32_t n);	/* n > 0 of them, the first is returned */
 void jc_bind(struct jc *c, uint32_t label);
 uint32_t jc_here(struct jc *c);			/* a label bound here */
 void jc_jmp(struct jc *c, uint32_t label);
