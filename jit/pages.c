@@ -7,6 +7,7 @@
  * the old contents and the new program, made executable, and moved over the old one by
  * mremap(MREMAP_FIXED).  The kernel does that under the lock that a page fault of another thread
  * waits for, so that thread sees the old page or the new one, which agree on every byte in use.
+ * Pages that hold nothing yet are filled where they are.
  *
  * All mappings are private and anonymous: after fork parent and child own different pages.
  * Arenas belong to an env; there is no state of the process. */
@@ -190,9 +191,15 @@ static struct arena *new_arena(struct jit_pages *pages)
 static bool is_large(size_t size) { return size > (size_t)ARENA_PAGES * PAGE / 2; }
 static size_t whole_pages(size_t size) { return (size + PAGE - 1) / PAGE * PAGE; }
 
+/* More than a page has whole pages, which thus change all at once. */
+static size_t units(size_t size)
+{
+	return (size > PAGE ? whole_pages(size) : size + UNIT - 1) / UNIT;
+}
+
 static int reserve(struct jit_pages *pages, size_t size, uint8_t **at)
 {
-	size_t n = (size + UNIT - 1) / UNIT, unit;
+	size_t n = units(size), unit;
 	struct arena *a;
 
 	lock(pages);
@@ -234,18 +241,31 @@ static struct arena *arena_of(struct jit_pages *pages, const uint8_t *at)
 	return NULL;
 }
 
-/* Builds the pages [page, page + len) anew with `bytes` at `at` and moves them into place. */
-static int replace(uint8_t *page, size_t len, bool keep, uint8_t *at, const void *bytes, size_t size)
+/* Fills the pages [page, page + len), where nothing runs yet, with `bytes` at `at`. */
+static int fill(uint8_t *page, size_t len, uint8_t *at, const void *bytes, size_t size)
+{
+	int err;
+
+	if (mprotect(page, len, PROT_READ | PROT_WRITE))
+		return -ENOMEM;
+	memset(page, 0xcc, len);	/* int3: a jump astray stops at once */
+	memcpy(at, bytes, size);
+	if (!mprotect(page, len, PROT_READ | PROT_EXEC))
+		return 0;
+	err = -errno;
+	mmap(page, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+	return err;
+}
+
+/* Builds the page anew with `bytes` at `at` and moves it into place. */
+static int replace(uint8_t *page, size_t len, uint8_t *at, const void *bytes, size_t size)
 {
 	uint8_t *fresh = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int err = 0;
 
 	if (fresh == MAP_FAILED)
 		return -ENOMEM;
-	if (keep)
-		memcpy(fresh, page, len);
-	else
-		memset(fresh, 0xcc, len);	/* int3: a jump astray stops at once */
+	memcpy(fresh, page, len);
 	memcpy(fresh + (at - page), bytes, size);
 	if (mprotect(fresh, len, PROT_READ | PROT_EXEC))
 		err = -errno;
@@ -263,7 +283,7 @@ int pages_publish(struct jit_pages *pages, uint8_t *at, const void *bytes, size_
 	struct arena *a;
 
 	if (is_large(size)) {
-		err = replace(at, len, false, at, bytes, size);
+		err = fill(at, len, at, bytes, size);
 		if (err)
 			munmap(at, len);
 		errno = saved;
@@ -276,11 +296,12 @@ int pages_publish(struct jit_pages *pages, uint8_t *at, const void *bytes, size_
 		return -EAGAIN;
 	}
 	page = (size_t)(at - a->base) / PAGE;
-	err = replace(at - first, len, len == PAGE && a->mapped[page], at, bytes, size);
+	err = len == PAGE && a->mapped[page] ? replace(at - first, len, at, bytes, size) :
+					       fill(at - first, len, at, bytes, size);
 	if (!err)
 		memset(a->mapped + page, 1, len / PAGE);
 	else
-		mark(a, (size_t)(at - a->base) / UNIT, (size + UNIT - 1) / UNIT, false);
+		mark(a, (size_t)(at - a->base) / UNIT, units(size), false);
 	unlock(pages);
 	errno = saved;
 	return err;
@@ -288,7 +309,7 @@ int pages_publish(struct jit_pages *pages, uint8_t *at, const void *bytes, size_
 
 void pages_release(struct jit_pages *pages, uint8_t *at, size_t size)
 {
-	size_t unit, n = (size + UNIT - 1) / UNIT;
+	size_t unit, n = units(size);
 	int saved = errno;
 	struct arena *a;
 
