@@ -95,13 +95,13 @@ int flow_build(const struct code *code, struct flow *flow)
 	flow_targets(code, flow->mark);
 	/* With jumps and calls that only lead onwards everything is final when it is first computed. */
 	loops = memchr(flow->mark, FLOW_TARGET | FLOW_LOOP, code->n);
-	for (uint32_t i = 0; !loops && i < code->n; i++)
-		loops = code->insn[i].op == OP_CALL_LOCAL && (uint32_t)code->insn[i].off <= i;
 	for (int sweep = 0; changed && sweep < SWEEPS; sweep++) {
 		changed = false;
 		for (uint32_t i = code->n; i-- > 0; ) {
 			uint32_t live = live_before(code, flow, i);
 
+			if (!loops && code->insn[i].op == OP_CALL_LOCAL && (uint32_t)code->insn[i].off <= i)
+				changed = loops = true;
 			changed |= loops && live != flow->live[i];
 			flow->live[i] = (uint16_t)live;
 		}

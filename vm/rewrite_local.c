@@ -30,11 +30,12 @@ static uint8_t copy_of(const struct walk *w, uint8_t r)
 	return current(w, k->copy, k->copy_ver) ? k->copy : r;
 }
 
-static bool sum_of(const struct walk *w, uint8_t r, struct known *out)
+/* What is known of r as a sum; NULL: nothing. */
+static const struct known *sum_of(const struct walk *w, uint8_t r)
 {
-	*out = w->reg[r];
-	return current(w, out->base, out->base_ver) &&
-	       (out->index == NO_REG || current(w, out->index, out->index_ver));
+	const struct known *k = &w->reg[r];
+
+	return current(w, k->base, k->base_ver) && (k->index == NO_REG || current(w, k->index, k->index_ver)) ? k : NULL;
 }
 
 /* ---- constants ---- */
@@ -310,23 +311,24 @@ static void address(struct walk *w, struct insn *in)
 	uint8_t shape = isa_op[in->op].shape;
 	bool load = shape == SHAPE_LOAD, plain = isa_op[in->op].group != ISA_LINUX && !(isa_op[in->op].flags & OPF_SIGNED);
 	uint8_t r = load ? in->src : in->dst;
-	struct known sum;
+	const struct known *sum;
 	int64_t off;
 
 	if (!load && shape != SHAPE_STORE_X && shape != SHAPE_STORE_K)
 		return;
-	if (!sum_of(w, r, &sum) || (sum.base == r && sum.index == NO_REG))
+	sum = sum_of(w, r);
+	if (!sum || (sum->base == r && sum->index == NO_REG))
 		return;
-	off = (int64_t)in->off + sum.disp;
+	off = (int64_t)in->off + sum->disp;
 	if (!fits32(off) || off > (1 << 29) || off < -(1 << 29))
 		return;
-	if (sum.index == NO_REG) {
+	if (sum->index == NO_REG) {
 		if (!rule_on(w->rw, RULE_ADDRESS))
 			return;
 		if (load)
-			in->src = sum.base & 15;
+			in->src = sum->base & 15;
 		else
-			in->dst = sum.base & 15;
+			in->dst = sum->base & 15;
 		in->off = (int32_t)off;
 		hit(w->rw, RULE_ADDRESS);
 		return;
@@ -338,12 +340,12 @@ static void address(struct walk *w, struct insn *in)
 				   (in->op == OP_STX_W ? OP_STI_W : in->op == OP_STX_H ? OP_STI_H :
 				    in->op == OP_STX_B ? OP_STI_B : OP_STI_DW));
 	if (load)
-		in->src = sum.base & 15;
+		in->src = sum->base & 15;
 	else
-		in->dst = sum.base & 15;
+		in->dst = sum->base & 15;
 	in->off = (int32_t)off;
 	in->imm = 0;
-	in->imm_lo = insn_index(sum.index, sum.scale);
+	in->imm_lo = insn_index(sum->index, sum->scale);
 	hit(w->rw, RULE_INDEX);
 }
 
@@ -381,15 +383,15 @@ static bool zero_extends(const struct walk *w, const struct insn *in)
 
 static void learn_sum(struct walk *w, const struct insn *in, const struct known *d, struct known *now)
 {
-	struct known s;
 	uint8_t src = in->src;
+	const struct known *s = sum_of(w, in->op == OP_MOV64_X ? src : in->dst);
 
 	switch (in->op) {
 	case OP_MOV64_X:
-		if (sum_of(w, src, &s)) {
-			now->base = s.base, now->base_ver = s.base_ver;
-			now->index = s.index, now->index_ver = s.index_ver;
-			now->scale = s.scale, now->disp = s.disp;
+		if (s) {
+			now->base = s->base, now->base_ver = s->base_ver;
+			now->index = s->index, now->index_ver = s->index_ver;
+			now->scale = s->scale, now->disp = s->disp;
 		} else {
 			now->base = copy_of(w, src);
 			now->base_ver = w->ver[now->base];
@@ -398,17 +400,17 @@ static void learn_sum(struct walk *w, const struct insn *in, const struct known 
 	case OP_ADD64_K: case OP_SUB64_K: {
 		int64_t disp = (int64_t)d->disp + (in->op == OP_ADD64_K ? in->imm : -in->imm);
 
-		if (!sum_of(w, in->dst, &s) || s.base == in->dst || s.index == in->dst || !fits32(disp))
+		if (!s || s->base == in->dst || s->index == in->dst || !fits32(disp))
 			return;
-		now->base = s.base, now->base_ver = s.base_ver;
-		now->index = s.index, now->index_ver = s.index_ver;
-		now->scale = s.scale, now->disp = (int32_t)disp;
+		now->base = s->base, now->base_ver = s->base_ver;
+		now->index = s->index, now->index_ver = s->index_ver;
+		now->scale = s->scale, now->disp = (int32_t)disp;
 		return;
 	}
 	case OP_ADD64_X:
-		if (!sum_of(w, in->dst, &s) || s.base == in->dst || s.index != NO_REG || src == in->dst)
+		if (!s || s->base == in->dst || s->index != NO_REG || src == in->dst)
 			return;
-		now->base = s.base, now->base_ver = s.base_ver, now->disp = s.disp;
+		now->base = s->base, now->base_ver = s->base_ver, now->disp = s->disp;
 		now->index = copy_of(w, src), now->scale = 0;
 		if (current(w, w->reg[src].shifted, w->reg[src].shifted_ver)) {
 			now->index = w->reg[src].shifted;
@@ -434,7 +436,8 @@ static void learn_sum(struct walk *w, const struct insn *in, const struct known 
 static void learn(struct walk *w, const struct insn *in, uint32_t i)
 {
 	uint32_t writes = flow_writes(in);
-	struct known d = w->reg[in->dst], now;
+	const struct known *d = &w->reg[in->dst];
+	struct known now;
 
 	if (!writes)
 		return;
@@ -463,22 +466,22 @@ static void learn(struct walk *w, const struct insn *in, uint32_t i)
 				now.copy = NO_REG;
 		}
 	}
-	range_learn(in, &d, &w->reg[in->src], &now);
+	range_learn(in, d, &w->reg[in->src], &now);
 	now.zero_up |= now.hi <= UINT32_MAX;
 	if (now.lo == now.hi) {
 		now.is_const = true;
 		now.value = (int64_t)now.lo;
 	}
-	learn_sum(w, in, &d, &now);
+	learn_sum(w, in, d, &now);
 	if (now.base == in->dst || (now.base != NO_REG && now.index == in->dst))
 		now.base = NO_REG;
-	if (in->op == OP_LSH64_K && in->imm >= 1 && in->imm <= 3 && current(w, d.copy, d.copy_ver) && d.copy != 10) {
-		now.shifted = d.copy;
-		now.shifted_ver = d.copy_ver;
+	if (in->op == OP_LSH64_K && in->imm >= 1 && in->imm <= 3 && current(w, d->copy, d->copy_ver) && d->copy != 10) {
+		now.shifted = d->copy;
+		now.shifted_ver = d->copy_ver;
 		now.shift = (uint8_t)in->imm;
 	}
-	note_half(w, in, i, &d, &now.half);
-	now.piece = piece_of(w, in, &d);
+	note_half(w, in, i, d, &now.half);
+	now.piece = piece_of(w, in, d);
 	w->ver[in->dst]++;
 	w->reg[in->dst] = now;
 }
