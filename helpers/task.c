@@ -158,10 +158,8 @@ HOOKED uint32_t other_cpu(const struct vm_host *host)
 
 uint32_t current_cpu(struct uebpf_call *call)
 {
-	const struct uebpf_hooks *hooks = &call->env->hooks;
-
 #if defined(__x86_64__) || defined(__aarch64__)
-	if (!hooks->cpu && call->env->rseq) {
+	if (!call->env->hooks.cpu && call->env->rseq) {
 		const volatile struct rseq_head *rseq =
 			(const void *)((char *)__builtin_thread_pointer() + __rseq_offset);
 		uint32_t cpu = rseq->cpu_id;

@@ -52,7 +52,8 @@ static void keep_texts(struct pack *p, const struct btf *btf)
 
 static uint32_t text_at(const struct pack *p, uint32_t off)
 {
-	const struct line_text *t = bsearch(&off, p->text, p->nr_text, sizeof(*t), compare_text);
+	const struct line_text key = { off, 0 };
+	const struct line_text *t = bsearch(&key, p->text, p->nr_text, sizeof(*t), compare_text);
 
 	return t->at;
 }

@@ -4,7 +4,7 @@
 all_tests=$(ls tests/*/*_test.c)
 thread_tests=$(grep -E '_threads_test\.c$' <<<"$all_tests")
 # Under ASan+UBSan: data tests, vm, loader, maps, helpers, api, lttng.
-asan_tests=$(grep -E '^tests/(vm|loader|maps|helpers|api|lttng)/' <<<"$all_tests" | grep -vE '_kernel_test\.c$')
+asan_tests=$(grep -E '^tests/(vm|loader|maps|helpers|api|lttng)/' <<<"$all_tests" | grep -vE '(_kernel|_long)_test\.c$')
 
 bins() { local dir=$1; shift; for t in "$@"; do printf '%s/%s ' "$dir" "${t%.c}"; done; }
 
