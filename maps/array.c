@@ -77,15 +77,17 @@ static int array_inline_lookup(const struct uebpf_map *map, struct insn *out, in
 {
 	uint32_t stride = map->value_stride;
 
-	if (cap < 6 || map->max_entries > INT32_MAX || stride > INT32_MAX || map->key_size != 4)
+	if (cap < 7 || map->max_entries > INT32_MAX || stride > INT32_MAX || map->key_size != 4)
 		return 0;
-	out[0] = (struct insn){ .op = OP_LD_W, .dst = 3, .src = 2 };
-	out[1] = (struct insn){ .op = OP_MOV64_K, .dst = 0 };
-	out[2] = (struct insn){ .op = OP_JGE64_K, .dst = 3, .imm = map->max_entries, .off = 6 };
-	out[3] = times(3, stride);
-	out[4] = (struct insn){ .op = OP_LDDW, .dst = 0, .imm = (int64_t)(uintptr_t)map->base };
-	out[5] = (struct insn){ .op = OP_ADD64_X, .dst = 0, .src = 3 };
-	return 6;
+	/* The way of NULL is apart, so that the program's own test of it is decided on both. */
+	out[0] = (struct insn){ .op = OP_LD_W, .dst = 0, .src = 2 };
+	out[1] = (struct insn){ .op = OP_JGE64_K, .dst = 0, .imm = map->max_entries, .off = 6 };
+	out[2] = times(0, stride);
+	out[3] = (struct insn){ .op = OP_LDDW, .dst = 1, .imm = (int64_t)(uintptr_t)map->base };
+	out[4] = (struct insn){ .op = OP_ADD64_X, .dst = 0, .src = 1 };
+	out[5] = (struct insn){ .op = OP_JA, .off = 7 };
+	out[6] = (struct insn){ .op = OP_MOV64_K, .dst = 0 };
+	return 7;
 }
 
 int array_check_update(const struct uebpf_map *map, uint32_t index, uint64_t flags)
