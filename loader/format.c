@@ -10,6 +10,7 @@
 #include "loader/btf.h"
 #include "loader/btf_bits.h"
 
+/* Members count more the deeper they lie: real types are wide, hostile ones multiply downward. */
 enum { DEPTH_MAX = 32, STEPS_MAX = 4 << 20 };
 
 struct out {
@@ -173,7 +174,7 @@ static void put_members(struct out *o, uint32_t id, const uint8_t *p, size_t len
 {
 	struct btf_member m;
 
-	for (uint32_t i = 0; btf_member(o->btf, id, i, &m) && ++o->steps < STEPS_MAX; i++) {
+	for (uint32_t i = 0; btf_member(o->btf, id, i, &m) && (o->steps += 1 + (uint32_t)depth) < STEPS_MAX; i++) {
 		uint32_t type = btf_skip(o->btf, m.type);
 		size_t off = m.bit_off / 8;
 		int64_t size = btf_size(o->btf, type);
