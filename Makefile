@@ -36,7 +36,7 @@ san_cov     := --coverage
 ifeq ($(opt_$(MODE)),)
 $(error MODE=$(MODE) is not one of release debug asan ubsan tsan cov fuzz)
 endif
-# The core has a size limit: what a run passes through is built for speed and can be unwound; the rest
+# Size matters: what a run passes through is built for speed and can be unwound; the rest
 # (loading, verifying, text) for size.  A user's own CFLAGS win.
 hot  := vm/interp vm/call vm/self maps/array maps/hash_find maps/hash_write maps/ring \
 	helpers/map helpers/ring jit/run loader/run loader/slot
