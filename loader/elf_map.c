@@ -143,7 +143,7 @@ static int read_number(struct image_inner *in, const struct btf_member *member, 
 {
 	struct image_map *m = &in->image.maps[index];
 	const char *name = member->name;
-	uint64_t value;
+	uint64_t value = 0;
 
 	if (!number(in->image.btf, member->type, &value))
 		return bad(in, err, m->name, "use __uint() for", name);
