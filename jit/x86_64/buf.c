@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* buf.c - staging buffer, labels and jumps.  Every jump begins short and only ever grows, so sizes
  * settle; alignment is computed anew each time and follows. */
+#include <string.h>
 #include "jit/x86_64/jc.h"
 #include "vm/mem.h"
 

@@ -5,6 +5,7 @@
  * Which window is a guess made at compile time from where the base register came: a wrong guess costs
  * a call of jit_miss, never safety.  Accesses based on r10 itself with a good offset need nothing. */
 #include <errno.h>
+#include <string.h>
 #include "jit/x86_64/jc.h"
 #include "vm/mem.h"
 

@@ -163,6 +163,7 @@ static bool escape(struct out *o, struct ins *in)
 		case 0xb6: case 0xb7: reg_rm(o, in, "movzx", size, op == 0xb6 ? 1 : 2); break;
 		case 0xbe: case 0xbf: reg_rm(o, in, "movsx", size, op == 0xbe ? 1 : 2); break;
 		case 0xaf: reg_rm(o, in, "imul", size, size); break;
+		case 0xbc: reg_rm(o, in, in->rep ? "tzcnt" : "bsf", size, size); break;
 		case 0xc1: rm_reg(o, in, "xadd", size); break;
 		case 0xb1: rm_reg(o, in, "cmpxchg", size); break;
 		case 0x1f: modrm(in); put(o, "nop"); break;

@@ -7,8 +7,6 @@
  * multiplication", 1994). */
 #include "jit/x86_64/jc.h"
 
-static int host_live(const struct jc *c, int guest) { return live_after(c, guest); }
-
 /* ---- division by a variable ---- */
 
 static void cold_div(struct jc *c, enum cold_kind kind, struct form f, bool mod, struct cold **out)
@@ -23,12 +21,9 @@ static void cold_div(struct jc *c, enum cold_kind kind, struct form f, bool mod,
 	cold->flag = mod;
 }
 
-static void save_xmm(struct jc *c, int xmm, int r) { x_rr(&c->b, X_W | X_66 | X_0F, 0x6e, xmm, r); }
-static void load_xmm(struct jc *c, int xmm, int r) { x_rr(&c->b, X_W | X_66 | X_0F, 0x7e, xmm, r); }
-
 static void divide(struct jc *c, struct form f, bool sign, bool mod)
 {
-	bool keep_rax = f.d != RAX && host_live(c, 0), keep_rdx = f.d != RDX && host_live(c, 3);
+	bool keep_rax = f.d != RAX && live_after(c, 0), keep_rdx = f.d != RDX && live_after(c, 3);
 	int by = f.s, at_rax = TMP, at_rdx = TMP2;
 
 	if (by == RAX || by == RDX || by == TMP) {
@@ -45,7 +40,7 @@ static void divide(struct jc *c, struct form f, bool sign, bool mod)
 		x_mov(&c->b, true, at_rax, RAX);
 	if (keep_rdx && f.s != RDX) {
 		if (f.s == TMP)
-			save_xmm(c, 0, RDX);
+			x_movq_to(&c->b, 0, RDX);
 		else
 			x_mov(&c->b, true, at_rdx, RDX);
 	}
@@ -61,7 +56,7 @@ static void divide(struct jc *c, struct form f, bool sign, bool mod)
 	if (keep_rax)
 		x_mov(&c->b, true, RAX, at_rax);
 	if (keep_rdx && f.s == TMP)
-		load_xmm(c, 0, RDX);
+		x_movq_from(&c->b, 0, RDX);
 	else if (keep_rdx)
 		x_mov(&c->b, true, RDX, at_rdx);
 }
@@ -144,7 +139,7 @@ static void quotient32(struct jc *c, int d, uint32_t k)
 static void quotient64(struct jc *c, int d, uint64_t k)
 {
 	struct magic g = magic_for(k, 64);
-	bool keep_rax = d == RAX || host_live(c, 0), keep_rdx = d == RDX || host_live(c, 3);
+	bool keep_rax = d == RAX || live_after(c, 0), keep_rdx = d == RDX || live_after(c, 3);
 
 	if (c->cpu & JIT_CPU_BMI2) {	/* mulx takes one operand in rdx and leaves rax alone */
 		if (keep_rdx)
@@ -159,7 +154,7 @@ static void quotient64(struct jc *c, int d, uint64_t k)
 	if (keep_rax)
 		x_mov(&c->b, true, TMP2, RAX);
 	if (keep_rdx)
-		save_xmm(c, 0, RDX);
+		x_movq_to(&c->b, 0, RDX);
 	if (d != RAX)
 		x_mov(&c->b, true, RAX, d);
 	x_unary(&c->b, true, X_MUL, TMP);
@@ -167,7 +162,7 @@ static void quotient64(struct jc *c, int d, uint64_t k)
 	if (keep_rax)
 		x_mov(&c->b, true, RAX, TMP2);
 	if (keep_rdx)
-		load_xmm(c, 0, RDX);
+		x_movq_from(&c->b, 0, RDX);
 shift:
 	if (!g.add) {
 		if (g.shift)

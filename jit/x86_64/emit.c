@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* emit.c - one emitter per row of vm/isa.def.  The table at the end is made from the .def, so a row
- * without emitter does not compile. */
+/* emit.c - the emitters of the rows of vm/isa.def.  The table at the end is made from the .def, so a row
+ * without emitter does not compile.  Rows that differ in one detail share an emitter, which gets it as `arg`. */
 #include "jit/x86_64/jc.h"
 
-typedef void emit_fn(struct jc *c);
+typedef void emit_fn(struct jc *c, unsigned arg);
 
 bool live_after(const struct jc *c, int guest)
 {
@@ -12,6 +12,8 @@ bool live_after(const struct jc *c, int guest)
 
 static int dst(const struct jc *c) { return c->reg[c->in->dst]; }
 static int src(const struct jc *c) { return c->reg[c->in->src]; }
+static int size(const struct jc *c) { return isa_op[c->in->op].size; }
+static bool wide(const struct jc *c) { return isa_op[c->in->op].flags & OPF_WIDTH64; }
 
 /* ---- constants of the program ---- */
 
@@ -45,10 +47,10 @@ void emit_const(struct jc *c, int reg, uint64_t k)
 
 static struct form alu_form(const struct jc *c)
 {
-	const struct op_info *op = &isa_op[c->in->op];
+	uint8_t shape = isa_op[c->in->op].shape;
 
-	return (struct form){ (op->flags & OPF_WIDTH64) != 0, c->reg[c->in->dst], c->reg[c->in->src],
-			      op->shape == SHAPE_ALU_K || op->shape == SHAPE_JCC_K, c->in->imm };
+	return (struct form){ wide(c), c->reg[c->in->dst], c->reg[c->in->src],
+			      shape == SHAPE_ALU_K || shape == SHAPE_JCC_K || shape == SHAPE_FUSED, c->in->imm };
 }
 
 /* A large immediate goes through TMP when constants are blinded. */
@@ -64,7 +66,7 @@ static struct form unblind(struct jc *c, struct form f)
 
 /* ---- arithmetic ---- */
 
-static void group1(struct jc *c, enum x_alu op)
+static void group1(struct jc *c, unsigned op)
 {
 	struct form f = unblind(c, alu_form(c));
 
@@ -74,70 +76,64 @@ static void group1(struct jc *c, enum x_alu op)
 		x_alu(&c->b, f.w, op, f.d, f.s);
 }
 
-static void alu_ADD(struct jc *c) { group1(c, X_ADD); }
-static void alu_SUB(struct jc *c) { group1(c, X_SUB); }
-static void alu_OR(struct jc *c) { group1(c, X_OR); }
-static void alu_XOR(struct jc *c) { group1(c, X_XOR); }
-
-static void alu_AND(struct jc *c)
+static void and(struct jc *c, unsigned op)
 {
-	struct form f = alu_form(c);
+	const struct insn *in = c->in;
+	int64_t k = isa_op[in->op].shape == SHAPE_ALU_K ? in->imm : -1;
 
-	if (f.imm && (f.k == 0xff || f.k == 0xffff)) {
-		x_ext(&c->b, f.k == 0xff ? 1 : 2, false, false, f.d, f.d);
-		return;
-	}
-	if (f.imm && f.k >= 0 && !blinded(c, f.k))	/* clears the upper half in either width */
-		x_alu_k(&c->b, false, X_AND, f.d, (int32_t)f.k);
+	if (k == 0xff || k == 0xffff)
+		x_ext(&c->b, k == 0xff ? 1 : 2, false, false, dst(c), dst(c));
+	else if (k >= 0 && !blinded(c, k))	/* clears the upper half in either width */
+		x_alu_k(&c->b, false, X_AND, dst(c), (int32_t)k);
 	else
-		group1(c, X_AND);
+		group1(c, op);
 }
 
-static void alu_MUL(struct jc *c)
+/* dst *= operand; dst = src * imm */
+static void multiply(struct jc *c, unsigned three)
 {
 	struct form f = unblind(c, alu_form(c));
 
 	if (f.imm)
-		x_imul_k(&c->b, f.w, f.d, f.d, (int32_t)f.k);
-	else
+		x_imul_k(&c->b, f.w, f.d, three ? f.s : f.d, (int32_t)f.k);
+	else if (!three)
 		x_imul(&c->b, f.w, f.d, f.s);
+	else {		/* blinded: the constant is in TMP */
+		x_imul(&c->b, f.w, TMP, src(c));
+		x_mov(&c->b, f.w, f.d, TMP);
+	}
 }
 
-static void alu_MOV(struct jc *c)
+static void move(struct jc *c, unsigned unused)
 {
 	struct form f = alu_form(c);
 
+	(void)unused;
 	if (f.imm)
 		emit_const(c, f.d, f.w ? (uint64_t)f.k : (uint32_t)f.k);
 	else
 		x_mov(&c->b, f.w, f.d, f.s);
 }
 
-static void alu_LSH(struct jc *c) { emit_shift(c, alu_form(c), X_SHL); }
-static void alu_RSH(struct jc *c) { emit_shift(c, alu_form(c), X_SHR); }
-static void alu_ARSH(struct jc *c) { emit_shift(c, alu_form(c), X_SAR); }
-static void alu_DIV(struct jc *c) { emit_divmod(c, alu_form(c), false, false); }
-static void alu_MOD(struct jc *c) { emit_divmod(c, alu_form(c), false, true); }
-static void alu_SDIV(struct jc *c) { emit_divmod(c, alu_form(c), true, false); }
-static void alu_SMOD(struct jc *c) { emit_divmod(c, alu_form(c), true, true); }
-
-static void movsx_64MOVSB(struct jc *c) { x_ext(&c->b, 1, true, true, dst(c), src(c)); }
-static void movsx_64MOVSH(struct jc *c) { x_ext(&c->b, 2, true, true, dst(c), src(c)); }
-static void movsx_64MOVSW(struct jc *c) { x_ext(&c->b, 4, true, true, dst(c), src(c)); }
-static void movsx_32MOVSB(struct jc *c) { x_ext(&c->b, 1, true, false, dst(c), src(c)); }
-static void movsx_32MOVSH(struct jc *c) { x_ext(&c->b, 2, true, false, dst(c), src(c)); }
-
-static void un_NEG64_(struct jc *c) { x_unary(&c->b, true, X_NEG, dst(c)); }
-static void un_NEG32_(struct jc *c) { x_unary(&c->b, false, X_NEG, dst(c)); }
-static void un_LE16_(struct jc *c) { x_ext(&c->b, 2, false, false, dst(c), dst(c)); }
-static void un_LE32_(struct jc *c) { x_mov(&c->b, false, dst(c), dst(c)); }
-static void un_LE64_(struct jc *c) { (void)c; }
-static void un_BE16_(struct jc *c) { x_rol16_8(&c->b, dst(c)); x_ext(&c->b, 2, false, false, dst(c), dst(c)); }
-static void un_BE32_(struct jc *c) { x_bswap(&c->b, false, dst(c)); }
-static void un_BE64_(struct jc *c) { x_bswap(&c->b, true, dst(c)); }
-#define un_BSWAP16_ un_BE16_
-#define un_BSWAP32_ un_BE32_
-#define un_BSWAP64_ un_BE64_
+static void shift(struct jc *c, unsigned op) { emit_shift(c, alu_form(c), op); }
+enum { SIGN = 1, MOD = 2 };
+static void divide(struct jc *c, unsigned how) { emit_divmod(c, alu_form(c), how & SIGN, how & MOD); }
+static void move_signed(struct jc *c, unsigned size) { x_ext(&c->b, (int)size, true, wide(c), dst(c), src(c)); }
+static void negate(struct jc *c, unsigned op) { x_unary(&c->b, wide(c), op, dst(c)); }
+static void truncate(struct jc *c, unsigned size)
+{
+	if (size < 8)
+		x_ext(&c->b, (int)size, false, false, dst(c), dst(c));
+}
+static void swap(struct jc *c, unsigned size)
+{
+	if (size > 2)
+		x_bswap(&c->b, size == 8, dst(c));
+	else
+		x_rol16_8(&c->b, dst(c));
+	if (size == 2)
+		truncate(c, size);
+}
 
 /* ---- jumps ---- */
 
@@ -160,36 +156,28 @@ static void compare(struct jc *c, struct form f, bool test)
 	}
 }
 
-static void jump_if(struct jc *c, enum x_cc cc, bool test)
+enum { TEST = 16 };	/* beside a condition */
+
+static void jump_if(struct jc *c, unsigned cc)
 {
-	compare(c, alu_form(c), test);
-	jc_jcc(c, cc, target(c));
+	compare(c, alu_form(c), cc & TEST);
+	jc_jcc(c, cc & 15, target(c));
 }
 
-static void jcc_JEQ(struct jc *c) { jump_if(c, CC_E, false); }
-static void jcc_JNE(struct jc *c) { jump_if(c, CC_NE, false); }
-static void jcc_JGT(struct jc *c) { jump_if(c, CC_A, false); }
-static void jcc_JGE(struct jc *c) { jump_if(c, CC_AE, false); }
-static void jcc_JLT(struct jc *c) { jump_if(c, CC_B, false); }
-static void jcc_JLE(struct jc *c) { jump_if(c, CC_BE, false); }
-static void jcc_JSET(struct jc *c) { jump_if(c, CC_NE, true); }
-static void jcc_JSGT(struct jc *c) { jump_if(c, CC_G, false); }
-static void jcc_JSGE(struct jc *c) { jump_if(c, CC_GE, false); }
-static void jcc_JSLT(struct jc *c) { jump_if(c, CC_L, false); }
-static void jcc_JSLE(struct jc *c) { jump_if(c, CC_LE, false); }
-
-static void op_JA(struct jc *c)
+static void jump(struct jc *c, unsigned unused)
 {
+	(void)unused;
 	if ((uint32_t)c->in->off != c->i + 1)
 		jc_jmp(c, target(c));
 }
-#define op_JA32 op_JA
+
 /* The frame counts down from MAY_GOTO_LIMIT at [rsp]. */
-static void op_MAY_GOTO(struct jc *c)
+static void may_goto(struct jc *c, unsigned unused)
 {
-	x_alu_mem_k(&c->b, 8, X_SUB, x_at(RSP, 0), 1);
 	uint32_t go_on = jc_label(c);
 
+	(void)unused;
+	x_alu_mem_k(&c->b, 8, X_SUB, x_at(RSP, 0), 1);
 	jc_jcc(c, CC_AE, go_on);
 	x_store_k(&c->b, 8, x_at(RSP, 0), 0);
 	jc_jmp(c, target(c));
@@ -214,25 +202,37 @@ static bool load_swapped(struct jc *c, int size)
 	return true;
 }
 
-static void emit_load(struct jc *c, int size, bool sign)
+/* acquire: under x86's memory order a load acquires and a store releases. */
+static void load(struct jc *c, unsigned acquire)
 {
+	bool sign = isa_op[c->in->op].flags & OPF_SIGNED;
 	uint32_t cold;
 	struct x_mem m;
 
-	if ((!sign && (load_swapped(c, size) || (size == 8 && emit_vector(c)))) || emit_ctx_field(c, size, sign))
+	if (!acquire && ((!sign && (load_swapped(c, size(c)) || (size(c) == 8 && emit_vector(c)))) ||
+			 emit_ctx_field(c, size(c), sign)))
 		return;
-	m = emit_guard(c, c->in->src, c->in->off, size, ACCESS_READ, &cold);
-
-	x_load(&c->b, size, sign, dst(c), m);
-	emit_guard_end(c, cold, dst(c));
+	m = emit_guard(c, c->in->src, c->in->off, size(c), acquire ? GUARD_ATOMIC | ACCESS_READ : ACCESS_READ, &cold);
+	x_load(&c->b, size(c), sign, dst(c), m);
+	emit_guard_end(c, cold, acquire ? NOREG : dst(c));
 }
 
-static void emit_store_x(struct jc *c, int size)
+static struct x_mem atomic_mem(struct jc *c, uint32_t *cold)
+{
+	return emit_guard(c, c->in->dst, c->in->off, size(c), GUARD_ATOMIC | ACCESS_READ | ACCESS_WRITE, cold);
+}
+
+static struct x_mem store_mem(struct jc *c, uint32_t *cold)
+{
+	return emit_guard(c, c->in->dst, c->in->off, size(c), ACCESS_WRITE, cold);
+}
+
+static void store_x(struct jc *c, unsigned release)
 {
 	uint32_t cold;
-	struct x_mem m = emit_guard(c, c->in->dst, c->in->off, size, ACCESS_WRITE, &cold);
+	struct x_mem m = release ? atomic_mem(c, &cold) : store_mem(c, &cold);
 
-	x_store(&c->b, size, m, src(c));
+	x_store(&c->b, size(c), m, src(c));
 	emit_guard_end(c, cold, NOREG);
 }
 
@@ -253,77 +253,59 @@ static bool store_zeroes(struct jc *c)
 	return true;
 }
 
-static void emit_store_k(struct jc *c, int size)
+static void store_k(struct jc *c, unsigned unused)
 {
 	uint32_t cold;
 	struct x_mem m;
 
-	if (size == 8 && c->rules & RULE_PAIR && store_zeroes(c))
+	(void)unused;
+	if (size(c) == 8 && c->rules & RULE_PAIR && store_zeroes(c))
 		return;
-	m = emit_guard(c, c->in->dst, c->in->off, size, ACCESS_WRITE, &cold);
-
+	m = store_mem(c, &cold);
 	if (blinded(c, c->in->imm)) {
 		emit_const(c, TMP, (uint64_t)c->in->imm);
-		x_store(&c->b, size, m, TMP);
+		x_store(&c->b, size(c), m, TMP);
 	} else {
-		x_store_k(&c->b, size, m, (int32_t)c->in->imm);
+		x_store_k(&c->b, size(c), m, (int32_t)c->in->imm);
 	}
 	emit_guard_end(c, cold, NOREG);
 }
 
-static struct x_mem atomic_mem(struct jc *c, bool w, uint32_t *cold)
-{
-	return emit_guard(c, c->in->dst, c->in->off, w ? 8 : 4, GUARD_ATOMIC | ACCESS_READ | ACCESS_WRITE, cold);
-}
+enum { XADD = X_CMP + 1, XCHG, CMPXCHG };	/* beside the operations of enum x_alu */
 
-static void plain_atomic(struct jc *c, bool w, enum x_alu op)
+static void atomic(struct jc *c, unsigned op)
 {
 	uint32_t cold;
-	struct x_mem m = atomic_mem(c, w, &cold);
+	struct x_mem m = atomic_mem(c, &cold);
 
-	x_alu_store(&c->b, w ? 8 : 4, op, m, src(c), true);
-	emit_guard_end(c, cold, NOREG);
-}
-static void atomic_XADD(struct jc *c, bool w) { plain_atomic(c, w, X_ADD); }
-static void atomic_XOR_M(struct jc *c, bool w) { plain_atomic(c, w, X_XOR); }
-static void atomic_OR_M(struct jc *c, bool w) { plain_atomic(c, w, X_OR); }
-static void atomic_AND_M(struct jc *c, bool w) { plain_atomic(c, w, X_AND); }
-
-static void fetch_FADD(struct jc *c, bool w)
-{
-	uint32_t cold;
-	struct x_mem m = atomic_mem(c, w, &cold);
-
-	x_xadd(&c->b, w, m, src(c));
-	emit_guard_end(c, cold, NOREG);
-}
-
-static void fetch_XCHG(struct jc *c, bool w)
-{
-	uint32_t cold;
-	struct x_mem m = atomic_mem(c, w, &cold);
-
-	x_xchg_mem(&c->b, w, m, src(c));
+	switch (op) {
+	case XADD: x_xadd(&c->b, wide(c), m, src(c)); break;
+	case XCHG: x_xchg_mem(&c->b, wide(c), m, src(c)); break;
+	case CMPXCHG:
+		x_cmpxchg(&c->b, wide(c), m, src(c));
+		if (!wide(c))	/* on success eax is not written, so the upper half is still there */
+			x_mov(&c->b, false, RAX, RAX);
+		break;
+	default: x_alu_store(&c->b, size(c), op, m, src(c), true);
+	}
 	emit_guard_end(c, cold, NOREG);
 }
 
 /* No x86 instruction fetches and combines: compare-exchange until nobody came between.  Any of the
  * guest's registers may be rax, so: TMP operand, TMP2 new value, r9 address, xmm0 keeps rax. */
-static void fetch_loop(struct jc *c, bool w, enum x_alu op)
+static void fetch_loop(struct jc *c, unsigned op)
 {
 	uint32_t cold, again;
-	struct x_mem m = atomic_mem(c, w, &cold);
+	struct x_mem m = atomic_mem(c, &cold);
+	bool w = wide(c);
 	int s = src(c);
 
-	if (c->metered)
-		x_store(&c->b, 8, x_at(STATE, offsetof(struct jit_state, call.left)), LEFT);
-	else if (c->exit_label != UNSET)	/* a batch has its results there */
-		x_rr(&c->b, X_W | X_66 | X_0F, 0x6e, 1, R9);
+	x_movq_to(&c->b, 1, R9);	/* the steps left, or the results of a batch */
 	x_lea(&c->b, true, R9, m);
 	x_mov(&c->b, true, TMP, s);
 	if (s != RAX)
-		x_rr(&c->b, X_W | X_66 | X_0F, 0x6e, 0, RAX);	/* movq xmm0, rax */
-	x_load(&c->b, w ? 8 : 4, false, RAX, x_at(R9, 0));
+		x_movq_to(&c->b, 0, RAX);
+	x_load(&c->b, size(c), false, RAX, x_at(R9, 0));
 	again = jc_here(c);
 	x_mov(&c->b, w, TMP2, RAX);
 	x_alu(&c->b, w, op, TMP2, TMP);
@@ -331,58 +313,17 @@ static void fetch_loop(struct jc *c, bool w, enum x_alu op)
 	jc_jcc(c, CC_NE, again);
 	x_mov(&c->b, w, s, RAX);
 	if (s != RAX)
-		x_rr(&c->b, X_W | X_66 | X_0F, 0x7e, 0, RAX);
-	if (c->metered)
-		x_load(&c->b, 8, false, LEFT, x_at(STATE, offsetof(struct jit_state, call.left)));
-	else if (c->exit_label != UNSET)
-		x_rr(&c->b, X_W | X_66 | X_0F, 0x7e, 1, R9);
+		x_movq_from(&c->b, 0, RAX);
+	x_movq_from(&c->b, 1, R9);
 	emit_guard_end(c, cold, NOREG);
 }
-static void fetch_FXOR(struct jc *c, bool w) { fetch_loop(c, w, X_XOR); }
-static void fetch_FOR(struct jc *c, bool w) { fetch_loop(c, w, X_OR); }
-static void fetch_FAND(struct jc *c, bool w) { fetch_loop(c, w, X_AND); }
-
-static void cmpxchg(struct jc *c, bool w)
-{
-	uint32_t cold;
-	struct x_mem m = atomic_mem(c, w, &cold);
-
-	x_cmpxchg(&c->b, w, m, src(c));
-	if (!w)		/* on success eax is not written, so the upper half is still there */
-		x_mov(&c->b, false, RAX, RAX);
-	emit_guard_end(c, cold, NOREG);
-}
-static void op_CMPXCHG64(struct jc *c) { cmpxchg(c, true); }
-static void op_CMPXCHG32(struct jc *c) { cmpxchg(c, false); }
-
-/* Under x86's memory order a load acquires and a store releases. */
-static void emit_ldacq(struct jc *c, int size)
-{
-	uint32_t cold;
-	struct x_mem m = emit_guard(c, c->in->src, c->in->off, size, GUARD_ATOMIC | ACCESS_READ, &cold);
-
-	x_load(&c->b, size, false, dst(c), m);
-	emit_guard_end(c, cold, NOREG);
-}
-
-static void emit_strel(struct jc *c, int size)
-{
-	uint32_t cold;
-	struct x_mem m = emit_guard(c, c->in->dst, c->in->off, size, GUARD_ATOMIC | ACCESS_READ | ACCESS_WRITE,
-				    &cold);
-
-	x_store(&c->b, size, m, src(c));
-	emit_guard_end(c, cold, NOREG);
-}
-
 /* ---- packet loads (LD_ABS, LD_IND) ---- */
 
-static void packet_load(struct jc *c, int size, bool indirect)
+static void packet_load(struct jc *c, unsigned indirect)
 {
 	uint32_t inside = jc_label(c);
 
-	if (c->metered)
-		x_store(&c->b, 8, x_at(STATE, offsetof(struct jit_state, call.left)), LEFT);
+	leave_guest(c);
 	if (indirect) {
 		x_mov(&c->b, false, TMP, src(c));
 		x_alu_k(&c->b, false, X_ADD, TMP, (int32_t)c->in->imm);
@@ -396,14 +337,13 @@ static void packet_load(struct jc *c, int size, bool indirect)
 	x_mov(&c->b, true, RDI, STATE);
 	x_mov(&c->b, true, RSI, c->reg[6]);
 	x_mov(&c->b, false, RDX, TMP);
-	x_mov_k(&c->b, RCX, size, false);
+	x_mov_k(&c->b, RCX, size(c), false);
 	emit_call_c(c, (const void *)jit_packet_load);
 	x_mov(&c->b, false, TMP, RAX);
 	x_pop(&c->b, RAX);
 	for (int r = 5; r >= 1; r--)
 		x_pop(&c->b, c->reg[r]);
-	if (c->metered)
-		x_load(&c->b, 8, false, LEFT, x_at(STATE, offsetof(struct jit_state, call.left)));
+	enter_guest(c);
 	x_load(&c->b, 8, false, RAX, x_at(STATE, offsetof(struct jit_state, r)));
 	x_alu_k(&c->b, false, X_CMP, TMP, 1);
 	emit_fault_if(c, CC_A, 0);
@@ -414,60 +354,62 @@ static void packet_load(struct jc *c, int size, bool indirect)
 
 /* ---- wide immediates ---- */
 
-static void op_LDDW(struct jc *c) { emit_const(c, dst(c), (uint64_t)c->in->imm); }
-static void op_LD_MAP(struct jc *c)
+static void wide_const(struct jc *c, unsigned unused)
 {
+	(void)unused;
+	emit_const(c, dst(c), (uint64_t)c->in->imm);
+}
+static void map_address(struct jc *c, unsigned unused)
+{
+	(void)unused;
 	x_mov_k(&c->b, dst(c), (int64_t)code_map_address(c->code, c->in), false);
 }
-#define op_LD_MAPVAL op_LD_MAP
-static void op_LD_FUNC(struct jc *c)	/* the interpreter's value: see function_at there */
+static void function_address(struct jc *c, unsigned unused)	/* the interpreter's value: see function_at there */
 {
+	(void)unused;
 	x_mov_k(&c->b, dst(c), (int64_t)(intptr_t)&c->code->insn[c->in->off], false);
 }
-/* Binding refuses these. */
-static void op_unsupported(struct jc *c) { c->unsupported = c->in; }
-#define op_LD_MAPFD op_unsupported
-#define op_LD_MAPVALFD op_unsupported
-#define op_LD_BTFVAR op_unsupported
-#define op_CALL_KFUNC op_unsupported
-
-static void op_CAST_USER(struct jc *c) { x_mov(&c->b, true, dst(c), src(c)); }
-#define op_CAST_KERN op_CAST_USER
-
-/* ---- calls and exit ---- */
-
-static void op_CALL(struct jc *c) { emit_helper(c); }
-#define op_CALL_TAIL op_CALL
-static void op_CALL_LOCAL(struct jc *c) { emit_local(c); }
-static void op_CALLX(struct jc *c) { emit_callx(c); }
-static void op_EXIT(struct jc *c) { emit_exit(c); }
-
-/* ---- marks ---- */
-
-static void op_CHARGE(struct jc *c) { emit_charge(c); }
-static void op_INIT_SET(struct jc *c)
+static void call_field(struct jc *c, unsigned unused)
 {
+	(void)unused;
+	x_load(&c->b, 4, true, dst(c), x_at(STATE, (int32_t)offsetof(struct jit_state, call) + (int32_t)c->in->imm));
+}
+/* mov dst, fs:[imm] */
+static void thread(struct jc *c, unsigned flags)
+{
+	unsigned reg = (unsigned)dst(c);
+
+	x_8(&c->b, 0x64);
+	x_head(&c->b, flags, 0x8b, reg >> 3 << 2);
+	x_8(&c->b, (reg & 7) << 3 | 4);
+	x_8(&c->b, 0x25);
+	x_32(&c->b, (uint32_t)c->in->imm);
+}
+
+/* ---- calls, exit, marks ---- */
+
+static void unsupported(struct jc *c, unsigned unused) { (void)unused; c->unsupported = c->in; }	/* binding refuses it */
+static void call(struct jc *c, unsigned unused) { (void)unused; emit_helper(c); }
+static void call_local(struct jc *c, unsigned unused) { (void)unused; emit_local(c); }
+static void callx(struct jc *c, unsigned unused) { (void)unused; emit_callx(c); }
+static void leave(struct jc *c, unsigned unused) { (void)unused; emit_exit(c); }
+static void charge(struct jc *c, unsigned unused) { (void)unused; emit_charge(c); }
+static void init_check(struct jc *c, unsigned unused) { (void)unused; emit_init_check(c); }
+static void init_set(struct jc *c, unsigned unused)
+{
+	(void)unused;
 	x_alu_mem_k(&c->b, 4, X_OR, x_at(STATE, offsetof(struct jit_state, init)), 1 << c->in->dst);
 }
-static void op_INIT_CHECK(struct jc *c) { emit_init_check(c); }
 
 /* ---- fused forms ---- */
 
-static void rotate(struct jc *c, bool w) { x_shift_k(&c->b, w, X_ROL, dst(c), (unsigned)c->in->imm); }
-static void op_ROL64(struct jc *c) { rotate(c, true); }
-static void op_ROL32(struct jc *c) { rotate(c, false); }
-
-static void lea(struct jc *c, bool w)
+static void lea(struct jc *c, unsigned unused)
 {
-	if (blinded(c, c->in->imm)) {
-		emit_const(c, TMP, (uint64_t)c->in->imm);
-		x_lea(&c->b, w, dst(c), x_idx(src(c), TMP, 0, 0));
-	} else {
-		x_lea(&c->b, w, dst(c), x_at(src(c), (int32_t)c->in->imm));
-	}
+	struct form f = unblind(c, alu_form(c));
+
+	(void)unused;
+	x_lea(&c->b, f.w, f.d, f.imm ? x_at(src(c), (int32_t)f.k) : x_idx(src(c), TMP, 0, 0));
 }
-static void op_LEA64(struct jc *c) { lea(c, true); }
-static void op_LEA32(struct jc *c) { lea(c, false); }
 
 /* rsp cannot be an index; r10 can live there. */
 static struct x_mem indexed(struct jc *c, int base)
@@ -476,161 +418,190 @@ static struct x_mem indexed(struct jc *c, int base)
 
 	return x_idx(base, index, c->in->imm_lo >> 4, c->in->off);
 }
-static void op_LEAX64(struct jc *c) { x_lea(&c->b, true, dst(c), indexed(c, src(c))); }
-static void op_LEAX32(struct jc *c) { x_lea(&c->b, false, dst(c), indexed(c, src(c))); }
-
-static void mul3(struct jc *c, bool w)
+static void lea_indexed(struct jc *c, unsigned unused)
 {
-	if (blinded(c, c->in->imm)) {
-		emit_const(c, TMP, (uint64_t)c->in->imm);
-		x_imul(&c->b, w, TMP, src(c));
-		x_mov(&c->b, w, dst(c), TMP);
-	} else {
-		x_imul_k(&c->b, w, dst(c), src(c), (int32_t)c->in->imm);
-	}
+	(void)unused;
+	x_lea(&c->b, wide(c), dst(c), indexed(c, src(c)));
 }
-static void op_MUL3_64(struct jc *c) { mul3(c, true); }
-static void op_MUL3_32(struct jc *c) { mul3(c, false); }
-/* tzcnt; a processor without it runs the same bytes as bsf */
-static void op_CTZ64(struct jc *c) { x_8(&c->b, 0xf3); x_rr(&c->b, X_W | X_0F, 0xbc, dst(c), src(c)); }
-
-static void op_LD_CALL(struct jc *c)
+static void load_indexed(struct jc *c, unsigned unused)
 {
-	x_load(&c->b, 4, true, dst(c), x_at(STATE, (int32_t)offsetof(struct jit_state, call) + (int32_t)c->in->imm));
+	(void)unused;
+	if (size(c) != 8 || !emit_vector(c))
+		x_load(&c->b, size(c), false, dst(c), indexed(c, src(c)));
 }
-/* mov dst, fs:[imm] */
-static void load_thread(struct jc *c, bool w)
+static void store_indexed(struct jc *c, unsigned unused)
 {
-	unsigned reg = (unsigned)dst(c);
-
-	x_8(&c->b, 0x64);
-	x_head(&c->b, w ? X_W : 0, 0x8b, reg >> 3 << 2);
-	x_8(&c->b, (reg & 7) << 3 | 4);
-	x_8(&c->b, 0x25);
-	x_32(&c->b, (uint32_t)c->in->imm);
+	(void)unused;
+	x_store(&c->b, size(c), indexed(c, dst(c)), src(c));
 }
-static void op_LD_TLS64(struct jc *c) { load_thread(c, true); }
-static void op_LD_TLS32(struct jc *c) { load_thread(c, false); }
+static void count_zeroes(struct jc *c, unsigned unused) { (void)unused; x_tzcnt(&c->b, dst(c), src(c)); }
+static void load_and(struct jc *c, unsigned op) { x_alu_load(&c->b, wide(c), op, dst(c), x_at(src(c), c->in->off)); }
 
-static void load_indexed(struct jc *c, int size)
-{
-	if (size != 8 || !emit_vector(c))
-		x_load(&c->b, size, false, dst(c), indexed(c, src(c)));
-}
-static void store_indexed(struct jc *c, int size) { x_store(&c->b, size, indexed(c, dst(c)), src(c)); }
-
-static void memop(struct jc *c, bool w, enum x_alu op)
-{
-	x_alu_load(&c->b, w, op, dst(c), x_at(src(c), c->in->off));
-}
-static void memop_emit_MADD(struct jc *c, bool w) { memop(c, w, X_ADD); }
-static void memop_emit_MSUB(struct jc *c, bool w) { memop(c, w, X_SUB); }
-static void memop_emit_MAND(struct jc *c, bool w) { memop(c, w, X_AND); }
-static void memop_emit_MOR(struct jc *c, bool w) { memop(c, w, X_OR); }
-static void memop_emit_MXOR(struct jc *c, bool w) { memop(c, w, X_XOR); }
-
-static void memjcc(struct jc *c, int size, enum x_cc cc, bool test)
+static void load_jump(struct jc *c, unsigned cc)
 {
 	struct x_mem m = x_at(dst(c), c->in->imm_hi);
+	int32_t k = c->in->imm_lo;
 
-	if (blinded(c, c->in->imm_lo)) {
-		emit_const(c, TMP, (uint64_t)(int64_t)c->in->imm_lo);
-		if (test)
-			x_rm(&c->b, (size == 8 ? X_W : 0) | (size == 2 ? X_66 : 0) | (size == 1 ? X_REG8 : 0),
-			     size == 1 ? 0x84 : 0x85, TMP, m);
+	if (blinded(c, k)) {
+		emit_const(c, TMP, (uint64_t)(int64_t)k);
+		if (cc & TEST)
+			x_test_mem(&c->b, size(c), m, TMP);
 		else
-			x_alu_store(&c->b, size, X_CMP, m, TMP, false);
-	} else if (test) {
-		x_test_mem_k(&c->b, size, m, c->in->imm_lo);
-	} else if (size == 2 && !x_fits8(c->in->imm_lo)) {
+			x_alu_store(&c->b, size(c), X_CMP, m, TMP, false);
+	} else if (cc & TEST) {
+		x_test_mem_k(&c->b, size(c), m, k);
+	} else if (size(c) == 2 && !x_fits8(k)) {
 		/* a 16-bit immediate stalls the decoder of many processors */
 		x_load(&c->b, 2, false, TMP, m);
-		x_alu_k(&c->b, false, X_CMP, TMP, (uint16_t)c->in->imm_lo);
+		x_alu_k(&c->b, false, X_CMP, TMP, (uint16_t)k);
 	} else {
-		x_alu_mem_k(&c->b, size, X_CMP, m, c->in->imm_lo);
+		x_alu_mem_k(&c->b, size(c), X_CMP, m, k);
 	}
-	jc_jcc(c, cc, target(c));
+	jc_jcc(c, cc & 15, target(c));
 }
-static void memjcc_emit_MJEQ(struct jc *c, int size) { memjcc(c, size, CC_E, false); }
-static void memjcc_emit_MJNE(struct jc *c, int size) { memjcc(c, size, CC_NE, false); }
-static void memjcc_emit_MJGT(struct jc *c, int size) { memjcc(c, size, CC_A, false); }
-static void memjcc_emit_MJGE(struct jc *c, int size) { memjcc(c, size, CC_AE, false); }
-static void memjcc_emit_MJLT(struct jc *c, int size) { memjcc(c, size, CC_B, false); }
-static void memjcc_emit_MJLE(struct jc *c, int size) { memjcc(c, size, CC_BE, false); }
-static void memjcc_emit_MJSET(struct jc *c, int size) { memjcc(c, size, CC_NE, true); }
 
 /* ---- the table ---- */
 
+/* name(emitter) */
+#define EMITTERS(E) \
+	E(group1) E(and) E(multiply) E(move) E(shift) E(divide) E(move_signed) E(negate) E(truncate) E(swap) \
+	E(jump_if) E(jump) E(may_goto) E(load) E(store_x) E(store_k) E(atomic) E(fetch_loop) E(packet_load) \
+	E(wide_const) E(map_address) E(function_address) E(call_field) E(thread) E(unsupported) E(call) \
+	E(call_local) E(callx) E(leave) E(charge) E(init_check) E(init_set) E(lea) E(lea_indexed) E(load_indexed) \
+	E(store_indexed) E(count_zeroes) E(load_and) E(load_jump)
+enum {
+#define E(name) BY_##name,
+	EMITTERS(E)
+#undef E
+};
+static emit_fn *const emitters[] = {
+#define E(name) name,
+	EMITTERS(E)
+#undef E
+};
 
+/* Each row's emitter and its argument, by the row's name. */
+#define R_ADD BY_group1, X_ADD
+#define R_SUB BY_group1, X_SUB
+#define R_OR BY_group1, X_OR
+#define R_XOR BY_group1, X_XOR
+#define R_AND BY_and, X_AND
+#define R_MUL BY_multiply, 0
+#define R_DIV BY_divide, 0
+#define R_SDIV BY_divide, SIGN
+#define R_MOD BY_divide, MOD
+#define R_SMOD BY_divide, SIGN | MOD
+#define R_LSH BY_shift, X_SHL
+#define R_RSH BY_shift, X_SHR
+#define R_ARSH BY_shift, X_SAR
+#define R_MOV BY_move, 0
+#define R_MOVSB BY_move_signed, 1
+#define R_MOVSH BY_move_signed, 2
+#define R_MOVSW BY_move_signed, 4
+#define R_NEG64 BY_negate, X_NEG
+#define R_NEG32 BY_negate, X_NEG
+#define R_LE16 BY_truncate, 2
+#define R_LE32 BY_truncate, 4
+#define R_LE64 BY_truncate, 8
+#define R_BE16 BY_swap, 2
+#define R_BE32 BY_swap, 4
+#define R_BE64 BY_swap, 8
+#define R_BSWAP16 R_BE16
+#define R_BSWAP32 R_BE32
+#define R_BSWAP64 R_BE64
+#define R_JEQ BY_jump_if, CC_E
+#define R_JNE BY_jump_if, CC_NE
+#define R_JGT BY_jump_if, CC_A
+#define R_JGE BY_jump_if, CC_AE
+#define R_JLT BY_jump_if, CC_B
+#define R_JLE BY_jump_if, CC_BE
+#define R_JSET BY_jump_if, CC_NE | TEST
+#define R_JSGT BY_jump_if, CC_G
+#define R_JSGE BY_jump_if, CC_GE
+#define R_JSLT BY_jump_if, CC_L
+#define R_JSLE BY_jump_if, CC_LE
+#define R_XADD BY_atomic, X_ADD
+#define R_XOR_M BY_atomic, X_XOR
+#define R_OR_M BY_atomic, X_OR
+#define R_AND_M BY_atomic, X_AND
+#define R_FADD BY_atomic, XADD
+#define R_XCHG BY_atomic, XCHG
+#define R_FXOR BY_fetch_loop, X_XOR
+#define R_FOR BY_fetch_loop, X_OR
+#define R_FAND BY_fetch_loop, X_AND
+#define R_CMPXCHG64 BY_atomic, CMPXCHG
+#define R_CMPXCHG32 BY_atomic, CMPXCHG
+#define R_LDDW BY_wide_const, 0
+#define R_LD_MAP BY_map_address, 0
+#define R_LD_MAPVAL BY_map_address, 0
+#define R_LD_FUNC BY_function_address, 0
+#define R_LD_MAPFD BY_unsupported, 0
+#define R_LD_MAPVALFD BY_unsupported, 0
+#define R_LD_BTFVAR BY_unsupported, 0
+#define R_CALL_KFUNC BY_unsupported, 0
+#define R_CAST_USER BY_move, 0
+#define R_CAST_KERN BY_move, 0
+#define R_JA BY_jump, 0
+#define R_JA32 BY_jump, 0
+#define R_MAY_GOTO BY_may_goto, 0
+#define R_CALL BY_call, 0
+#define R_CALL_TAIL BY_call, 0
+#define R_CALL_LOCAL BY_call_local, 0
+#define R_CALLX BY_callx, 0
+#define R_EXIT BY_leave, 0
+#define R_CHARGE BY_charge, 0
+#define R_INIT_SET BY_init_set, 0
+#define R_INIT_CHECK BY_init_check, 0
+#define R_LD_CALL BY_call_field, 0
+#define R_LD_TLS64 BY_thread, X_W
+#define R_LD_TLS32 BY_thread, 0
+#define R_ROL64 BY_shift, X_ROL
+#define R_ROL32 BY_shift, X_ROL
+#define R_LEA64 BY_lea, 0
+#define R_LEA32 BY_lea, 0
+#define R_LEAX64 BY_lea_indexed, 0
+#define R_LEAX32 BY_lea_indexed, 0
+#define R_MUL3_64 BY_multiply, 1
+#define R_MUL3_32 BY_multiply, 1
+#define R_CTZ64 BY_count_zeroes, 0
+#define R_MADD BY_load_and, X_ADD
+#define R_MSUB BY_load_and, X_SUB
+#define R_MAND BY_load_and, X_AND
+#define R_MOR BY_load_and, X_OR
+#define R_MXOR BY_load_and, X_XOR
+#define R_MJEQ BY_load_jump, CC_E
+#define R_MJNE BY_load_jump, CC_NE
+#define R_MJGT BY_load_jump, CC_A
+#define R_MJGE BY_load_jump, CC_AE
+#define R_MJLT BY_load_jump, CC_B
+#define R_MJLE BY_load_jump, CC_BE
+#define R_MJSET BY_load_jump, CC_NE | TEST
+
+static const struct { uint8_t by, arg; } row[OP_COUNT] = {
+	[OP_BAD] = { BY_unsupported, 0 },
 #define ALU(n, ...) \
-static void emit_##n##64_K(struct jc *c) { alu_##n(c); } \
-static void emit_##n##64_X(struct jc *c) { alu_##n(c); } \
-static void emit_##n##32_K(struct jc *c) { alu_##n(c); } \
-static void emit_##n##32_X(struct jc *c) { alu_##n(c); }
-#define MOVSX(n, w, ...) static void emit_##n##w##_X(struct jc *c) { movsx_##w##n(c); }
-#define UN(n, ...) static void emit_##n(struct jc *c) { un_##n##_(c); }
-#define JCC(n, ...) \
-static void emit_##n##64_K(struct jc *c) { jcc_##n(c); } \
-static void emit_##n##64_X(struct jc *c) { jcc_##n(c); } \
-static void emit_##n##32_K(struct jc *c) { jcc_##n(c); } \
-static void emit_##n##32_X(struct jc *c) { jcc_##n(c); }
-#define MEM(n, s, type) \
-static void emit_LD_##n(struct jc *c) { emit_load(c, sizeof(type), false); } \
-static void emit_STX_##n(struct jc *c) { emit_store_x(c, sizeof(type)); } \
-static void emit_ST_##n(struct jc *c) { emit_store_k(c, sizeof(type)); }
-#define LDSX(n, s, type) static void emit_LD_##n(struct jc *c) { emit_load(c, sizeof(type), true); }
-#define ATOMIC(n, ...) \
-static void emit_##n##64(struct jc *c) { atomic_##n(c, true); } \
-static void emit_##n##32(struct jc *c) { atomic_##n(c, false); }
-#define FETCH(n, ...) \
-static void emit_##n##64(struct jc *c) { fetch_##n(c, true); } \
-static void emit_##n##32(struct jc *c) { fetch_##n(c, false); }
-#define ACQREL(n, s, type) \
-static void emit_LDACQ_##n(struct jc *c) { emit_ldacq(c, sizeof(type)); } \
-static void emit_STREL_##n(struct jc *c) { emit_strel(c, sizeof(type)); }
-#define PKT(n, s, type) \
-static void emit_ABS_##n(struct jc *c) { packet_load(c, sizeof(type), false); } \
-static void emit_IND_##n(struct jc *c) { packet_load(c, sizeof(type), true); }
-#define WIDE(n, ...) static void emit_##n(struct jc *c) { op_##n(c); }
-#define OP(n, ...) static void emit_##n(struct jc *c) { op_##n(c); }
-#define INNER(n, ...) static void emit_##n(struct jc *c) { op_##n(c); }
-#define FUSED INNER
-#define INDEX(n, s, type) \
-static void emit_LDI_##n(struct jc *c) { load_indexed(c, s); } \
-static void emit_STI_##n(struct jc *c) { store_indexed(c, s); }
-#define MEMOP(n, ...) \
-static void emit_##n##64(struct jc *c) { memop_emit_##n(c, true); } \
-static void emit_##n##32(struct jc *c) { memop_emit_##n(c, false); }
+	[OP_##n##64_K] = { R_##n }, [OP_##n##64_X] = { R_##n }, [OP_##n##32_K] = { R_##n }, [OP_##n##32_X] = { R_##n },
+#define MOVSX(n, w, ...) [OP_##n##w##_X] = { R_##n },
+#define UN(n, ...) [OP_##n] = { R_##n },
+#define JCC ALU
+#define MEM(n, ...) [OP_LD_##n] = { BY_load, 0 }, [OP_STX_##n] = { BY_store_x, 0 }, [OP_ST_##n] = { BY_store_k, 0 },
+#define LDSX(n, ...) [OP_LD_##n] = { BY_load, 0 },
+#define ATOMIC(n, ...) [OP_##n##64] = { R_##n }, [OP_##n##32] = { R_##n },
+#define FETCH ATOMIC
+#define ACQREL(n, ...) [OP_LDACQ_##n] = { BY_load, 1 }, [OP_STREL_##n] = { BY_store_x, 1 },
+#define PKT(n, ...) [OP_ABS_##n] = { BY_packet_load, 0 }, [OP_IND_##n] = { BY_packet_load, 1 },
+#define WIDE UN
+#define OP UN
+#define INNER UN
+#define FUSED UN
+#define INDEX(n, ...) [OP_LDI_##n] = { BY_load_indexed, 0 }, [OP_STI_##n] = { BY_store_indexed, 0 },
+#define MEMOP ATOMIC
 #define MEMJCC(n, ...) \
-static void emit_##n##_B(struct jc *c) { memjcc_emit_##n(c, 1); } \
-static void emit_##n##_H(struct jc *c) { memjcc_emit_##n(c, 2); } \
-static void emit_##n##_W(struct jc *c) { memjcc_emit_##n(c, 4); } \
-static void emit_##n##_DW(struct jc *c) { memjcc_emit_##n(c, 8); }
-#include "vm/isa.def"
-
-static emit_fn *const emitter[OP_COUNT] = {
-#define ALU(n, ...) emit_##n##64_K, emit_##n##64_X, emit_##n##32_K, emit_##n##32_X,
-#define MOVSX(n, w, ...) emit_##n##w##_X,
-#define UN(n, ...) emit_##n,
-#define JCC(n, ...) emit_##n##64_K, emit_##n##64_X, emit_##n##32_K, emit_##n##32_X,
-#define MEM(n, ...) emit_LD_##n, emit_STX_##n, emit_ST_##n,
-#define LDSX(n, ...) emit_LD_##n,
-#define ATOMIC(n, ...) emit_##n##64, emit_##n##32,
-#define FETCH(n, ...) emit_##n##64, emit_##n##32,
-#define ACQREL(n, ...) emit_LDACQ_##n, emit_STREL_##n,
-#define PKT(n, ...) emit_ABS_##n, emit_IND_##n,
-#define WIDE(n, ...) emit_##n,
-#define OP(n, ...) emit_##n,
-#define INNER(n, ...) emit_##n,
-#define FUSED(n, ...) emit_##n,
-#define INDEX(n, ...) emit_LDI_##n, emit_STI_##n,
-#define MEMOP(n, ...) emit_##n##64, emit_##n##32,
-#define MEMJCC(n, ...) emit_##n##_B, emit_##n##_H, emit_##n##_W, emit_##n##_DW,
-	op_unsupported,
+	[OP_##n##_B] = { R_##n }, [OP_##n##_H] = { R_##n }, [OP_##n##_W] = { R_##n }, [OP_##n##_DW] = { R_##n },
 #include "vm/isa.def"
 };
 
 void emit_insn(struct jc *c)
 {
-	emitter[c->in->op](c);
+	emitters[row[c->in->op].by](c, row[c->in->op].arg);
 }

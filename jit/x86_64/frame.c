@@ -10,6 +10,7 @@
  * Without a state the main function is a plain C function.  With one, `full` saves what any
  * function of the program uses and calls it; a run that ends early returns through `full`'s end. */
 #include <errno.h>
+#include <string.h>
 #include "jit/x86_64/jc.h"
 
 #define FIELD(f) x_at(STATE, (int32_t)offsetof(struct jit_state, f))
@@ -278,13 +279,13 @@ void unwind_of_entry(const struct jc *c, struct unwind_frame *out)
 
 /* ---- calls ---- */
 
-static void leave_guest(struct jc *c)
+void leave_guest(struct jc *c)
 {
 	if (c->metered)
 		x_store(&c->b, 8, CALL_FIELD(left), LEFT);
 }
 
-static void enter_guest(struct jc *c)
+void enter_guest(struct jc *c)
 {
 	if (c->metered)
 		x_load(&c->b, 8, false, LEFT, CALL_FIELD(left));

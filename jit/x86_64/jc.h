@@ -150,6 +150,9 @@ void emit_exit(struct jc *c);
 void emit_helper(struct jc *c);
 void emit_local(struct jc *c);
 void emit_callx(struct jc *c);
+/* Around C: the steps left go to the state and come back. */
+void leave_guest(struct jc *c);
+void enter_guest(struct jc *c);
 void emit_call_c(struct jc *c, const void *fn);
 void emit_entries(struct jc *c, struct entries *out);
 void emit_plain_tail(struct jc *c, struct entries *out);

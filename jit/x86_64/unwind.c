@@ -5,6 +5,7 @@
  *
  * Registration is libgcc's __register_frame; a process without an unwinder does not have it.  Register
  * numbers: System V psABI x86-64, figure 3.36; format: LSB core, exception frames. */
+#include <string.h>
 #include "jit/x86_64/jc.h"
 #include "vm/mem.h"
 

@@ -105,7 +105,7 @@ static void broadcast(struct jc *c, const struct insn *alu)
 		emit_const(c, TMP, (uint64_t)alu->imm);
 	else
 		from = c->reg[alu->src];
-	x_rr(&c->b, X_W | X_66 | X_0F, 0x6e, OPERAND, from);
+	x_movq_to(&c->b, OPERAND, from);
 	x_sse_rr(&c->b, 0x6c, OPERAND, OPERAND);	/* punpcklqdq */
 }
 
@@ -138,7 +138,7 @@ static void sum(struct jc *c, const struct run *run, uint32_t pairs)
 	x_sse_rr(&c->b, 0x6f, OPERAND, ACC);		/* movdqa */
 	x_sse_rr(&c->b, 0x6d, OPERAND, OPERAND);	/* punpckhqdq */
 	x_sse_rr(&c->b, op, ACC, OPERAND);
-	x_rr(&c->b, X_W | X_66 | X_0F, 0x7e, ACC, TMP);
+	x_movq_from(&c->b, ACC, TMP);
 	x_alu(&c->b, true, op == 0xd4 ? X_ADD : op == 0xef ? X_XOR : X_OR, c->reg[run->alu->dst], TMP);
 }
 
