@@ -47,20 +47,55 @@ static uint64_t rules_on(const struct code *code, const char *no_rules)
 	return on;
 }
 
-void rewrite_replace(struct rewriter *rw, struct insn *insn, uint32_t *slot, uint32_t n)
-{
-	struct code *code = rw->code;
-
-	mem_free(code->host, code->insn, code->n * sizeof *insn);
-	mem_free(code->host, code->slot, code->n * sizeof *slot);
-	code->insn = insn;
-	code->slot = slot;
-	code->n = n;
-}
-
 static bool has_target(const struct insn *insn)
 {
 	return flow_is_jump(insn) || insn->op == OP_CALL_LOCAL || insn->op == OP_LD_FUNC;
+}
+
+static void edit_free(struct rewriter *rw, struct edit *e)
+{
+	mem_free(rw->code->host, e->label, (rw->code->n + 1) * sizeof *e->label);
+	mem_free(rw->code->host, e->slot, e->cap * sizeof *e->slot);
+	mem_free(rw->code->host, e->insn, e->cap * sizeof *e->insn);
+}
+
+int edit_begin(struct rewriter *rw, struct edit *e, uint32_t cap)
+{
+	struct vm_host *host = rw->code->host;
+
+	*e = (struct edit){ mem_array(host, cap, sizeof *e->insn), mem_array(host, cap, sizeof *e->slot),
+			    mem_array(host, rw->code->n + 1, sizeof *e->label), 0, cap };
+	if (e->insn && e->slot && e->label)
+		return 0;
+	edit_free(rw, e);
+	return -ENOMEM;
+}
+
+void edit_put(struct edit *e, struct insn in, uint32_t slot)
+{
+	e->insn[e->n] = in;
+	e->slot[e->n++] = slot;
+}
+
+void edit_end(struct rewriter *rw, struct edit *e)
+{
+	struct code *code = rw->code;
+	struct edit old = { code->insn, code->slot, e->label, 0, code->n };
+
+	e->label[code->n] = e->n;
+	for (uint32_t i = 0; i < e->n; i++)
+		if (has_target(&e->insn[i]))
+			e->insn[i].off = e->insn[i].off < 0 ? ~e->insn[i].off : (int32_t)e->label[e->insn[i].off];
+	for (uint32_t k = 0; k < code->nr_sub; k++) {
+		code->sub[k].start = e->label[code->sub[k].start];
+		code->sub[k].end = e->label[code->sub[k].end];
+	}
+	while (e->n < e->cap)	/* mem_array has zeroed it: DELETED */
+		e->n++;
+	edit_free(rw, &old);
+	code->insn = e->insn;
+	code->slot = e->slot;
+	code->n = e->cap;
 }
 
 /* Leaves out what is DELETED.  A label on it moves to what comes next, which exists: the last
@@ -68,40 +103,21 @@ static bool has_target(const struct insn *insn)
 int rewrite_compact(struct rewriter *rw)
 {
 	struct code *code = rw->code;
-	uint32_t n = 0, old = code->n, *label, *slot;
-	struct insn *insn;
+	uint32_t n = 0;
+	struct edit e;
 
-	for (uint32_t i = 0; i < old; i++)
+	for (uint32_t i = 0; i < code->n; i++)
 		n += code->insn[i].op != DELETED;
-	if (n == old)
+	if (n == code->n)
 		return 0;
-	label = mem_array(code->host, old + 1, sizeof *label);
-	slot = mem_array(code->host, n, sizeof *slot);
-	insn = mem_array(code->host, n, sizeof *insn);
-	if (!label || !slot || !insn) {
-		mem_free(code->host, label, (old + 1) * sizeof *label);
-		mem_free(code->host, slot, n * sizeof *slot);
-		mem_free(code->host, insn, n * sizeof *insn);
+	if (edit_begin(rw, &e, n))
 		return -ENOMEM;
+	for (uint32_t i = 0; i < code->n; i++) {
+		e.label[i] = e.n;
+		if (code->insn[i].op != DELETED)
+			edit_put(&e, code->insn[i], code->slot[i]);
 	}
-	n = 0;
-	for (uint32_t i = 0; i < old; i++) {
-		label[i] = n;
-		if (code->insn[i].op == DELETED)
-			continue;
-		insn[n] = code->insn[i];
-		slot[n++] = code->slot[i];
-	}
-	label[old] = n;
-	for (uint32_t i = 0; i < n; i++)
-		if (has_target(&insn[i]))
-			insn[i].off = (int32_t)label[insn[i].off];
-	for (uint32_t k = 0; k < code->nr_sub; k++) {
-		code->sub[k].start = label[code->sub[k].start];
-		code->sub[k].end = label[code->sub[k].end];
-	}
-	mem_free(code->host, label, (old + 1) * sizeof *label);
-	rewrite_replace(rw, insn, slot, n);
+	edit_end(rw, &e);
 	return 0;
 }
 

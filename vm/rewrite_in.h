@@ -39,7 +39,12 @@ void rewrite_wide(struct rewriter *rw);		/* rewrite_wide.c */
 void rewrite_chains(struct rewriter *rw);	/* rewrite_chain.c */
 int rewrite_loops(struct rewriter *rw);		/* rewrite_loop.c */
 int rewrite_compact(struct rewriter *rw);	/* rewrite.c */
-/* Puts `n` instructions (with their slots) in place of code's; both arrays are taken over. */
-void rewrite_replace(struct rewriter *rw, struct insn *insn, uint32_t *slot, uint32_t n);
+
+/* A new body for the code: instructions are put one after the other, label[i] is set to where the old i went.
+ * Targets are old indices until edit_end; ~index: one of the new body.  What is not filled is DELETED. */
+struct edit { struct insn *insn; uint32_t *slot, *label, n, cap; };
+int edit_begin(struct rewriter *rw, struct edit *e, uint32_t cap);	/* 0 or -ENOMEM */
+void edit_put(struct edit *e, struct insn in, uint32_t slot);
+void edit_end(struct rewriter *rw, struct edit *e);
 
 #endif

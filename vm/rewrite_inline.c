@@ -78,69 +78,38 @@ static uint32_t expand(const struct rewriter *rw, uint32_t i, struct insn out[MO
 	return n > 0 && n <= MOST ? (uint32_t)n : 0;
 }
 
-static bool has_target(const struct insn *insn)
-{
-	return flow_is_jump(insn) || insn->op == OP_CALL_LOCAL || insn->op == OP_LD_FUNC;
-}
-
-static void fill(const struct rewriter *rw, const uint32_t *at, struct insn *insn, uint32_t *slot)
-{
-	const struct code *code = rw->code;
-	struct insn out[MOST];
-
-	for (uint32_t i = 0; i < code->n; i++) {
-		uint32_t n = expand(rw, i, out);
-
-		if (!n) {
-			insn[at[i]] = code->insn[i];
-			slot[at[i]] = code->slot[i];
-			if (has_target(&code->insn[i]))
-				insn[at[i]].off = (int32_t)at[code->insn[i].off];
-			continue;
-		}
-		for (uint32_t k = 0; k < n; k++) {
-			insn[at[i] + k] = out[k];
-			insn[at[i] + k].steps = k ? 0 : code->insn[i].steps;
-			slot[at[i] + k] = code->slot[i];
-			if (has_target(&out[k]))
-				insn[at[i] + k].off = (int32_t)at[i] + out[k].off;
-		}
-	}
-}
-
 static int inline_calls(struct rewriter *rw)
 {
 	struct code *code = rw->code;
-	uint32_t *at, *slot, n = 0, old = code->n;
-	struct insn out[MOST], *insn;
+	uint32_t n = code->n, grown;
+	struct insn out[MOST];
+	struct edit e;
 
-	at = mem_array(code->host, old + 1, sizeof *at);
-	if (!at)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < old; i++) {
-		uint32_t grown = expand(rw, i, out);
-
-		at[i] = n;
-		n += grown ? grown : 1;
-		if (grown)
+	for (uint32_t i = 0; i < code->n; i++) {
+		grown = expand(rw, i, out);
+		if (grown) {
+			n += grown - 1;
 			hit(rw, RULE_INLINE);
+		}
 	}
-	at[old] = n;
-	insn = mem_array(code->host, n, sizeof *insn);
-	slot = mem_array(code->host, n, sizeof *slot);
-	if (!insn || !slot) {
-		mem_free(code->host, insn, n * sizeof *insn);
-		mem_free(code->host, slot, n * sizeof *slot);
-		mem_free(code->host, at, (old + 1) * sizeof *at);
+	if (n == code->n && !rw->hits[RULE_INLINE])
+		return 0;
+	if (edit_begin(rw, &e, n))
 		return -ENOMEM;
+	for (uint32_t i = 0; i < code->n; i++) {
+		uint32_t at = e.label[i] = e.n;
+
+		grown = expand(rw, i, out);
+		if (!grown)
+			edit_put(&e, code->insn[i], code->slot[i]);
+		for (uint32_t k = 0; k < grown; k++) {
+			if (flow_is_jump(&out[k]))
+				out[k].off = ~(int32_t)(at + (uint32_t)out[k].off);
+			out[k].steps = k ? 0 : code->insn[i].steps;
+			edit_put(&e, out[k], code->slot[i]);
+		}
 	}
-	fill(rw, at, insn, slot);
-	for (uint32_t k = 0; k < code->nr_sub; k++) {
-		code->sub[k].start = at[code->sub[k].start];
-		code->sub[k].end = at[code->sub[k].end];
-	}
-	mem_free(code->host, at, (old + 1) * sizeof *at);
-	rewrite_replace(rw, insn, slot, n);
+	edit_end(rw, &e);
 	return 0;
 }
 

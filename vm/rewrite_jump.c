@@ -209,8 +209,8 @@ static uint32_t copy_length(const struct code *code, uint32_t i)
 int rewrite_tails(struct rewriter *rw)
 {
 	struct code *code = rw->code;
-	uint32_t old = code->n, n = old, budget = old / 2 + 16, *label, *slot, at = 0;
-	struct insn *insn;
+	uint32_t old = code->n, n = old, budget = old / 2 + 16;
+	struct edit e;
 
 	if (!rule_on(rw, RULE_TAILDUP))
 		return 0;
@@ -222,48 +222,25 @@ int rewrite_tails(struct rewriter *rw)
 	}
 	if (n == old)
 		return 0;
-	label = mem_array(code->host, old + 1, sizeof *label);
-	slot = mem_array(code->host, n, sizeof *slot);
-	insn = mem_array(code->host, n, sizeof *insn);
-	if (!label || !slot || !insn) {
-		mem_free(code->host, label, (old + 1) * sizeof *label);
-		mem_free(code->host, slot, n * sizeof *slot);
-		mem_free(code->host, insn, n * sizeof *insn);
+	if (edit_begin(rw, &e, n))
 		return -ENOMEM;
-	}
 	n = old;
 	for (uint32_t i = 0; i < old; i++) {
 		uint32_t k = copy_length(code, i), from = (uint32_t)code->insn[i].off;
 		uint32_t body = k ? short_block(code, from) : 0;
 
-		label[i] = at;
+		e.label[i] = e.n;
 		if (!k || n + k - 1 > old + budget) {
-			slot[at] = code->slot[i];
-			insn[at++] = code->insn[i];
+			edit_put(&e, code->insn[i], code->slot[i]);
 			continue;
 		}
 		n += k - 1;
-		for (uint32_t c = 0; c < k; c++) {
-			insn[at] = code->insn[from + c];
-			slot[at] = code->slot[from + c];
-			if (c == body) {	/* past the branch: go on where the block went on */
-				insn[at] = (struct insn){ .op = OP_JA, .off = (int32_t)(from + c) };
-				if (code->insn[from + c].op == OP_EXIT)
-					insn[at] = code->insn[from + c];
-			}
-			at++;
-		}
+		for (uint32_t at = from; at < from + k; at++)
+			/* past the branch: go on where the block went on */
+			edit_put(&e, at == from + body && code->insn[at].op != OP_EXIT ?
+				 (struct insn){ .op = OP_JA, .off = (int32_t)at } : code->insn[at], code->slot[at]);
 		hit(rw, RULE_TAILDUP);
 	}
-	label[old] = at;
-	for (uint32_t i = 0; i < at; i++)
-		if (flow_is_jump(&insn[i]) || insn[i].op == OP_CALL_LOCAL || insn[i].op == OP_LD_FUNC)
-			insn[i].off = (int32_t)label[insn[i].off];
-	for (uint32_t k = 0; k < code->nr_sub; k++) {
-		code->sub[k].start = label[code->sub[k].start];
-		code->sub[k].end = label[code->sub[k].end];
-	}
-	mem_free(code->host, label, (old + 1) * sizeof *label);
-	rewrite_replace(rw, insn, slot, at);
+	edit_end(rw, &e);
 	return 0;
 }

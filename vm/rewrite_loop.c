@@ -269,15 +269,7 @@ static bool find_loop(struct rewriter *rw, uint32_t tail, struct loop *l)
 	return l->copies > 1 || counts_at_run_time(rw, l);
 }
 
-struct output { struct insn *insn; uint32_t *slot, n; };
-
-static void put(struct output *o, struct insn in, uint32_t slot)
-{
-	o->insn[o->n] = in;
-	o->slot[o->n++] = slot;
-}
-
-static void put_round(const struct rewriter *rw, const struct loop *l, struct output *o, uint32_t round)
+static void put_round(const struct rewriter *rw, const struct loop *l, struct edit *o, uint32_t round)
 {
 	for (uint32_t i = l->head; i < l->tail; i++) {
 		struct insn in = rw->code->insn[i];
@@ -294,12 +286,12 @@ static void put_round(const struct rewriter *rw, const struct loop *l, struct ou
 		}
 		if (index_is(&in, l->counter) && l->folded)
 			in.off += (int32_t)(((int64_t)round + (i > l->step_at)) * l->step) << (in.imm_lo >> 4);
-		put(o, in, rw->code->slot[i]);
+		edit_put(o, in, rw->code->slot[i]);
 	}
 }
 
 /* Sends runs with less than `copies` rounds left to the loop as it was. */
-static void put_guard(struct rewriter *rw, const struct loop *l, struct output *o)
+static void put_guard(struct rewriter *rw, const struct loop *l, struct edit *o)
 {
 	uint32_t slot = rw->code->slot[l->head];
 	struct insn jcc = rw->code->insn[l->tail];
@@ -309,98 +301,79 @@ static void put_guard(struct rewriter *rw, const struct loop *l, struct output *
 
 	jcc.op = (uint16_t)stop;
 	jcc.steps = 0;
-	put(o, jcc, slot);
-	put(o, (struct insn){ .op = k ? OP_MOV64_K : OP_MOV64_X, .dst = l->left & 15, .src = jcc.src, .imm = jcc.imm }, slot);
-	put(o, (struct insn){ .op = w ? OP_SUB64_X : OP_SUB32_X, .dst = l->left & 15, .src = l->counter & 15 }, slot);
-	put(o, (struct insn){ .op = w ? OP_JSLE64_K : OP_JSLE32_K, .dst = l->left & 15, .off = (int32_t)l->head,
+	edit_put(o, jcc, slot);
+	edit_put(o, (struct insn){ .op = k ? OP_MOV64_K : OP_MOV64_X, .dst = l->left & 15, .src = jcc.src, .imm = jcc.imm }, slot);
+	edit_put(o, (struct insn){ .op = w ? OP_SUB64_X : OP_SUB32_X, .dst = l->left & 15, .src = l->counter & 15 }, slot);
+	edit_put(o, (struct insn){ .op = w ? OP_JSLE64_K : OP_JSLE32_K, .dst = l->left & 15, .off = (int32_t)l->head,
 			      .imm = l->step * (l->copies - 1) }, slot);
 }
 
 /* One unrolled round done: again, or on in the loop as it was, or out. */
-static void put_latch(struct rewriter *rw, const struct loop *l, struct output *o)
+static void put_latch(struct rewriter *rw, const struct loop *l, struct edit *o, uint32_t again)
 {
 	uint32_t slot = rw->code->slot[l->tail];
 	bool w = isa_op[rw->code->insn[l->tail].op].flags & OPF_WIDTH64;
 
-	put(o, (struct insn){ .op = w ? OP_ADD64_K : OP_ADD32_K, .dst = l->left & 15, .imm = -(l->step * l->copies) }, slot);
-	put(o, (struct insn){ .op = w ? OP_JSGT64_K : OP_JSGT32_K, .dst = l->left & 15, .off = (int32_t)l->head + 1,
+	edit_put(o, (struct insn){ .op = w ? OP_ADD64_K : OP_ADD32_K, .dst = l->left & 15, .imm = -(l->step * l->copies) }, slot);
+	edit_put(o, (struct insn){ .op = w ? OP_JSGT64_K : OP_JSGT32_K, .dst = l->left & 15, .off = ~(int32_t)again,
 			      .imm = l->step * (l->copies - 1) }, slot);
 }
 
-/* Writes the loop and the labels of its head and, for a second one, of head + 1. */
-static void put_loop(struct rewriter *rw, const struct loop *l, struct output *o, uint32_t *label)
+/* Where whole groups of rounds run first, the old head is where the loop as it was begins. */
+static void put_loop(struct rewriter *rw, const struct loop *l, struct edit *o)
 {
-	uint32_t slot = rw->code->slot[l->head], end = rw->code->slot[l->tail];
+	uint32_t slot = rw->code->slot[l->head], end = rw->code->slot[l->tail], again;
 	struct insn step = rw->code->insn[l->step_at], jcc = rw->code->insn[l->tail];
 
 	if (l->runtime)
 		put_guard(rw, l, o);
 	for (int k = 0; l->sum && k < l->nr_extra; k++)
-		put(o, (struct insn){ .op = OP_MOV64_K, .dst = l->extra[k] & 15 }, slot);
-	label[l->head] = label[l->head + 1] = o->n;
+		edit_put(o, (struct insn){ .op = OP_MOV64_K, .dst = l->extra[k] & 15 }, slot);
+	o->label[l->head] = again = o->n;
 	for (uint32_t round = 0; round < l->copies; round++)
 		put_round(rw, l, o, round);
 	step.imm = l->step * l->copies;
 	if (l->folded)
-		put(o, step, rw->code->slot[l->step_at]);
+		edit_put(o, step, rw->code->slot[l->step_at]);
 	if (l->runtime)
-		put_latch(rw, l, o);
+		put_latch(rw, l, o, again);
 	else
-		put(o, jcc, end);
+		edit_put(o, jcc, end);
 	for (int k = 0; l->sum && k < l->nr_extra; k++)
-		put(o, (struct insn){ .op = rw->code->insn[l->sum_at].op, .dst = l->acc & 15, .src = l->extra[k] & 15 },
+		edit_put(o, (struct insn){ .op = rw->code->insn[l->sum_at].op, .dst = l->acc & 15, .src = l->extra[k] & 15 },
 		    end);
 	if (l->sum && l->after_copy)
-		put(o, (struct insn){ .op = OP_MOV64_X, .dst = l->term & 15, .src = l->acc & 15 }, end);
+		edit_put(o, (struct insn){ .op = OP_MOV64_X, .dst = l->term & 15, .src = l->acc & 15 }, end);
 	if (l->runtime) {
-		put(o, jcc, end);
-		put(o, (struct insn){ .op = OP_JA, .off = (int32_t)l->tail + 1 }, end);
-		label[l->head] = o->n;
+		edit_put(o, jcc, end);
+		edit_put(o, (struct insn){ .op = OP_JA, .off = (int32_t)l->tail + 1 }, end);
+		o->label[l->head] = o->n;
 		for (uint32_t i = l->head; i <= l->tail; i++)
-			put(o, rw->code->insn[i], rw->code->slot[i]);
+			edit_put(o, rw->code->insn[i], rw->code->slot[i]);
 	}
 	hit(rw, RULE_UNROLL);
 	if (l->sum && l->nr_extra)
 		hit(rw, RULE_REDUCE);
 }
 
-/* Each jump's target goes through `label`, but for the new backward jumps, which are at back[]. */
 static int rebuild(struct rewriter *rw, const struct loop *loops, uint32_t nr, uint32_t extra)
 {
 	struct code *code = rw->code;
-	uint32_t old = code->n, cap = old + extra, at = 0;
-	uint32_t *label = mem_array(code->host, old + 1, sizeof *label);
-	uint32_t *slot = mem_array(code->host, cap, sizeof *slot);
-	struct insn *insn = mem_array(code->host, cap, sizeof *insn);
-	struct output o = { insn, slot, 0 };
+	uint32_t at = 0;
+	struct edit e;
 
-	if (!label || !slot || !insn) {
-		mem_free(code->host, label, (old + 1) * sizeof *label);
-		mem_free(code->host, slot, cap * sizeof *slot);
-		mem_free(code->host, insn, cap * sizeof *insn);
+	if (edit_begin(rw, &e, code->n + extra))	/* an upper bound */
 		return -ENOMEM;
-	}
-	for (uint32_t i = 0; i < old; i++) {
-		label[i] = o.n;
+	for (uint32_t i = 0; i < code->n; i++) {
+		e.label[i] = e.n;
 		if (at < nr && i == loops[at].head) {
-			put_loop(rw, &loops[at], &o, label);
+			put_loop(rw, &loops[at], &e);
 			i = loops[at++].tail;
 		} else {
-			put(&o, code->insn[i], code->slot[i]);
+			edit_put(&e, code->insn[i], code->slot[i]);
 		}
 	}
-	label[old] = o.n;
-	while (o.n < cap)	/* the estimate was an upper bound; compaction takes these away */
-		put(&o, (struct insn){ .op = DELETED }, 0);
-	for (uint32_t i = 0; i < o.n; i++)
-		if (flow_is_jump(&insn[i]) || insn[i].op == OP_CALL_LOCAL || insn[i].op == OP_LD_FUNC)
-			insn[i].off = (int32_t)label[insn[i].off];
-	for (uint32_t k = 0; k < code->nr_sub; k++) {
-		code->sub[k].start = label[code->sub[k].start];
-		code->sub[k].end = label[code->sub[k].end];
-	}
-	mem_free(code->host, label, (old + 1) * sizeof *label);
-	rewrite_replace(rw, insn, slot, cap);
+	edit_end(rw, &e);
 	return 0;
 }
 
