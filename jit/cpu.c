@@ -41,11 +41,7 @@ int jit_cpu_detect(const char *off, uint32_t *features)
 	return 0;
 }
 
-bool jit_rule_known(const char *name, size_t len)
-{
-	return (len == 5 && (!memcmp(name, "magic", 5) || !memcmp(name, "align", 5))) ||
-	       (len == 4 && !memcmp(name, "pair", 4)) || (len == 6 && !memcmp(name, "vector", 6));
-}
+const char jit_rule_names[] = "magic\0align\0pair\0vector\0select\0";	/* order: enum jit_rule */
 
 int jit_cpu_text(uint32_t features, char *buf, size_t cap)
 {

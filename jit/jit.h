@@ -56,8 +56,7 @@ size_t jit_code_bytes(const struct code *code);		/* machine code; 0: not compile
 /* Bytes of everything that compiling allocated, machine code included. */
 size_t jit_memory(const struct code *code);
 
-/* Is `name` one of the emitter's own rules ("magic", "align", "pair", "vector")? */
-bool jit_rule_known(const char *name, size_t len);
+extern const char jit_rule_names[];	/* the emitter's own rules; as rewrite_names (vm/rewrite.h) */
 
 /* ---- running ---- */
 /* As interp_run. */

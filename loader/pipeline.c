@@ -49,7 +49,8 @@ static int check_options(struct load *l)
 	for (const char *at = o->no_rules; at && *at; at += strspn(at, ", ")) {
 		size_t len = strcspn(at, ", ");
 
-		if (!rewrite_known(at, len) && !jit_rule_known(at, len) && !(len == 5 && !memcmp(at, "facts", 5)))
+		if (rule_index(rewrite_names, at, len) < 0 && rule_index(jit_rule_names, at, len) < 0 &&
+		    rule_index("all\0facts\0", at, len) < 0)
 			return error_set(l->err, UEBPF_STAGE_LINK, UEBPF_E_ARGUMENT, -EINVAL, UINT32_MAX,
 					 "no rewriting rule is called %.*s", (int)(len < 64 ? len : 64), at);
 		at += len;

@@ -9,41 +9,56 @@
 #include "vm/mem.h"
 #include "vm/rewrite_in.h"
 
-const struct rewrite_row rewrite_rows[REWRITE_RULE_COUNT] = {
-#define RULE(id, name, needs, text) { name, needs, text },
+const uint8_t rewrite_needs[REWRITE_RULE_COUNT] = {
+#define RULE(id, name, needs, text) needs,
 	REWRITE_RULES(RULE)
 #undef RULE
 };
+const char rewrite_names[] =
+#define RULE(id, name, needs, text) name "\0"
+	REWRITE_RULES(RULE);
+#undef RULE
 
-bool rewrite_known(const char *name, size_t len)
+const char *rule_name(const char *names, int index)
 {
-	if (len == 3 && !memcmp(name, "all", 3))
-		return true;
-	for (int k = 0; k < REWRITE_RULE_COUNT; k++)
-		if (strlen(rewrite_rows[k].name) == len && !memcmp(rewrite_rows[k].name, name, len))
-			return true;
-	return false;
+	while (index--)
+		names += strlen(names) + 1;
+	return names;
+}
+
+int rule_index(const char *names, const char *name, size_t len)
+{
+	for (int k = 0; *names; k++, names += strlen(names) + 1)
+		if (strlen(names) == len && !memcmp(names, name, len))
+			return k;
+	return -1;
+}
+
+uint64_t rules_not_in(const char *names, const char *list)
+{
+	uint64_t on = UINT64_MAX;
+
+	for (const char *at = list; at && *at; at += strspn(at, ", ")) {
+		size_t len = strcspn(at, ", ");
+		int k = rule_index(names, at, len);
+
+		if (k >= 0)
+			on &= ~(1ull << k);
+		else if (len == 3 && !memcmp(at, "all", 3))
+			on = 0;
+		at += len;
+	}
+	return on;
 }
 
 static uint64_t rules_on(const struct code *code, const char *no_rules)
 {
-	uint64_t on = (1ull << REWRITE_RULE_COUNT) - 1;
+	uint64_t on = rules_not_in(rewrite_names, no_rules);
 
-	for (int k = 0; k < REWRITE_RULE_COUNT; k++) {
-		uint32_t needs = rewrite_rows[k].needs;
-
-		if ((code->checked && needs & MOVES_MEMORY) || (code->metered && needs & MERGES_BLOCKS))
+	for (int k = 0; k < REWRITE_RULE_COUNT; k++)
+		if ((code->checked && rewrite_needs[k] & MOVES_MEMORY) || (code->metered && rewrite_needs[k] & MERGES_BLOCKS) ||
+		    (!code->compiled && rewrite_needs[k] & ONLY_COMPILED))
 			on &= ~(1ull << k);
-	}
-	for (const char *at = no_rules; at && *at; at += strspn(at, ", ")) {
-		size_t len = strcspn(at, ", ");
-
-		for (int k = 0; k < REWRITE_RULE_COUNT; k++)
-			if ((len == 3 && !memcmp(at, "all", 3)) ||
-			    (strlen(rewrite_rows[k].name) == len && !memcmp(rewrite_rows[k].name, at, len)))
-				on &= ~(1ull << k);
-		at += len;
-	}
 	return on;
 }
 

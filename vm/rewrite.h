@@ -11,6 +11,7 @@ enum rule_needs {
 	NEEDS_FACTS = 2,	/* the verifier's facts */
 	MOVES_MEMORY = 4,	/* removes, merges, moves or reshapes memory accesses: off in checked code */
 	MERGES_BLOCKS = 8,	/* off where steps are counted */
+	ONLY_COMPILED = 16,	/* what it makes is slow to interpret */
 };
 /* name, needs, what it does */
 #define REWRITE_RULES(RULE) \
@@ -50,14 +51,17 @@ enum rewrite_rule {
 #undef RULE
 	REWRITE_RULE_COUNT
 };
-struct rewrite_row { const char *name; uint32_t needs; const char *text; };
-extern const struct rewrite_row rewrite_rows[REWRITE_RULE_COUNT];
+extern const uint8_t rewrite_needs[REWRITE_RULE_COUNT];	/* enum rule_needs */
+
+/* Names of rules in one string: each ends with a NUL, the last with two. */
+extern const char rewrite_names[];
+const char *rule_name(const char *names, int index);
+int rule_index(const char *names, const char *name, size_t len);	/* -1: none is called so */
+/* Bit per rule: set unless `list` ("rotate,fold" or "all"; NULL: none) has its name. */
+uint64_t rules_not_in(const char *names, const char *list);
 
 /* Rewrites in place.  no_rules: names that are off ("rotate,fold" or "all"); NULL: none off.  Names that
- * no rule has are the engine's and are passed over; rewrite_known tells.  hits: how often each rule
+ * no rule has are the engine's and are passed over.  hits: how often each rule
  * did something, or NULL.  0 or -ENOMEM (the code is then as it was). */
 int rewrite_code(struct code *code, const char *no_rules, uint32_t hits[REWRITE_RULE_COUNT]);
-/* Is `name` (len bytes) a rule of the rewriter or "all"? */
-bool rewrite_known(const char *name, size_t len);
-
 #endif

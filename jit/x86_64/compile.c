@@ -6,6 +6,7 @@
 #include <string.h>
 #include "jit/x86_64/jc.h"
 #include "vm/mem.h"
+#include "vm/rewrite.h"
 
 enum { BATCH_LIMIT = 512, ROOM = 512 };
 
@@ -64,10 +65,8 @@ void emit_body(struct jc *c, uint32_t index)
 		jc_room(c, ROOM);
 		enter_kinds(c);
 		fact_enter(c);
-		if (c->flow.mark[i] & FLOW_LOOP && c->rules & RULE_ALIGN && inner_loop(c, i, sub->end)) {
+		if (c->flow.mark[i] & FLOW_LOOP && c->rules & RULE_ALIGN && inner_loop(c, i, sub->end))
 			jc_align(c, 32);
-			c->hits[JIT_RULE_ALIGN]++;
-		}
 		jc_bind(c, c->insn_label + i);
 		if (c->skip)
 			c->skip--;
@@ -347,20 +346,6 @@ size_t jit_memory(const struct code *code)
 		     (code->nr_sub + 1) * sizeof *jit->sub_off : 0;
 }
 
-static bool rule_off(const char *list, const char *name)
-{
-	size_t n = strlen(name);
-
-	for (const char *at = list; at && *at; at += strspn(at, ", ")) {
-		size_t len = strcspn(at, ", ");
-
-		if ((len == n && !memcmp(at, name, n)) || (len == 3 && !memcmp(at, "all", 3)))
-			return true;
-		at += len;
-	}
-	return false;
-}
-
 static uint64_t random_key(struct vm_host *host, const struct jc *c)
 {
 	uint64_t seed = (uintptr_t)c ^ (uintptr_t)c->code * 0x9e3779b97f4a7c15u;
@@ -417,10 +402,7 @@ int jit_compile(struct code *code, const struct jit_opts *opts, struct uebpf_err
 		return fail(err, -ENOMEM, "out of memory");
 	*code->jit = (struct jit_code){ .host = code->host, .pages = opts->pages, .code = code };
 	c.jit = code->jit;
-	c.rules = (rule_off(opts->no_rules, "magic") ? 0 : RULE_MAGIC) |
-		  (rule_off(opts->no_rules, "align") ? 0 : RULE_ALIGN) |
-		  (rule_off(opts->no_rules, "pair") ? 0 : RULE_PAIR) |
-		  (rule_off(opts->no_rules, "vector") ? 0 : RULE_VECTOR);
+	c.rules = (uint32_t)rules_not_in(jit_rule_names, opts->no_rules);
 	c.blind = random_key(code->host, &c);
 	ret = begin(&c);
 	if (!ret)

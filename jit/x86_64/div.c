@@ -182,7 +182,6 @@ static void reciprocal(struct jc *c, struct form f, bool mod)
 {
 	uint64_t k = f.w ? (uint64_t)f.k : (uint32_t)f.k;
 
-	c->hits[JIT_RULE_MAGIC]++;
 	if (!(k & (k - 1))) {
 		unsigned bit = (unsigned)__builtin_ctzll(k);
 

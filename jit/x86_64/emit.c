@@ -158,10 +158,16 @@ static void compare(struct jc *c, struct form f, bool test)
 
 enum { TEST = 16 };	/* beside a condition */
 
+static void jump_on(struct jc *c, enum x_cc cc)
+{
+	if (!emit_select(c, cc))
+		jc_jcc(c, cc, target(c));
+}
+
 static void jump_if(struct jc *c, unsigned cc)
 {
 	compare(c, alu_form(c), cc & TEST);
-	jc_jcc(c, cc & 15, target(c));
+	jump_on(c, cc & 15);
 }
 
 static void jump(struct jc *c, unsigned unused)
@@ -457,7 +463,7 @@ static void load_jump(struct jc *c, unsigned cc)
 	} else {
 		x_alu_mem_k(&c->b, size(c), X_CMP, m, k);
 	}
-	jc_jcc(c, cc & 15, target(c));
+	jump_on(c, cc & 15);
 }
 
 /* ---- the table ---- */

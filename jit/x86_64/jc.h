@@ -45,8 +45,7 @@ struct jsub {
 	uint8_t saved[4], nr_saved;	/* host registers to keep for the caller */
 };
 
-enum jit_rule { RULE_MAGIC = 1, RULE_ALIGN = 2, RULE_PAIR = 4, RULE_VECTOR = 8 };
-enum { JIT_RULE_MAGIC, JIT_RULE_ALIGN, JIT_RULE_PAIR, JIT_RULE_VECTOR, JIT_RULES };	/* index of hit counters */
+enum jit_rule { RULE_MAGIC = 1, RULE_ALIGN = 2, RULE_PAIR = 4, RULE_VECTOR = 8, RULE_SELECT = 16 };	/* jit_rule_names (jit/cpu.c) */
 
 struct jc {
 	struct x_buf b;
@@ -104,7 +103,6 @@ struct jc {
 	bool tails, inits, main_called, packet_window, calls_c;
 	uint64_t blind;			/* random state of constant blinding */
 	uint32_t rules;			/* enum jit_rule bits */
-	uint32_t hits[JIT_RULES];
 	bool no_memory;
 	const struct insn *unsupported;
 };
@@ -132,6 +130,10 @@ static inline uint32_t jc_pos(const struct jc *c, const uint32_t *inserted, uint
 void emit_insn(struct jc *c);
 void emit_const(struct jc *c, int reg, uint64_t k);	/* the program's own constant (blinded on request) */
 bool live_after(const struct jc *c, int guest);
+
+/* ---- select.c ---- */
+/* After the comparison of c->in: a conditional move in place of its jump over a move; false: it is none. */
+bool emit_select(struct jc *c, enum x_cc cc);
 
 /* ---- vector.c ---- */
 bool emit_vector(struct jc *c);	/* what begins at c->in, in one; false: it does not */

@@ -155,7 +155,6 @@ bool emit_vector(struct jc *c)
 		return false;
 	if (flow_live_after(c->code, &c->flow, c->i + n - 1) >> run.load->dst & 1)
 		return false;
-	c->hits[JIT_RULE_VECTOR]++;
 	if (run.store)
 		copy(c, &run, pairs);
 	else

@@ -130,11 +130,11 @@ static void list(const struct code *code, char *text, size_t cap)
 START_TEST(each_rule_does_what_it_says)
 {
 	for (int k = 0; k < REWRITE_RULE_COUNT; k++) {
-		bool seen = rewrite_rows[k].needs & NEEDS_FACTS;	/* tested where facts are */
+		bool seen = rewrite_needs[k] & NEEDS_FACTS;	/* tested where facts are */
 
 		for (size_t i = 0; i < sizeof single / sizeof single[0]; i++)
-			seen |= !strcmp(single[i].rule, rewrite_rows[k].name);
-		ck_assert_msg(seen, "rule %s has no test of its own", rewrite_rows[k].name);
+			seen |= !strcmp(single[i].rule, rule_name(rewrite_names, k));
+		ck_assert_msg(seen, "rule %s has no test of its own", rule_name(rewrite_names, k));
 	}
 	for (size_t i = 0; i < sizeof single / sizeof single[0]; i++) {
 		uint32_t hits[REWRITE_RULE_COUNT] = { 0 }, n;
@@ -143,11 +143,10 @@ START_TEST(each_rule_does_what_it_says)
 		char before[4096], after[4096];
 		struct code code;
 		void *slots;
-		int rule = 0;
+		int rule;
 
 		ck_assert_msg(!asm_text(single[i].before, &slots, &n, &err), "%s: %s", single[i].rule, err.text);
-		while (strcmp(rewrite_rows[rule].name, single[i].rule))
-			rule++;
+		rule = rule_index(rewrite_names, single[i].rule, strlen(single[i].rule));
 		ck_assert_int_eq(load(&code, slots, n, false), 0);
 		list(&code, before, sizeof before);
 		ck_assert_int_eq(rewrite_code(&code, NULL, hits), 0);
@@ -394,16 +393,18 @@ START_TEST(composed_programs_agree)
 	printf("rules: seed %llu, %u programs per arm\n", (unsigned long long)seed, programs);
 	for (unsigned i = 0; i < programs * 2; i++)
 		one(&t, seed + i, NULL);
-	for (int k = 0; k < REWRITE_RULE_COUNT + 5; k++) {
-		static const char *const others[] = { "all", "magic", "align", "pair", "vector" };
-		const char *off = k < REWRITE_RULE_COUNT ? rewrite_rows[k].name : others[k - REWRITE_RULE_COUNT];
+	for (int k = 0; k <= REWRITE_RULE_COUNT + 5; k++) {
+		const char *off = k < REWRITE_RULE_COUNT ? rule_name(rewrite_names, k) : rule_name(jit_rule_names, k - REWRITE_RULE_COUNT);
+
+		if (!*off)
+			off = "all";
 
 		for (unsigned i = 0; i < programs; i++)
 			one(&t, seed + 1000000u * (unsigned)(k + 1) + i, off);
 	}
 	for (int k = 0; k < REWRITE_RULE_COUNT; k++) {
-		printf("  %-9s %u\n", rewrite_rows[k].name, total[k]);
-		ck_assert_msg(total[k] || rewrite_rows[k].needs & NEEDS_FACTS, "rule %s was never hit", rewrite_rows[k].name);
+		printf("  %-9s %u\n", rule_name(rewrite_names, k), total[k]);
+		ck_assert_msg(total[k] || rewrite_needs[k] & NEEDS_FACTS, "rule %s was never hit", rule_name(rewrite_names, k));
 	}
 }
 END_TEST

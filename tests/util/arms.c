@@ -94,8 +94,7 @@ const size_t nr_arms = sizeof arms / sizeof arms[0];
 
 const struct arm *rule_arm(size_t k)
 {
-	static const char *const own[] = { "magic", "align" };	/* the emitter's */
-	enum { OWN = sizeof own / sizeof *own, RULES = REWRITE_RULE_COUNT + OWN };
+	enum { OWN = 5, RULES = REWRITE_RULE_COUNT + OWN };	/* the emitter's come first */
 	static struct arm arm[2 * RULES];
 	static char name[2 * RULES][64];
 	size_t rule = k / 2;
@@ -103,11 +102,12 @@ const struct arm *rule_arm(size_t k)
 	if (k >= 2 * RULES)
 		return NULL;
 	if (!arm[k].name) {
-		const char *rule_name = rule < OWN ? own[rule] : rewrite_rows[rule - OWN].name;
+		const char *off = rule < OWN ? rule_name(jit_rule_names, (int)rule) :
+					rule_name(rewrite_names, (int)rule - OWN);
 
-		snprintf(name[k], sizeof name[k], "jit %s without %s", k & 1 ? "checked" : "trusted", rule_name);
+		snprintf(name[k], sizeof name[k], "jit %s without %s", k & 1 ? "checked" : "trusted", off);
 		arm[k] = (struct arm){ .name = name[k], .checked = k & 1, .metered = k & 1, .ready = compiled,
-				       .run = jit_run, .done = jit_free, .no_rules = rule_name };
+				       .run = jit_run, .done = jit_free, .no_rules = off };
 	}
 	return &arm[k];
 }

@@ -159,11 +159,11 @@ START_TEST(each_rule_off)
 		one_program(&g, i, list, n);
 	printf("%u programs in %zu arms with one rule off; hits:", programs, n - 1);
 	for (int k = 0; k < REWRITE_RULE_COUNT; k++)
-		printf(" %s %llu", rewrite_rows[k].name, (unsigned long long)arm_hits[k]);
+		printf(" %s %llu", rule_name(rewrite_names, k), (unsigned long long)arm_hits[k]);
 	printf("\n");
 	for (int k = 0; k < REWRITE_RULE_COUNT; k++)
 		if (!arm_hits[k])	/* rewrite/rules_test has programs that each rule is for */
-			printf("note: %s has nothing to do in programs of this generator\n", rewrite_rows[k].name);
+			printf("note: %s has nothing to do in programs of this generator\n", rule_name(rewrite_names, k));
 }
 END_TEST
 
