@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "helpers/helpers.h"
+#include "docs/helper_text.h"
 #include "loader/loader.h"
 #include "maps/maps.h"
 #include "vm/code.h"
@@ -116,7 +116,7 @@ static void helpers(void)
 	char text[512];
 	uint32_t full = 0, adapted = 0, host = 0, other = 0;
 	for (uint32_t i = 0; i < helpers_nr; i++) {
-		const char *s = helpers_builtin[i].support;
+		const char *s = helper_support(&helpers_builtin[i]);
 		*(!strncmp(s, "full", 4) ? &full : !strncmp(s, "adapted", 7) ? &adapted : !strncmp(s, "host", 4) ? &host : &other) += 1;
 	}
 	fprintf(f, "%u helpers have a contract: %u full, %u adapted, %u through the host's own function "
@@ -127,18 +127,18 @@ static void helpers(void)
 		helpers_nr, full, adapted, host, other);
 	for (uint32_t i = 0; i < helpers_nr; i++) {
 		const struct helper *h = &helpers_builtin[i];
-		fprintf(f, h->id < 0x10000 ? "| %u | %s | `" : "| 0x%x | %s | `", h->id, h->name);
-		helpers_proto_text(h, text, sizeof text);
+		fprintf(f, helper_id(h) < 0x10000 ? "| %u | %s | `" : "| 0x%x | %s | `", helper_id(h), helper_name(h));
+		proto_text(h, text, sizeof text);
 		cell(f, text);
 		fprintf(f, "` | ");
-		cell(f, h->support);
+		cell(f, helper_support(h));
 		fprintf(f, " | ");
-		may_text(f, h->may);
+		may_text(f, helper_may(h));
 		fprintf(f, " | ");
-		helpers_groups_text(h->groups, text, sizeof text);
+		groups_text(h->groups, text, sizeof text);
 		cell(f, text);
 		fprintf(f, " | ");
-		cell(f, about(h->id));
+		cell(f, about(helper_id(h)));
 		fprintf(f, " |\n");
 	}
 	end(f, "helpers.md");

@@ -8,13 +8,12 @@
 extern const struct helper helpers_builtin[];	/* sorted by id */
 extern const uint32_t helpers_nr;
 
-/* Reads the contract text of uebpf_env_add_helper into helper->arg, ret and flags.  0, or -EINVAL with
- * *column (from 1) where it went wrong and *why (static text). */
-int helpers_parse_proto(const char *text, struct helper *helper, uint32_t *column, const char **why);
+/* Words of contracts, separated by blanks: kinds in the order of enum arg_kind from ARG_ANY, callbacks, and
+ * dynptrs from DYNPTR_LOCAL. */
+extern const char *const helpers_kinds, helpers_callbacks[], helpers_dynptrs[];
 
-/* The contract in the same text form; snprintf-like. */
-int helpers_proto_text(const struct helper *helper, char *buf, size_t cap);
-/* Names of the groups of a row, "xdp, tc"; snprintf-like. */
-int helpers_groups_text(uint32_t groups, char *buf, size_t cap);
+/* Reads the contract text of uebpf_env_add_helper into the row's arg, ret and flags.  0, or -EINVAL with
+ * *column (from 1) where it went wrong and *why (static text). */
+int helpers_parse_proto(const char *text, struct host_helper *helper, uint32_t *column, const char **why);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* proto.c - contracts of helpers as text, both ways.
+/* proto.c - contracts of helpers as text (docs/helper_text.h: the other way).
  *
  *   contract  = result "(" [ argument { "," argument } ] ")"
  *   result    = "void" | number | "value?" | "value" | "mem?" | "mem:N?" | "mem:N" | "sock?"
@@ -8,43 +8,18 @@
  *   kind      = as in the table below; "mem:16" is memory of 16 bytes, "mem" or "mem:size" memory whose
  *               length is the next "size" (> 0) or "size0" argument, "func:loop" a callback
  * "?" allows NULL.  A name after the kind is for the reader. */
-#include <stdio.h>
 #include "helpers/families.h"
 #include "helpers/helpers.h"
 
-struct word { const char *text; uint8_t kind; };
-static const struct word kinds[] = {
-	{ "any", ARG_ANY }, { "scalar", ARG_SCALAR }, { "ctx", ARG_CTX }, { "map", ARG_MAP },
-	{ "key", ARG_KEY }, { "value", ARG_VALUE }, { "value_out", ARG_VALUE_OUT }, { "mem", ARG_MEM },
-	{ "mem_out", ARG_MEM_OUT }, { "mem_inout", ARG_MEM_INOUT }, { "size", ARG_SIZE },
-	{ "size0", ARG_SIZE0 }, { "alloc_size", ARG_ALLOC_SIZE }, { "cstr", ARG_CSTR },
-	{ "func", ARG_FUNC }, { "stack", ARG_STACK }, { "acquired", ARG_ACQUIRED },
-	{ "spin_lock", ARG_SPIN_LOCK }, { "timer", ARG_TIMER }, { "dynptr", ARG_DYNPTR },
-	{ "dynptr_out", ARG_DYNPTR_OUT }, { "sock", ARG_SOCK }, { "btf", ARG_BTF }, { "kptr", ARG_KPTR },
-};
-static const struct word callbacks[] = {
-	{ "loop", CALLBACK_LOOP }, { "map_elem", CALLBACK_MAP_ELEM }, { "dynptr", CALLBACK_DYNPTR },
-	{ "timer", CALLBACK_TIMER }, { "vma", CALLBACK_VMA },
-};
-static const struct word dynptrs[] = {
-	{ "local", DYNPTR_LOCAL }, { "ringbuf", DYNPTR_RINGBUF }, { "skb", DYNPTR_SKB },
-	{ "xdp", DYNPTR_XDP },
-};
-static const struct word numbers[] = {
-	{ "u8", 0 }, { "u16", 0 }, { "u32", 0 }, { "u64", 0 }, { "s8", 0 }, { "s16", 0 }, { "s32", 0 },
-	{ "s64", 0 }, { "int", 0 }, { "long", 0 }, { "bool", 0 }, { "size_t", 0 }, { "scalar", 0 },
-	{ "__u32", 0 }, { "__u64", 0 }, { "__s32", 0 }, { "__s64", 0 }, { "uint32_t", 0 },
-	{ "uint64_t", 0 }, { "int32_t", 0 }, { "int64_t", 0 },
-};
-#define FIND(table, text, len) find(table, sizeof table / sizeof table[0], text, len)
-
-static const struct word *find(const struct word *table, size_t n, const char *text, size_t len)
-{
-	for (size_t i = 0; i < n; i++)
-		if (strlen(table[i].text) == len && !memcmp(table[i].text, text, len))
-			return &table[i];
-	return NULL;
-}
+#define UNKNOWN_KIND "unknown argument kind; known: "
+static const char unknown_kind[] = UNKNOWN_KIND "any scalar ctx map key value value_out mem mem_out mem_inout size "
+	"size0 alloc_size cstr func stack acquired spin_lock timer dynptr dynptr_out sock btf kptr, u8 to s64, int, long";
+_Static_assert(ARG_KPTR == 24, "a word for each, in this order");
+const char *const helpers_kinds = unknown_kind + sizeof UNKNOWN_KIND - 1;
+const char helpers_callbacks[] = "loop map_elem dynptr timer vma";
+const char helpers_dynptrs[] = "local ringbuf skb xdp";
+static const char numbers[] = "u8 u16 u32 u64 s8 s16 s32 s64 int long bool size_t scalar __u32 __u64 __s32 __s64 "
+	"uint32_t uint64_t int32_t int64_t";
 
 struct parse {
 	const char *text, *at, *why;
@@ -73,9 +48,23 @@ static bool word(struct parse *p)
 	return p->len != 0;
 }
 
-static bool is(const struct parse *p, const char *text)
+/* Which word of the list it is, from 0, or -1. */
+static int find(const struct parse *p, const char *list)
 {
-	return strlen(text) == p->len && !memcmp(p->word, text, p->len);
+	for (int n = 0;; n++) {
+		size_t len = strcspn(list, " ,");
+
+		if (len == p->len && !memcmp(list, p->word, len))
+			return n;
+		if (list[len] != ' ')
+			return -1;
+		list += len + 1;
+	}
+}
+
+static bool is(const struct parse *p, const char *word)
+{
+	return !find(p, word);
 }
 
 static bool take(struct parse *p, char c)
@@ -110,7 +99,7 @@ static bool size_word(const struct parse *p, uint16_t *size)
 
 static int parse_qualifier(struct parse *p, struct arg *arg)
 {
-	const struct word *found;
+	int found;
 
 	if (!word(p))
 		return fail(p, p->at, "a word or a number of bytes must follow ':'");
@@ -126,40 +115,33 @@ static int parse_qualifier(struct parse *p, struct arg *arg)
 	case ARG_MEM_INOUT:
 		return is(p, "size") ? 0 : fail(p, p->word, "mem_inout takes :size only");
 	case ARG_FUNC:
-		found = FIND(callbacks, p->word, p->len);
+		found = CALLBACK_LOOP + find(p, helpers_callbacks);
 		break;
 	case ARG_DYNPTR:
 	case ARG_DYNPTR_OUT:
-		found = FIND(dynptrs, p->word, p->len);
+		found = find(p, helpers_dynptrs);
+		found += found < 0 ? 0 : DYNPTR_LOCAL;
 		break;
 	default:
 		return fail(p, p->word, "this kind takes no ':'");
 	}
-	if (!found)
+	if (found < 0)
 		return fail(p, p->word, "unknown callback (loop, map_elem, dynptr, timer, vma) or dynptr "
 				       "(local, ringbuf, skb, xdp)");
-	arg->size = found->kind;
+	arg->size = (uint16_t)found;
 	return 0;
 }
 
 static int parse_arg(struct parse *p, struct arg *arg)
 {
-	const struct word *found;
-	const char *begin;
-	int err = 0;
+	int err = 0, found;
 
 	if (!word(p))
 		return fail(p, p->at, "an argument kind is expected: scalar, ctx, map, key, value, mem, size ...");
-	begin = p->word;
-	found = FIND(kinds, p->word, p->len);
-	if (found)
-		arg->kind = found->kind;
-	else if (FIND(numbers, p->word, p->len))
-		arg->kind = ARG_SCALAR;
-	else
-		return fail(p, begin, "unknown argument kind; known: any scalar ctx map key value value_out mem "
-				      "mem_out mem_inout size size0 alloc_size cstr func stack acquired "
-				      "spin_lock timer dynptr dynptr_out sock btf kptr, u8 to s64, int, long");
+	found = find(p, helpers_kinds);
+	if (found < 0 && find(p, numbers) < 0)
+		return fail(p, p->word, unknown_kind);
+	arg->kind = (uint8_t)(found < 0 ? ARG_SCALAR : ARG_ANY + found);
 	if (take(p, ':'))
 		err = parse_qualifier(p, arg);
 	if (err)
@@ -191,7 +173,7 @@ static int parse_result(struct parse *p, struct ret *ret)
 		ret->kind = take(p, '?') ? RET_MEM_OR_NULL : RET_MEM;
 		if (!sized && ret->kind == RET_MEM)
 			return fail(p, p->at, "say how many bytes: mem:N");
-	} else if (FIND(numbers, p->word, p->len) || is(p, "double")) {
+	} else if (find(p, numbers) >= 0 || is(p, "double")) {
 		ret->kind = RET_SCALAR;
 		ret->flags = is(p, "double") ? RET_DOUBLE : 0;
 	} else {
@@ -202,7 +184,7 @@ static int parse_result(struct parse *p, struct ret *ret)
 }
 
 /* Rules between arguments. */
-static int check_whole(struct parse *p, const struct helper *helper)
+static int check_whole(struct parse *p, const struct host_helper *helper)
 {
 	bool map = false, alloc = helper->ret.size != 0;
 
@@ -210,7 +192,7 @@ static int check_whole(struct parse *p, const struct helper *helper)
 		uint8_t kind = helper->arg[i].kind;
 
 		if ((kind == ARG_MEM || kind == ARG_MEM_OUT || kind == ARG_MEM_INOUT) &&
-		    arg_length(helper, i) == 5)
+		    helper_length(&helper->row, i) == 5)
 			return fail(p, p->text, "mem needs a size or size0 argument behind it (or write mem:N)");
 		if ((kind == ARG_KEY || kind == ARG_VALUE || kind == ARG_VALUE_OUT) && !map)
 			return fail(p, p->text, "key and value need a map argument before them");
@@ -224,7 +206,7 @@ static int check_whole(struct parse *p, const struct helper *helper)
 	return 0;
 }
 
-static int parse(struct parse *p, struct helper *helper)
+static int parse(struct parse *p, struct host_helper *helper)
 {
 	unsigned n = 0;
 	int err = parse_result(p, &helper->ret);
@@ -242,9 +224,9 @@ static int parse(struct parse *p, struct helper *helper)
 			if (err)
 				return err;
 			if (helper->arg[n].kind == ARG_FUNC)
-				helper->flags |= HF_CALLS_BACK;
+				helper->row.flags |= HF_CALLS_BACK;
 			if (helper->arg[n].kind == ARG_ACQUIRED)
-				helper->flags |= HF_RELEASES;
+				helper->row.flags |= HF_RELEASES;
 			n++;
 		} while (take(p, ','));
 	}
@@ -256,113 +238,21 @@ static int parse(struct parse *p, struct helper *helper)
 	return check_whole(p, helper);
 }
 
-int helpers_parse_proto(const char *text, struct helper *helper, uint32_t *column, const char **why)
+int helpers_parse_proto(const char *text, struct host_helper *helper, uint32_t *column, const char **why)
 {
 	struct parse p = { .text = text, .at = text };
 	int err;
 
 	memset(helper->arg, 0, sizeof helper->arg);
 	memset(&helper->ret, 0, sizeof helper->ret);
-	helper->flags = (helper->flags & ~(uint32_t)(HF_CALLS_BACK | HF_RELEASES)) | HF_NEEDS_CALL | HF_MAY_FAULT;
+	helper->row.fn = HELPER_OF_HOST;
+	helper->row.flags = (uint16_t)((helper->row.flags & ~(HF_CALLS_BACK | HF_RELEASES)) | HF_NEEDS_CALL |
+				       HF_MAY_FAULT);
 	err = parse(&p, helper);
+	helper->row.ret = helper->ret.kind;
 	if (err) {
 		*column = (uint32_t)(p.at - text) + 1;
 		*why = p.why;
 	}
 	return err;
-}
-
-/* ---- the other way ---- */
-
-static const char *name_of(const struct word *table, size_t n, uint8_t kind)
-{
-	for (size_t i = 0; i < n; i++)
-		if (table[i].kind == kind)
-			return table[i].text;
-	return "?";
-}
-#define NAME_OF(table, kind) name_of(table, sizeof table / sizeof table[0], kind)
-
-struct text { char *buf; size_t cap; int len; };
-
-static void add(struct text *t, const char *a, const char *b)
-{
-	size_t at = (size_t)t->len < t->cap ? (size_t)t->len : t->cap;
-
-	t->len += snprintf(t->cap ? t->buf + at : NULL, t->cap - at, "%s%s", a, b);
-}
-
-static void add_arg(struct text *t, const struct arg *arg)
-{
-	char number[8];
-
-	switch (arg->kind) {
-	case ARG_FIXED:
-	case ARG_FIXED_OUT:
-		snprintf(number, sizeof number, "%u", arg->size);
-		add(t, arg->kind == ARG_FIXED ? "mem:" : "mem_out:", number);
-		break;
-	case ARG_FUNC:
-		add(t, "func:", NAME_OF(callbacks, (uint8_t)arg->size));
-		break;
-	default:
-		add(t, NAME_OF(kinds, arg->kind), "");
-		if ((arg->kind == ARG_DYNPTR || arg->kind == ARG_DYNPTR_OUT) && arg->size)
-			add(t, ":", NAME_OF(dynptrs, (uint8_t)arg->size));
-	}
-	if (arg->flags & ARG_OR_NULL)
-		add(t, "?", "");
-}
-
-int helpers_proto_text(const struct helper *helper, char *buf, size_t cap)
-{
-	static const char *const results[] = {
-		[RET_SCALAR] = "u64", [RET_VOID] = "void", [RET_VALUE_OR_NULL] = "value?",
-		[RET_VALUE] = "value", [RET_MEM_OR_NULL] = "mem?", [RET_MEM] = "mem",
-		[RET_SOCK_OR_NULL] = "sock?", [RET_BTF_OR_NULL] = "btf?", [RET_BTF] = "btf",
-		[RET_NEVER] = "never", [RET_FIRST] = "first",
-	};
-	struct text t = { buf, cap, 0 };
-	char number[16];
-
-	if (helper->ret.size && (helper->ret.kind == RET_MEM || helper->ret.kind == RET_MEM_OR_NULL)) {
-		snprintf(number, sizeof number, "mem:%u", helper->ret.size);
-		add(&t, number, helper->ret.kind == RET_MEM ? "" : "?");
-	} else {
-		add(&t, results[helper->ret.kind], "");
-	}
-	add(&t, " (", "");
-	for (unsigned i = 0; i < 5 && helper->arg[i].kind != ARG_NONE; i++) {
-		if (i)
-			add(&t, ", ", "");
-		add_arg(&t, &helper->arg[i]);
-	}
-	add(&t, ")", "");
-	return t.len;
-}
-
-int helpers_groups_text(uint32_t groups, char *buf, size_t cap)
-{
-	static const struct { uint32_t bit; const char *name; } names[] = {
-		{ HG_BASE, "all" }, { HG_TRACING, "tracing" }, { HG_PERF, "perf_event" },
-		{ HG_KPROBE, "kprobe" }, { HG_XDP, "xdp" }, { HG_TC, "tc" }, { HG_SOCKET, "socket" },
-		{ HG_CGROUP_SKB, "cgroup_skb" }, { HG_CGROUP_SOCK, "cgroup_sock" },
-		{ HG_CGROUP_ADDR, "cgroup_sock_addr" }, { HG_CGROUP, "cgroup_device" },
-		{ HG_SYSCTL, "cgroup_sysctl" }, { HG_SOCKOPT, "cgroup_sockopt" },
-		{ HG_SOCK_OPS, "sock_ops" }, { HG_SK_MSG, "sk_msg" }, { HG_SK_SKB, "sk_skb" },
-		{ HG_SK_LOOKUP, "sk_lookup" }, { HG_REUSEPORT, "sk_reuseport" },
-		{ HG_FLOW, "flow_dissector" }, { HG_LWT, "lwt" }, { HG_LWT_IN, "lwt_in" },
-		{ HG_LWT_XMIT, "lwt_xmit" }, { HG_SEG6LOCAL, "lwt_seg6local" },
-		{ HG_NETFILTER, "netfilter" }, { HG_BTF, "fentry" }, { HG_ITER, "iter" },
-		{ HG_LSM, "lsm" }, { HG_SYSCALL, "syscall" }, { HG_LIRC, "lirc_mode2" },
-		{ HG_HOST, "host" },
-	};
-	struct text t = { buf, cap, 0 };
-
-	if (cap)
-		buf[0] = 0;
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-		if (groups & names[i].bit)
-			add(&t, t.len ? ", " : "", names[i].name);
-	return t.len;
 }

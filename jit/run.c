@@ -178,7 +178,7 @@ static void call_helper(struct jit_state *state, const struct helper *helper, ue
 	call_returned(call, helper, r);
 	if (gen != call->packet_gen)
 		open_own_windows(state);
-	else if (nr != call->nr_own || next != call->next_own || helper->id >= 0x10000 ||
+	else if (nr != call->nr_own || next != call->next_own || helper_of_host(helper) ||
 		 helper->flags & (HF_RELEASES | HF_CALLS_BACK | HF_MOVES_PACKET | HF_TAIL | HF_UNLOCKS))
 		close_free_windows(state);
 }
@@ -193,7 +193,7 @@ uint64_t jit_checked_call(struct jit_state *state, uint32_t index, uint32_t wind
 	get_ready(state);
 	call_helper(state, helper, (uebpf_helper_fn)(intptr_t)insn->imm);
 	if (!call->status && !call->tail && r[0] &&
-	    (helper->ret.kind == RET_VALUE_OR_NULL || helper->ret.kind == RET_VALUE)) {
+	    (helper_returns(helper) == RET_VALUE_OR_NULL || helper_returns(helper) == RET_VALUE)) {
 		const struct region *value = call_find_region(call, r[0], 1, ACCESS_READ);
 
 		if (value)
@@ -228,11 +228,11 @@ const void *jit_callx(struct jit_state *state, uint64_t fn)
 	if (!helper)
 		return NULL;
 	if (call->code->checked) {
-		call_helper(state, helper, helper->fn);
+		call_helper(state, helper, helper_fn(helper));
 	} else {
 		call->helper = helper;
-		r[0] = helper->fn(r[1], r[2], r[3], r[4], r[5], call);
-		if (helper->ret.kind == RET_VOID)
+		r[0] = helper_fn(helper)(r[1], r[2], r[3], r[4], r[5], call);
+		if (helper_returns(helper) == RET_VOID)
 			r[0] = 0;
 	}
 	return call->status ? NULL : JIT_CALLED;

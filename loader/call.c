@@ -10,7 +10,9 @@ void *uebpf_call_host(const struct uebpf_call *call)
 
 void *uebpf_call_helper_host(const struct uebpf_call *call)
 {
-	return call->helper ? call->helper->host : NULL;
+	const struct host_helper *own = call->helper ? helper_of_host(call->helper) : NULL;
+
+	return own ? own->host : NULL;
 }
 
 void *uebpf_call_ctx(const struct uebpf_call *call, size_t *len)

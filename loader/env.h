@@ -9,7 +9,7 @@
 #include "vm/code.h"
 
 /* One helper that the host gave; lives as long as a set or a program names it. */
-struct host_helper {
+struct helper_owner {
 	_Atomic uint32_t refs;		/* sets */
 	_Atomic uint32_t users;		/* loaded programs */
 	char name[];
@@ -19,8 +19,8 @@ struct host_helper {
 struct helper_set {
 	_Atomic uint32_t refs;
 	struct helper_table table;
-	struct host_helper **own;	/* beside table.host */
-	struct helper host[];
+	struct helper_owner **own;	/* beside table.host */
+	struct host_helper host[];
 };
 
 /* A program type that the host described, in one arena with its fields and names. */

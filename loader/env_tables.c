@@ -18,7 +18,7 @@ enum { HOST_ID_FIRST = 0x10000 };
 
 static size_t set_bytes(uint32_t n)
 {
-	return sizeof(struct helper_set) + n * (sizeof(struct helper) + sizeof(struct host_helper *));
+	return sizeof(struct helper_set) + n * (sizeof(struct host_helper) + sizeof(struct helper_owner *));
 }
 
 static struct helper_set *set_new(struct uebpf_env *env, uint32_t n)
@@ -28,24 +28,23 @@ static struct helper_set *set_new(struct uebpf_env *env, uint32_t n)
 	if (!set)
 		return NULL;
 	atomic_init(&set->refs, 1);
-	set->table.builtin = helpers_builtin;
-	set->table.nr_builtin = helpers_nr;
+	set->table.builtin = true;
 	set->table.host = set->host;
 	set->table.nr_host = n;
-	set->own = (struct host_helper **)(set->host + n);
+	set->own = (struct helper_owner **)(set->host + n);
 	return set;
 }
 
-static struct host_helper *own_new(struct uebpf_env *env, const char *name)
+static struct helper_owner *own_new(struct uebpf_env *env, const char *name)
 {
-	struct host_helper *own = mem_alloc(&env->host, sizeof(*own) + strlen(name) + 1);
+	struct helper_owner *own = mem_alloc(&env->host, sizeof(*own) + strlen(name) + 1);
 
 	if (own)
 		memcpy(own->name, name, strlen(name) + 1);
 	return own;
 }
 
-static void own_unref(struct uebpf_env *env, struct host_helper *own)
+static void own_unref(struct uebpf_env *env, struct helper_owner *own)
 {
 	if (atomic_fetch_sub_explicit(&own->refs, 1, memory_order_acq_rel) == 1)
 		mem_free(&env->host, own, sizeof(*own) + strlen(own->name) + 1);
@@ -78,7 +77,7 @@ void helper_set_use(struct helper_set *set, const struct code *code, int n)
 	uint32_t i;
 
 	for (i = 0; i < code->nr_helper; i++) {
-		const struct helper *row = code->helper[i];
+		const struct host_helper *row = helper_of_host(code->helper[i]);
 
 		if (row >= set->host && row < set->host + set->table.nr_host)
 			atomic_fetch_add_explicit(&set->own[row - set->host]->users, (uint32_t)n,
@@ -88,7 +87,7 @@ void helper_set_use(struct helper_set *set, const struct code *code, int n)
 
 /* The table of `old` with `row` put in its place, or without the row of id `gone`. */
 static struct helper_set *set_changed(struct uebpf_env *env, const struct helper_set *old,
-				      const struct helper *row, struct host_helper *own, uint32_t gone)
+				      const struct host_helper *row, struct helper_owner *own, uint32_t gone)
 {
 	struct helper_set *set = set_new(env, old->table.nr_host + (row ? 1 : 0) - (gone ? 1 : 0));
 	uint32_t from = 0, to = 0;
@@ -129,7 +128,7 @@ bool env_name_fits(const char *name)
 
 /* The row that the host asks for; its name still points to the caller's text. */
 static int row_make(const struct helper_table *table, uint32_t id, const char *name, const char *proto,
-		    struct helper *row, struct uebpf_error *err)
+		    struct host_helper *row, struct uebpf_error *err)
 {
 	const struct helper *builtin = id && id < HOST_ID_FIRST ? helper_find(table, id) : NULL;
 	const char *why = "";
@@ -139,14 +138,18 @@ static int row_make(const struct helper_table *table, uint32_t id, const char *n
 		return error_set(err, UEBPF_STAGE_ENV, UEBPF_E_HELPER, -EINVAL, UINT32_MAX,
 				 "the kernel has no helper %u; give 0 for the next free number from %#x",
 				 id, HOST_ID_FIRST);
-	if (builtin)
-		*row = *builtin;
-	else
-		memset(row, 0, sizeof(*row));
+	memset(row, 0, sizeof(*row));
+	row->row.groups = HG_HOST;
+	if (builtin) {
+		row->row = *builtin;
+		row->ret = helper_ret(builtin);
+		for (unsigned i = 0; i < 5; i++)
+			row->arg[i] = helper_arg(builtin, i);
+	}
 	if (name && !strncmp(name, "bpf_", 4) && builtin)
 		name += 4;
 	if (!name && builtin)
-		name = builtin->name;
+		name = helper_name(builtin);
 	if (!env_name_fits(name))
 		return error_set(err, UEBPF_STAGE_ENV, UEBPF_E_ARGUMENT, -EINVAL, UINT32_MAX,
 				 "a helper needs a name of 1 to %d letters, digits, '_', '.', '-' or ':'",
@@ -161,13 +164,10 @@ static int row_make(const struct helper_table *table, uint32_t id, const char *n
 			err->column = column;
 		return -EINVAL;
 	}
-	if (!builtin)
-		row->groups = HG_HOST;
 	row->name = name;
-	row->inliner = NULL;
-	row->flags &= ~(uint32_t)HF_PURE;
-	row->flags |= HF_NEEDS_CALL | HF_MAY_FAULT;
-	row->support = "host: through the host's function";
+	row->row.fn = HELPER_OF_HOST;
+	row->row.ret = row->ret.kind;
+	row->row.flags = (uint16_t)((row->row.flags & ~HF_PURE) | HF_NEEDS_CALL | HF_MAY_FAULT);
 	return 0;
 }
 
@@ -175,8 +175,8 @@ int uebpf_env_add_helper(struct uebpf_env *env, uint32_t id, const char *name, c
 			 uebpf_helper_fn fn, void *host, struct uebpf_error *err)
 {
 	struct helper_set *old = NULL, *set = NULL;
-	struct host_helper *own = NULL;
-	struct helper row;
+	struct helper_owner *own = NULL;
+	struct host_helper row;
 	int rc;
 
 	if (!env || !fn || id > INT32_MAX)
@@ -252,16 +252,16 @@ static void helper_info(const struct helper *row, struct uebpf_helper_info *info
 {
 	size_t size = info->size < sizeof(*info) ? info->size : sizeof(*info);
 	struct uebpf_helper_info all = {
-		.size = info->size, .id = row->id, .may = row->may, .callable = row->fn != NULL,
-		.name = row->name, .support = row->support ? row->support : "",
+		.size = info->size, .id = helper_id(row), .may = helper_may(row), .callable = helper_fn(row) != NULL,
+		.name = helper_name(row), .support = helper_support(row),
 	};
 
-	switch (row->ret.kind) {
+	switch (helper_returns(row)) {
 	case RET_SCALAR: case RET_VOID: case RET_NEVER: break;
 	case RET_SOCK_OR_NULL: case RET_BTF_OR_NULL: case RET_BTF: all.pointer = 1; break;
 	default: all.pointer = 2;
 	}
-	while (all.args < 5 && row->arg[all.args].kind != ARG_NONE)
+	while (all.args < 5 && helper_arg(row, all.args).kind != ARG_NONE)
 		all.args++;
 	memcpy(info, &all, size);
 }
@@ -293,12 +293,12 @@ int code_helper_info(const struct code *code, uint32_t i, struct uebpf_helper_in
 	for (seen = 0; seen <= i; seen++) {
 		row = NULL;
 		for (k = 0; k < code->nr_helper; k++)
-			if ((!seen || code->helper[k]->id > prev) &&
-			    (!row || code->helper[k]->id < row->id))
+			if ((!seen || helper_id(code->helper[k]) > prev) &&
+			    (!row || helper_id(code->helper[k]) < helper_id(row)))
 				row = code->helper[k];
 		if (!row)
 			return -ENOENT;
-		prev = row->id;
+		prev = helper_id(row);
 	}
 	helper_info(row, info);
 	return 0;

@@ -92,12 +92,15 @@ static int context_type(struct filter *f, struct tree *t)
 
 	for (uint32_t i = 0; i < table->nr_host && !h; i++)
 		if (same(t, table->host[i].name)) {
-			h = &table->host[i];
-			bytes = h->arg[0].kind == ARG_FIXED_OUT ? h->arg[0].size : 0;
-			if (h->ret.kind != RET_SCALAR || h->arg[bytes ? 1 : 0].kind != ARG_NONE || bytes > STACK_MAX / 2)
+			const struct host_helper *own = &table->host[i];
+
+			h = &own->row;
+			bytes = own->arg[0].kind == ARG_FIXED_OUT ? own->arg[0].size : 0;
+			if (own->ret.kind != RET_SCALAR || own->arg[bytes ? 1 : 0].kind != ARG_NONE ||
+			    bytes > STACK_MAX / 2)
 				return filter_fail(f, t->column, UEBPF_E_HELPER, "helper %s cannot be a context: its "
 						   "contract is none of u64 (), double (), long (mem_out:N) with N up "
-						   "to %d", h->name, STACK_MAX / 2);
+						   "to %d", own->name, STACK_MAX / 2);
 		}
 	for (uint32_t i = 0; i < sizeof(contexts) / sizeof(*contexts) && !h; i++)
 		if (same(t, contexts[i].name)) {
@@ -113,7 +116,7 @@ static int context_type(struct filter *f, struct tree *t)
 	t->i = part;
 	t->len = bytes;
 	t->calls = true;
-	t->type = bytes ? TREE_TEXT : h->ret.flags & RET_DOUBLE ? TREE_FLOATING : TREE_NUMBER;
+	t->type = bytes ? TREE_TEXT : helper_ret(h).flags & RET_DOUBLE ? TREE_FLOATING : TREE_NUMBER;
 	return 0;
 }
 

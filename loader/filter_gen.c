@@ -200,7 +200,7 @@ void gen_save(struct gen *g, uint32_t d)
 
 void gen_call(struct gen *g, const struct helper *h, uint32_t d)
 {
-	gen(g, W_CALL, 0, 0, 0, (int32_t)h->id);
+	gen(g, W_CALL, 0, 0, 0, (int32_t)helper_id(h));
 	if (d)
 		gen(g, W_MOV, reg_at(d), 0, 0, 0);
 	for (uint32_t i = 0; i < d; i++)

@@ -52,7 +52,7 @@ static void code(struct save *s)
 		i += raw.code == W_LDDW;
 		if (!h)
 			continue;
-		symbol(s, bytes_text(&s->part[S_STR], h->name), NOTYPE_GLOBAL, 0);
+		symbol(s, bytes_text(&s->part[S_STR], helper_name(h)), NOTYPE_GLOBAL, 0);
 		le64_add(&s->part[S_REL], (uint64_t)i * 8);
 		le64_add(&s->part[S_REL], (uint64_t)next++ << 32 | R_BPF_64_32);
 		raw.src = 1;

@@ -172,7 +172,7 @@ static const struct helper *find_helper(const struct image_inner *in, const char
 
 	/* Kernel helpers are known without their prefix, but a program's own undefined loop() or
 	 * redirect() does not mean them; the compiler's memcpy() and the like do. */
-	if (h && (h->id >= FIRST_HOST_HELPER || !strncmp(name, "mem", 3)))
+	if (h && (helper_id(h) >= FIRST_HOST_HELPER || !strncmp(name, "mem", 3)))
 		return h;
 	if (table && !strncmp(name, "bpf_", 4))
 		return helper_find_name(table, name + 4);
@@ -189,7 +189,7 @@ static int call_extern(struct link *l, const struct piece *p, uint32_t at, const
 
 	if (h) {
 		raw_store(l->out->slots + (size_t)slot * 8,
-			  (struct raw_insn){ CALL, 0, 0, 0, (int32_t)h->id });
+			  (struct raw_insn){ CALL, 0, 0, 0, (int32_t)helper_id(h) });
 		return 0;
 	}
 	if (sym->bind == ELF_B_WEAK) {

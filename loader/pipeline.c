@@ -335,11 +335,11 @@ static int may_stage(struct load *l, struct prog *prog)
 					 "options refuse", code->slot[i], may_text(l->o.refuse_may));
 	}
 	for (i = 0; i < code->nr_helper; i++) {
-		prog->may |= code->helper[i]->may;
-		if (code->helper[i]->may & l->o.refuse_may)
+		prog->may |= helper_may(code->helper[i]);
+		if (helper_may(code->helper[i]) & l->o.refuse_may)
 			return error_set(l->err, UEBPF_STAGE_LINK, UEBPF_E_HELPER, -EPERM, UINT32_MAX,
 					 "helper %s may %s, which the load options refuse",
-					 code->helper[i]->name, may_text(code->helper[i]->may & l->o.refuse_may));
+					 helper_name(code->helper[i]), may_text(helper_may(code->helper[i]) & l->o.refuse_may));
 	}
 	for (i = 0; i < code->nr_map; i++) {
 		prog->may |= code->map[i]->ops->may;

@@ -53,7 +53,7 @@ int uebpf_prog_prefault(const struct uebpf_prog *base)
 	for (i = 0; i < code->nr_map; i++)
 		touch_map(code->map[i]);
 	for (i = 0; i < code->nr_helper; i++)
-		if (code->helper[i]->fn)
-			touch((const void *)(uintptr_t)code->helper[i]->fn, 1);
+		if (helper_fn(code->helper[i]))
+			touch((const void *)(uintptr_t)helper_fn(code->helper[i]), 1);
 	return 0;
 }

@@ -200,7 +200,7 @@ static void explain_fault(const struct prog *prog, int status, const struct uebp
 		const struct helper *helper = prog->code.helper[prog->code.insn[i].off];
 
 		n += (size_t)snprintf(text + n, cap - n, ": bpf_%s (%s); give one with uebpf_env_add_helper",
-				      helper->name, helper->support ? helper->support : "contract only");
+				      helper_name(helper), helper_support(helper));
 	}
 	if (insn[0] && n < cap)
 		snprintf(text + n, cap - n, " in `%s`", insn);

@@ -13,7 +13,7 @@ static int bad_arg(struct env *e, const struct args *a, int i, const char *want)
 	char what[100];
 
 	describe(e, &top(e)->r[i + 1], what, sizeof what);
-	return unsafe_(e, i + 1, NULL, "%s wants %s as argument %d, but r%d is %s", a->h->name, want, i + 1,
+	return unsafe_(e, i + 1, NULL, "%s wants %s as argument %d, but r%d is %s", helper_name(a->h), want, i + 1,
 		       i + 1, what);
 }
 
@@ -29,7 +29,7 @@ static int memory_arg(struct env *e, const struct args *a, int i, uint64_t size,
 
 	if (p.kind == K_SCALAR)
 		return bad_arg(e, a, i, "a pointer to memory");
-	snprintf(what, sizeof what, "argument %d of %s", i + 1, a->h->name);
+	snprintf(what, sizeof what, "argument %d of %s", i + 1, helper_name(a->h));
 	if (p.kind == K_CTX && !(how & WRITE) && p.off >= 0 &&
 	    (uint64_t)p.off + size <= e->code->type->ctx_size && (e->code->type->flags & TYPE_DIRECT)) {
 		if ((uint64_t)p.off + size > e->res->ctx_need)
@@ -41,7 +41,7 @@ static int memory_arg(struct env *e, const struct args *a, int i, uint64_t size,
 		err = stack_helper(e, (unsigned)i + 1, &p, size, how);
 	if (!err && e->kernel && (p.kind == K_PACKET || p.kind == K_META) && !(a->h->flags & HF_PACKET_ARGS))
 		return refuse(e, UEBPF_E_FORM, "the kernel lets %s not touch packet memory; copy it to the stack",
-			      a->h->name);
+			      helper_name(a->h));
 	return err;
 }
 
@@ -86,23 +86,14 @@ static int key_arg(struct env *e, struct args *a, int i)
 	return a->key_const ? precise_slot(e, (unsigned)frame, slot) : 0;
 }
 
-/* The size argument that belongs to memory argument i. */
-static int size_of(const struct helper *h, int i)
-{
-	while (++i < 5)
-		if (h->arg[i].kind == ARG_SIZE || h->arg[i].kind == ARG_SIZE0)
-			return i;
-	return -1;
-}
-
 static int sized_arg(struct env *e, struct args *a, int i, uint32_t how)
 {
-	int n = size_of(a->h, i), err;
+	int n = (int)helper_length(a->h, (unsigned)i), err;
 	struct reg *s;
 	char what[100];
 
-	if (n < 0)
-		return refuse(e, UEBPF_E_UNSUPPORTED, "contract of %s has memory without a size", a->h->name);
+	if (n == 5)
+		return refuse(e, UEBPF_E_UNSUPPORTED, "contract of %s has memory without a size", helper_name(a->h));
 	s = arg(e, n);
 	if (s->kind != K_SCALAR)
 		return bad_arg(e, a, n, "a size");
@@ -113,17 +104,17 @@ static int sized_arg(struct env *e, struct args *a, int i, uint32_t how)
 	a->size = s->s.umax;
 	if (s->s.smin < 0 && rule(e, RULE_HELPER_SIZE))
 		return unsafe_(e, n + 1, "bound it from below too, or make it unsigned: `if (n < 0) return 0;`",
-			       "size of argument %d of %s may be negative (%s)", i + 1, a->h->name, what);
+			       "size of argument %d of %s may be negative (%s)", i + 1, helper_name(a->h), what);
 	if (s->s.umax >= MAX_SIZE && rule(e, RULE_HELPER_SIZE))
 		return unsafe_(e, n + 1, "bound it first: `if (n > sizeof(buf)) return 0;`",
-			       "size of argument %d of %s has no useful bound (%s)", i + 1, a->h->name, what);
-	if (a->h->arg[n].kind == ARG_SIZE && !s->s.umin)
+			       "size of argument %d of %s has no useful bound (%s)", i + 1, helper_name(a->h), what);
+	if (helper_arg(a->h, (unsigned)n).kind == ARG_SIZE && !s->s.umin)
 		return unsafe_(e, n + 1, "check it first: `if (n == 0) return 0;`",
-			       "size of argument %d of %s may be zero (%s)", i + 1, a->h->name, what);
+			       "size of argument %d of %s may be zero (%s)", i + 1, helper_name(a->h), what);
 	if (!rule(e, RULE_HELPER_SIZE))
 		return memory_arg(e, a, i, s->s.umin, how);
-	if ((a->h->arg[i].flags & ARG_OR_NULL) && is_null(arg(e, i)))
-		return s->s.umax ? unsafe_(e, n + 1, NULL, "%s: NULL with a size that may be above 0", a->h->name) : 0;
+	if ((helper_arg(a->h, (unsigned)i).flags & ARG_OR_NULL) && is_null(arg(e, i)))
+		return s->s.umax ? unsafe_(e, n + 1, NULL, "%s: NULL with a size that may be above 0", helper_name(a->h)) : 0;
 	return memory_arg(e, a, i, s->s.umax, how);
 }
 
@@ -133,11 +124,11 @@ static int map_arg(struct env *e, struct args *a, int i)
 
 	if (r->kind != K_MAP || (r->flags & R_MAYBE_NULL))
 		return r->kind == K_MAP ? unsafe_(e, i + 1, "check it for NULL before this line",
-						  "%s wants a map, but r%d may be NULL", a->h->name, i + 1) :
+						  "%s wants a map, but r%d may be NULL", helper_name(a->h), i + 1) :
 			bad_arg(e, a, i, "a map");
 	a->map = r->map;
-	if (a->h->map_types && (r->map->type >= 64 || !(a->h->map_types >> r->map->type & 1)))
-		return unsafe_(e, i + 1, NULL, "%s does not work on map `%s` of type %s", a->h->name, r->map->name,
+	if (!helper_takes(a->h, r->map->type))
+		return unsafe_(e, i + 1, NULL, "%s does not work on map `%s` of type %s", helper_name(a->h), r->map->name,
 			       r->map->ops->name);
 	return 0;
 }
@@ -151,7 +142,7 @@ static int string_arg(struct env *e, struct args *a, int i)
 
 	if (r->flags & R_MAYBE_NULL)
 		return unsafe_(e, i + 1, "check it for NULL before this line", "r%d may be NULL, argument %d of %s is a string", i + 1,
-			       i + 1, a->h->name);
+			       i + 1, helper_name(a->h));
 	if (r->kind == K_MEM && r->region && e->region[r->region - 1].text && !r->off && scalar_is_const(&r->s) &&
 	    !r->s.val)
 		return 0;			/* the host's own string */
@@ -160,9 +151,9 @@ static int string_arg(struct env *e, struct args *a, int i)
 		return bad_arg(e, a, i, "a constant string (const char [] in read-only data)");
 	text = r->map->ops->lookup((struct uebpf_map *)r->map, &zero, NULL);
 	if (!text || !memchr(text + at, 0, r->map->value_size - (size_t)at))
-		return unsafe_(e, i + 1, NULL, "string argument %d of %s has no end", i + 1, a->h->name);
-	if (a->h->check && a->h->check(text + at, a->size, &why))
-		return unsafe_(e, i + 1, NULL, "%s: %s", a->h->name, why ? why : "bad format");
+		return unsafe_(e, i + 1, NULL, "string argument %d of %s has no end", i + 1, helper_name(a->h));
+	if (helper_check(a->h) && helper_check(a->h)(text + at, a->size, &why))
+		return unsafe_(e, i + 1, NULL, "%s: %s", helper_name(a->h), why ? why : "bad format");
 	return 0;
 }
 
@@ -197,7 +188,7 @@ static int dynptr_arg(struct env *e, struct args *a, int i)
 {
 	struct reg *r = arg(e, i);
 	struct slot *s;
-	uint32_t want = a->h->arg[i].size;
+	uint32_t want = helper_arg(a->h, (unsigned)i).size;
 
 	if (r->kind == K_DYNPTR)
 		return 0;
@@ -214,6 +205,7 @@ static int dynptr_out(struct env *e, struct args *a, int i)
 {
 	struct reg *r = arg(e, i);
 	int64_t at = r->off + (int64_t)r->s.val;
+	uint16_t made = helper_arg(a->h, (unsigned)i).size;
 	unsigned k;
 	struct slot *s;
 	uint32_t ref = 0;
@@ -221,7 +213,7 @@ static int dynptr_out(struct env *e, struct args *a, int i)
 	if (r->kind != K_STACK || !scalar_is_const(&r->s) || (at & 7) || at > -16 || -at > 8 * (int64_t)e->nr_slots)
 		return bad_arg(e, a, i, "16 bytes of stack for a dynptr");
 	/* it may outlive a frame, and what it points to has no owner */
-	if (a->h->arg[i].size == DYNPTR_LOCAL && arg(e, 0)->kind != K_VALUE)
+	if (made == DYNPTR_LOCAL && arg(e, 0)->kind != K_VALUE)
 		return bad_arg(e, a, 0, "memory of a map value");
 	for (int n = 0; n < 2; n++) {
 		s = stack_slot(e, r->frame, at + 8 * n, &k);
@@ -233,7 +225,7 @@ static int dynptr_out(struct env *e, struct args *a, int i)
 	}
 	if (-at > (int64_t)e->sub_depth[e->st.f[r->frame].sub])
 		e->sub_depth[e->st.f[r->frame].sub] = (uint32_t)-at;
-	if (a->h->arg[i].size == DYNPTR_RINGBUF) {
+	if (made == DYNPTR_RINGBUF) {
 		if (e->st.nr_refs == MAX_REFS)
 			return refuse(e, UEBPF_E_COMPLEX, "more than %d things held at once", MAX_REFS);
 		ref = new_id(e);
@@ -242,7 +234,7 @@ static int dynptr_out(struct env *e, struct args *a, int i)
 	for (int n = 0; n < 2; n++) {
 		s = stack_slot(e, r->frame, at + 8 * n, &k);
 		memset(s->byte, B_DYNPTR, 8);
-		s->dynptr = n ? 0 : (uint8_t)(a->h->arg[i].size + 1);
+		s->dynptr = n ? 0 : (uint8_t)(made + 1);
 		s->dynptr_ref = ref;
 	}
 	return 0;
@@ -276,31 +268,31 @@ static int acquired_arg(struct env *e, struct args *a, int i)
 	if (!is_ptr(r) || !r->ref || !held(e, r->ref))
 		return bad_arg(e, a, i, "what was acquired and not released yet");
 	if (r->flags & R_MAYBE_NULL)
-		return unsafe_(e, i + 1, "check it for NULL before this line", "%s: r%d may be NULL", a->h->name,
+		return unsafe_(e, i + 1, "check it for NULL before this line", "%s: r%d may be NULL", helper_name(a->h),
 			       i + 1);
 	if (r->off || !scalar_is_const(&r->s) || r->s.val)
 		return unsafe_(e, i + 1, NULL, "%s wants the pointer as it was acquired, r%d was moved",
-			       a->h->name, i + 1);
+			       helper_name(a->h), i + 1);
 	a->release = r->ref;
 	return 0;
 }
 
 static int check_arg(struct env *e, struct args *a, int i)
 {
-	const struct arg *c = &a->h->arg[i];
+	struct arg c = helper_arg(a->h, (unsigned)i);
 	struct reg *r = arg(e, i);
 
-	if (c->kind == ARG_NONE)
+	if (c.kind == ARG_NONE)
 		return 0;
 	if (r->kind == K_NONE && rule(e, RULE_UNINIT))
 		return unsafe_(e, i + 1, "give it a value on every path before this line",
 			       "r%d, argument %d of %s, was never written (or lost in an earlier call)", i + 1,
-			       i + 1, a->h->name);
-	if ((c->flags & ARG_OR_NULL) && is_null(r) && size_of(a->h, i) < 0)
+			       i + 1, helper_name(a->h));
+	if ((c.flags & ARG_OR_NULL) && is_null(r) && helper_length(a->h, (unsigned)i) == 5)
 		return precise_reg(e, (unsigned)i + 1);
-	if ((c->flags & ARG_CONST) && !reg_const(r))
+	if ((c.flags & ARG_CONST) && !reg_const(r))
 		return bad_arg(e, a, i, "a constant");
-	switch (c->kind) {
+	switch (c.kind) {
 	case ARG_CTX:
 		if (r->kind == K_MEM && (e->code->type->flags & TYPE_RAW) && r->region == 1 && !r->off &&
 		    !r->len && scalar_is_const(&r->s) && !r->s.val)
@@ -309,7 +301,7 @@ static int check_arg(struct env *e, struct args *a, int i)
 			return bad_arg(e, a, i, "the context");
 		return 0;
 	case ARG_SCALAR:
-		if (c->flags & ARG_CONST) {
+		if (c.flags & ARG_CONST) {
 			fact_constant(e, i, r->s.val);
 			return precise_reg(e, (unsigned)i + 1);
 		}
@@ -317,17 +309,17 @@ static int check_arg(struct env *e, struct args *a, int i)
 	case ARG_MAP: return map_arg(e, a, i);
 	case ARG_KEY: return key_arg(e, a, i);
 	case ARG_VALUE: case ARG_VALUE_OUT:
-		return a->map ? memory_arg(e, a, i, a->map->value_size, c->kind == ARG_VALUE ? READ : WRITE) :
+		return a->map ? memory_arg(e, a, i, a->map->value_size, c.kind == ARG_VALUE ? READ : WRITE) :
 			bad_arg(e, a, i, "a map before the value");
 	case ARG_MEM: return sized_arg(e, a, i, READ);
 	case ARG_MEM_OUT: return sized_arg(e, a, i, WRITE);
 	case ARG_MEM_INOUT: return sized_arg(e, a, i, READ | WRITE);
-	case ARG_FIXED: return memory_arg(e, a, i, c->size, READ);
+	case ARG_FIXED: return memory_arg(e, a, i, c.size, READ);
 	case ARG_FIXED_OUT: {
-		int err = memory_arg(e, a, i, c->size, WRITE);
+		int err = memory_arg(e, a, i, c.size, WRITE);
 
-		return err || (c->size != 4 && c->size != 8) ? err :
-		       aligned(e, (unsigned)i + 1, r, 0, c->size, "result");
+		return err || (c.size != 4 && c.size != 8) ? err :
+		       aligned(e, (unsigned)i + 1, r, 0, c.size, "result");
 	}
 	case ARG_SIZE: case ARG_SIZE0:
 		return r->kind == K_SCALAR ? 0 : bad_arg(e, a, i, "a size");
@@ -344,9 +336,9 @@ static int check_arg(struct env *e, struct args *a, int i)
 	case ARG_DYNPTR: return dynptr_arg(e, a, i);
 	case ARG_DYNPTR_OUT: return dynptr_out(e, a, i);
 	case ARG_SOCK: case ARG_BTF:
-		if (r->kind == K_CTX && c->kind == ARG_SOCK && (e->code->type->flags & TYPE_SOCK) && !r->off)
+		if (r->kind == K_CTX && c.kind == ARG_SOCK && (e->code->type->flags & TYPE_SOCK) && !r->off)
 			return 0;
-		if (r->kind == K_OBJECT && (r->flags & R_MAYBE_NULL) && (c->flags & ARG_OR_NULL) &&
+		if (r->kind == K_OBJECT && (r->flags & R_MAYBE_NULL) && (c.flags & ARG_OR_NULL) &&
 		    (!e->kernel || (r->flags & R_ALWAYS)))
 			return 0;
 		if (r->kind != K_OBJECT || (r->flags & R_MAYBE_NULL))
@@ -356,18 +348,10 @@ static int check_arg(struct env *e, struct args *a, int i)
 		return 0;
 	case ARG_TIMER: case ARG_KPTR:
 		return refuse(e, UEBPF_E_UNSUPPORTED, "%s: timers and kernel pointers in map values are not "
-			      "verified here", a->h->name);
+			      "verified here", helper_name(a->h));
 	default:
 		return 0;
 	}
-}
-
-int find_arg(const struct helper *h, enum arg_kind kind)
-{
-	for (int i = 0; i < 5; i++)
-		if (h->arg[i].kind == kind)
-			return i;
-	return -1;
 }
 
 int check_args(struct env *e, struct args *a)
@@ -375,11 +359,11 @@ int check_args(struct env *e, struct args *a)
 	int err = 0;
 
 	/* sizes are asked by the memory argument before them; strings want the size first */
-	for (int i = 0; i < 5 && !err; i++)
-		if (a->h->arg[i].kind != ARG_CSTR && a->h->arg[i].kind != ARG_DYNPTR_OUT)
-			err = check_arg(e, a, i);
-	for (int i = 0; i < 5 && !err; i++)
-		if (a->h->arg[i].kind == ARG_CSTR || a->h->arg[i].kind == ARG_DYNPTR_OUT)
-			err = check_arg(e, a, i);
+	for (int i = 0; i < 10 && !err; i++) {
+		uint8_t kind = helper_arg(a->h, (unsigned)i % 5).kind;
+
+		if ((kind == ARG_CSTR || kind == ARG_DYNPTR_OUT) == (i >= 5))
+			err = check_arg(e, a, i % 5);
+	}
 	return err;
 }

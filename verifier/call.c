@@ -51,7 +51,7 @@ static void release_ref(struct env *e, uint32_t ref)
 static int returns_value(struct env *e, const struct args *a, struct reg *r0)
 {
 	if (!a->map)
-		return refuse(e, UEBPF_E_UNSUPPORTED, "contract of %s returns a value without a map", a->h->name);
+		return refuse(e, UEBPF_E_UNSUPPORTED, "contract of %s returns a value without a map", helper_name(a->h));
 	if (a->map->ops->traits & MT_MAPS) {
 		if (!a->map->inner)
 			return refuse(e, UEBPF_E_UNSUPPORTED, "map `%s` has no template of its inner maps", a->map->name);
@@ -66,7 +66,7 @@ static int returns_value(struct env *e, const struct args *a, struct reg *r0)
 		r0->flags = a->map->ops->traits & MT_REDIRECT ? R_RDONLY : 0;
 	}
 	r0->id = new_id(e);
-	if (a->h->ret.kind == RET_VALUE)
+	if (helper_returns(a->h) == RET_VALUE)
 		return 0;
 	/* an element of an array is always there */
 	if (r0->kind == K_VALUE && a->key_const && (a->map->ops->traits & (MT_ARRAY | MT_PERCPU)) == MT_ARRAY &&
@@ -78,17 +78,17 @@ static int returns_value(struct env *e, const struct args *a, struct reg *r0)
 
 static int result(struct env *e, const struct args *a)
 {
-	const struct ret *c = &a->h->ret;
+	struct ret c = helper_ret(a->h);
 	struct reg r0 = reg_unknown(e->pc);
 	int err = 0;
 
-	switch (c->kind) {
+	switch (c.kind) {
 	case RET_SCALAR: case RET_NEVER:
-		if (c->flags & RET_UPTO_SIZE)
+		if (c.flags & RET_UPTO_SIZE)
 			r0 = reg_number(scalar_srange(width64, -4095, (int64_t)a->size), e->pc);
-		else if (c->lo < c->hi)
-			r0 = reg_number(scalar_srange(width64, c->lo, c->hi), e->pc);
-		else if (!c->lo && c->hi == -1)		/* UINT32_MAX in a row */
+		else if (c.lo < c.hi)
+			r0 = reg_number(scalar_srange(width64, c.lo, c.hi), e->pc);
+		else if (!c.lo && c.hi == -1)		/* UINT32_MAX in a row */
 			r0 = reg_number(scalar_bits(32), e->pc);
 		break;
 	case RET_VOID:
@@ -99,16 +99,16 @@ static int result(struct env *e, const struct args *a)
 		break;
 	case RET_MEM: case RET_MEM_OR_NULL:
 		r0 = reg_pointer(K_MEM, e->pc);
-		r0.size = c->size ? c->size : a->alloc;
+		r0.size = c.size ? c.size : a->alloc;
 		r0.id = new_id(e);
-		r0.flags = c->kind == RET_MEM ? 0 : R_MAYBE_NULL;
+		r0.flags = c.kind == RET_MEM ? 0 : R_MAYBE_NULL;
 		r0.ref = a->dynptr;
 		break;
 	case RET_SOCK_OR_NULL: case RET_BTF_OR_NULL: case RET_BTF:
 		r0 = reg_pointer(K_OBJECT, e->pc);
 		r0.id = new_id(e);
-		r0.flags = c->kind == RET_BTF ? 0 : R_MAYBE_NULL;
-		r0.obj = c->kind == RET_SOCK_OR_NULL ? c->size : OBJECT_OPAQUE;
+		r0.flags = c.kind == RET_BTF ? 0 : R_MAYBE_NULL;
+		r0.obj = c.kind == RET_SOCK_OR_NULL ? c.size : OBJECT_OPAQUE;
 		r0.ref = a->h->flags & HF_CAST ? top(e)->r[1].ref : 0;
 		break;
 	default:			/* RET_FIRST */
@@ -117,7 +117,7 @@ static int result(struct env *e, const struct args *a)
 	}
 	if (err)
 		return err;
-	if ((c->flags & RET_ACQUIRES) || (a->map && a->map->ops->object == OBJECT_SOCK && r0.kind == K_OBJECT)) {
+	if ((c.flags & RET_ACQUIRES) || (a->map && a->map->ops->object == OBJECT_SOCK && r0.kind == K_OBJECT)) {
 		if (e->st.nr_refs == MAX_REFS)
 			return refuse(e, UEBPF_E_COMPLEX, "more than %d things held at once", MAX_REFS);
 		r0.ref = r0.id ? r0.id : (r0.id = new_id(e));
@@ -125,7 +125,7 @@ static int result(struct env *e, const struct args *a)
 	}
 	if (rule(e, RULE_CALLER_SAVED))
 		lose_arguments(e);
-	if (c->kind == RET_VOID && e->kernel)
+	if (c.kind == RET_VOID && e->kernel)
 		memset(&r0, 0, sizeof r0);
 	top(e)->r[0] = r0;
 	fact_result(e, &r0);
@@ -162,15 +162,14 @@ static int push_frame(struct env *e, uint32_t start)
 static int enter_callback(struct env *e, const struct helper *h, uint32_t round)
 {
 	struct frame *caller = top(e), *f;
-	int fn = find_arg(h, ARG_FUNC), ctx = find_arg(h, ARG_STACK), err, n = 1;
+	unsigned fn = helper_find_arg(h, ARG_FUNC), ctx = helper_find_arg(h, ARG_STACK);
+	unsigned on = helper_find_arg(h, ARG_MAP);
 	uint32_t start = caller->r[fn + 1].func;
-	enum callback how = h->arg[fn].size;
-	const struct uebpf_map *map = NULL;
+	enum callback how = helper_arg(h, fn).size;
+	const struct uebpf_map *map = on < 5 ? caller->r[on + 1].map : NULL;
+	int err, n = 1;
 
-	for (int i = 0; i < 5; i++)
-		if (h->arg[i].kind == ARG_MAP)
-			map = caller->r[i + 1].map;
-	err = ctx >= 0 && is_number(&caller->r[ctx + 1]) ? precise_reg(e, (unsigned)ctx + 1) : 0;
+	err = ctx < 5 && is_number(&caller->r[ctx + 1]) ? precise_reg(e, ctx + 1) : 0;
 	err = err ? err : step_reg(e, ST_CALL, 0, 0);
 	err = err ? err : push_frame(e, start);
 	if (err)
@@ -187,7 +186,7 @@ static int enter_callback(struct env *e, const struct helper *h, uint32_t round)
 		break;
 	case CALLBACK_MAP_ELEM:
 		if (!map)
-			return refuse(e, UEBPF_E_UNSUPPORTED, "%s without a map", h->name);
+			return refuse(e, UEBPF_E_UNSUPPORTED, "%s without a map", helper_name(h));
 		f->r[n] = reg_pointer(K_MAP, e->pc);
 		f->r[n++].map = map;
 		f->r[n] = reg_pointer(K_MEM, e->pc);
@@ -201,9 +200,9 @@ static int enter_callback(struct env *e, const struct helper *h, uint32_t round)
 		f->r[n++] = reg_pointer(K_DYNPTR, e->pc);
 		break;
 	default:
-		return refuse(e, UEBPF_E_UNSUPPORTED, "%s: its callbacks are not verified here", h->name);
+		return refuse(e, UEBPF_E_UNSUPPORTED, "%s: its callbacks are not verified here", helper_name(h));
 	}
-	if (ctx >= 0)
+	if (ctx < 5)
 		f->r[n] = caller->r[ctx + 1];
 	for (int i = 1; i <= 5 && !err; i++)
 		err = step_reg(e, ST_DEF, (unsigned)i, (unsigned)i);
@@ -215,10 +214,10 @@ static int enter_callback(struct env *e, const struct helper *h, uint32_t round)
 int helper_finish(struct env *e)
 {
 	struct args a = { .h = code_helper(e->code, &e->code->insn[e->pc]) };
+	unsigned on = helper_find_arg(a.h, ARG_MAP);
 
-	for (int i = 0; i < 5; i++)
-		if (a.h->arg[i].kind == ARG_MAP)
-			a.map = arg(e, i)->map;
+	if (on < 5)
+		a.map = arg(e, (int)on)->map;
 	e->next = e->pc + 1;
 	return result(e, &a);
 }
@@ -230,7 +229,7 @@ static int callback_returns(struct env *e, uint32_t ret, uint32_t round)
 	int err;
 
 	e->pc = ret;
-	if (h->arg[find_arg(h, ARG_FUNC)].size == CALLBACK_LOOP && round != ANY_ROUND && is_number(n) &&
+	if (helper_arg(h, helper_find_arg(h, ARG_FUNC)).size == CALLBACK_LOOP && round != ANY_ROUND && is_number(n) &&
 	    n->s.hmax <= round) {		/* as often as asked for */
 		err = precise_reg(e, 1);
 		return err ? err : helper_finish(e);
@@ -246,11 +245,11 @@ static int offered(struct env *e, const struct helper *h)
 	if (!e->kernel)
 		return 0;
 	if (!(h->groups & HG_BASE) && !(h->groups & e->code->type->groups & ~(uint32_t)HG_BASE))
-		return refuse(e, UEBPF_E_FORM, "the kernel does not offer helper %s to %s programs", h->name,
+		return refuse(e, UEBPF_E_FORM, "the kernel does not offer helper %s to %s programs", helper_name(h),
 			      e->code->type->name);
 	if ((h->flags & HF_GPL) && !e->code->gpl)
 		return refuse(e, UEBPF_E_FORM, "helper %s needs a GPL-compatible licence in section \"license\"",
-			      h->name);
+			      helper_name(h));
 	return 0;
 }
 
@@ -293,7 +292,7 @@ int do_call(struct env *e, const struct insn *in)
 	if (err)
 		return err;
 	if (e->st.lock_map && !(a.h->flags & (HF_UNLOCKS | HF_LOCKS)))
-		return unsafe_(e, -1, "unlock first", "calls %s while a spin lock is held", a.h->name);
+		return unsafe_(e, -1, "unlock first", "calls %s while a spin lock is held", helper_name(a.h));
 	err = check_args(e, &a);
 	if (err)
 		return err;
@@ -308,8 +307,8 @@ int do_call(struct env *e, const struct insn *in)
 	if (a.h->flags & HF_MOVES_PACKET)
 		stack_forget_packets(e);
 	if (a.h->flags & HF_CALLS_BACK) {
-		if (a.h->arg[find_arg(a.h, ARG_FUNC) < 0 ? 0 : find_arg(a.h, ARG_FUNC)].kind != ARG_FUNC)
-			return refuse(e, UEBPF_E_UNSUPPORTED, "contract of %s names no function", a.h->name);
+		if (helper_find_arg(a.h, ARG_FUNC) == 5)
+			return refuse(e, UEBPF_E_UNSUPPORTED, "contract of %s names no function", helper_name(a.h));
 		err = push_finish(e);
 		return err ? err : enter_callback(e, a.h, 1);
 	}

@@ -438,21 +438,16 @@ static void live_helper(struct pass *p, const struct insn *in, const int32_t *v,
 		return;
 	}
 	l->regs |= (uint16_t)helper_reads(h);
-	for (int i = 0; i < 5; i++) {
-		int32_t a = v[i + 1], n = V_OTHER;
-		int len = i + 1;
+	for (unsigned i = 0; i < 5; i++) {
+		struct arg c = helper_arg(h, i);
+		int32_t a = v[i + 1], n;
 
-		while (len < 5 && h->arg[len].kind != ARG_SIZE && h->arg[len].kind != ARG_SIZE0)
-			len++;
-		if (len < 5)
-			n = v[len + 1];
-
-		if (h->arg[i].kind == ARG_MAP && a >= V_MAP && a != V_FP_ANY &&
+		if (c.kind == ARG_MAP && a >= V_MAP && a != V_FP_ANY &&
 		    (uint32_t)(a - V_MAP) < p->code->nr_map)
 			map = p->code->map[a - V_MAP];
 		if (!is_fp(a))
 			continue;
-		switch (h->arg[i].kind) {
+		switch (c.kind) {
 		case ARG_NONE: case ARG_SCALAR: case ARG_CTX: case ARG_MAP: case ARG_FUNC:
 			break;
 		case ARG_KEY:
@@ -462,14 +457,15 @@ static void live_helper(struct pass *p, const struct insn *in, const int32_t *v,
 			reads_memory(l, a, 0, map ? (int64_t)map->value_size : -1);
 			break;
 		case ARG_VALUE_OUT: case ARG_MEM_OUT: case ARG_FIXED_OUT:
-			if (h->ret.kind == RET_NEVER)
+			if (helper_returns(h) == RET_NEVER)
 				reads_memory(l, a, 0, -1);
 			break;
 		case ARG_MEM:
+			n = helper_length(h, i) < 5 ? v[helper_length(h, i) + 1] : V_OTHER;
 			reads_memory(l, a, 0, n >= V_CONST && n < V_MAP ? n - V_CONST : -1);
 			break;
 		case ARG_FIXED:
-			reads_memory(l, a, 0, h->arg[i].size);
+			reads_memory(l, a, 0, c.size);
 			break;
 		case ARG_STACK: case ARG_ANY: case ARG_MEM_INOUT: default:
 			l->all = true;

@@ -44,7 +44,7 @@ static bool check_map(struct uebpf_call *call, const struct helper *helper, uint
 
 	if (!is_map(call, addr) && !(is_object(call, addr) && call_may_access(call, addr, 1, ACCESS_OBJECT)))
 		return refuse(call, addr);
-	if (helper->map_types && !(map->type < 64 && helper->map_types >> map->type & 1))
+	if (!helper_takes(helper, map->type))
 		return refuse(call, addr);
 	return true;
 }
@@ -79,16 +79,23 @@ static bool check_function(struct uebpf_call *call, uint64_t fn)
 	return sub && sub->callback ? true : refuse(call, fn);
 }
 
-static bool check_one(struct uebpf_call *call, const struct helper *helper, int i, const uint64_t r[6],
-		      const struct uebpf_map *map)
+/* Memory whose length is another argument. */
+static bool can_sized(struct uebpf_call *call, const struct helper *helper, unsigned i, const uint64_t r[6],
+		      uint32_t access)
 {
-	const struct arg *arg = &helper->arg[i];
-	unsigned length = arg_length(helper, (unsigned)i);
-	uint64_t v = r[i + 1], len = length < 5 ? r[length + 1] : 0;
+	unsigned length = helper_length(helper, i);
 
-	if (arg->flags & ARG_OR_NULL && !v)
+	return can(call, r[i + 1], length < 5 ? r[length + 1] : 0, access);
+}
+
+static bool check_one(struct uebpf_call *call, const struct helper *helper, unsigned i, struct arg arg,
+		      const uint64_t r[6], const struct uebpf_map *map)
+{
+	uint64_t v = r[i + 1];
+
+	if (arg.flags & ARG_OR_NULL && !v)
 		return true;
-	switch ((enum arg_kind)arg->kind) {
+	switch ((enum arg_kind)arg.kind) {
 	case ARG_NONE: case ARG_ANY: case ARG_SCALAR: case ARG_ALLOC_SIZE: case ARG_STACK: case ARG_KIND_COUNT:
 		return true;
 	case ARG_CTX: return v == (uintptr_t)call->ctx ? true : refuse(call, v);
@@ -96,14 +103,14 @@ static bool check_one(struct uebpf_call *call, const struct helper *helper, int 
 	case ARG_KEY: return !map || can(call, v, map->key_size, ACCESS_READ);
 	case ARG_VALUE: return !map || can(call, v, map->value_size, ACCESS_READ);
 	case ARG_VALUE_OUT: return !map || can(call, v, map->value_size, ACCESS_WRITE);
-	case ARG_MEM: return can(call, v, len, ACCESS_READ);
-	case ARG_MEM_OUT: return can(call, v, len, ACCESS_WRITE);
-	case ARG_MEM_INOUT: return can(call, v, len, ACCESS_READ | ACCESS_WRITE);
-	case ARG_FIXED: return can(call, v, arg->size, ACCESS_READ);
+	case ARG_MEM: return can_sized(call, helper, i, r, ACCESS_READ);
+	case ARG_MEM_OUT: return can_sized(call, helper, i, r, ACCESS_WRITE);
+	case ARG_MEM_INOUT: return can_sized(call, helper, i, r, ACCESS_READ | ACCESS_WRITE);
+	case ARG_FIXED: return can(call, v, arg.size, ACCESS_READ);
 	case ARG_FIXED_OUT:
-		if ((arg->size == 4 || arg->size == 8) && v & (arg->size - 1u))
+		if ((arg.size == 4 || arg.size == 8) && v & (arg.size - 1u))
 			return refuse(call, v);
-		return can(call, v, arg->size, ACCESS_WRITE);
+		return can(call, v, arg.size, ACCESS_WRITE);
 	case ARG_SIZE: return v && v <= MEM_MAX ? true : refuse(call, v);
 	case ARG_SIZE0: return v <= MEM_MAX ? true : refuse(call, v);
 	case ARG_CSTR: return check_string(call, v);
@@ -123,10 +130,14 @@ bool call_check_args(struct uebpf_call *call, const struct helper *helper, const
 {
 	const struct uebpf_map *map = NULL;
 
-	for (int i = 0; i < 5 && helper->arg[i].kind != ARG_NONE; i++) {
-		if (!check_one(call, helper, i, r, map))
+	for (unsigned i = 0; i < 5; i++) {
+		struct arg arg = helper_arg(helper, i);
+
+		if (arg.kind == ARG_NONE)
+			break;
+		if (!check_one(call, helper, i, arg, r, map))
 			return false;
-		if (helper->arg[i].kind == ARG_MAP && !map)
+		if (arg.kind == ARG_MAP && !map)
 			map = (const struct uebpf_map *)(uintptr_t)r[i + 1];
 	}
 	return true;

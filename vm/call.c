@@ -324,18 +324,21 @@ bool call_packet_load(struct uebpf_call *call, uint64_t r6, int32_t off, uint32_
 
 void call_returned(struct uebpf_call *call, const struct helper *helper, uint64_t r[6])
 {
-	uint64_t size = helper->ret.size;
+	enum ret_kind returns = helper_returns(helper);
+	uint64_t size = helper_ret(helper).size;
 	const struct uebpf_map *map = NULL;
 
-	for (int i = 0; i < 5; i++) {
-		if (helper->arg[i].kind == ARG_MAP && !map)
+	for (unsigned i = 0; i < 5; i++) {
+		uint8_t kind = helper_arg(helper, i).kind;
+
+		if (kind == ARG_MAP && !map)
 			map = (const struct uebpf_map *)(uintptr_t)r[i + 1];
-		else if (helper->arg[i].kind == ARG_ALLOC_SIZE && !size)
+		else if (kind == ARG_ALLOC_SIZE && !size)
 			size = r[i + 1];
-		if (helper->arg[i].kind == ARG_ACQUIRED && helper->flags & HF_RELEASES)
+		if (kind == ARG_ACQUIRED && helper->flags & HF_RELEASES)
 			call_drop_region(call, (void *)(uintptr_t)r[i + 1]);
 	}
-	switch (helper->ret.kind) {
+	switch (returns) {
 	case RET_VOID:
 		r[0] = 0;
 		break;
@@ -358,7 +361,7 @@ void call_returned(struct uebpf_call *call, const struct helper *helper, uint64_
 			call_add_region(call, (void *)(uintptr_t)r[0], size, ACCESS_READ | ACCESS_WRITE);
 		break;
 	case RET_SOCK_OR_NULL: case RET_BTF_OR_NULL: case RET_BTF:
-		if (helper->ret.kind != RET_SOCK_OR_NULL)
+		if (returns != RET_SOCK_OR_NULL)
 			size = 0;
 		if (r[0])
 			add_region(call, (struct region){ .lo = (uintptr_t)r[0], .hi = (uintptr_t)r[0] +
@@ -380,7 +383,7 @@ const struct helper *call_by_number(struct uebpf_call *call, uint64_t number, ui
 		call->status = -EFAULT;
 	else if (helper->flags & HF_TAIL)
 		call->status = -EOPNOTSUPP;
-	else if (!helper->fn)
+	else if (!helper_fn(helper))
 		call->status = -ENOSYS;
 	return call->status ? NULL : helper;
 }

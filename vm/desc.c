@@ -1,51 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* desc.c - look-ups in descriptor tables, and the field table of a program type put to work:
- * what a checked run reads and writes through its context pointer. */
+/* desc.c - the field table of a program type put to work: what a checked run reads and writes through
+ * its context pointer. */
 #include <errno.h>
 #include <string.h>
 #include "vm/code.h"
-
-static const struct helper *find_in(const struct helper *rows, uint32_t n, uint32_t id)
-{
-	uint32_t lo = 0, hi = n;
-
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (rows[mid].id == id)
-			return &rows[mid];
-		if (rows[mid].id < id)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return NULL;
-}
-
-const struct helper *helper_find(const struct helper_table *table, uint32_t id)
-{
-	const struct helper *found;
-
-	if (!table)
-		return NULL;
-	found = find_in(table->host, table->nr_host, id);
-	return found ? found : find_in(table->builtin, table->nr_builtin, id);
-}
-
-const struct helper *helper_find_name(const struct helper_table *table, const char *name)
-{
-	if (!table || !name)
-		return NULL;
-	if (!strncmp(name, "bpf_", 4))
-		name += 4;
-	for (uint32_t i = 0; i < table->nr_host; i++)
-		if (!strcmp(table->host[i].name, name))
-			return &table->host[i];
-	for (uint32_t i = 0; i < table->nr_builtin; i++)
-		if (!strcmp(table->builtin[i].name, name))
-			return &table->builtin[i];
-	return NULL;
-}
 
 /* ---- context fields ---- */
 

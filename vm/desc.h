@@ -51,11 +51,9 @@ enum arg_kind {
 	ARG_KEY,		/* readable, key_size of the map argument */
 	ARG_VALUE,		/* readable, value_size of the map argument */
 	ARG_VALUE_OUT,		/* writable, value_size of the map argument; need not be initialised */
-	ARG_MEM,		/* readable memory, length in the next ARG_SIZE or ARG_SIZE0 argument (arg_length) */
+	ARG_MEM,		/* readable memory, length in the next ARG_SIZE or ARG_SIZE0 argument */
 	ARG_MEM_OUT,		/* writable memory, length the same way, need not be initialised */
 	ARG_MEM_INOUT,		/* readable and writable memory, length the same way */
-	ARG_FIXED,		/* readable memory of `size` bytes */
-	ARG_FIXED_OUT,		/* writable memory of `size` bytes, aligned to it when 4 or 8 */
 	ARG_SIZE,		/* length of the memory arguments before, > 0 */
 	ARG_SIZE0,		/* length of the memory arguments before, may be 0 */
 	ARG_ALLOC_SIZE,		/* constant: how much memory the result has */
@@ -70,6 +68,8 @@ enum arg_kind {
 	ARG_SOCK,		/* a socket object of the host */
 	ARG_BTF,		/* a kernel object by BTF (task, inode ...) */
 	ARG_KPTR,		/* kernel pointer slot inside a map value */
+	ARG_FIXED,		/* readable memory of `size` bytes */
+	ARG_FIXED_OUT,		/* writable memory of `size` bytes, aligned to it when 4 or 8 */
 	ARG_KIND_COUNT
 };
 enum arg_flags { ARG_OR_NULL = 1 /* NULL allowed */, ARG_CONST = 2 /* value known at load */ };
@@ -116,62 +116,90 @@ enum helper_flags {
 	HF_PACKET_ARGS = 4096,	/* kernel policy: memory arguments may be packet memory */
 	HF_VARIADIC = 1024,	/* looks at all of r1-r5; those beyond its arguments need not be set */
 };
-enum helper_group {		/* which program types offer it (kernel policy) */
+/* Which program types offer it (kernel policy).  A program type's row names HG_BASE and the bits of its
+ * own kind; a helper's row the kinds that the kernel gives it to (HG_BASE: all).
+ * tests/helpers/groups_kernel_test.c compares. */
+enum helper_group {
 	HG_BASE = 1, HG_TRACING = 2, HG_XDP = 4, HG_TC = 8, HG_SOCKET = 16, HG_SOCK_OPS = 32,
 	HG_CGROUP_SOCK = 64, HG_CGROUP_ADDR = 128, HG_CGROUP_SKB = 256, HG_SK_MSG = 512, HG_SK_SKB = 1024,
 	HG_LWT = 2048, HG_LSM = 4096, HG_SYSCALL = 8192, HG_SK_LOOKUP = 1 << 14, HG_CGROUP = 1 << 15,
-	HG_PERF = 1 << 16,
-	/* A program type's row names HG_BASE and the bits of its own kind; a helper's row the kinds that
-	 * the kernel gives it to (HG_BASE: all).  tests/helpers/groups_kernel_test.c compares. */
-	HG_KPROBE = 1 << 17, HG_LWT_XMIT = 1 << 18, HG_SEG6LOCAL = 1 << 19, HG_REUSEPORT = 1 << 20,
-	HG_FLOW = 1 << 21, HG_SYSCTL = 1 << 22, HG_SOCKOPT = 1 << 23, HG_BTF = 1 << 24 /* fentry, tp_btf */,
-	HG_NETFILTER = 1 << 25, HG_LWT_IN = 1 << 26, HG_ITER = 1 << 27, HG_LIRC = 1 << 28,
-	HG_HOST = 1 << 30
+	HG_PERF = 1 << 16, HG_KPROBE = 1 << 17, HG_LWT_XMIT = 1 << 18, HG_SEG6LOCAL = 1 << 19,
+	HG_REUSEPORT = 1 << 20, HG_FLOW = 1 << 21, HG_SYSCTL = 1 << 22, HG_SOCKOPT = 1 << 23,
+	HG_BTF = 1 << 24 /* fentry, tp_btf */, HG_NETFILTER = 1 << 25, HG_LWT_IN = 1 << 26,
+	HG_ITER = 1 << 27, HG_LIRC = 1 << 28, HG_HOST = 1 << 30
 };
-struct helper {		/* two hundred rows: the order keeps them small */
-	const char *name;		/* without the bpf_ prefix */
-	uebpf_helper_fn fn;		/* NULL: contract only; a run that reaches it gets -ENOSYS */
-	const char *support;		/* "full", "adapted: how", "host: through the host's function", "refused: why" */
-	uint64_t map_types;		/* bit per map type that ARG_MAP accepts, 0 = any */
-	/* Writes instructions that do the same at this place; r1-r5 in and free afterwards, r0 out.  Jumps
-	 * hold in `off` an index into out, its length for the end; OP_CALL is the call itself, with r1-r5 as
-	 * they were.  Returns how many, 0 = no. */
-	int (*inliner)(const struct call_site *site, struct insn *out, int cap);
-	void *host;			/* uebpf_call_helper_host() */
-	/* Load-time test of a constant ARG_CSTR argument; size: value of the last size argument, when
-	 * known (else UINT64_MAX).  0, or -EINVAL with *why. */
-	int (*check)(const char *text, uint64_t size, const char **why);
-	uint32_t id;
+/* What a row says, packed: there are two hundred of them.  Where the rows are (helpers/table.c) are the
+ * functions below, which say it at length. */
+struct helper {
+	uint32_t args;			/* helper_arg(): six bits each */
 	uint32_t groups;		/* enum helper_group */
+	uint16_t flags;			/* enum helper_flags, above them enum uebpf_may */
+	uint16_t ret;			/* helper_ret(): its kind in the low four bits */
+	uint8_t maps;			/* helper_takes() */
+	uint8_t support;		/* helper_support() */
+	uint8_t fn;			/* helper_fn(); HELPER_OF_HOST: the row is that of a struct host_helper */
+	uint8_t special;		/* helper_inliner(), helper_check() */
+};
+enum { HELPER_MAY_SHIFT = 13, HELPER_OF_HOST = 255 };
+/* A row with its own function, name and contract. */
+struct host_helper {
+	struct helper row;		/* first; fn is HELPER_OF_HOST, the low bits of ret are ret.kind */
+	uint32_t id;
 	struct arg arg[5];
 	struct ret ret;
-	uint16_t flags;			/* enum helper_flags */
-	uint8_t may;			/* enum uebpf_may */
+	const char *name;
+	uebpf_helper_fn fn;
+	void *host;			/* uebpf_call_helper_host() */
 };
-enum { HELPER_INTERNAL = 0x7f000000 /* ids of the library's own rows; hosts count from 0x10000 */ };
+/* Writes instructions that do the same at this place; r1-r5 in and free afterwards, r0 out.  Jumps hold
+ * in `off` an index into out, its length for the end; OP_CALL is the call itself, with r1-r5 as they
+ * were.  Returns how many, 0 = no. */
+typedef int (*helper_inliner_fn)(const struct call_site *site, struct insn *out, int cap);
+/* Load-time test of a constant ARG_CSTR argument; size: value of the last size argument, when known (else
+ * UINT64_MAX).  0, or -EINVAL with *why. */
+typedef int (*helper_check_fn)(const char *text, uint64_t size, const char **why);
+
+uint32_t helper_id(const struct helper *h);
+const char *helper_name(const struct helper *h);	/* without the bpf_ prefix */
+/* "full", "adapted: how", "host: through the host's function", "refused: why" */
+const char *helper_support(const struct helper *h);
+uebpf_helper_fn helper_fn(const struct helper *h);	/* NULL: contract only; a run that reaches it gets -ENOSYS */
+helper_inliner_fn helper_inliner(const struct helper *h);	/* or NULL */
+helper_check_fn helper_check(const struct helper *h);		/* or NULL */
+struct arg helper_arg(const struct helper *h, unsigned i);
+struct ret helper_ret(const struct helper *h);
+bool helper_takes(const struct helper *h, uint32_t map_type);	/* as ARG_MAP */
+/* Index of the argument that holds the length of memory argument i; 5: none. */
+unsigned helper_length(const struct helper *h, unsigned i);
+/* Index of the first argument of that kind; 5: none. */
+unsigned helper_find_arg(const struct helper *h, enum arg_kind kind);
+static inline enum ret_kind helper_returns(const struct helper *h)
+{
+	return (enum ret_kind)(h->ret & 15);
+}
+static inline uint32_t helper_may(const struct helper *h)	/* enum uebpf_may */
+{
+	return (uint32_t)h->flags >> HELPER_MAY_SHIFT;
+}
+static inline const struct host_helper *helper_of_host(const struct helper *h)	/* NULL: a built-in row */
+{
+	return h->fn == HELPER_OF_HOST ? (const struct host_helper *)h : NULL;
+}
 /* Does a call of it need the state of a run (struct uebpf_call)? */
 static inline bool helper_needs_call(const struct helper *h)
 {
-	return !h->fn || (h->flags & (HF_NEEDS_CALL | HF_CALLS_BACK | HF_TAIL | HF_MAY_FAULT | HF_MOVES_PACKET));
+	return !helper_fn(h) || (h->flags & (HF_NEEDS_CALL | HF_CALLS_BACK | HF_TAIL | HF_MAY_FAULT | HF_MOVES_PACKET));
 }
-/* Index of the argument that holds the length of memory argument i; 5: none. */
-static inline unsigned arg_length(const struct helper *helper, unsigned i)
-{
-	do
-		i++;
-	while (i < 5 && helper->arg[i].kind != ARG_SIZE && helper->arg[i].kind != ARG_SIZE0);
-	return i;
-}
+enum { HELPER_INTERNAL = 0x7f000000 /* ids of the library's own rows; hosts count from 0x10000 */ };
 /* Id of the call that replaces an instruction which cannot work here (a CO-RE relocation or weak
  * extern without target).  Binding accepts it, the verifier refuses it where it is reachable, a run
  * that reaches it ends with -ENOSYS and its pc. */
 enum { HELPER_POISON = 0x0bad2310 };
 /* Helpers of an env by id: built-in rows below the host's own. */
 struct helper_table {
-	const struct helper *builtin;	/* sorted by id */
-	uint32_t nr_builtin;
-	const struct helper *host;	/* overrides and additions, sorted by id */
+	bool builtin;
 	uint32_t nr_host;
+	const struct host_helper *host;	/* overrides and additions, sorted by id */
 };
 const struct helper *helper_find(const struct helper_table *table, uint32_t id);
 const struct helper *helper_find_name(const struct helper_table *table, const char *name);

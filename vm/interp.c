@@ -349,7 +349,7 @@ static noinline void helper_returned(struct engine *e, const struct helper *help
 {
 	call_returned(&e->call, helper, r);
 	if (was.gen != e->call.packet_gen || was.nr != e->call.nr_own || was.next != e->call.next_own ||
-	    helper->id >= 0x10000 ||
+	    helper_of_host(helper) ||
 	    helper->flags & (HF_RELEASES | HF_CALLS_BACK | HF_MOVES_PACKET | HF_TAIL | HF_UNLOCKS))
 		forget_hits(e);
 }

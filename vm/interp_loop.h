@@ -257,12 +257,12 @@ again:
 			e->call.helper = helper;
 			if (CHECKED && !call_check_args(&e->call, helper, r))
 				goto stop;
-			r[0] = helper->fn(r[1], r[2], r[3], r[4], r[5], &e->call);
+			r[0] = helper_fn(helper)(r[1], r[2], r[3], r[4], r[5], &e->call);
 			if (unlikely(e->call.status))
 				goto stop;
 			if (CHECKED)
 				helper_returned(e, helper, r, was);
-			else if (helper->ret.kind == RET_VOID)
+			else if (helper_returns(helper) == RET_VOID)
 				r[0] = 0;
 			init = (init & ~0x3eu) | 1;
 			NEXT;

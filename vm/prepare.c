@@ -14,13 +14,15 @@ static uint64_t no_function(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, 
 	return 0;
 }
 
-static const struct helper poison = { .id = HELPER_POISON, .name = "poisoned instruction" };
+static const struct host_helper poison = {
+	.row.fn = HELPER_OF_HOST, .id = HELPER_POISON, .name = "poisoned instruction",
+};
 
 uint32_t helper_needs(const struct helper *helper)
 {
 	uint32_t mask = 0;
 
-	for (int i = 0; i < 5 && helper->arg[i].kind != ARG_NONE; i++)
+	for (unsigned i = 0; i < 5 && helper_arg(helper, i).kind != ARG_NONE; i++)
 		mask |= 2u << i;
 	return mask;
 }
@@ -38,7 +40,7 @@ static int no_memory(struct uebpf_error *err)
 static int bind_call(struct code *code, struct insn *insn, uint32_t slot, struct uebpf_error *err)
 {
 	uint32_t id = (uint32_t)insn->imm, k;
-	const struct helper *row = id == HELPER_POISON ? &poison : helper_find(code->helpers, id);
+	const struct helper *row = id == HELPER_POISON ? &poison.row : helper_find(code->helpers, id);
 
 	if (!row)
 		return error_set(err, UEBPF_STAGE_LINK, UEBPF_E_HELPER, -EINVAL, slot,
@@ -59,7 +61,7 @@ static int bind_call(struct code *code, struct insn *insn, uint32_t slot, struct
 	code->calls |= helper_needs_call(row);
 	insn->op = row->flags & HF_TAIL ? OP_CALL_TAIL : OP_CALL;
 	insn->off = (int32_t)k;
-	insn->imm = (int64_t)(intptr_t)(row->fn ? row->fn : no_function);
+	insn->imm = (int64_t)(intptr_t)(helper_fn(row) ? helper_fn(row) : no_function);
 	return 0;
 }
 

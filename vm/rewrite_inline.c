@@ -42,14 +42,11 @@ static uint32_t writer(const struct rewriter *rw, uint32_t i, uint8_t reg)
 /* The map argument as the instruction before says. */
 static void look_back(const struct rewriter *rw, uint32_t i, const struct helper *helper, struct call_site *site)
 {
-	for (uint8_t a = 0; a < 5; a++) {
-		uint32_t at = helper->arg[a].kind == ARG_MAP ? writer(rw, i, a + 1) : UINT32_MAX;
+	unsigned map = helper_find_arg(helper, ARG_MAP);
+	uint32_t at = map < 5 ? writer(rw, i, (uint8_t)(map + 1)) : UINT32_MAX;
 
-		if (at == UINT32_MAX || rw->code->insn[at].op != OP_LD_MAP)
-			continue;
+	if (at != UINT32_MAX && rw->code->insn[at].op == OP_LD_MAP)
 		site->map = rw->code->map[rw->code->insn[at].imm_lo];
-		return;
-	}
 }
 
 /* Instructions for what stands at i: 0 when it stays. */
@@ -64,14 +61,14 @@ static uint32_t expand(const struct rewriter *rw, uint32_t i, struct insn out[MO
 	if (code->insn[i].op != OP_CALL)
 		return 0;
 	helper = code_helper(code, &code->insn[i]);
-	if (!helper || !helper->inliner)
+	if (!helper || !helper_inliner(helper))
 		return 0;
 	known = site_of(code, i);
 	site = known ? *known : (struct call_site){ .slot = code->slot[i] };
 	site.code = code;
 	if (!known && rw->flow.mark)
 		look_back(rw, i, helper, &site);
-	n = helper->inliner(&site, out, code->compiled ? MOST : MOST_INTERPRETED);
+	n = helper_inliner(helper)(&site, out, code->compiled ? MOST : MOST_INTERPRETED);
 	for (int k = 0; k < n && k < MOST; k++)
 		if (out[k].op == OP_CALL)
 			out[k] = code->insn[i];

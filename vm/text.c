@@ -119,7 +119,7 @@ static void put_call(struct out *o, const struct insn *insn, const struct code *
 	if (insn->op == OP_CALL_KFUNC)
 		put(o, "call kfunc %d", (int)insn->imm);
 	else if (code && code->bound)
-		put_hex(o, (put(o, "call "), (int32_t)code->helper[insn->off]->id));
+		put_hex(o, (put(o, "call "), (int32_t)helper_id(code->helper[insn->off])));
 	else
 		put_hex(o, (put(o, "call "), insn->imm));
 }

@@ -257,15 +257,15 @@ uint32_t fact_inline(const struct jc *c, const struct insn *in, const struct fac
 {
 	const struct helper *h = c->code->helper[in->off];
 	struct call_site site = { .code = c->code };
-	bool value = h->ret.kind == RET_VALUE_OR_NULL;
+	bool value = helper_returns(h) == RET_VALUE_OR_NULL;
 	int n;
 
-	if (!h->inliner)
+	if (!helper_inliner(h))
 		return 0;
-	for (int a = 0; a < 5; a++) {
+	for (unsigned a = 0; a < 5; a++) {
 		struct fact f = now[a + 1];
 
-		switch (h->arg[a].kind) {
+		switch (helper_arg(h, a).kind) {
 		case ARG_NONE:
 			break;
 		case ARG_MAP:
@@ -286,7 +286,7 @@ uint32_t fact_inline(const struct jc *c, const struct insn *in, const struct fac
 	if (value != (site.map != NULL) || (value && !(site.map->values.stride && site.map->ops->traits & MT_ARRAY)))
 		return 0;
 	memset(out, 0, INLINE_MOST * sizeof *out);
-	n = h->inliner(&site, out, INLINE_MOST - 1);
+	n = helper_inliner(h)(&site, out, INLINE_MOST - 1);
 	for (int k = 0; k < n; k++)
 		if (out[k].op == OP_CALL || out[k].op == OP_LD_CALL)
 			return 0;

@@ -407,7 +407,7 @@ void emit_helper(struct jc *c)
 	const struct helper *h = c->code->helper[c->in->off];
 	bool looks = helper_needs_call(h);
 	/* Others set no status and do not ask which helper they are. */
-	bool fails = h->flags & (HF_MAY_FAULT | HF_CALLS_BACK | HF_TAIL) || !h->fn;
+	bool fails = h->flags & (HF_MAY_FAULT | HF_CALLS_BACK | HF_TAIL) || !helper_fn(h);
 
 	if (c->checked) {
 		checked_helper(c, h);
@@ -422,7 +422,7 @@ void emit_helper(struct jc *c)
 		x_mov(&c->b, true, R9, STATE);
 	emit_call_c(c, (const void *)(intptr_t)c->in->imm);
 	enter_guest(c);
-	if (h->ret.kind == RET_VOID)
+	if (helper_returns(h) == RET_VOID)
 		x_mov_k(&c->b, RAX, 0, false);
 	if (looks && fails) {
 		x_alu_mem_k(&c->b, 4, X_CMP, CALL_FIELD(status), 0);

@@ -61,7 +61,7 @@ static int map_for(const struct attempt *a)
 	if (a->map_type)
 		return maps[a->map_type];
 	for (int type = 1; type < 33; type++)
-		if (maps[type] >= 0 && (!a->row->map_types || a->row->map_types >> type & 1))
+		if (maps[type] >= 0 && helper_takes(a->row, type))
 			return maps[type];
 	return -1;
 }
@@ -93,11 +93,11 @@ static bool is_read_only(uint8_t kind)
 #define INSN(...) (*i++ = (struct bpf_insn){ __VA_ARGS__ })
 static struct bpf_insn *pass_argument(struct bpf_insn *i, const struct attempt *a, int n)
 {
-	const struct arg *arg = &a->row->arg[n];
+	struct arg arg = helper_arg(a->row, (unsigned)n);
 	uint8_t reg = (uint8_t)((n + 1) & 15);
 	enum pass pass = a->which == n ? a->pass : GOOD;
-	bool sized_null = a->which >= 0 && a->pass == NULL_POINTER && is_memory(a->row->arg[a->which].kind) &&
-			  (int)arg_length(a->row, (unsigned)a->which) == n && arg->kind == ARG_SIZE0;
+	bool sized_null = a->which >= 0 && a->pass == NULL_POINTER && is_memory(helper_arg(a->row, (unsigned)a->which).kind) &&
+			  (int)helper_length(a->row, (unsigned)a->which) == n && arg.kind == ARG_SIZE0;
 
 	if (pass == NOTHING)
 		return i;
@@ -107,16 +107,16 @@ static struct bpf_insn *pass_argument(struct bpf_insn *i, const struct attempt *
 		INSN(.code = 0xb7, .dst_reg = reg, .imm = 1);
 	} else if (pass == HUGE_SIZE) {
 		INSN(.code = 0xb7, .dst_reg = reg, .imm = 1 << 28);
-	} else if (pass == READ_ONLY || arg->kind == ARG_CSTR) {
+	} else if (pass == READ_ONLY || arg.kind == ARG_CSTR) {
 		i = put_wide(i, reg, BPF_PSEUDO_MAP_VALUE, (uint32_t)text_fd, 0);
-	} else if (arg->kind == ARG_CTX) {
+	} else if (arg.kind == ARG_CTX) {
 		INSN(.code = 0xbf, .dst_reg = reg, .src_reg = 6);
-	} else if (arg->kind == ARG_MAP) {
+	} else if (arg.kind == ARG_MAP) {
 		i = put_wide(i, reg, BPF_PSEUDO_MAP_FD, (uint32_t)map_for(a), 0);
-	} else if (is_pointer(arg->kind) || pass == STACK_POINTER) {
+	} else if (is_pointer(arg.kind) || pass == STACK_POINTER) {
 		INSN(.code = 0xbf, .dst_reg = reg, .src_reg = 10);
 		INSN(.code = 0x07, .dst_reg = reg, .imm = -256 + n * 40);
-	} else if (arg->kind == ARG_SIZE || arg->kind == ARG_SIZE0 || arg->kind == ARG_ALLOC_SIZE) {
+	} else if (arg.kind == ARG_SIZE || arg.kind == ARG_SIZE0 || arg.kind == ARG_ALLOC_SIZE) {
 		INSN(.code = 0xb7, .dst_reg = reg, .imm = 8);
 	} else {
 		INSN(.code = 0xb7, .dst_reg = reg);
@@ -144,9 +144,9 @@ static bool kernel_takes(const struct attempt *a)
 		INSN(.code = 0xb7);
 		INSN(.code = 0x95);
 	}
-	for (n = 0; n < 5 && a->row->arg[n].kind != ARG_NONE; n++)
+	for (n = 0; n < 5 && helper_arg(a->row, (unsigned)n).kind != ARG_NONE; n++)
 		i = pass_argument(i, a, n);
-	INSN(.code = 0x85, .imm = (int32_t)a->row->id);
+	INSN(.code = 0x85, .imm = (int32_t)helper_id(a->row));
 	if (a->read_r0)
 		INSN(.code = 0xbf, .dst_reg = 9, .src_reg = 0);
 	if (a->touch_packet)
@@ -185,10 +185,10 @@ static const struct { const char *type; uint32_t attach, flags; } types[] = {
 static bool testable(const struct helper *row)
 {
 	/* Absent from kernels built without error injection or locked down. */
-	if (!strcmp(row->name, "override_return") || !strcmp(row->name, "probe_write_user"))
+	if (!strcmp(helper_name(row), "override_return") || !strcmp(helper_name(row), "probe_write_user"))
 		return false;
 	for (int n = 0; n < 5; n++)
-		switch (row->arg[n].kind) {
+		switch (helper_arg(row, (unsigned)n).kind) {
 		case ARG_ACQUIRED: case ARG_SOCK: case ARG_BTF: case ARG_KPTR: case ARG_DYNPTR: case ARG_DYNPTR_OUT:
 		case ARG_TIMER: case ARG_SPIN_LOCK: case ARG_FUNC:
 			return false;
@@ -198,7 +198,7 @@ static bool testable(const struct helper *row)
 
 static bool choose(const struct helper *row, struct attempt *a)
 {
-	bool sleeps = !strcmp(row->name, "copy_from_user");	/* the kernel: sleepable programs only */
+	bool sleeps = !strcmp(helper_name(row), "copy_from_user");	/* the kernel: sleepable programs only */
 
 	for (size_t t = 0; t < sizeof types / sizeof types[0]; t++)
 		for (uint32_t i = 0; i < nr_prog_types; i++) {
@@ -223,7 +223,7 @@ static void expect(struct attempt a, bool take, const char *what)
 	if (took == take)
 		return;
 	differences++;
-	printf("%s (%u, in %s): %s", a.row->name, a.row->id, a.type->name, what);
+	printf("%s (%u, in %s): %s", helper_name(a.row), helper_id(a.row), a.type->name, what);
 	if (a.which >= 0)
 		printf(" as argument %d", a.which + 1);
 	if (a.map_type)
@@ -239,33 +239,33 @@ static void expect(struct attempt a, bool take, const char *what)
 
 static void break_argument(struct attempt a, int n)
 {
-	const struct arg *arg = &a.row->arg[n];
-	unsigned size = arg_length(a.row, (unsigned)n);
-	bool null_ok = arg->flags & ARG_OR_NULL;
+	struct arg arg = helper_arg(a.row, (unsigned)n);
+	unsigned size = helper_length(a.row, (unsigned)n);
+	bool null_ok = arg.flags & ARG_OR_NULL;
 
 	a.which = n;
 	if (n) {
 		a.pass = NOTHING;
 		expect(a, false, "an unset register");
 	}
-	if (is_pointer(arg->kind)) {
+	if (is_pointer(arg.kind)) {
 		a.pass = SCALAR_ONE;
 		expect(a, false, "a number");
 		a.pass = NULL_POINTER;
-		if (!is_memory(arg->kind) || !null_ok || a.row->arg[size].kind == ARG_SIZE0)
+		if (!is_memory(arg.kind) || !null_ok || helper_arg(a.row, size).kind == ARG_SIZE0)
 			expect(a, null_ok, "NULL");
 	}
-	if (is_written(arg->kind) || is_read_only(arg->kind)) {
+	if (is_written(arg.kind) || is_read_only(arg.kind)) {
 		a.pass = READ_ONLY;
-		expect(a, is_read_only(arg->kind), "read-only memory");
+		expect(a, is_read_only(arg.kind), "read-only memory");
 	}
-	if (arg->kind == ARG_SIZE || arg->kind == ARG_SIZE0) {
+	if (arg.kind == ARG_SIZE || arg.kind == ARG_SIZE0) {
 		a.pass = ZERO_SIZE;
-		expect(a, arg->kind == ARG_SIZE0, "length 0");
+		expect(a, arg.kind == ARG_SIZE0, "length 0");
 		a.pass = HUGE_SIZE;
 		expect(a, false, "a length beyond the memory");
 	}
-	if (arg->kind == ARG_ANY && !(a.row->flags & HF_TAIL)) {
+	if (arg.kind == ARG_ANY && !(a.row->flags & HF_TAIL)) {
 		a.pass = STACK_POINTER;
 		expect(a, true, "a pointer");
 	}
@@ -308,18 +308,18 @@ START_TEST(a_call_that_breaks_an_argument_is_refused)
 
 	if (!open_kernel(&k))
 		return;
-	for (uint32_t i = 0; i < helpers_nr && helpers_builtin[i].id < HELPER_INTERNAL; i++) {
+	for (uint32_t i = 0; i < helpers_nr && helper_id(&helpers_builtin[i]) < HELPER_INTERNAL; i++) {
 		const struct helper *row = &helpers_builtin[i];
 		struct attempt a;
 
-		if (!testable(row) || !choose(row, &a) || (row->map_types && map_for(&a) < 0))
+		if (!testable(row) || !choose(row, &a) || (row->maps && map_for(&a) < 0))
 			continue;
 		helpers++;
 		expect(a, true, "a call by its contract");
 		a.read_r0 = true;
-		expect(a, row->ret.kind != RET_VOID && row->ret.kind != RET_NEVER, "reading r0");
+		expect(a, helper_returns(row) != RET_VOID && helper_returns(row) != RET_NEVER, "reading r0");
 		a.read_r0 = false;
-		for (int n = 0; n < 5 && row->arg[n].kind != ARG_NONE; n++)
+		for (int n = 0; n < 5 && helper_arg(row, (unsigned)n).kind != ARG_NONE; n++)
 			break_argument(a, n);
 	}
 	kernel_close(&k);
@@ -334,13 +334,13 @@ START_TEST(map_types_that_a_helper_takes)
 
 	if (!open_kernel(&k))
 		return;
-	for (uint32_t i = 0; i < helpers_nr && helpers_builtin[i].id < HELPER_INTERNAL; i++) {
+	for (uint32_t i = 0; i < helpers_nr && helper_id(&helpers_builtin[i]) < HELPER_INTERNAL; i++) {
 		const struct helper *row = &helpers_builtin[i];
 		struct attempt a;
 		bool has_map = false;
 
 		for (int n = 0; n < 5; n++)
-			has_map |= row->arg[n].kind == ARG_MAP;
+			has_map |= helper_arg(row, (unsigned)n).kind == ARG_MAP;
 		if (!has_map || !testable(row) || !choose(row, &a))
 			continue;
 		/* The kernel binds some maps to the first program type that uses them. */
@@ -348,7 +348,7 @@ START_TEST(map_types_that_a_helper_takes)
 		create_maps();
 		for (a.map_type = 1; a.map_type < 33; a.map_type++)
 			if (maps[a.map_type] >= 0)
-				expect(a, row->map_types >> a.map_type & 1, "a call");
+				expect(a, helper_takes(row, a.map_type), "a call");
 	}
 	kernel_close(&k);
 	judge(300);
@@ -361,12 +361,12 @@ START_TEST(helpers_that_move_the_packet)
 
 	if (!open_kernel(&k))
 		return;
-	for (uint32_t i = 0; i < helpers_nr && helpers_builtin[i].id < HELPER_INTERNAL; i++) {
+	for (uint32_t i = 0; i < helpers_nr && helper_id(&helpers_builtin[i]) < HELPER_INTERNAL; i++) {
 		const struct helper *row = &helpers_builtin[i];
 		struct attempt a;
 
 		if (!testable(row) || !choose(row, &a) || !(a.type->groups & (HG_TC | HG_XDP)) ||
-		    (row->map_types && map_for(&a) < 0))
+		    (row->maps && map_for(&a) < 0))
 			continue;
 		a.touch_packet = true;
 		expect(a, !(row->flags & HF_MOVES_PACKET), "reading the packet after the call");

@@ -69,12 +69,12 @@ START_TEST(each_type_offers_the_helpers_that_the_rows_say)
 	for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
 		const struct prog_type *type = type_named(kinds[k].type);
 
-		for (uint32_t i = 0; i < helpers_nr && helpers_builtin[i].id < HELPER_INTERNAL; i++) {
+		for (uint32_t i = 0; i < helpers_nr && helper_id(&helpers_builtin[i]) < HELPER_INTERNAL; i++) {
 			const struct helper *row = &helpers_builtin[i];
-			int got = ask(type->kernel_type, kinds[k].attach[0], kinds[k].flags, row->id, "GPL");
+			int got = ask(type->kernel_type, kinds[k].attach[0], kinds[k].flags, helper_id(row), "GPL");
 			int second = kinds[k].attach[1] ? ask(type->kernel_type, kinds[k].attach[1],
-							      kinds[k].flags, row->id, "GPL") : 0;
-			int plain = ask(type->kernel_type, kinds[k].attach[0], kinds[k].flags, row->id, "Proprietary");
+							      kinds[k].flags, helper_id(row), "GPL") : 0;
+			int plain = ask(type->kernel_type, kinds[k].attach[0], kinds[k].flags, helper_id(row), "Proprietary");
 			bool ours = row->groups & type->groups;
 			/* perf_event has an own get_stackid that the kernel does not mark. */
 			bool gpl_differs = got > 0 && plain > 0 && (plain & 2 ? !(row->flags & HF_GPL)
@@ -87,10 +87,10 @@ START_TEST(each_type_offers_the_helpers_that_the_rows_say)
 			compared++;
 			if ((got || second > 0) == ours && !gpl_differs)
 				continue;
-			if (!got && by_configuration(row->name))
+			if (!got && by_configuration(helper_name(row)))
 				continue;
 			differences++;
-			printf("%s %s (%u): kernel %s, row %s%s\n", type->name, row->name, row->id,
+			printf("%s %s (%u): kernel %s, row %s%s\n", type->name, helper_name(row), helper_id(row),
 			       got ? "offers it" : "does not", ours ? "offers it" : "does not",
 			       gpl_differs ? "; GPL only differs" : "");
 		}
@@ -113,11 +113,11 @@ START_TEST(names_and_numbers_are_the_kernels)
 	};
 
 	for (uint32_t id = 1; id < sizeof names / sizeof names[0]; id++) {
-		ck_assert_uint_eq(helpers_builtin[id - 1].id, id);
-		ck_assert_str_eq(helpers_builtin[id - 1].name, names[id]);
+		ck_assert_uint_eq(helper_id(&helpers_builtin[id - 1]), id);
+		ck_assert_str_eq(helper_name(&helpers_builtin[id - 1]), names[id]);
 	}
 	for (uint32_t i = 1; i < helpers_nr; i++)
-		ck_assert_uint_lt(helpers_builtin[i - 1].id, helpers_builtin[i].id);
+		ck_assert_uint_lt(helper_id(&helpers_builtin[i - 1]), helper_id(&helpers_builtin[i]));
 }
 END_TEST
 
@@ -126,11 +126,11 @@ START_TEST(support_text_and_function_agree)
 {
 	for (uint32_t i = 0; i < helpers_nr; i++) {
 		const struct helper *row = &helpers_builtin[i];
-		bool host = !strncmp(row->support, "host:", 5);
+		bool host = !strncmp(helper_support(row), "host:", 5);
 
-		ck_assert_msg(host == !row->fn, "%s: %s", row->name, row->support);
-		ck_assert_msg(host || !strcmp(row->support, "full") || !strncmp(row->support, "adapted: ", 9) ||
-			      !strncmp(row->support, "refused: ", 9), "%s: %s", row->name, row->support);
+		ck_assert_msg(host == !helper_fn(row), "%s: %s", helper_name(row), helper_support(row));
+		ck_assert_msg(host || !strcmp(helper_support(row), "full") || !strncmp(helper_support(row), "adapted: ", 9) ||
+			      !strncmp(helper_support(row), "refused: ", 9), "%s: %s", helper_name(row), helper_support(row));
 	}
 }
 END_TEST

@@ -101,11 +101,11 @@ static inline struct bpf_insn *put_wide(struct bpf_insn *i, int dst, int src, ui
 	return i + 2;
 }
 
-static inline uint32_t helper_id(const char *name)
+static inline uint32_t helper_number(const char *name)
 {
 	for (uint32_t i = 0; i < helpers_nr; i++)
-		if (!strcmp(helpers_builtin[i].name, name))
-			return helpers_builtin[i].id;
+		if (!strcmp(helper_name(&helpers_builtin[i]), name))
+			return helper_id(&helpers_builtin[i]);
 	ck_abort_msg("no helper %s", name);
 }
 
@@ -128,7 +128,7 @@ static inline int kernel_load(struct kernel *k, const struct call_case *c, uint3
 		else if (v->what == TEXT_AT)
 			i = put_wide(i, n + 1, BPF_PSEUDO_MAP_VALUE, (uint32_t)k->text_fd, v->n);
 	}
-	*i++ = (struct bpf_insn){ .code = 0x85, .imm = (int32_t)helper_id(c->helper) };
+	*i++ = (struct bpf_insn){ .code = 0x85, .imm = (int32_t)helper_number(c->helper) };
 	i = put_wide(i, 1, BPF_PSEUDO_MAP_VALUE, (uint32_t)k->area_fd, 0);
 	*i++ = (struct bpf_insn){ .code = 0x7b, .dst_reg = 1, .src_reg = 0 };
 	*i++ = (struct bpf_insn){ .code = 0xb7, .imm = verdict };
@@ -223,9 +223,9 @@ static inline uint64_t ours_call(struct ours *o, const struct call_case *c, cons
 	uint64_t r[5] = { 0 };
 
 	for (uint32_t i = 0; i < helpers_nr; i++)
-		if (!strcmp(helpers_builtin[i].name, c->helper))
+		if (!strcmp(helper_name(&helpers_builtin[i]), c->helper))
 			row = &helpers_builtin[i];
-	ck_assert_msg(row && row->fn, "%s has no function", c->helper);
+	ck_assert_msg(row && helper_fn(row), "%s has no function", c->helper);
 	for (int n = 0; n < 5; n++) {
 		const struct value *v = &c->arg[n];
 
@@ -233,7 +233,7 @@ static inline uint64_t ours_call(struct ours *o, const struct call_case *c, cons
 		       v->what == AREA_AT ? (uintptr_t)area + v->n : (uintptr_t)text + v->n;
 	}
 	o->call.helper = row;
-	return row->fn(r[0], r[1], r[2], r[3], r[4], &o->call);
+	return helper_fn(row)(r[0], r[1], r[2], r[3], r[4], &o->call);
 }
 
 static inline void ours_run(const struct call_case *c, uint32_t type, const struct result *in, const char *text,

@@ -151,8 +151,8 @@ START_TEST(snprintf_formats_and_rejects_as_the_kernel)
 				string_arguments();
 				bad = -1;
 				for (uint32_t h = 0; h < helpers_nr; h++)
-					if (!strcmp(helpers_builtin[h].name, "snprintf"))
-						bad = helpers_builtin[h].check(text, args * 8, &why);
+					if (!strcmp(helper_name(&helpers_builtin[h]), "snprintf"))
+						bad = helper_check(&helpers_builtin[h])(text, args * 8, &why);
 				if (compare(&c, text)) {
 					ck_assert_msg(!bad, "load would refuse '%s' with %d: %s", text, (int)args, why);
 				} else {

@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
+#include "docs/helper_text.h"
 #include "tests/helpers/oracle.h"
 #include "vm/self.h"
 #include "vm/spin.h"
@@ -593,7 +594,7 @@ START_TEST(contract_text_is_read_and_written)
 		{ "u64 (mem:99999999999)", 10, "65535" }, { "u64 (scalar:3)", 13, "takes no" }, { "u64 (func:foo)", 11, "unknown callback" },
 		{ "u64 (,)", 6, "argument kind" }, { "sock (ctx)", 6, "sock?" },
 	};
-	struct helper row;
+	struct host_helper row;
 	const char *why = NULL;
 	uint32_t column = 0;
 	char text[128];
@@ -601,7 +602,7 @@ START_TEST(contract_text_is_read_and_written)
 	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
 		memset(&row, 0, sizeof row);
 		ck_assert_msg(!helpers_parse_proto(good[i].text, &row, &column, &why), "%s: %u: %s", good[i].text, column, why);
-		helpers_proto_text(&row, text, sizeof text);
+		proto_text(&row.row, text, sizeof text);
 		ck_assert_str_eq(text, good[i].again);
 	}
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -609,9 +610,9 @@ START_TEST(contract_text_is_read_and_written)
 		ck_assert_msg(column == bad[i].column && strstr(why, bad[i].why), "%s: %u: %s", bad[i].text, column, why);
 	}
 	for (uint32_t i = 0; i < helpers_nr; i++) {
-		int len = helpers_proto_text(&helpers_builtin[i], NULL, 0);
+		int len = proto_text(&helpers_builtin[i], NULL, 0);
 
-		ck_assert_int_eq(helpers_proto_text(&helpers_builtin[i], text, sizeof text), len);
+		ck_assert_int_eq(proto_text(&helpers_builtin[i], text, sizeof text), len);
 		ck_assert_int_lt(len, (int)sizeof text);
 		ck_assert_ptr_null(strchr(text, '@'));
 		ck_assert_int_eq((int)strlen(text), len);

@@ -263,23 +263,25 @@ HELPER(tail)
 HELPER(trash) { UNUSED; return a ^ b ^ c ^ d ^ e; }
 
 #define A(k) { .kind = ARG_##k }
-static const struct helper rows[] = {
-	{ .id = 0x10001, .name = "gather", .fn = gather, .arg = { A(ANY), A(ANY), A(ANY), A(ANY), A(ANY) } },
-	{ .id = 0x10002, .name = "sum5", .fn = sum5, .arg = { A(ANY), A(ANY), A(ANY), A(ANY), A(ANY) } },
-	{ .id = 0x10003, .name = "aligned", .fn = aligned, .arg = { A(ANY), A(ANY) } },
-	{ .id = 0x10004, .name = "failing", .fn = failing, .arg = { A(ANY) }, .flags = HF_MAY_FAULT },
-	{ .id = 0x10005, .name = "sum_memory", .fn = sum_memory, .arg = { A(MEM), A(SIZE) } },
-	{ .id = 0x10006, .name = "fill_memory", .fn = fill_memory, .arg = { A(MEM_OUT), A(SIZE0), A(ANY) } },
-	{ .id = 0x10007, .name = "loop", .fn = loop, .arg = { A(ANY), A(FUNC), { .kind = ARG_STACK, .flags = ARG_OR_NULL } },
-	  .flags = HF_CALLS_BACK | HF_NEEDS_CALL },
-	{ .id = 0x10008, .name = "absent", .fn = NULL, .arg = { A(ANY) } },
-	{ .id = 0x10009, .name = "lend", .fn = lend, .arg = { A(ALLOC_SIZE) }, .ret = { .kind = RET_MEM_OR_NULL, .flags = RET_ACQUIRES } },
-	{ .id = 0x1000a, .name = "give_back", .fn = give_back, .arg = { A(ACQUIRED) }, .ret = { .kind = RET_VOID }, .flags = HF_RELEASES },
-	{ .id = 0x1000b, .name = "garbage", .fn = garbage, .arg = { A(NONE) }, .ret = { .kind = RET_VOID } },
-	{ .id = 0x1000c, .name = "length_of", .fn = length_of, .arg = { A(CSTR) } },
-	{ .id = 0x1000d, .name = "tail", .fn = tail, .arg = { A(CTX), A(ANY), A(ANY) }, .ret = { .kind = RET_NEVER },
-	  .flags = HF_TAIL | HF_NEEDS_CALL },
-	{ .id = 0x1000e, .name = "trash", .fn = trash, .arg = { A(NONE) } },
+#define ROW(nr, name_, fn_, fl, how, how_flags, ...) \
+	{ .row = { .fn = HELPER_OF_HOST, .flags = fl, .ret = RET_##how }, .id = nr, .name = name_, .fn = fn_, \
+	  .ret = { .kind = RET_##how, .flags = how_flags }, .arg = { __VA_ARGS__ } }
+static const struct host_helper rows[] = {
+	ROW(0x10001, "gather", gather, 0, SCALAR, 0, A(ANY), A(ANY), A(ANY), A(ANY), A(ANY)),
+	ROW(0x10002, "sum5", sum5, 0, SCALAR, 0, A(ANY), A(ANY), A(ANY), A(ANY), A(ANY)),
+	ROW(0x10003, "aligned", aligned, 0, SCALAR, 0, A(ANY), A(ANY)),
+	ROW(0x10004, "failing", failing, HF_MAY_FAULT, SCALAR, 0, A(ANY)),
+	ROW(0x10005, "sum_memory", sum_memory, 0, SCALAR, 0, A(MEM), A(SIZE)),
+	ROW(0x10006, "fill_memory", fill_memory, 0, SCALAR, 0, A(MEM_OUT), A(SIZE0), A(ANY)),
+	ROW(0x10007, "loop", loop, HF_CALLS_BACK | HF_NEEDS_CALL, SCALAR, 0, A(ANY), A(FUNC),
+	    { .kind = ARG_STACK, .flags = ARG_OR_NULL }),
+	ROW(0x10008, "absent", NULL, 0, SCALAR, 0, A(ANY)),
+	ROW(0x10009, "lend", lend, 0, MEM_OR_NULL, RET_ACQUIRES, A(ALLOC_SIZE)),
+	ROW(0x1000a, "give_back", give_back, HF_RELEASES, VOID, 0, A(ACQUIRED)),
+	ROW(0x1000b, "garbage", garbage, 0, VOID, 0, A(NONE)),
+	ROW(0x1000c, "length_of", length_of, 0, SCALAR, 0, A(CSTR)),
+	ROW(0x1000d, "tail", tail, HF_TAIL | HF_NEEDS_CALL, NEVER, 0, A(CTX), A(ANY), A(ANY)),
+	ROW(0x1000e, "trash", trash, 0, SCALAR, 0, A(NONE)),
 };
 const struct helper_table test_helpers = { .host = rows, .nr_host = sizeof rows / sizeof rows[0] };
 

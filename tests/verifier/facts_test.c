@@ -18,7 +18,7 @@ static void applied(struct code *code, const char *text)
 	void *slots;
 	uint32_t n;
 
-	helpers = (struct helper_table){ .builtin = helpers_builtin, .nr_builtin = helpers_nr };
+	helpers = (struct helper_table){ .builtin = true };
 	memset(code, 0, sizeof *code);
 	ck_assert_msg(!asm_text(text, &slots, &n, &err), "%s", err.text);
 	code->host = vm_host_of(env);

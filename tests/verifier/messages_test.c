@@ -105,7 +105,7 @@ static bool place(void *arg, uint32_t slot, struct verify_place *out)
 
 static void judge(const struct message_case *c)
 {
-	struct helper_table helpers = { .builtin = helpers_builtin, .nr_builtin = helpers_nr };
+	struct helper_table helpers = { .builtin = true };
 	char type[40] = "", policy[40] = "";
 	struct verify_result res = { 0 };
 	struct uebpf_error err = { 0 };
