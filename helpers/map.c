@@ -18,7 +18,7 @@ int map_lookup_inliner(const struct call_site *site, struct insn *out, int cap)
 		out[0] = (struct insn){ .op = OP_LDDW, .steps = 1, .imm = (int64_t)(uintptr_t)value };
 		return 1;
 	}
-	return map->ops->inline_lookup ? map->ops->inline_lookup(map, out, cap) : 0;
+	return map->ops->inline_lookup ? map->ops->inline_lookup(map, site->key_inside, out, cap) : 0;
 }
 
 FN(map_lookup_elem)

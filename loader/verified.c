@@ -178,7 +178,7 @@ static int keep_sites(struct code *code, const struct verify_result *res, struct
 			continue;
 		code->site[n++] = (struct call_site){
 			.slot = code->slot[i], .map = map && is_template(code, map) ? NULL : map,
-			.key_known = f->flags & FACT_KEY, .key = f->key,
+			.key_known = f->flags & FACT_KEY, .key = f->key, .key_inside = f->flags & FACT_INSIDE,
 			.known = map ? 0 : f->off & ~(f->off >> 4) & 15, .arg = { 0, f->lo, f->hi, f->key },
 		};
 	}
@@ -266,6 +266,10 @@ static void fact_text(const struct code *code, uint32_t i, const struct fact *f,
 		ADD(" map %s", code->map[f->map]->name);
 	if (f->flags & FACT_KEY)
 		ADD(" key %u", f->key);
+	else if (f->flags & FACT_INSIDE)
+		ADD(" key inside");
+	if ((shape == SHAPE_ALU_K || shape == SHAPE_ALU_X || shape == SHAPE_UN) && !(f->flags & FACT_CHANGES))
+		ADD(" no change");
 	if (f->flags & FACT_RANGE && f->lo == f->hi)
 		ADD(" = %llu", (unsigned long long)f->lo);
 	else if (f->flags & FACT_RANGE && (f->lo || f->hi != UINT64_MAX))

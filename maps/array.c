@@ -73,21 +73,25 @@ static struct insn times(uint8_t dst, uint64_t by)
 }
 
 /* As array_lookup: an index below max_entries, times the stride, from the base. */
-static int array_inline_lookup(const struct uebpf_map *map, struct insn *out, int cap)
+static int array_inline_lookup(const struct uebpf_map *map, bool inside, struct insn *out, int cap)
 {
 	uint32_t stride = map->value_stride;
+	int n = 0;
 
 	if (cap < 7 || map->max_entries > INT32_MAX || stride > INT32_MAX || map->key_size != 4)
 		return 0;
 	/* The way of NULL is apart, so that the program's own test of it is decided on both. */
-	out[0] = (struct insn){ .op = OP_LD_W, .dst = 0, .src = 2 };
-	out[1] = (struct insn){ .op = OP_JGE64_K, .dst = 0, .imm = map->max_entries, .off = 6 };
-	out[2] = times(0, stride);
-	out[3] = (struct insn){ .op = OP_LDDW, .dst = 1, .imm = (int64_t)(uintptr_t)map->base };
-	out[4] = (struct insn){ .op = OP_ADD64_X, .dst = 0, .src = 1 };
-	out[5] = (struct insn){ .op = OP_JA, .off = 7 };
-	out[6] = (struct insn){ .op = OP_MOV64_K, .dst = 0 };
-	return 7;
+	out[n++] = (struct insn){ .op = OP_LD_W, .dst = 0, .src = 2 };
+	if (!inside)
+		out[n++] = (struct insn){ .op = OP_JGE64_K, .dst = 0, .imm = map->max_entries, .off = 6 };
+	out[n++] = times(0, stride);
+	out[n++] = (struct insn){ .op = OP_LDDW, .dst = 1, .imm = (int64_t)(uintptr_t)map->base };
+	out[n++] = (struct insn){ .op = OP_ADD64_X, .dst = 0, .src = 1 };
+	if (inside)
+		return n;
+	out[n++] = (struct insn){ .op = OP_JA, .off = 7 };
+	out[n++] = (struct insn){ .op = OP_MOV64_K, .dst = 0 };
+	return n;
 }
 
 int array_check_update(const struct uebpf_map *map, uint32_t index, uint64_t flags)
@@ -230,10 +234,11 @@ static void *percpu_lookup_cpu(struct uebpf_map *map, const void *key, uint32_t 
 }
 
 /* While the run owns a slot already; else the helper takes one. */
-static int percpu_inline_lookup(const struct uebpf_map *map, struct insn *out, int cap)
+static int percpu_inline_lookup(const struct uebpf_map *map, bool inside, struct insn *out, int cap)
 {
 	const struct percpu_array *a = (const struct percpu_array *)map;
 
+	(void)inside;		/* the slot table may be full all the same */
 	if (cap < 13 || map->max_entries > INT32_MAX || a->slot_stride > INT32_MAX || a->local.store || map->key_size != 4)
 		return 0;
 	out[0] = (struct insn){ .op = OP_LD_CALL, .dst = 0, .imm = offsetof(struct uebpf_call, slot) };

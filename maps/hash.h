@@ -159,7 +159,7 @@ int hash_take_out(struct hash_map *h, const void *key, void *out, uint64_t flags
 /* Functions for the common key sizes, in place of the row's (hash_find.c, hash_write.c). */
 void hash_pick_readers(struct hash_map *h, struct map_ops *ops);
 void hash_pick_writers(struct hash_map *h, struct map_ops *ops);
-int hash_inline_lookup(const struct uebpf_map *map, struct insn *out, int cap);
+int hash_inline_lookup(const struct uebpf_map *map, bool inside, struct insn *out, int cap);
 /* Stripes keep threads that work in different buckets apart. */
 static inline _Atomic uint64_t *stripe_of(struct hash_map *h, const struct bucket *head, uint32_t n)
 {

@@ -124,12 +124,13 @@ static void value(struct writer *w, const struct hash_map *h)
 	PUT(ADD64_K, .dst = 0, .imm = h->value_off);
 }
 
-int hash_inline_lookup(const struct uebpf_map *map, struct insn *out, int cap)
+int hash_inline_lookup(const struct uebpf_map *map, bool inside, struct insn *out, int cap)
 {
 	const struct hash_map *h = (const struct hash_map *)map;
 	struct writer writer = { out, 0, cap }, *w = &writer;
 	int place[3];
 
+	(void)inside;
 	if ((h->key_size != 4 && h->key_size != 8 && h->key_size != 16) || h->elem_size > INT32_MAX ||
 	    h->last > INT32_MAX || (h->percpu && (h->lru || h->local.store || h->slot_stride > INT32_MAX ||
 						  h->key_size > 8)))

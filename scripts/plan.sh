@@ -39,7 +39,7 @@ plan_steps() {
 		;;
 	fuzz)
 		plan_fuzz "${FUZZ_SECONDS:-3600}"
-		echo "verifier-domain|FUZZ=1 build/tests/verifier/scalar_test"
+		for c in values random five; do echo "verifier-domain-$c|bash tests/verifier/domain.sh $c"; done
 		echo "verifier-sound|FUZZ=1 timeout -s INT ${FUZZ_SECONDS:-3600} build/tests/verifier/sound_test $RANDOM$RANDOM || [ \$? = 124 ]"
 		;;
 	esac

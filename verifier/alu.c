@@ -18,7 +18,7 @@ static void forget_links(struct reg *r)
 
 static int need(struct env *e, unsigned reg)
 {
-	if (top(e)->r[reg].kind != K_NONE || !rule(e, RULE_UNINIT))
+	if (e->top->r[reg].kind != K_NONE || !rule(e, RULE_UNINIT))
 		return 0;
 	return unwritten(e, reg, "read");
 }
@@ -81,7 +81,7 @@ static int move_pointer(struct env *e, unsigned reg, struct reg *p, const struct
 		p->kind = K_PROBE;
 		return err;
 	}
-	p->s = scalar_alu(width64, minus ? ALU_SUB : ALU_ADD, &p->s, &n->s);
+	scalar_alu(&p->s, width64, minus ? ALU_SUB : ALU_ADD, &p->s, &n->s);
 	if (p->kind == K_PACKET || p->kind == K_META) {
 		p->id = new_id(e);
 		/* what was proven from here is proven from further on, less the way there */
@@ -95,55 +95,48 @@ static int move_pointer(struct env *e, unsigned reg, struct reg *p, const struct
 		p->len = 0;
 		p->id = new_id(e);
 		if (whole && n->len == p->region) {	/* start + length: the end */
-			struct scalar d = scalar_const(width64, (uint64_t)(int64_t)n->off);
-
 			p->len = n->len;
-			p->s = scalar_alu(width64, ALU_SUB, &p->s, &d);
+			scalar_add_k(&p->s, -(int64_t)n->off);
 			p->off += n->off;
 		}
 	}
 	return sane(e, reg, p);
 }
 
-static int refuse_pointer_op(struct env *e, const struct insn *in, unsigned reg)
+static int refuse_pointer_op(struct env *e, unsigned reg)
 {
 	char what[80];
 
-	describe(e, &top(e)->r[reg], what, sizeof what);
+	describe(e, &e->top->r[reg], what, sizeof what);
 	return unsafe_(e, (int)reg, "only numbers can be added to or subtracted from a pointer",
-		       "r%u is %s: %s cannot be done with it", reg, what, isa_op[in->op].text);
+		       "r%u is %s: %s cannot be done with it", reg, what, e->op->text);
 }
 
-static int make_unknown(struct env *e, unsigned dst)
+static int make_unknown(struct env *e)
 {
-	top(e)->r[dst] = reg_unknown(e->pc);
-	return step_reg(e, ST_DEF, dst, dst);
+	set_unknown(e, e->d);
+	return step_insn(e, ST_DEF);
 }
 
-static int pointer_alu(struct env *e, const struct insn *in, enum alu op, bool wide, struct reg *src,
-		       bool src_is_reg)
+/* What no rule says of pointers: the kernel refuses, we know nothing of the result. */
+static int pointer_lost(struct env *e, bool refused)
 {
-	struct reg *d = &top(e)->r[in->dst], moved;
-	bool both = is_ptr(d) && is_ptr(src);
+	return e->kernel && refused ? refuse_pointer_op(e, is_ptr(e->d) ? e->in->dst : e->in->src) : make_unknown(e);
+}
+
+static int pointer_alu(struct env *e, enum alu op, bool wide, struct reg *src, bool src_is_reg)
+{
+	const struct insn *in = e->in;
+	struct reg *d = e->d, moved;
+	bool both = is_ptr(d) && is_ptr(src), sum = op == ALU_ADD || (op == ALU_SUB && is_ptr(d));
 	int err;
 
-	if (!wide)
-		return e->kernel && op != ALU_SUB ? refuse_pointer_op(e, in, is_ptr(d) ? in->dst : in->src) :
-			make_unknown(e, in->dst);
-	if (both) {
-		if (op == ALU_SUB || !e->kernel)
-			return make_unknown(e, in->dst);
-		return refuse_pointer_op(e, in, in->dst);
-	}
-	if (op != ALU_ADD && (op != ALU_SUB || !is_ptr(d))) {
-		if (!e->kernel)
-			return make_unknown(e, in->dst);
-		return refuse_pointer_op(e, in, is_ptr(d) ? in->dst : in->src);
-	}
+	if (!wide || both || !sum)
+		return pointer_lost(e, wide ? !both || op != ALU_SUB : op != ALU_SUB);
 	if (e->kernel && op == ALU_SUB && d->kind == K_STACK)
 		return refuse(e, UEBPF_E_FORM, "subtraction from a frame pointer: the kernel takes additions only");
 	if (d->kind == K_PROBE || src->kind == K_PROBE || d->kind == K_CSTR)
-		return make_unknown(e, in->dst);
+		return make_unknown(e);
 	if (is_ptr(d)) {
 		err = src_is_reg ? precise_reg(e, in->src) : 0;
 		return err ? err : move_pointer(e, in->dst, d, src, op == ALU_SUB);
@@ -154,22 +147,22 @@ static int pointer_alu(struct env *e, const struct insn *in, enum alu op, bool w
 	moved = *src;
 	err = move_pointer(e, in->src, &moved, d, false);
 	*d = moved;
-	return err ? err : step_reg(e, ST_DEF, in->dst, in->dst);
+	return err ? err : step_insn(e, ST_DEF);
 }
 
 /* ---- numbers ---- */
 
 /* dst = src, both numbers: from now on one tells of the other. */
-static void link(struct env *e, struct reg *dst, struct reg *src)
+static void link(struct env *e)
 {
-	if (!src->id && !scalar_is_const(&src->s))
-		src->id = new_id(e);
-	*dst = *src;
-	dst->since = e->pc;
+	if (!e->s->id && !scalar_is_const(&e->s->s))
+		e->s->id = new_id(e);
+	*e->d = *e->s;
+	e->d->since = e->pc;
 }
 
 /* What linked and region facts survive `number += k`. */
-static void shift_links(struct env *e, struct reg *r, const struct scalar *old, int64_t k)
+static void shift_links(struct reg *r, const struct scalar *old, int64_t k)
 {
 	bool wraps = k >= 0 ? old->umax > UINT64_MAX - (uint64_t)k : old->umin < (uint64_t)-k;
 	int64_t off = (int64_t)r->off + k, range = (int64_t)r->range - k;
@@ -177,16 +170,12 @@ static void shift_links(struct env *e, struct reg *r, const struct scalar *old, 
 	if ((r->id || r->len) && (off < INT32_MIN / 4 || off > INT32_MAX / 4)) {
 		r->id = 0;
 		r->len = 0;
-		off = 0;
 	}
-	r->off = (int32_t)off;
-	if (!r->id && !r->len)
-		r->off = 0;
+	r->off = r->id || r->len ? (int32_t)off : 0;
 	if (r->below && (wraps || range < INT32_MIN / 4 || range > INT32_MAX / 4))
 		r->below = 0;
 	r->range = r->below ? (int32_t)range : 0;
 	r->obj = 0;
-	(void)e;
 }
 
 static bool shrinks(enum alu op)
@@ -194,186 +183,162 @@ static bool shrinks(enum alu op)
 	return op == ALU_AND || op == ALU_RSH || op == ALU_DIV || op == ALU_MOD;
 }
 
-static int number_alu(struct env *e, const struct insn *in, enum alu op, bool wide, struct reg *src,
-		      bool src_is_reg)
+static int number_alu(struct env *e, enum alu op, bool wide, struct reg *src, bool src_is_reg)
 {
-	struct reg *d = &top(e)->r[in->dst], old = *d;
+	struct reg *d = e->d, old = *d;
 	struct scalar a = d->s, b = src->s;
 	bool by_k = scalar_is_const(&b) && (op == ALU_ADD || op == ALU_SUB);
 	int64_t k = (int64_t)(op == ALU_ADD ? b.val : 0 - b.val);
 
-	if ((op == ALU_SUB || op == ALU_XOR) && src_is_reg && in->dst == in->src) {
-		*d = reg_constant(0, e->pc);
-		return step_reg(e, ST_DEF, in->dst, in->dst);
+	if ((op == ALU_SUB || op == ALU_XOR) && src == d) {
+		set_constant(e, d, 0);
+		return step_insn(e, ST_DEF);
 	}
 	if (!wide) {
-		a = scalar_low(width64, &a);
-		b = scalar_low(width64, &b);
+		scalar_low(&a, width64, &a);
+		scalar_low(&b, width64, &b);
 		k = op == ALU_ADD ? (int64_t)(int32_t)b.val : -(int64_t)(int32_t)b.val;
 		/* a 32-bit sum that neither wraps nor had high bits is the 64-bit one */
 		by_k &= old.s.umax <= UINT32_MAX && k > INT32_MIN &&
 			(k >= 0 ? old.s.umax + (uint64_t)k <= UINT32_MAX : old.s.umin >= (uint64_t)-k);
-		a = scalar_alu(width32, op, &a, &b);
-		d->s = scalar_from_low(width64, &a);
-	} else {
-		d->s = scalar_alu(width64, op, &a, &b);
 	}
+	scalar_alu(&d->s, wide ? width64 : width32, op, &a, &b);
+	if (!wide)
+		scalar_from_low(&d->s, width64, &d->s);
 	if (by_k && k > -(INT64_C(1) << 40) && k < INT64_C(1) << 40) {
-		shift_links(e, d, &old.s, k);
+		shift_links(d, &old.s, k);
 	} else {
-		uint8_t below = shrinks(op) && (wide || old.s.umax <= UINT32_MAX) ? d->below : 0;
-
-		if (op == ALU_DIV && b.umin == 0 && !wide)
-			below = 0;
 		forget_links(d);
-		d->below = below;
-		d->range = below ? old.range : 0;
+		if (old.below && shrinks(op) && (wide || (old.s.umax <= UINT32_MAX && (op != ALU_DIV || b.umin)))) {
+			d->below = old.below;
+			d->range = old.range;
+		}
 	}
 	d->since = e->pc;
-	return src_is_reg && !scalar_is_const(&src->s) ? step_reg(e, ST_BIN, in->dst, in->src) :
-	       src_is_reg ? step_reg(e, ST_BIN, in->dst, in->src) : 0;
+	e->same = (wide || old.s.umax <= UINT32_MAX) && (op == ALU_AND ? !((old.s.val | old.s.unk) & ~b.val) :
+							 op == ALU_MOD && old.s.umax < b.umin);
+	return src_is_reg ? step_insn(e, ST_BIN) : 0;
 }
 
-static int form_checks(struct env *e, const struct insn *in, enum alu op, bool wide)
+static int form_checks(struct env *e, enum alu op, bool wide)
 {
+	int64_t imm = e->in->imm, most = wide ? 63 : 31;
+
 	if (!e->kernel)
 		return 0;
-	if ((op == ALU_LSH || op == ALU_RSH || op == ALU_ARSH) &&
-	    (in->imm < 0 || in->imm >= (wide ? 64 : 32)))
-		return refuse(e, UEBPF_E_FORM, "shift by the constant %" PRId64 ": the kernel wants 0..%d", in->imm,
-			      wide ? 63 : 31);
-	if ((op == ALU_DIV || op == ALU_MOD || op == ALU_SDIV || op == ALU_SMOD) && !in->imm)
+	if ((op == ALU_LSH || op == ALU_RSH || op == ALU_ARSH) && (imm < 0 || imm > most))
+		return refuse(e, UEBPF_E_FORM, "shift by the constant %" PRId64 ": the kernel wants 0..%d", imm,
+			      (int)most);
+	if ((op == ALU_DIV || op == ALU_MOD || op == ALU_SDIV || op == ALU_SMOD) && !imm)
 		return refuse(e, UEBPF_E_FORM, "division by the constant 0: the kernel refuses it");
 	return 0;
 }
 
-static int move(struct env *e, const struct insn *in, bool wide)
+/* dst = the low `from` bits of src, zero- or sign-extended; to 32 bits, which the upper half of dst does not
+ * see, when !wide. */
+static int move(struct env *e, unsigned from, bool sign, bool wide)
 {
-	struct reg *d = &top(e)->r[in->dst], *s = &top(e)->r[in->src];
+	struct scalar *s = &e->s->s, v = *s;
+	int64_t most = from < 64 ? INT64_C(1) << (from - sign) : 0;
 
-	if (in->dst == in->src && wide)
+	if (e->d == e->s && from == 64)
 		return 0;
-	if (is_ptr(s)) {
+	if (is_ptr(e->s)) {
+		if (from < 64)
+			return sign && e->kernel ? refuse_pointer_op(e, e->in->src) : make_unknown(e);
+		*e->d = *e->s;
+		return step_insn(e, ST_DEF);
+	}
+	if (from == 64 || (sign ? wide && s->smin >= -most && s->smax < most : s->umax < (uint64_t)most)) {
+		e->same = e->d == e->s;
+		if (e->d != e->s || !sign)
+			link(e);
+		return step_insn(e, ST_MOV);
+	}
+	if (!wide)
+		scalar_low(&v, width64, &v);
+	if (sign)
+		scalar_sext(&v, wide ? width64 : width32, &v, from);
+	if (!wide)
+		scalar_from_low(&v, width64, &v);
+	set_number(e, e->d, &v);
+	return step_insn(e, ST_MOV);
+}
+
+static int unary(struct env *e)
+{
+	struct scalar *v = &e->d->s, zero;
+	uint16_t op = e->in->op;
+	bool little = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, wide = op == OP_NEG64;
+	unsigned bytes = op == OP_LE16 || op == OP_BE16 || op == OP_BSWAP16 ? 2 :
+			 op == OP_LE32 || op == OP_BE32 || op == OP_BSWAP32 ? 4 : 8;
+
+	if (is_ptr(e->d))
+		return make_unknown(e);
+	forget_links(e->d);
+	e->d->since = e->pc;
+	switch (op) {
+	case OP_NEG64: case OP_NEG32:
+		scalar_const(&zero, width64, 0);
 		if (!wide)
-			return make_unknown(e, in->dst);
-		*d = *s;
-		return step_reg(e, ST_DEF, in->dst, in->dst);
+			scalar_low(v, width64, v);
+		scalar_alu(v, wide ? width64 : width32, ALU_SUB, &zero, v);
+		if (!wide)
+			scalar_from_low(v, width64, v);
+		break;
+	default:
+		if (op == OP_BSWAP16 || op == OP_BSWAP32 || op == OP_BSWAP64 ||
+		    (op == OP_BE16 || op == OP_BE32 || op == OP_BE64) == little)
+			scalar_bswap(v, v, bytes);
+		else
+			scalar_zext(v, width64, v, 8 * bytes);
 	}
-	if (wide || s->s.umax <= UINT32_MAX) {
-		link(e, d, s);
-	} else {
-		struct scalar low = scalar_low(width64, &s->s);
-
-		*d = reg_number(scalar_from_low(width64, &low), e->pc);
-	}
-	return step_reg(e, ST_MOV, in->dst, in->src);
-}
-
-static int sign_extend(struct env *e, const struct insn *in)
-{
-	struct reg *d = &top(e)->r[in->dst], *s = &top(e)->r[in->src], r;
-	bool wide = in->op == OP_MOVSB64_X || in->op == OP_MOVSH64_X || in->op == OP_MOVSW64_X;
-	unsigned from = in->op == OP_MOVSW64_X ? 32 : in->op == OP_MOVSB64_X || in->op == OP_MOVSB32_X ? 8 : 16;
-	struct scalar v;
-
-	if (is_ptr(s)) {
-		if (e->kernel)
-			return refuse_pointer_op(e, in, in->src);
-		return make_unknown(e, in->dst);
-	}
-	if (wide) {
-		v = scalar_sext(width64, &s->s, from);
-	} else {
-		v = scalar_low(width64, &s->s);
-		v = scalar_sext(width32, &v, from);
-		v = scalar_from_low(width64, &v);
-	}
-	if (wide && s->s.smin >= -(INT64_C(1) << (from - 1)) && s->s.smax < INT64_C(1) << (from - 1)) {
-		if (in->dst != in->src)
-			link(e, d, s);
-		return step_reg(e, ST_MOV, in->dst, in->src);
-	}
-	r = reg_number(v, e->pc);
-	*d = r;
-	return step_reg(e, ST_MOV, in->dst, in->src);
-}
-
-static int unary(struct env *e, const struct insn *in)
-{
-	struct reg *d = &top(e)->r[in->dst];
-	struct scalar zero = scalar_const(width64, 0), v = d->s;
-	bool little = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
-	unsigned bytes = in->op == OP_LE16 || in->op == OP_BE16 || in->op == OP_BSWAP16 ? 2 :
-			 in->op == OP_LE32 || in->op == OP_BE32 || in->op == OP_BSWAP32 ? 4 : 8;
-	bool swap;
-
-	if (is_ptr(d))
-		return make_unknown(e, in->dst);
-	if (in->op == OP_NEG64) {
-		v = scalar_alu(width64, ALU_SUB, &zero, &v);
-	} else if (in->op == OP_NEG32) {
-		v = scalar_low(width64, &v);
-		zero = scalar_const(width32, 0);
-		v = scalar_alu(width32, ALU_SUB, &zero, &v);
-		v = scalar_from_low(width64, &v);
-	} else {
-		swap = in->op == OP_BSWAP16 || in->op == OP_BSWAP32 || in->op == OP_BSWAP64 ||
-		       (in->op == OP_BE16 || in->op == OP_BE32 || in->op == OP_BE64) == little;
-		v = swap ? scalar_bswap(&v, bytes) : scalar_zext(width64, &v, 8 * bytes);
-	}
-	forget_links(d);
-	d->s = v;
-	d->since = e->pc;
 	return 0;
 }
 
-int do_alu(struct env *e, const struct insn *in)
+static int binary(struct env *e, bool x)
 {
-	const struct op_info *info = &isa_op[in->op];
-	struct reg k, *src = &k;
-	bool x = info->shape == SHAPE_ALU_X, wide;
-	enum alu op;
+	enum alu op = (enum alu)((e->in->op - OP_ADD64_K) / 4);
+	bool wide = e->op->flags & OPF_WIDTH64;
+	struct reg k, *src = x ? e->s : &k;
+	int err = 0;
+
+	if (x && op == ALU_MOV)
+		return move(e, wide ? 64 : 32, false, wide);
+	if (!x) {
+		err = form_checks(e, op, wide);
+		set_constant(e, &k, op == ALU_MOV && !wide ? (uint32_t)e->in->imm : (uint64_t)e->in->imm);
+	}
+	if (err || op == ALU_MOV) {
+		*e->d = k;
+		return err ? err : step_insn(e, ST_DEF);
+	}
+	err = need(e, e->in->dst);
+	if (err)
+		return err;
+	return is_ptr(e->d) || is_ptr(src) ? pointer_alu(e, op, wide, src, x) : number_alu(e, op, wide, src, x);
+}
+
+int do_alu(struct env *e)
+{
+	uint16_t op = e->in->op;
 	int err;
 
-	if (in->op == OP_CAST_USER || in->op == OP_CAST_KERN)
+	if (op == OP_CAST_USER || op == OP_CAST_KERN)
 		return refuse(e, UEBPF_E_UNSUPPORTED, "address space casts (arena) are not verified here");
-	if (x) {
-		err = need(e, in->src);
-		if (err)
-			return err;
-		src = &top(e)->r[in->src];
-	}
-	if (info->shape == SHAPE_UN) {
-		err = need(e, in->dst);
-		err = err ? err : unary(e, in);
-		fact_result(e, &top(e)->r[in->dst]);
+	e->same = false;
+	err = e->op->shape == SHAPE_ALU_K ? 0 : need(e, e->op->shape == SHAPE_UN ? e->in->dst : e->in->src);
+	if (err)
 		return err;
-	}
-	if (in->op >= OP_MOVSB64_X && in->op <= OP_MOVSH32_X) {
-		err = sign_extend(e, in);
-		fact_result(e, &top(e)->r[in->dst]);
-		return err;
-	}
-	op = (enum alu)((in->op - OP_ADD64_K) / 4);
-	wide = info->flags & OPF_WIDTH64;
-	if (!x) {
-		err = form_checks(e, in, op, wide);
-		if (err)
-			return err;
-		k = reg_constant(op == ALU_MOV && !wide ? (uint32_t)in->imm : (uint64_t)in->imm, e->pc);
-	}
-	if (op == ALU_MOV) {
-		err = 0;
-		if (x)
-			err = move(e, in, wide);
-		else
-			top(e)->r[in->dst] = k, err = step_reg(e, ST_DEF, in->dst, in->dst);
-	} else {
-		err = need(e, in->dst);
-		if (!err)
-			err = is_ptr(&top(e)->r[in->dst]) || is_ptr(src) ?
-				pointer_alu(e, in, op, wide, src, x) : number_alu(e, in, op, wide, src, x);
-	}
-	fact_result(e, &top(e)->r[in->dst]);
+	if (e->op->shape == SHAPE_UN)
+		err = unary(e);
+	else if (op >= OP_MOVSB64_X && op <= OP_MOVSH32_X)
+		err = move(e, op == OP_MOVSW64_X ? 32 : op == OP_MOVSB64_X || op == OP_MOVSB32_X ? 8 : 16, true,
+			   op == OP_MOVSB64_X || op == OP_MOVSH64_X || op == OP_MOVSW64_X);
+	else
+		err = binary(e, e->op->shape == SHAPE_ALU_X);
+	fact_result(e, e->d);
+	if (!e->same)
+		e->fact->flags |= FACT_CHANGES;
 	return err;
 }

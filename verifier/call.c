@@ -8,20 +8,20 @@
 #include <string.h>
 #include "verifier/state.h"
 
-static struct reg *arg(struct env *e, int i) { return &top(e)->r[i + 1]; }
+static struct reg *arg(struct env *e, int i) { return &e->top->r[i + 1]; }
 
 /* ---- after the call ---- */
 
 static void lose_arguments(struct env *e)
 {
 	for (int i = 1; i <= 5; i++)
-		top(e)->r[i] = (struct reg){ .since = e->pc };
+		e->top->r[i] = (struct reg){ .since = e->pc };
 }
 
 static void release(struct env *e, struct reg *r, void *arg)
 {
 	if (r->ref == *(uint32_t *)arg && is_ptr(r))
-		*r = reg_unknown(e->pc);
+		set_unknown(e, r);
 }
 
 static void release_ref(struct env *e, uint32_t ref)
@@ -48,6 +48,15 @@ static void release_ref(struct env *e, uint32_t ref)
 		}
 }
 
+int hold(struct env *e, uint32_t *ref)
+{
+	if (e->st.nr_refs == MAX_REFS)
+		return refuse(e, UEBPF_E_COMPLEX, "more than %d things held at once", MAX_REFS);
+	*ref = *ref ? *ref : new_id(e);
+	e->st.ref[e->st.nr_refs++] = (struct ref){ *ref, e->pc };
+	return 0;
+}
+
 static int returns_value(struct env *e, const struct args *a, struct reg *r0)
 {
 	if (!a->map)
@@ -55,13 +64,13 @@ static int returns_value(struct env *e, const struct args *a, struct reg *r0)
 	if (a->map->ops->traits & MT_MAPS) {
 		if (!a->map->inner)
 			return refuse(e, UEBPF_E_UNSUPPORTED, "map `%s` has no template of its inner maps", a->map->name);
-		*r0 = reg_pointer(K_MAP, e->pc);
+		set_pointer(e, r0, K_MAP);
 		r0->map = a->map->inner;
 	} else if (a->map->ops->object || (a->map->ops->traits & MT_PROGS)) {
-		*r0 = reg_pointer(K_OBJECT, e->pc);
+		set_pointer(e, r0, K_OBJECT);
 		r0->obj = a->map->ops->object;
 	} else {
-		*r0 = reg_pointer(K_VALUE, e->pc);
+		set_pointer(e, r0, K_VALUE);
 		r0->map = a->map;
 		r0->flags = a->map->ops->traits & MT_REDIRECT ? R_RDONLY : 0;
 	}
@@ -69,8 +78,7 @@ static int returns_value(struct env *e, const struct args *a, struct reg *r0)
 	if (helper_returns(a->h) == RET_VALUE)
 		return 0;
 	/* an element of an array is always there */
-	if (r0->kind == K_VALUE && a->key_const && (a->map->ops->traits & (MT_ARRAY | MT_PERCPU)) == MT_ARRAY &&
-	    a->key < a->map->max_entries)
+	if (r0->kind == K_VALUE && a->key_inside)
 		return 0;
 	r0->flags |= R_MAYBE_NULL;
 	return 0;
@@ -78,56 +86,57 @@ static int returns_value(struct env *e, const struct args *a, struct reg *r0)
 
 static int result(struct env *e, const struct args *a)
 {
-	struct ret c = helper_ret(a->h);
-	struct reg r0 = reg_unknown(e->pc);
+	const struct ret c = helper_ret(a->h);
+	struct reg r0;
 	int err = 0;
 
+	set_unknown(e, &r0);
 	switch (c.kind) {
 	case RET_SCALAR: case RET_NEVER:
 		if (c.flags & RET_UPTO_SIZE)
-			r0 = reg_number(scalar_srange(width64, -4095, (int64_t)a->size), e->pc);
+			scalar_srange(&r0.s, width64, -4095, (int64_t)a->size);
 		else if (c.lo < c.hi)
-			r0 = reg_number(scalar_srange(width64, c.lo, c.hi), e->pc);
+			scalar_srange(&r0.s, width64, c.lo, c.hi);
 		else if (!c.lo && c.hi == -1)		/* UINT32_MAX in a row */
-			r0 = reg_number(scalar_bits(32), e->pc);
+			scalar_bits(&r0.s, 32);
 		break;
 	case RET_VOID:
-		r0 = e->kernel ? reg_unknown(e->pc) : reg_constant(0, e->pc);
+		scalar_const(&r0.s, width64, 0);
 		break;
 	case RET_VALUE: case RET_VALUE_OR_NULL:
 		err = returns_value(e, a, &r0);
 		break;
 	case RET_MEM: case RET_MEM_OR_NULL:
-		r0 = reg_pointer(K_MEM, e->pc);
+		set_pointer(e, &r0, K_MEM);
 		r0.size = c.size ? c.size : a->alloc;
 		r0.id = new_id(e);
 		r0.flags = c.kind == RET_MEM ? 0 : R_MAYBE_NULL;
 		r0.ref = a->dynptr;
 		break;
 	case RET_SOCK_OR_NULL: case RET_BTF_OR_NULL: case RET_BTF:
-		r0 = reg_pointer(K_OBJECT, e->pc);
+		set_pointer(e, &r0, K_OBJECT);
 		r0.id = new_id(e);
 		r0.flags = c.kind == RET_BTF ? 0 : R_MAYBE_NULL;
 		r0.obj = c.kind == RET_SOCK_OR_NULL ? c.size : OBJECT_OPAQUE;
-		r0.ref = a->h->flags & HF_CAST ? top(e)->r[1].ref : 0;
+		r0.ref = a->h->flags & HF_CAST ? e->top->r[1].ref : 0;
 		break;
 	default:			/* RET_FIRST */
-		r0 = top(e)->r[1];
+		r0 = e->top->r[1];
 		break;
 	}
 	if (err)
 		return err;
 	if ((c.flags & RET_ACQUIRES) || (a->map && a->map->ops->object == OBJECT_SOCK && r0.kind == K_OBJECT)) {
-		if (e->st.nr_refs == MAX_REFS)
-			return refuse(e, UEBPF_E_COMPLEX, "more than %d things held at once", MAX_REFS);
-		r0.ref = r0.id ? r0.id : (r0.id = new_id(e));
-		e->st.ref[e->st.nr_refs++] = (struct ref){ r0.ref, e->pc };
+		err = hold(e, &r0.id);
+		if (err)
+			return err;
+		r0.ref = r0.id;
 	}
 	if (rule(e, RULE_CALLER_SAVED))
 		lose_arguments(e);
 	if (c.kind == RET_VOID && e->kernel)
 		memset(&r0, 0, sizeof r0);
-	top(e)->r[0] = r0;
+	e->top->r[0] = r0;
 	fact_result(e, &r0);
 	return step_reg(e, ST_HELPER, 0, 0);
 }
@@ -146,13 +155,12 @@ static int push_frame(struct env *e, uint32_t start)
 	f = &e->st.f[e->st.nr_frames];
 	memset(f->r, 0, sizeof f->r);
 	f->depth = 0;
-	f->sub = e->flow.sub_of[start];
+	f->sub = e->flow[start].sub;
 	f->ret = e->pc;
 	f->callback = 0;
 	f->rounds = 0;
-	f->r[10] = reg_pointer(K_STACK, start);
-	f->r[10].frame = (uint8_t)e->st.nr_frames;
-	e->st.nr_frames++;
+	frame_pointer(e, e->st.nr_frames++);
+	e->top = f;
 	if (e->deepest < e->st.nr_frames)
 		e->deepest = e->st.nr_frames;
 	return 0;
@@ -161,43 +169,44 @@ static int push_frame(struct env *e, uint32_t start)
 /* One more round of the callback of the call at e->pc; the caller's r1-r5 are as at the call. */
 static int enter_callback(struct env *e, const struct helper *h, uint32_t round)
 {
-	struct frame *caller = top(e), *f;
+	struct frame *caller = e->top, *f;
 	unsigned fn = helper_find_arg(h, ARG_FUNC), ctx = helper_find_arg(h, ARG_STACK);
 	unsigned on = helper_find_arg(h, ARG_MAP);
 	uint32_t start = caller->r[fn + 1].func;
 	enum callback how = helper_arg(h, fn).size;
 	const struct uebpf_map *map = on < 5 ? caller->r[on + 1].map : NULL;
 	int err, n = 1;
+	uint64_t most;
 
 	err = ctx < 5 && is_number(&caller->r[ctx + 1]) ? precise_reg(e, ctx + 1) : 0;
 	err = err ? err : step_reg(e, ST_CALL, 0, 0);
 	err = err ? err : push_frame(e, start);
 	if (err)
 		return err;
-	f = top(e);
+	f = e->top;
 	f->callback = (uint8_t)(how + 1);
 	f->rounds = round;
 	f->refs_at_entry = (uint8_t)e->st.nr_refs;
 	switch (how) {
 	case CALLBACK_LOOP:
-		f->r[n++] = reg_number(scalar_urange(width64, 0, caller->r[1].s.umax ?
-					      (caller->r[1].s.umax < 1 << 23 ? caller->r[1].s.umax - 1 : (1 << 23) - 1) : 0),
-				       e->pc);
+		most = caller->r[1].s.umax;
+		set_unknown(e, &f->r[n]);
+		scalar_urange(&f->r[n++].s, width64, 0, most > 1 << 23 ? (1 << 23) - 1 : most ? most - 1 : 0);
 		break;
 	case CALLBACK_MAP_ELEM:
 		if (!map)
 			return refuse(e, UEBPF_E_UNSUPPORTED, "%s without a map", helper_name(h));
-		f->r[n] = reg_pointer(K_MAP, e->pc);
+		set_pointer(e, &f->r[n], K_MAP);
 		f->r[n++].map = map;
-		f->r[n] = reg_pointer(K_MEM, e->pc);
+		set_pointer(e, &f->r[n], K_MEM);
 		f->r[n].flags = R_RDONLY;
 		f->r[n++].size = map->key_size;
-		f->r[n] = reg_pointer(K_VALUE, e->pc);
+		set_pointer(e, &f->r[n], K_VALUE);
 		f->r[n].id = map->spin_lock_off != UINT32_MAX ? new_id(e) : 0;
 		f->r[n++].map = map;
 		break;
 	case CALLBACK_DYNPTR:
-		f->r[n++] = reg_pointer(K_DYNPTR, e->pc);
+		set_pointer(e, &f->r[n++], K_DYNPTR);
 		break;
 	default:
 		return refuse(e, UEBPF_E_UNSUPPORTED, "%s: its callbacks are not verified here", helper_name(h));
@@ -225,10 +234,10 @@ int helper_finish(struct env *e)
 static int callback_returns(struct env *e, uint32_t ret, uint32_t round)
 {
 	const struct helper *h = code_helper(e->code, &e->code->insn[ret]);
-	const struct reg *n = &top(e)->r[1];
+	const struct reg *n = &e->top->r[1];
 	int err;
 
-	e->pc = ret;
+	fetch(e, ret);
 	if (helper_arg(h, helper_find_arg(h, ARG_FUNC)).size == CALLBACK_LOOP && round != ANY_ROUND && is_number(n) &&
 	    n->s.hmax <= round) {		/* as often as asked for */
 		err = precise_reg(e, 1);
@@ -273,12 +282,16 @@ int leave_early(struct env *e)
 	bool load = isa_op[e->code->insn[e->pc].op].shape != SHAPE_CALL;
 	int err = step_reg(e, ST_DEF, 0, 0);
 
-	top(e)->r[0] = load ? reg_constant(0, e->pc) : reg_unknown(e->pc);
+	if (load)
+		set_constant(e, &e->top->r[0], 0);
+	else
+		set_unknown(e, &e->top->r[0]);
 	return err ? err : do_exit(e);
 }
 
-int do_call(struct env *e, const struct insn *in)
+int do_call(struct env *e)
 {
+	const struct insn *in = e->in;
 	struct args a = { .h = in->op == OP_CALL_KFUNC ? NULL : code_helper(e->code, in) };
 	int err;
 
@@ -296,7 +309,7 @@ int do_call(struct env *e, const struct insn *in)
 	err = check_args(e, &a);
 	if (err)
 		return err;
-	fact_key(e, a.map, a.key_const, a.key);
+	fact_key(e, &a);
 	if (a.h->flags & HF_TAIL) {
 		err = tail_call(e);
 		if (err)
@@ -347,12 +360,12 @@ static int check_proto(struct env *e, const struct proto *p, const char *name)
 				struct reg p2 = *r;
 
 				p2.flags &= (uint8_t)~R_MAYBE_NULL;
-				err = check_range(e, i + 1, &p2, 0, c->size, c->size, READ | WRITE, name);
+				err = check_range(e, i + 1, &p2, 0, c->size, READ | WRITE, name);
 			} else {
-				err = check_range(e, i + 1, r, 0, c->size, c->size, READ | WRITE, name);
+				err = check_range(e, i + 1, r, 0, c->size, READ | WRITE, name);
 			}
 			if (!err && r->kind == K_STACK)
-				err = stack_helper(e, i + 1, r, c->size, READ | WRITE);
+				err = stack_helper(e, r, c->size, READ | WRITE);
 			if (err)
 				return err;
 			break;
@@ -376,29 +389,30 @@ static bool may_move_packet(const struct code *code)
 	return false;
 }
 
-int do_local(struct env *e, const struct insn *in)
+int do_local(struct env *e)
 {
-	uint32_t start = (uint32_t)in->off, sub = e->flow.sub_of[start];
-	struct frame *caller = top(e);
+	const struct insn *in = e->in;
+	uint32_t start = (uint32_t)in->off, sub = e->flow[start].sub;
+	struct frame *caller = e->top;
 	int err;
 
 	if (in->op == OP_CALLX)
 		return refuse(e, UEBPF_E_UNSUPPORTED, "calls through a register are not verified");
-	if (e->sub_alone[sub]) {
-		if (e->kernel && !e->protos[sub].returns)
+	if (e->sub[sub].alone) {
+		if (e->kernel && !e->sub[sub].proto.returns)
 			return refuse(e, UEBPF_E_FORM, "global function %s returns nothing: the kernel wants a number",
 				      e->code->sub[sub].name);
 		if (e->st.lock_map)
 			return unsafe_(e, -1, "unlock first", "calls a global function while a spin lock is held");
-		err = check_proto(e, &e->protos[sub], e->code->sub[sub].name);
+		err = check_proto(e, &e->sub[sub].proto, e->code->sub[sub].name);
 		if (err)
 			return err;
 		if (may_move_packet(e->code))
 			stack_forget_packets(e);
 		memset(&caller->r[0], 0, sizeof caller->r[0]);
 		lose_arguments(e);
-		if (e->protos[sub].returns)
-			caller->r[0] = reg_unknown(e->pc);
+		if (e->sub[sub].proto.returns)
+			set_unknown(e, &caller->r[0]);
 		e->next = e->pc + 1;
 		return step_reg(e, ST_HELPER, 0, 0);
 	}
@@ -407,25 +421,26 @@ int do_local(struct env *e, const struct insn *in)
 	if (err)
 		return err;
 	for (int i = 1; i <= 5; i++)
-		top(e)->r[i] = caller->r[i];
+		e->top->r[i] = caller->r[i];
 	e->next = start;
 	return 0;
 }
 
 static void pop_frame(struct env *e)
 {
-	struct frame *f = top(e);
+	struct frame *f = e->top;
 
 	for (uint32_t k = 0; k < f->depth; k++)
 		memset(f->slot[k].byte, 0, 8);
 	f->depth = 0;
 	e->st.nr_frames--;
+	e->top--;
 }
 
 static void forget_frame(struct env *e, struct reg *r, void *arg)
 {
 	if (r->kind == K_STACK && r->frame >= *(uint32_t *)arg)
-		*r = reg_unknown(e->pc);
+		set_unknown(e, r);
 }
 
 static int leave_callback(struct env *e, const struct frame *f)
@@ -454,7 +469,7 @@ static int leave_callback(struct env *e, const struct frame *f)
 static int leave_program(struct env *e)
 {
 	const struct prog_type *type = e->code->type;
-	struct reg *r0 = &top(e)->r[0];
+	struct reg *r0 = &e->top->r[0];
 	char what[80];
 	int err;
 
@@ -464,7 +479,7 @@ static int leave_program(struct env *e)
 	if (e->st.lock_map)
 		return unsafe_(e, -1, "unlock on every path", "leaves with a spin lock held");
 	if (e->cur_sub) {
-		if (e->protos[e->cur_sub].returns && r0->kind != K_SCALAR)
+		if (e->sub[e->cur_sub].proto.returns && r0->kind != K_SCALAR)
 			return unsafe_(e, 0, NULL, "a global function must return a number");
 		return PATH_ENDS;
 	}
@@ -492,7 +507,7 @@ static int leave_program(struct env *e)
 
 int do_exit(struct env *e)
 {
-	struct frame *f = top(e), *caller;
+	struct frame *f = e->top, *caller;
 	uint32_t ret = f->ret, frame;
 	struct reg r0 = f->r[0];
 
@@ -505,18 +520,19 @@ int do_exit(struct env *e)
 	pop_frame(e);
 	frame = e->st.nr_frames;
 	for_each_reg(e, forget_frame, &frame);
-	caller = top(e);
-	e->pc = ret;
+	caller = e->top;
+	fetch(e, ret);
 	lose_arguments(e);
 	caller->r[0] = r0;
 	e->next = ret + 1;
 	return step_reg(e, ST_RET, 0, 0);
 }
 
-int do_packet_load(struct env *e, const struct insn *in)
+int do_packet_load(struct env *e)
 {
-	struct frame *f = top(e);
-	const struct op_info *op = &isa_op[in->op];
+	const struct insn *in = e->in;
+	struct frame *f = e->top;
+	const struct op_info *op = e->op;
 	int err;
 
 	if (!(e->code->type->flags & TYPE_LD_ABS))
@@ -532,7 +548,7 @@ int do_packet_load(struct env *e, const struct insn *in)
 	if (err)
 		return err;
 	lose_arguments(e);
-	f->r[0] = reg_number(scalar_bits(8 * op->size), e->pc);
+	set_bits(e, &f->r[0], 8 * op->size);
 	e->next = e->pc + 1;
 	return step_reg(e, ST_HELPER, 0, 0);
 }

@@ -18,7 +18,7 @@ struct layout {
 	struct verify_result *res;
 	struct uebpf_error *err;
 	uint32_t *moved;	/* old index -> new */
-	const struct live *live;
+	const struct flow *flow;
 };
 
 static enum op load_op(uint32_t size, bool sign)
@@ -67,7 +67,7 @@ static uint32_t locate(const struct ctx_field *f, uint32_t off, uint32_t size, u
 /* data_meta of a packet without metadata is its data. */
 static int meta_load(struct layout *l, struct insn *out, const struct insn *in, uint32_t old, int32_t base)
 {
-	uint32_t live = l->live[old].regs, via = in->src;
+	uint32_t live = l->flow[old].live.regs, via = in->src;
 	int n = 0;
 
 	if (in->dst == in->src) {
@@ -257,6 +257,7 @@ static bool as_it_is(const struct code *code, const struct verify_result *result
 int verify_layout(struct code *code, struct verify_result *result, struct uebpf_error *err)
 {
 	struct layout l = { .code = code, .res = result, .err = err };
+	uint32_t n = code->n;
 	struct env *e;
 	int ret;
 
@@ -271,17 +272,11 @@ int verify_layout(struct code *code, struct verify_result *result, struct uebpf_
 	ret = scan_program(e);
 	if (ret) {
 		error_set(err, UEBPF_STAGE_REWRITE, UEBPF_E_MEMORY, ret, UINT32_MAX, "out of memory");
-		scan_free(e);
 	} else {
-		uint32_t n = code->n;
-		struct code before = { .n = n };
-
-		l.live = e->flow.live;
+		l.flow = e->flow;
 		ret = translate_all(&l);
-		e->code = &before;		/* the scan's arrays have the old length */
-		scan_free(e);
-		e->code = code;
 	}
+	scan_free(e, n);
 	mem_free(code->host, e, sizeof *e);
 	return ret;
 }

@@ -13,21 +13,21 @@ static int push(struct env *e, enum pending_kind kind)
 {
 	struct saved *s;
 
-	if (e->nr_pend == e->cap_pend) {
-		uint32_t cap = e->cap_pend ? e->cap_pend * 2 : 16;
-		struct pending *more = mem_resize(e->host, e->pend, e->cap_pend * sizeof *more,
+	if (e->walk.nr_pend == e->walk.cap_pend) {
+		uint32_t cap = e->walk.cap_pend ? e->walk.cap_pend * 2 : 16;
+		struct pending *more = mem_resize(e->host, e->walk.pend, e->walk.cap_pend * sizeof *more,
 						  cap * sizeof *more);
 
 		if (!more)
 			return -ENOMEM;
-		e->pend = more;
-		e->cap_pend = cap;
+		e->walk.pend = more;
+		e->walk.cap_pend = cap;
 	}
 	s = state_save(e, e->pc);
 	if (!s)
 		return -ENOMEM;
-	e->pend[e->nr_pend++] = (struct pending){ s, e->pc, e->nr_steps, e->nr_path, e->jumps,
-						  e->since_node, (uint8_t)kind };
+	e->walk.pend[e->walk.nr_pend++] = (struct pending){ s, e->pc, e->walk.nr_steps, e->walk.nr_path, e->walk.jumps,
+						  e->walk.since_node, (uint8_t)kind };
 	return 0;
 }
 
@@ -62,27 +62,27 @@ int push_exit(struct env *e, struct saved *s, uint32_t pc)
 
 void pend_drop(struct env *e, uint32_t to)
 {
-	while (e->nr_pend > to)
-		saved_free(e, e->pend[--e->nr_pend].s);
+	while (e->walk.nr_pend > to)
+		saved_free(e, e->walk.pend[--e->walk.nr_pend].s);
 }
 
 void path_done(struct env *e, uint32_t from)
 {
-	for (uint32_t i = from; i < e->nr_path; i++) {
-		struct node *n = e->path[i].node;
+	for (uint32_t i = from; i < e->walk.nr_path; i++) {
+		struct node *n = e->walk.path[i].node;
 
-		n->next = e->at[n->pc];
-		e->at[n->pc] = n;
+		n->next = e->flow[n->pc].at;
+		e->flow[n->pc].at = n;
 	}
-	e->nr_path = from;
+	e->walk.nr_path = from;
 }
 
 /* The end of the path was walked in vain. */
 void path_drop(struct env *e, uint32_t from)
 {
-	for (uint32_t i = from; i < e->nr_path; i++)
-		node_drop(e, e->path[i].node);
-	e->nr_path = from;
+	for (uint32_t i = from; i < e->walk.nr_path; i++)
+		node_drop(e, e->walk.path[i].node);
+	e->walk.nr_path = from;
 }
 
 /* ---- nodes ---- */
@@ -118,7 +118,7 @@ void node_drop(struct env *e, struct node *n)
 void forget_after(struct env *e, uint32_t serial)
 {
 	for (uint32_t pc = 0; pc < e->code->n; pc++) {
-		struct node **p = &e->at[pc];
+		struct node **p = &e->flow[pc].at;
 
 		while (*p) {
 			struct node *n = *p;
@@ -136,28 +136,28 @@ void forget_after(struct env *e, uint32_t serial)
 /* The node becomes part of the path. */
 int node_enter(struct env *e, struct node *n)
 {
-	if (e->nr_path == e->cap_path) {
-		uint32_t cap = e->cap_path ? e->cap_path * 2 : 64;
-		void *more = mem_resize(e->host, e->path, e->cap_path * sizeof *e->path, cap * sizeof *e->path);
+	if (e->walk.nr_path == e->walk.cap_path) {
+		uint32_t cap = e->walk.cap_path ? e->walk.cap_path * 2 : 64;
+		void *more = mem_resize(e->host, e->walk.path, e->walk.cap_path * sizeof *e->walk.path, cap * sizeof *e->walk.path);
 
 		if (!more) {
 			node_drop(e, n);
 			return -ENOMEM;
 		}
-		e->path = more;
-		e->cap_path = cap;
+		e->walk.path = more;
+		e->walk.cap_path = cap;
 	}
-	e->path[e->nr_path].node = n;
-	e->path[e->nr_path++].step = e->nr_steps;
-	e->jumps = e->since_node = 0;
+	e->walk.path[e->walk.nr_path].node = n;
+	e->walk.path[e->walk.nr_path++].step = e->walk.nr_steps;
+	e->walk.jumps = e->walk.since_node = 0;
 	return step_add(e, (struct step){ .kind = ST_NODE, .node = n });
 }
 
 /* This path's last visit to this loop head, in this round of whatever loop is around. */
 static struct node *last_visit(struct env *e)
 {
-	for (uint32_t i = e->nr_path; i-- > 0;) {
-		struct node *n = e->path[i].node;
+	for (uint32_t i = e->walk.nr_path; i-- > 0;) {
+		struct node *n = e->walk.path[i].node;
 
 		if (n->s->nr_frames < e->st.nr_frames)
 			return NULL;
@@ -165,11 +165,11 @@ static struct node *last_visit(struct env *e)
 			continue;
 		if (n->pc == e->pc)
 			return state_same_place(e, n->s) ? n : NULL;
-		if ((e->flow.mark[n->pc] & FLOW_HEAD) && !(e->flow.mark[e->pc] & FLOW_CALLBACK) &&
-		    e->flow.loop_begin[n->pc] <= e->flow.loop_begin[e->pc] &&
-		    e->flow.loop_end[n->pc] >= e->flow.loop_end[e->pc] &&
-		    (e->flow.loop_begin[n->pc] < e->flow.loop_begin[e->pc] ||
-		     e->flow.loop_end[n->pc] > e->flow.loop_end[e->pc]))
+		if ((e->flow[n->pc].mark & FLOW_HEAD) && !(e->flow[e->pc].mark & FLOW_CALLBACK) &&
+		    e->flow[n->pc].loop_begin <= e->flow[e->pc].loop_begin &&
+		    e->flow[n->pc].loop_end >= e->flow[e->pc].loop_end &&
+		    (e->flow[n->pc].loop_begin < e->flow[e->pc].loop_begin ||
+		     e->flow[n->pc].loop_end > e->flow[e->pc].loop_end))
 			return NULL;	/* a loop around this one began a new round */
 	}
 	return NULL;
@@ -203,15 +203,18 @@ enum { KEEP_TRYING = 64 };	/* loops walked out have a node of each round at one 
 
 static int look_for_cover(struct env *e, struct node *last)
 {
-	struct node **p = &e->at[e->pc];
+	struct node **p = &e->flow[e->pc].at;
 
 	if (last && last->summary)
 		return summary_arrive(e, last);
 	while (*p) {
 		struct node *n = *p;
 
-		if (state_covered(e, n->s, false))
+		if (state_covered(e, n->s, false)) {
+			if (!e->opts.exact && !state_covered(e, n->s, true))
+				e->flow[e->pc].loose = e->loose = true;
 			return covered_by(e, n, false);
+		}
 		if (++n->misses > n->hits * 3 + KEEP_TRYING) {
 			*p = n->next;
 			node_drop(e, n);
@@ -233,13 +236,13 @@ static bool worth_trying(const struct env *e, const struct node *last)
 {
 	static const uint32_t after[] = { 1, 6, 40 };
 
-	return !e->unroll && e->fails[e->pc] < 3 && last->iter >= after[e->fails[e->pc]] && e->spec_depth < 6 && e->spec_left;
+	return !e->loops.unroll && e->flow[e->pc].fails < 3 && last->iter >= after[e->flow[e->pc].fails] && e->loops.depth < 6 && e->loops.left;
 }
 
 static int visit(struct env *e)
 {
-	uint8_t mark = e->flow.mark[e->pc];
-	bool head = mark & FLOW_HEAD, callback = (mark & FLOW_CALLBACK) && top(e)->callback;
+	uint8_t mark = e->flow[e->pc].mark;
+	bool head = mark & FLOW_HEAD, callback = (mark & FLOW_CALLBACK) && e->top->callback;
 	struct node *last = head || callback ? last_visit(e) : NULL, *n;
 	int r = look_for_cover(e, last);
 
@@ -252,7 +255,7 @@ static int visit(struct env *e)
 		if (r != GO_ON)
 			return r;
 	}
-	if (!head && !callback && (e->jumps < 2 || e->since_node < 8))
+	if (!head && !callback && (e->walk.jumps < 2 || e->walk.since_node < 8))
 		return GO_ON;
 	struct saved *s = state_save(e, e->pc);
 
@@ -269,9 +272,9 @@ static int visit(struct env *e)
 /* The last proven loop whose exit this path went through: its summary may have been too wide. */
 struct node *culprit(struct env *e)
 {
-	for (uint32_t i = e->nr_path; i-- > 0;)
-		if (e->path[i].node->proven)
-			return e->path[i].node;
+	for (uint32_t i = e->walk.nr_path; i-- > 0;)
+		if (e->walk.path[i].node->proven)
+			return e->walk.path[i].node;
 	return NULL;
 }
 
@@ -285,19 +288,21 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static int wide(struct env *e, const struct insn *in)
+static int wide(struct env *e)
 {
-	struct reg *d = &top(e)->r[in->dst], r = reg_constant((uint64_t)in->imm, e->pc);
+	const struct insn *in = e->in;
+	struct reg *d = e->d;
 	const struct uebpf_map *map;
 
 	switch (in->op) {
 	case OP_LDDW:
+		set_constant(e, d, (uint64_t)in->imm);
 		break;
 	case OP_LD_MAP:
 		if ((uint32_t)in->imm_lo >= e->code->nr_map)
 			return refuse(e, UEBPF_E_UNSAFE, "there is no map %d", in->imm_lo);
-		r = reg_pointer(K_MAP, e->pc);
-		r.map = e->code->map[in->imm_lo];
+		set_pointer(e, d, K_MAP);
+		d->map = e->code->map[in->imm_lo];
 		break;
 	case OP_LD_MAPVAL:
 		if ((uint32_t)in->imm_lo >= e->code->nr_map)
@@ -307,43 +312,54 @@ static int wide(struct env *e, const struct insn *in)
 		    (uint32_t)in->imm_hi >= map->value_size)
 			return refuse(e, UEBPF_E_UNSAFE, "offset %u is not inside a value of map `%s`",
 				      (uint32_t)in->imm_hi, map->name);
-		r = reg_pointer(K_VALUE, e->pc);
-		r.map = map;
-		r.off = in->imm_hi;
-		r.flags = R_DIRECT;
+		set_pointer(e, d, K_VALUE);
+		d->map = map;
+		d->off = in->imm_hi;
+		d->flags = R_DIRECT;
 		break;
 	case OP_LD_FUNC:
-		r = reg_pointer(K_FUNC, e->pc);
-		r.func = (uint32_t)in->off;
+		set_pointer(e, d, K_FUNC);
+		d->func = (uint32_t)in->off;
 		break;
 	default:
-		return refuse(e, UEBPF_E_UNSUPPORTED, "`%s` is not resolved: only a kernel could", isa_op[in->op].text);
+		return refuse(e, UEBPF_E_UNSUPPORTED, "`%s` is not resolved: only a kernel could", e->op->text);
 	}
-	*d = r;
 	fact_result(e, d);
-	return step_reg(e, ST_DEF, in->dst, in->dst);
+	return step_insn(e, ST_DEF);
 }
 
-static int execute(struct env *e, const struct insn *in)
+void fetch(struct env *e, uint32_t pc)
 {
-	switch (isa_op[in->op].shape) {
-	case SHAPE_ALU_K: case SHAPE_ALU_X: case SHAPE_UN: return do_alu(e, in);
-	case SHAPE_JCC_K: case SHAPE_JCC_X: return do_jump(e, in);
-	case SHAPE_LOAD: return do_load(e, in);
-	case SHAPE_STORE_X: case SHAPE_STORE_K: return do_store(e, in);
-	case SHAPE_ATOMIC: return do_atomic(e, in);
-	case SHAPE_PKT_ABS: case SHAPE_PKT_IND: return do_packet_load(e, in);
-	case SHAPE_WIDE: return wide(e, in);
+	const struct insn *in = &e->code->insn[pc];
+
+	e->pc = pc;
+	e->in = in;
+	e->op = &isa_op[in->op];
+	e->d = &e->top->r[in->dst];
+	e->s = &e->top->r[in->src];
+	e->fact = &e->res->fact[pc];
+}
+
+static int execute(struct env *e)
+{
+	switch (e->op->shape) {
+	case SHAPE_ALU_K: case SHAPE_ALU_X: case SHAPE_UN: return do_alu(e);
+	case SHAPE_JCC_K: case SHAPE_JCC_X: return do_jump(e);
+	case SHAPE_LOAD: return do_load(e);
+	case SHAPE_STORE_X: case SHAPE_STORE_K: return do_store(e);
+	case SHAPE_ATOMIC: return do_atomic(e);
+	case SHAPE_PKT_ABS: case SHAPE_PKT_IND: return do_packet_load(e);
+	case SHAPE_WIDE: return wide(e);
 	case SHAPE_JA:
-		if (in->op == OP_MAY_GOTO)
-			return do_jump(e, in);
-		e->next = (uint32_t)in->off;
+		if (e->in->op == OP_MAY_GOTO)
+			return do_jump(e);
+		e->next = (uint32_t)e->in->off;
 		return GO_ON;
-	case SHAPE_CALL: return do_call(e, in);
-	case SHAPE_LOCAL: case SHAPE_CALLX: return do_local(e, in);
+	case SHAPE_CALL: return do_call(e);
+	case SHAPE_LOCAL: case SHAPE_CALLX: return do_local(e);
 	case SHAPE_EXIT: return do_exit(e);
 	default:
-		return refuse(e, UEBPF_E_UNSUPPORTED, "instruction %s is not for programs", isa_op[in->op].name);
+		return refuse(e, UEBPF_E_UNSUPPORTED, "instruction %s is not for programs", e->op->name);
 	}
 }
 
@@ -351,13 +367,13 @@ static int limits(struct env *e)
 {
 	uint64_t n = ++e->res->insns;
 
-	if (e->spec_depth) {
-		if (n >= e->spec_stop)
+	if (e->loops.depth) {
+		if (n >= e->loops.stop)
 			return TRIAL_FAILED;
-		if (e->spec_left)
-			e->spec_left--;
+		if (e->loops.left)
+			e->loops.left--;
 	}
-	if (n > e->opts.max_insns && e->hopeful)
+	if (n > e->opts.max_insns && e->loops.hopeful)
 		return -E2BIG;
 	if (n > e->opts.max_insns)
 		return refuse(e, UEBPF_E_COMPLEX, "%" PRIu64 " instructions were explored and paths are left "
@@ -375,24 +391,26 @@ static int step(struct env *e)
 
 	if (r)
 		return r;
-	e->since_node++;
+	e->walk.since_node++;
 	if (e->opts.log_level >= 2)
 		say_state(e);
-	e->res->fact[e->pc].flags |= FACT_SEEN;
+	fetch(e, e->pc);
+	e->fact->flags |= FACT_SEEN;
 	e->next = e->pc + 1;
-	return execute(e, &e->code->insn[e->pc]);
+	return execute(e);
 }
 
 static int resume(struct env *e)
 {
-	struct pending p = e->pend[--e->nr_pend];
+	struct pending p = e->walk.pend[--e->walk.nr_pend];
 
 	path_done(e, p.path);
-	e->nr_steps = p.steps;
-	e->jumps = p.jumps;
-	e->since_node = p.since_node;
+	e->walk.nr_steps = p.steps;
+	e->walk.jumps = p.jumps;
+	e->walk.since_node = p.since_node;
 	e->pc = p.pc;
 	state_load(e, p.s);
+	fetch(e, p.pc);
 	saved_free(e, p.s);
 	if (e->opts.log_level >= 1 && !e->quiet)
 		say(e, "back to %u:\n", e->code->slot[p.pc]);
@@ -411,19 +429,19 @@ int run_from(struct env *e, uint32_t base)
 
 	for (;;) {
 		while (r == PATH_ENDS) {
-			if (e->nr_pend == base)
+			if (e->walk.nr_pend == base)
 				return 0;
 			r = resume(e);
 		}
 		if (r < 0)
 			return r;
 		e->pc = e->next;
-		if (e->trial && (e->st.nr_frames < e->trial->frames || (e->st.nr_frames == e->trial->frames &&
-		    (e->pc < e->trial->begin || e->pc > e->trial->end)))) {
+		if (e->loops.trial && (e->st.nr_frames < e->loops.trial->frames || (e->st.nr_frames == e->loops.trial->frames &&
+		    (e->pc < e->loops.trial->begin || e->pc > e->loops.trial->end)))) {
 			r = trial_exit(e);
 			continue;
 		}
-		if (e->flow.mark[e->pc] & (FLOW_PRUNE | FLOW_CALLBACK)) {
+		if (e->flow[e->pc].mark & (FLOW_PRUNE | FLOW_CALLBACK)) {
 			r = visit(e);
 			if (r != GO_ON)
 				continue;

@@ -31,7 +31,7 @@ static void merge_map(struct fact *f, uint16_t map)
 /* The memory operand at this instruction: a base, and an offset when it is fixed. */
 void fact_memory(struct env *e, const struct reg *p, int64_t off)
 {
-	struct fact *f = &e->res->fact[e->pc];
+	struct fact *f = e->fact;
 	enum fact_base base = base_of(p);
 	bool fixed = scalar_is_const(&p->s);
 	int32_t at = (int32_t)(p->off + off + (fixed ? (int64_t)p->s.val : 0));
@@ -55,41 +55,43 @@ void fact_memory(struct env *e, const struct reg *p, int64_t off)
 /* A range that no path has filled in yet is the empty one, lo > hi. */
 void fact_result(struct env *e, const struct reg *r)
 {
-	struct fact *f = &e->res->fact[e->pc];
-	uint64_t lo = r->kind == K_SCALAR ? r->s.umin : 0, hi = r->kind == K_SCALAR ? r->s.umax : UINT64_MAX;
+	struct fact *f = e->fact;
+	uint64_t lo = 0, hi = UINT64_MAX;
 
-	if (!e->opts.exact)	/* pruned paths may have other numbers where none was needed */
+	if (!e->opts.exact && e->op->shape == SHAPE_CALL)	/* has its constant arguments there */
 		return;
-	f->flags |= FACT_RANGE;
-	if (f->lo > f->hi) {
-		f->lo = lo;
-		f->hi = hi;
-		return;
+	if (r->kind == K_SCALAR) {
+		lo = r->s.umin;
+		hi = r->s.umax;
 	}
-	f->lo = lo < f->lo ? lo : f->lo;
-	f->hi = hi > f->hi ? hi : f->hi;
+	f->lo = f->flags & FACT_RANGE && f->lo < lo ? f->lo : lo;
+	f->hi = f->flags & FACT_RANGE && f->hi > hi ? f->hi : hi;
+	f->flags |= FACT_RANGE;
 }
 
-void fact_key(struct env *e, const struct uebpf_map *map, bool constant, uint32_t key)
+void fact_key(struct env *e, const struct args *a)
 {
-	struct fact *f = &e->res->fact[e->pc];
-	bool first = f->map == FACT_NO_MAP;
+	struct fact *f = e->fact;
+	uint32_t key = (uint32_t)a->key.val;
+	uint8_t flags = (a->key_const ? FACT_KEY : 0) | (a->key_inside ? FACT_INSIDE : 0);
 
-	if (!map)
+	if (!a->map)
 		return;
-	merge_map(f, map_index(e, map));
-	if (first && constant) {
-		f->flags |= FACT_KEY;
+	if (f->map == FACT_NO_MAP) {
+		f->flags |= flags;
 		f->key = key;
-	} else if (!constant || f->key != key) {
-		f->flags &= (uint8_t)~FACT_KEY;
+	} else {
+		f->flags &= flags | ~(FACT_KEY | FACT_INSIDE);
+		if (f->key != key)
+			f->flags &= (uint8_t)~FACT_KEY;
 	}
+	merge_map(f, map_index(e, a->map));
 }
 
 /* Constant argument 1, 2 or 3 (from 0) of a call, in lo, hi and key; off: bit 1 << i seen, 16 << i differs. */
 void fact_constant(struct env *e, int i, uint64_t v)
 {
-	struct fact *f = &e->res->fact[e->pc];
+	struct fact *f = e->fact;
 	uint64_t old = i == 1 ? f->lo : i == 2 ? f->hi : f->key;
 
 	if (e->opts.exact || i < 1 || i > 3)
@@ -113,6 +115,56 @@ void fact_zero(struct env *e, uint32_t sub, unsigned k, uint8_t bytes)
 	e->res->zeroes = true;
 }
 
+static bool is_alu(const struct insn *in)
+{
+	uint8_t shape = isa_op[in->op].shape;
+
+	return shape == SHAPE_ALU_K || shape == SHAPE_ALU_X || shape == SHAPE_UN;
+}
+
+/* ---- where numbers may be others than those that were looked at ---- */
+
+/* Paths that ended at a `loose` instruction go on with any numbers. */
+static void spread(struct env *e)
+{
+	const struct code *code = e->code;
+	uint32_t to[2];
+	bool more = true;
+
+	while (more) {
+		more = false;
+		for (uint32_t i = 0; i < code->n; i++) {
+			const struct insn *in = &code->insn[i];
+			uint8_t shape = isa_op[in->op].shape;
+			int n;
+
+			if (e->flow[i].loose != 1)
+				continue;
+			e->flow[i].loose = 2;
+			n = successors(code, i, to);
+			if (in->op == OP_CALL_LOCAL || in->op == OP_LD_FUNC)
+				to[n++] = (uint32_t)in->off;
+			while (n--)
+				if (!e->flow[to[n]].loose)
+					e->flow[to[n]].loose = more = true;
+			for (uint32_t k = 0; shape == SHAPE_EXIT && k < code->n; k++)	/* to whoever called */
+				if (!e->flow[k].loose && (e->flow[i].sub || (e->flow[k].mark & FLOW_CALLBACK)))
+					e->flow[k].loose = more = true;
+		}
+	}
+}
+
+void facts_settle(struct env *e)
+{
+	spread(e);
+	for (uint32_t i = 0; i < e->code->n; i++)
+		if (e->flow[i].loose) {
+			e->res->fact[i].flags &= (uint8_t)~FACT_RANGE;
+			if (is_alu(&e->code->insn[i]))
+				e->res->fact[i].flags |= FACT_CHANGES;
+		}
+}
+
 /* ---- used at once ---- */
 
 /* A template of a map of maps stands for other maps at run time. */
@@ -122,6 +174,20 @@ static bool is_template(const struct code *code, const struct uebpf_map *map)
 		if (code->map[i]->inner == map)
 			return true;
 	return false;
+}
+
+/* What an instruction always makes is a constant; what changes nothing is nothing. */
+static void apply_alu(const struct fact *f, struct insn *in)
+{
+	const struct insn old = *in;
+
+	if (!(f->flags & FACT_RANGE))
+		return;
+	if (!(f->flags & FACT_CHANGES))
+		*in = (struct insn){ .op = OP_MOV64_X, .dst = old.dst, .src = old.dst, .steps = old.steps };
+	else if (f->lo == f->hi && old.op != OP_MOV64_K)
+		*in = (struct insn){ .op = (int64_t)f->lo == (int32_t)f->lo ? OP_MOV64_K : OP_LDDW, .dst = old.dst,
+				     .steps = old.steps, .imm = (int64_t)f->lo };
 }
 
 static void apply_load(struct code *code, const struct fact *f, struct insn *in)
@@ -147,7 +213,9 @@ void verify_apply(struct code *code, const struct verify_result *result)
 		struct insn *in = &code->insn[i];
 		uint8_t shape = isa_op[in->op].shape;
 
-		if (shape == SHAPE_LOAD)
+		if (is_alu(in))
+			apply_alu(f, in);
+		else if (shape == SHAPE_LOAD)
 			apply_load(code, f, in);
 		else if ((shape == SHAPE_JCC_K || shape == SHAPE_JCC_X) && (f->flags & BOTH) && (f->flags & BOTH) != BOTH)
 			*in = (struct insn){ .op = OP_JA, .steps = in->steps,

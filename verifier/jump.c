@@ -18,15 +18,15 @@ struct learn { const struct reg *from; bool impossible; };
 static void narrow_linked(struct env *e, struct reg *r, void *arg)
 {
 	struct learn *l = arg;
-	struct scalar d, s;
+	struct scalar s;
 	int64_t delta = (int64_t)r->off - l->from->off;
 
 	if (r == l->from || r->kind != K_SCALAR || !r->id || r->id != l->from->id)
 		return;
 	if (!rule(e, RULE_LINKED_DELTA))
 		delta = 0;
-	d = scalar_const(width64, (uint64_t)delta);
-	s = scalar_alu(width64, ALU_ADD, &l->from->s, &d);
+	s = l->from->s;
+	scalar_add_k(&s, delta);
 	if (!scalar_meet(width64, &r->s, &s))
 		l->impossible = true;
 	/* number + range <= length, carried over unless the sum could have wrapped */
@@ -129,8 +129,8 @@ static bool compare(enum cmp op, bool wide, bool taken, struct scalar *a, struct
 	wide |= a->umax <= UINT32_MAX && b->umax <= UINT32_MAX && (op <= CMP_NE || op == CMP_LT || op == CMP_LE);
 	if (wide)
 		return scalar_branch(width64, op, taken, a, b);
-	la = scalar_low(width64, a);
-	lb = scalar_low(width64, b);
+	scalar_low(&la, width64, a);
+	scalar_low(&lb, width64, b);
 	return scalar_branch(width32, op, taken, &la, &lb) && scalar_set_low(width64, a, &la) &&
 	       scalar_set_low(width64, b, &lb);
 }
@@ -138,29 +138,31 @@ static bool compare(enum cmp op, bool wide, bool taken, struct scalar *a, struct
 /* x op x */
 static bool self(enum cmp op, bool wide, bool taken, struct scalar *a)
 {
-	struct scalar zero = scalar_const(width64, 0);
+	struct scalar zero;
 
 	switch (op) {
 	case CMP_EQ: case CMP_GE: case CMP_LE: case CMP_SGE: case CMP_SLE: return taken;
-	case CMP_SET: return compare(CMP_NE, wide, taken, a, &zero);
+	case CMP_SET:
+		scalar_const(&zero, width64, 0);
+		return compare(CMP_NE, wide, taken, a, &zero);
 	default: return !taken;
 	}
 }
 
-static struct reg constant_of(const struct insn *in, bool wide, uint32_t pc)
+static struct reg *constant_of(struct env *e, bool wide, struct reg *k)
 {
-	return reg_constant(wide ? (uint64_t)in->imm : (uint32_t)in->imm, pc);
+	set_constant(e, k, wide ? (uint64_t)e->in->imm : (uint32_t)e->in->imm);
+	return k;
 }
 
-static bool number_edge(struct env *e, const struct insn *in, enum cmp op, bool wide, bool taken)
+static bool number_edge(struct env *e, enum cmp op, bool wide, bool taken)
 {
-	struct reg *a = &top(e)->r[in->dst], *b, k;
-	bool x = isa_op[in->op].shape == SHAPE_JCC_X;
+	struct reg *a = e->d, *b, k;
+	bool x = e->op->shape == SHAPE_JCC_X;
 
-	if (x && in->dst == in->src)
+	if (x && e->d == e->s)
 		return self(op, wide, taken, &a->s) && learned(e, a);
-	k = constant_of(in, wide, e->pc);
-	b = x ? &top(e)->r[in->src] : &k;
+	b = x ? e->s : constant_of(e, wide, &k);
 	if (!compare(op, wide, taken, &a->s, &b->s))
 		return false;
 	if (wide || (a->s.umax <= UINT32_MAX && b->s.umax <= UINT32_MAX))
@@ -256,10 +258,10 @@ static bool same_object(const struct reg *a, const struct reg *b)
 
 static bool object_edge(enum cmp op, bool taken, struct reg *a, struct reg *b)
 {
-	struct scalar oa = scalar_const(width64, (uint64_t)(int64_t)a->off);
-	struct scalar ob = scalar_const(width64, (uint64_t)(int64_t)b->off);
-	struct scalar ta = scalar_alu(width64, ALU_ADD, &a->s, &oa), tb = scalar_alu(width64, ALU_ADD, &b->s, &ob);
+	struct scalar ta = a->s, tb = b->s;
 
+	scalar_add_k(&ta, a->off);
+	scalar_add_k(&tb, b->off);
 	/* offsets may be negative on the stack, where they order as signed numbers */
 	if (op == CMP_SET)
 		return true;
@@ -267,10 +269,10 @@ static bool object_edge(enum cmp op, bool taken, struct reg *a, struct reg *b)
 	     op == CMP_LE ? CMP_SLE : op;
 	if (!scalar_branch(width64, op, taken, &ta, &tb))
 		return false;
-	if (!scalar_is_const(&a->s))
-		a->s = scalar_alu(width64, ALU_SUB, &ta, &oa);
-	if (!scalar_is_const(&b->s))
-		b->s = scalar_alu(width64, ALU_SUB, &tb, &ob);
+	scalar_add_k(&ta, -(int64_t)a->off);
+	scalar_add_k(&tb, -(int64_t)b->off);
+	a->s = ta;
+	b->s = tb;
 	return true;
 }
 
@@ -283,7 +285,7 @@ static void settle_null(struct env *e, struct reg *r, void *arg)
 	if (!is_ptr(r) || !(r->flags & R_MAYBE_NULL) || r->id != n->id)
 		return;
 	if (n->null)
-		*r = reg_constant(0, e->pc);
+		set_constant(e, r, 0);
 	else
 		r->flags &= (uint8_t)~R_MAYBE_NULL;
 }
@@ -320,13 +322,13 @@ static bool never_zero(const struct reg *p)
 	}
 }
 
-static bool pointer_edge(struct env *e, const struct insn *in, enum cmp op, bool wide, bool taken)
+static bool pointer_edge(struct env *e, enum cmp op, bool wide, bool taken)
 {
-	struct reg *a = &top(e)->r[in->dst], *b, k = constant_of(in, wide, e->pc), copy;
-	bool x = isa_op[in->op].shape == SHAPE_JCC_X, equal = taken == (op == CMP_EQ);
+	struct reg *a = e->d, *b, k, copy;
+	bool x = e->op->shape == SHAPE_JCC_X, equal = taken == (op == CMP_EQ);
 	struct reg *p;
 
-	b = x ? &top(e)->r[in->src] : &k;
+	b = x ? e->s : constant_of(e, wide, &k);
 	if (!wide)
 		return true;
 	if ((op == CMP_EQ || op == CMP_NE) && (reg_const(b) || reg_const(a)) && is_ptr(a) != is_ptr(b)) {
@@ -345,7 +347,7 @@ static bool pointer_edge(struct env *e, const struct insn *in, enum cmp op, bool
 	} else if (is_end(b, a)) {
 		copy = *a;
 		bound_edge(e, op, taken, b, &copy, true);
-	} else if (x && in->dst != in->src && same_object(a, b)) {
+	} else if (x && e->d != e->s && same_object(a, b)) {
 		return object_edge(op, taken, a, b);
 	} else if ((op == CMP_EQ || op == CMP_NE) && equal) {
 		/* equal to a good pointer: good itself */
@@ -359,133 +361,127 @@ static bool pointer_edge(struct env *e, const struct insn *in, enum cmp op, bool
 
 /* ---- the jump ---- */
 
-static bool edge(struct env *e, const struct insn *in, bool taken)
+static enum cmp comparison(const struct env *e) { return (enum cmp)((e->in->op - OP_JEQ64_K) / 4); }
+static bool on_wide(const struct env *e) { return e->op->flags & OPF_WIDTH64; }
+static bool two_regs(const struct env *e) { return e->op->shape == SHAPE_JCC_X; }
+
+static bool edge(struct env *e, bool taken)
 {
-	enum cmp op = (enum cmp)((in->op - OP_JEQ64_K) / 4);
-	bool wide = isa_op[in->op].flags & OPF_WIDTH64;
-	bool x = isa_op[in->op].shape == SHAPE_JCC_X;
+	enum cmp op = comparison(e);
+	bool wide = on_wide(e);
 
 	if (!rule(e, RULE_REFINE_EDGE))
 		taken = op == CMP_LT || op == CMP_LE ? !taken : taken;
-	if (is_number(&top(e)->r[in->dst]) && (!x || is_number(&top(e)->r[in->src])))
-		return number_edge(e, in, op, wide, taken);
-	return pointer_edge(e, in, op, wide, taken);
+	if (is_number(e->d) && (!two_regs(e) || is_number(e->s)))
+		return number_edge(e, op, wide, taken);
+	return pointer_edge(e, op, wide, taken);
 }
 
 /* Could the numbers decide it?  Without changing anything. */
-static bool possible(struct env *e, const struct insn *in, bool taken)
+static bool possible(struct env *e, bool taken)
 {
-	struct reg *a = &top(e)->r[in->dst], ka = *a, kb, *b;
-	enum cmp op = (enum cmp)((in->op - OP_JEQ64_K) / 4);
-	bool wide = isa_op[in->op].flags & OPF_WIDTH64;
-	bool x = isa_op[in->op].shape == SHAPE_JCC_X;
+	struct reg *a = e->d, ka = *a, kb;
+	enum cmp op = comparison(e);
+	bool wide = on_wide(e), x = two_regs(e);
 
 	if (!rule(e, RULE_REFINE_EDGE))
 		return true;
-	kb = x ? top(e)->r[in->src] : constant_of(in, wide, e->pc);
-	b = &kb;
-	if (is_number(a) && is_number(b)) {
-		if (x && in->dst == in->src)
+	if (x)
+		kb = *e->s;
+	else
+		constant_of(e, wide, &kb);
+	if (is_number(a) && is_number(&kb)) {
+		if (x && e->d == e->s)
 			return self(op, wide, taken, &ka.s);
-		return compare(op, wide, taken, &ka.s, &b->s);
+		return compare(op, wide, taken, &ka.s, &kb.s);
 	}
 	if (!wide)
 		return true;
-	if ((op == CMP_EQ || op == CMP_NE) && is_ptr(a) != is_ptr(b)) {
-		const struct reg *p = is_ptr(a) ? a : b, *n = is_ptr(a) ? b : a;
+	if ((op == CMP_EQ || op == CMP_NE) && is_ptr(a) != is_ptr(&kb)) {
+		const struct reg *p = is_ptr(a) ? a : &kb, *n = is_ptr(a) ? &kb : a;
 
-		if (reg_const(n) && !n->s.umin && never_zero(p))
+		if (is_null(n) && never_zero(p))
 			return taken == (op == CMP_NE);
 	}
-	if (x && in->dst != in->src && is_ptr(a) && is_ptr(b) && same_object(a, b))
-		return object_edge(op, taken, &ka, b);
+	if (x && e->d != e->s && is_ptr(a) && is_ptr(&kb) && same_object(a, &kb))
+		return object_edge(op, taken, &ka, &kb);
 	return true;
 }
 
 /* Is `pc` inside the innermost loop around the jump at `at`?  Loops are explored before what follows. */
 static bool in_loop(const struct env *e, uint32_t at, uint32_t pc)
 {
-	uint32_t h = e->flow.loop_of[at];
+	uint32_t h = e->flow[at].loop_of;
 
-	return h == UINT32_MAX || (pc >= e->flow.loop_begin[h] && pc <= e->flow.loop_end[h]);
+	return h == UINT32_MAX || (pc >= e->flow[h].loop_begin && pc <= e->flow[h].loop_end);
 }
 
-static int note(struct env *e, const struct insn *in, bool decided)
+/* A number that tells of pointers or lengths: another state must agree. */
+static bool telling(const struct reg *r, bool beside_pointer)
 {
-	struct reg *a = &top(e)->r[in->dst];
-	bool x = isa_op[in->op].shape == SHAPE_JCC_X;
+	return is_number(r) && (r->len || r->obj || beside_pointer);
+}
+
+static int note(struct env *e, bool decided)
+{
+	const struct reg *a = e->d, *b = e->s;
+	bool x = two_regs(e);
 	int err = 0;
 
-	if (decided) {
-		err = precise_reg(e, in->dst);
-		return !err && x ? precise_reg(e, in->src) : err;
-	}
-	/* these tell of pointers and lengths: another state must agree */
-	if (is_number(a) && (a->len || a->obj || (x && is_ptr(&top(e)->r[in->src]))))
-		err = precise_reg(e, in->dst);
-	if (!err && x && is_number(&top(e)->r[in->src]) &&
-	    (top(e)->r[in->src].len || top(e)->r[in->src].obj || is_ptr(a)))
-		err = precise_reg(e, in->src);
-	if (!err && x && in->dst != in->src && is_number(a) && is_number(&top(e)->r[in->src]))
-		err = step_reg(e, ST_PAIR, in->dst, in->src);
+	if (decided || telling(a, x && is_ptr(b)))
+		err = precise_reg(e, e->in->dst);
+	if (!err && x && (decided || telling(b, is_ptr(a))))
+		err = precise_reg(e, e->in->src);
+	if (err || decided)
+		return err;
+	if (x && a != b && is_number(a) && is_number(b))
+		err = step_insn(e, ST_PAIR);
 	if (!err && is_number(a) && a->id)
 		err = step_link(e, a->id);
-	if (!err && x && is_number(&top(e)->r[in->src]) && top(e)->r[in->src].id &&
-	    top(e)->r[in->src].id != a->id)
-		err = step_link(e, top(e)->r[in->src].id);
+	if (!err && x && is_number(b) && b->id && b->id != a->id)
+		err = step_link(e, b->id);
 	return err;
 }
 
 /* Takes one edge of the jump at e->pc: used for the edge at hand and for one that was put aside. */
 int take_edge(struct env *e, bool taken)
 {
-	const struct insn *in = &e->code->insn[e->pc];
-	struct fact *f = &e->res->fact[e->pc];
-
-	f->flags |= taken ? FACT_JUMPS : FACT_FALLS;
+	e->fact->flags |= taken ? FACT_JUMPS : FACT_FALLS;
 	if (e->opts.log_level >= 1) {
 		int err = step_add(e, (struct step){ .kind = ST_PC, .src = 3, .dst = taken, .pc = e->pc });
 
 		if (err)
 			return err;
 	}
-	if (in->op == OP_MAY_GOTO) {
+	if (e->in->op == OP_MAY_GOTO)
 		e->st.may_goto += !taken;
-	} else if (!edge(e, in, taken)) {
+	else if (!edge(e, taken))
 		return PATH_ENDS;		/* the linked numbers rule it out */
-	}
-	e->next = taken ? (uint32_t)in->off : e->pc + 1;
+	e->next = taken ? (uint32_t)e->in->off : e->pc + 1;
 	return GO_ON;
 }
 
-int do_jump(struct env *e, const struct insn *in)
+int do_jump(struct env *e)
 {
-	bool x = isa_op[in->op].shape == SHAPE_JCC_X, jumps, falls, first;
-	int err;
+	bool jumps, falls, first = false;
+	int err = 0;
 
-	if (in->op != OP_MAY_GOTO) {
-		for (int i = 0; i < 1 + x; i++) {
-			unsigned r = i ? in->src : in->dst;
-
-			if (top(e)->r[r].kind == K_NONE && rule(e, RULE_UNINIT))
-				return unwritten(e, r, "read");
-		}
-		jumps = possible(e, in, true);
-		falls = !jumps || possible(e, in, false);
-		err = note(e, in, !jumps || !falls);
+	if (e->in->op != OP_MAY_GOTO) {
+		for (int i = 0; i <= two_regs(e); i++)
+			if ((i ? e->s : e->d)->kind == K_NONE && rule(e, RULE_UNINIT))
+				return unwritten(e, i ? e->in->src : e->in->dst, "read");
+		jumps = possible(e, true);
+		falls = !jumps || possible(e, false);
+		err = note(e, !jumps || !falls);
 		if (err)
 			return err;
-		if (!jumps && !falls)
-			return PATH_ENDS;
 		if (!jumps || !falls)
-			return take_edge(e, jumps);
+			return jumps || falls ? take_edge(e, jumps) : PATH_ENDS;
+		first = !in_loop(e, e->pc, e->pc + 1) && in_loop(e, e->pc, (uint32_t)e->in->off);
 	}
-	first = !in_loop(e, e->pc, e->pc + 1) && in_loop(e, e->pc, (uint32_t)in->off);
-	if (in->op == OP_MAY_GOTO)
-		first = false;
 	err = push_other(e, !first);
 	if (err)
 		return err;
-	e->jumps++;
+	e->walk.jumps++;
 	return take_edge(e, first);
 }

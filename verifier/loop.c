@@ -34,9 +34,9 @@ static uint64_t next_bound(const struct env *e, const struct saved *s, const str
 			   bool up, bool all)
 {
 	uint64_t best = up ? UINT64_MAX : 0;
-	uint32_t end = e->flow.loop_end[e->pc];
+	uint32_t end = e->flow[e->pc].loop_end;
 
-	for (uint32_t i = e->flow.loop_begin[e->pc]; i <= end && i < e->code->n; i++) {
+	for (uint32_t i = e->flow[e->pc].loop_begin; i <= end && i < e->code->n; i++) {
 		const struct insn *in = &e->code->insn[i];
 		bool wide = isa_op[in->op].flags & OPF_WIDTH64;
 		const struct reg *r;
@@ -104,11 +104,12 @@ static bool widen_number(struct env *e, struct widening *w, uint32_t i, struct c
 		      (a->id & INDUCTION);
 	uint64_t hi = b->s.umax > a->s.umax ? b->s.umax : a->s.umax;
 	uint64_t lo = b->s.umin < a->s.umin ? b->s.umin : a->s.umin;
+	struct scalar s;
 
-	*out = reg_number(scalar_widen(width64, &a->s, &b->s,
-				       w->fast ? 0 : next_bound(e, w->now, cell, lo, false, w->all),
-				       w->fast ? UINT64_MAX :
-				       next_bound(e, w->now, cell, hi, true, w->all)), b->since);
+	scalar_widen(&s, width64, &a->s, &b->s, w->fast ? 0 : next_bound(e, w->now, cell, lo, false, w->all),
+		     w->fast ? UINT64_MAX : next_bound(e, w->now, cell, hi, true, w->all));
+	set_number(e, out, &s);
+	out->since = b->since;
 	if (a->len && a->len == b->len && a->off == b->off) {
 		out->len = a->len;
 		out->off = a->off;
@@ -126,12 +127,12 @@ static bool widen_pointer(struct env *e, struct widening *w, uint32_t i, struct 
 			  const struct reg *b)
 {
 	struct reg *out = &cell->r, x = *a, y = *b;
-	struct scalar d, s;
+	struct scalar s;
 	uint64_t bound;
 
 	*out = *b;
 	x.off = y.off = 0;
-	x.s = y.s = scalar_const(width64, 0);
+	x.s = y.s;
 	x.range = y.range = x.since = y.since = 0;
 	x.id = y.id = 0;
 	if (!same_value(&x, &y) || x.ref != y.ref || a->len || b->len)
@@ -149,8 +150,8 @@ static bool widen_pointer(struct env *e, struct widening *w, uint32_t i, struct 
 	}
 	if (a->kind == K_CTX)
 		return false;
-	d = scalar_const(width64, (uint64_t)((int64_t)b->off - a->off));
-	s = scalar_alu(width64, ALU_ADD, &b->s, &d);
+	s = b->s;
+	scalar_add_k(&s, (int64_t)b->off - a->off);
 	bound = next_bound(e, w->now, cell, s.umax, true, true);
 	if (a->kind == K_VALUE && (int64_t)a->map->value_size - a->off > (int64_t)s.umax)
 		bound = (uint64_t)((int64_t)a->map->value_size - a->off - 1);
@@ -159,7 +160,7 @@ static bool widen_pointer(struct env *e, struct widening *w, uint32_t i, struct 
 	if (a->kind == K_STACK && -(int64_t)a->off > (int64_t)s.umax)
 		bound = (uint64_t)(-(int64_t)a->off - 1);
 	out->off = a->off;
-	out->s = scalar_widen(width64, &a->s, &s, 0, bound);
+	scalar_widen(&out->s, width64, &a->s, &s, 0, bound);
 	out->range = 0;
 	if (i < 64) {
 		out->id = w->id_base + i;
@@ -174,12 +175,12 @@ static bool widen_pointer(struct env *e, struct widening *w, uint32_t i, struct 
  * likes: no use in finding that out bit by bit. */
 static bool wanders(const struct env *e, const struct cell *c)
 {
-	uint32_t end = e->flow.loop_end[e->pc];
+	uint32_t end = e->flow[e->pc].loop_end;
 	bool written = false;
 
 	if (c->is_slot || c->frame != e->st.nr_frames - 1)
 		return false;
-	for (uint32_t i = e->flow.loop_begin[e->pc]; i <= end && i < e->code->n; i++) {
+	for (uint32_t i = e->flow[e->pc].loop_begin; i <= end && i < e->code->n; i++) {
 		const struct insn *in = &e->code->insn[i];
 		uint8_t shape = isa_op[in->op].shape;
 
@@ -194,7 +195,7 @@ static bool wanders(const struct env *e, const struct cell *c)
 static bool widen_cell(struct env *e, struct widening *w, uint32_t i, struct cell *out, const struct cell *a,
 		       const struct cell *b)
 {
-	unsigned na = spill_size(a->byte), nb = spill_size(b->byte);
+	unsigned na, nb, fa = spill_run(a->byte, &na), fb = spill_run(b->byte, &nb);
 
 	*out = *b;
 	out->precise = 0;
@@ -207,7 +208,7 @@ static bool widen_cell(struct env *e, struct widening *w, uint32_t i, struct cel
 					out->byte[k] = a->byte[k] == B_NONE || b->byte[k] == B_NONE ? B_NONE : B_MISC;
 			return !memchr(a->byte, B_DYNPTR, 8) == !memchr(b->byte, B_DYNPTR, 8);
 		}
-		if (na != nb) {
+		if (na != nb || fa != fb) {
 			if ((na && a->r.kind != K_SCALAR) || (nb && b->r.kind != K_SCALAR))
 				return false;
 			memset(&out->r, 0, sizeof out->r);
@@ -220,7 +221,8 @@ static bool widen_cell(struct env *e, struct widening *w, uint32_t i, struct cel
 		return a->r.kind == K_NONE && ((out->r = a->r), true);
 	if (a->r.kind == K_SCALAR && !w->all && !a->r.len && !a->r.below && !b->r.below &&
 	    !scalar_is_any(width64, &b->r.s) && wanders(e, b)) {
-		out->r = reg_unknown(b->r.since);
+		set_unknown(e, &out->r);
+		out->r.since = b->r.since;
 		return true;
 	}
 	if (a->r.kind == K_SCALAR) {
@@ -258,8 +260,8 @@ static struct saved *summarise(struct env *e, const struct saved *a, const struc
 	if (!g)
 		return NULL;
 	e->mem_now += b->bytes;
-	w.id_base = *id_base = INDUCTION | (e->next_induction & 0x3fffffff);
-	e->next_induction += b->nr_cells + 1;
+	w.id_base = *id_base = INDUCTION | (e->loops.next_id & 0x3fffffff);
+	e->loops.next_id += b->nr_cells + 1;
 	for (uint32_t i = 0; i < b->nr_cells; i++) {
 		uint32_t id = w.id_base + i;
 
@@ -310,13 +312,11 @@ static void align_pointers(struct env *e, const struct saved *g)
 	for (uint32_t i = 0; i < g->nr_cells; i++) {
 		const struct cell *c = &g->cell[i];
 		struct reg *r = state_cell(e, c);
-		struct scalar d;
 
 		if (!is_ptr(&c->r) || r->kind != c->r.kind || r->off == c->r.off ||
 		    (!(c->r.id & INDUCTION) && scalar_is_const(&c->r.s)))
 			continue;
-		d = scalar_const(width64, (uint64_t)((int64_t)r->off - c->r.off));
-		r->s = scalar_alu(width64, ALU_ADD, &r->s, &d);
+		scalar_add_k(&r->s, (int64_t)r->off - c->r.off);
 		r->range = r->range > 0 ? r->range - (r->off - c->r.off) : 0;
 		r->off = c->r.off;
 	}
@@ -342,9 +342,9 @@ int summary_arrive(struct env *e, struct node *head)
 			return TRIAL_FAILED;
 	}
 	align_pointers(e, g);
-	e->arriving = true;
+	e->loops.arriving = true;
 	ok = state_covered(e, g, true);
-	e->arriving = false;
+	e->loops.arriving = false;
 	if (!ok) {
 		saved_free(e, head->came);
 		head->came = state_save(e, e->pc);
@@ -365,7 +365,7 @@ static bool soft(int err)
  * that can still be read counts as needed. */
 int trial_exit(struct env *e)
 {
-	struct trial *t = e->trial;
+	struct trial *t = e->loops.trial;
 	struct saved *s;
 	int err;
 
@@ -420,12 +420,12 @@ static int trial_held(struct env *e, struct trial *t, struct node *n, const stru
 static int trial(struct env *e, struct saved *g, const struct saved *here, uint64_t moves, uint32_t id_base,
 		 struct saved **came)
 {
-	uint32_t pc = e->pc, steps = e->nr_steps, path = e->nr_path, pend = e->nr_pend, serial = e->serial;
-	bool callback = (e->flow.mark[pc] & FLOW_CALLBACK) && top(e)->callback;
-	struct subprog *sub = &e->code->sub[top(e)->sub];
-	struct trial t = { .outer = e->trial, .begin = callback ? sub->start : e->flow.loop_begin[pc],
-			   .end = callback ? sub->end - 1 : e->flow.loop_end[pc], .frames = e->st.nr_frames };
-	uint64_t stop = e->spec_stop;
+	uint32_t pc = e->pc, steps = e->walk.nr_steps, path = e->walk.nr_path, pend = e->walk.nr_pend, serial = e->serial;
+	bool callback = (e->flow[pc].mark & FLOW_CALLBACK) && e->top->callback;
+	struct subprog *sub = &e->code->sub[e->top->sub];
+	struct trial t = { .outer = e->loops.trial, .begin = callback ? sub->start : e->flow[pc].loop_begin,
+			   .end = callback ? sub->end - 1 : e->flow[pc].loop_end, .frames = e->st.nr_frames };
+	uint64_t stop = e->loops.stop;
 	struct node *n = node_add(e, pc, g);
 	int err;
 
@@ -439,32 +439,32 @@ static int trial(struct env *e, struct saved *g, const struct saved *here, uint6
 	state_load(e, g);
 	for (uint32_t i = 0; i < g->nr_cells; i++)
 		g->cell[i].precise = 1;
-	e->trial = &t;
-	e->spec_depth++;
+	e->loops.trial = &t;
+	e->loops.depth++;
 	e->quiet++;
-	e->spec_stop = e->res->insns + TRIAL_INSNS;
-	if (stop && stop < e->spec_stop)
-		e->spec_stop = stop;
+	e->loops.stop = e->res->insns + TRIAL_INSNS;
+	if (stop && stop < e->loops.stop)
+		e->loops.stop = stop;
 	err = node_enter(e, n);
 	err = err ? err : run_from(e, pend);
-	e->trial = t.outer;
-	e->spec_depth--;
+	e->loops.trial = t.outer;
+	e->loops.depth--;
 	e->quiet--;
-	e->spec_stop = stop;
+	e->loops.stop = stop;
 	e->pc = pc;
 	if (!err) {
 		path_done(e, path + 1);
-		e->nr_path = path;		/* the node itself comes again */
-		e->nr_steps = steps;
+		e->walk.nr_path = path;		/* the node itself comes again */
+		e->walk.nr_steps = steps;
 		err = trial_held(e, &t, n, here);
 	} else {
-		if (e->nr_path > path && e->path[path].node == n) {
+		if (e->walk.nr_path > path && e->walk.path[path].node == n) {
 			*came = n->came;
 			n->came = NULL;
 		}
 		pend_drop(e, pend);
 		path_drop(e, path);
-		e->nr_steps = steps;
+		e->walk.nr_steps = steps;
 		forget_after(e, serial);
 	}
 	trial_free(e, &t);
@@ -493,7 +493,7 @@ static int grow(struct env *e, const struct saved *before, const struct saved *h
 			return 0;
 		}
 		next = NULL;
-		if (soft(err) && came && retry < RETRIES && e->spec_left)
+		if (soft(err) && came && retry < RETRIES && e->loops.left)
 			next = summarise(e, old, came, retry >= WIDE_AFTER, all, &moves, &id_base);
 		saved_free(e, old);
 		saved_free(e, came);
@@ -507,13 +507,13 @@ static int grow(struct env *e, const struct saved *before, const struct saved *h
 int summary_try(struct env *e, const struct saved *before)
 {
 	struct saved *here = state_save(e, e->pc);
-	uint32_t jumps = e->jumps, since = e->since_node;
+	uint32_t jumps = e->walk.jumps, since = e->walk.since_node;
 	int err;
 
 	if (!here)
 		return -ENOMEM;
 	err = grow(e, before, here, false);
-	if (err && soft(err) && e->spec_left) {
+	if (err && soft(err) && e->loops.left) {
 		state_load(e, here);
 		err = grow(e, before, here, true);
 	}
@@ -522,10 +522,10 @@ int summary_try(struct env *e, const struct saved *before)
 	saved_free(e, here);
 	if (!err)
 		return PATH_ENDS;
-	e->jumps = jumps;
-	e->since_node = since;
+	e->walk.jumps = jumps;
+	e->walk.since_node = since;
 	if (!soft(err))
 		return err;
-	e->fails[e->pc]++;
+	e->flow[e->pc].fails++;
 	return GO_ON;
 }

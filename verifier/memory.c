@@ -52,8 +52,8 @@ static int stack_range(struct env *e, unsigned reg, const struct reg *p, int64_t
 			       scalar_is_const(&p->s) ? "keep within the frame, or use a smaller buffer" :
 			       "bound the index first, e.g. `if (i < sizeof(buf))`");
 	}
-	if (lo >= -most && -lo > (int64_t)e->sub_depth[sub])
-		e->sub_depth[sub] = (uint32_t)-lo;
+	if (lo >= -most && -lo > (int64_t)e->sub[sub].depth)
+		e->sub[sub].depth = (uint32_t)-lo;
 	return 0;
 }
 
@@ -117,13 +117,12 @@ static int mem_range(struct env *e, unsigned reg, const struct reg *p, int64_t o
 		       "bound the offset before this line");
 }
 
-/* [p + off, + size) may be accessed so.  max is not used yet by fixed-size kinds. */
-int check_range(struct env *e, unsigned reg, const struct reg *p, int64_t off, uint64_t size, uint64_t max,
-		uint32_t how, const char *what)
+/* [p + off, + size) may be accessed so. */
+int check_range(struct env *e, unsigned reg, const struct reg *p, int64_t off, uint64_t size, uint32_t how,
+		const char *what)
 {
 	char text[100];
 
-	(void)max;
 	if ((p->flags & R_MAYBE_NULL) && rule(e, RULE_NULL)) {
 		describe(e, p, text, sizeof text);
 		return unsafe_(e, (int)reg, "check it for NULL before this line",
@@ -198,16 +197,16 @@ static int stack_read_any(struct env *e, const struct reg *p, int64_t off, unsig
 		if (s)
 			note_unwritten(e, p->frame, s, slot_index(b), k, 1);
 	}
-	top(e)->r[dst] = reg_number(scalar_bits(8 * size), e->pc);
+	set_bits(e, &e->top->r[dst], 8 * size);
 	return step_reg(e, ST_DEF, dst, dst);
 }
 
 static int stack_read(struct env *e, const struct reg *p, int64_t off, unsigned size, unsigned dst)
 {
 	int64_t at = p->off + off + (int64_t)p->s.val;
-	struct reg *d = &top(e)->r[dst];
-	struct scalar v, by;
-	unsigned k, n;
+	struct reg *d = &e->top->r[dst];
+	struct scalar v;
+	unsigned k, n, from;
 	struct slot *s;
 	bool zero = true;
 
@@ -216,8 +215,8 @@ static int stack_read(struct env *e, const struct reg *p, int64_t off, unsigned 
 	s = stack_slot(e, p->frame, at, &k);
 	if (!s)
 		return unsafe_(e, -1, NULL, "stack access out of the frame");
-	n = spill_size(s->byte);
-	if (n && k + size <= n) {
+	from = spill_run(s->byte, &n);
+	if (k >= from && k + size <= from + n) {
 		if (s->r.kind != K_SCALAR) {
 			if (size == 8) {
 				*d = s->r;
@@ -226,7 +225,7 @@ static int stack_read(struct env *e, const struct reg *p, int64_t off, unsigned 
 			if (e->kernel)
 				return unsafe_(e, -1, NULL, "reads a part of a pointer kept on the stack");
 		} else if (LITTLE || (size == 8)) {
-			bool whole = !k && (size == 8 || s->r.s.umax <= width_mask(8 * size));
+			bool whole = k == from && (size == 8 || s->r.s.umax <= width_mask(8 * size));
 
 			if (whole && !s->r.id && !scalar_is_const(&s->r.s))
 				s->r.id = new_id(e);
@@ -234,16 +233,14 @@ static int stack_read(struct env *e, const struct reg *p, int64_t off, unsigned 
 				*d = s->r;
 			} else {
 				v = s->r.s;
-				by = scalar_const(width64, 8 * k);
-				if (k)
-					v = scalar_alu(width64, ALU_RSH, &v, &by);
+				scalar_shift_right(&v, 8 * (k - from));
 				if (rule(e, RULE_NARROW_FILL))
-					v = scalar_zext(width64, &v, 8 * size);
-				*d = reg_number(v, e->pc);
+					scalar_zext(&v, width64, &v, 8 * size);
+				set_number(e, d, &v);
 			}
 			return step_slot(e, ST_FILL, dst, p->frame, slot_index(at));
 		}
-		*d = reg_number(scalar_bits(8 * size), e->pc);
+		set_bits(e, d, 8 * size);
 		return step_reg(e, ST_DEF, dst, dst);
 	}
 	for (unsigned i = k; i < k + size; i++)
@@ -252,9 +249,9 @@ static int stack_read(struct env *e, const struct reg *p, int64_t off, unsigned 
 		return unsafe_(e, -1, "use bpf_dynptr_read or bpf_dynptr_data", "reads the inside of a dynptr");
 	note_unwritten(e, p->frame, s, slot_index(at), k, size);
 	if (zero)
-		*d = reg_constant(0, e->pc);
+		set_constant(e, d, 0);
 	else
-		*d = reg_number(scalar_bits(8 * size), e->pc);
+		set_bits(e, d, 8 * size);
 	return step_reg(e, ST_DEF, dst, dst);
 }
 
@@ -269,13 +266,49 @@ static int stack_smear(struct env *e, unsigned frame, int64_t lo, int64_t hi, bo
 
 		if (!s || !rule(e, RULE_SPILL_CLOBBER))
 			continue;
-		if (k == 0 || b == lo)
-			err = step_slot(e, ST_CLEAR, 0, frame, slot_index(b));
 		if (s->byte[k] == B_DYNPTR && e->kernel && !e->st.nr_refs)
 			s->dynptr = 0;
+		if (s->byte[k] == B_SPILL)
+			err = step_slot(e, ST_CLEAR, 0, frame, slot_index(b));
 		slot_scrub(s, k, s->byte[k] == B_NONE && !surely ? B_NONE : B_MISC);
 	}
 	return err;
+}
+
+/* A number goes to a part of a slot that holds one, or beside it: the slot's number is both together. */
+static bool join_number(struct env *e, struct slot *s, unsigned k, unsigned size, const struct scalar *src)
+{
+	unsigned n, from = spill_run(s->byte, &n), lo = k < from ? k : from;
+	bool inside = k >= from && k + size <= from + n;
+	struct scalar v, old = s->r.s, mask;
+
+	if (!n || s->r.kind != K_SCALAR || size >= n + inside || (!inside && k + size != from && from + n != k))
+		return false;
+	scalar_zext(&v, width64, src, 8 * size);
+	if (inside) {
+		scalar_const(&mask, width64, ~(width_mask(8 * size) << 8 * (k - from)));
+		scalar_alu(&old, width64, ALU_AND, &old, &mask);
+	}
+	scalar_const(&mask, width64, 8 * (from - lo));
+	scalar_alu(&old, width64, ALU_LSH, &old, &mask);
+	scalar_const(&mask, width64, 8 * (k - lo));
+	scalar_alu(&v, width64, ALU_LSH, &v, &mask);
+	scalar_alu(&v, width64, ALU_OR, &v, &old);
+	set_number(e, &s->r, &v);
+	memset(s->byte + k, B_SPILL, size);
+	return true;
+}
+
+/* Where a constant lies, the zero bytes of it stay known when a part is overwritten. */
+static int keep_zeroes(struct env *e, struct slot *s, unsigned frame, uint32_t slot)
+{
+	unsigned n, from = spill_run(s->byte, &n);
+
+	if (!n || !reg_const(&s->r))
+		return 0;
+	for (unsigned i = 0; i < n; i++)
+		s->byte[from + i] = s->r.s.val >> 8 * i & 255 ? B_MISC : B_ZERO;
+	return precise_slot(e, frame, slot);
 }
 
 static int stack_write(struct env *e, unsigned reg, const struct reg *p, int64_t off, unsigned size,
@@ -283,6 +316,8 @@ static int stack_write(struct env *e, unsigned reg, const struct reg *p, int64_t
 {
 	int64_t at = p->off + off + (int64_t)p->s.val;
 	bool zero = reg_const(src) && !src->s.val, fits;
+	uint32_t n = slot_index(at);
+	struct scalar v;
 	unsigned k;
 	struct slot *s;
 	int err;
@@ -298,30 +333,39 @@ static int stack_write(struct env *e, unsigned reg, const struct reg *p, int64_t
 		return unsafe_(e, (int)reg, NULL, "stack access out of the frame");
 	if (s->byte[k] == B_DYNPTR && s->dynptr_ref)
 		return unsafe_(e, (int)reg, "submit or discard it first", "overwrites a dynptr that must be released");
-	if (size == 8 || (LITTLE && k == 0 && is_number(src) && src->kind == K_SCALAR)) {
-		for (unsigned i = 0; i < size; i++)
-			slot_scrub(s, i, B_MISC);
-		memset(s->byte, B_SPILL, size);
+	if (size == 8 || (LITTLE && is_number(src))) {
+		bool linked = s->r.id && spilled(s) && s->byte[k] != B_SPILL && !reg_const(src);
+
+		if (size < 8 && !linked && !(reg_const(&s->r) && !reg_const(src)) && join_number(e, s, k, size, &src->s))
+			return src_reg >= 0 ? step_slot(e, ST_JOIN, (unsigned)src_reg, p->frame, n) : 0;
+		err = size < 8 ? keep_zeroes(e, s, p->frame, n) : 0;
+		if (err)
+			return err;
+		for (unsigned i = 0; i < 8; i++)
+			if (s->byte[i] == B_SPILL || (i >= k && i < k + size))
+				slot_scrub(s, i, B_MISC);
+		memset(s->byte + k, B_SPILL, size);
 		fits = src->s.umax <= width_mask(8 * size);
 		if (src_reg >= 0 && fits && is_number(src) && !src->id && !scalar_is_const(&src->s))
-			top(e)->r[src_reg].id = new_id(e);	/* from now on one tells of the other */
+			e->top->r[src_reg].id = new_id(e);	/* from now on one tells of the other */
 		s->r = *src;
 		s->dynptr = 0;
-		if (size < 8 && !fits)
-			s->r = reg_number(scalar_zext(width64, &src->s, 8 * size), e->pc);
+		if (size < 8 && !fits) {
+			scalar_zext(&v, width64, &src->s, 8 * size);
+			set_number(e, &s->r, &v);
+		}
 		s->r.since = e->pc;
-		if (src_reg >= 0 && is_number(src))
-			return step_slot(e, ST_SPILL, (unsigned)src_reg, p->frame, slot_index(at));
-		return step_slot(e, ST_CLEAR, 0, p->frame, slot_index(at));
+		return src_reg >= 0 && is_number(src) ? step_slot(e, ST_SPILL, (unsigned)src_reg, p->frame, n) :
+							step_slot(e, ST_CLEAR, 0, p->frame, n);
 	}
 	for (unsigned i = k; i < k + size; i++)
 		slot_scrub(s, i, zero ? B_ZERO : B_MISC);
-	err = step_slot(e, ST_CLEAR, 0, p->frame, slot_index(at));
+	err = spilled(s) ? 0 : step_slot(e, ST_CLEAR, 0, p->frame, n);
 	return !err && zero && src_reg >= 0 ? precise_reg(e, (unsigned)src_reg) : err;
 }
 
 /* A helper reads or writes stack memory. */
-int stack_helper(struct env *e, unsigned reg, const struct reg *p, uint64_t size, uint32_t how)
+int stack_helper(struct env *e, const struct reg *p, uint64_t size, uint32_t how)
 {
 	int64_t lo = low(p, 0), hi = p->off + p->s.smax + (int64_t)size;
 
@@ -333,7 +377,6 @@ int stack_helper(struct env *e, unsigned reg, const struct reg *p, uint64_t size
 			note_unwritten(e, p->frame, s, slot_index(b), k, 1);
 		/* its value may steer what the helper returns, never the proof */
 	}
-	(void)reg;
 	return how & WRITE ? stack_smear(e, p->frame, lo, hi, scalar_is_const(&p->s)) : 0;
 }
 
@@ -341,7 +384,7 @@ static void forget_packet(struct env *e, struct reg *r, void *arg)
 {
 	(void)arg;
 	if (r->kind == K_PACKET || r->kind == K_META || r->kind == K_END)
-		*r = reg_unknown(e->pc);
+		set_unknown(e, r);
 }
 
 void stack_forget_packets(struct env *e)
@@ -385,46 +428,43 @@ static int ctx_access(struct env *e, unsigned reg, const struct reg *p, int64_t 
 		       type->name);
 }
 
-static struct reg field_value(struct env *e, const struct ctx_field *f, unsigned size)
+static void field_value(struct env *e, const struct ctx_field *f, unsigned size, struct reg *r)
 {
-	struct reg r;
-
 	switch (f->kind) {
-	case CTX_PACKET: return reg_pointer(K_PACKET, e->pc);
-	case CTX_PACKET_END: return reg_pointer(K_END, e->pc);
-	case CTX_PACKET_META: return reg_pointer(K_META, e->pc);
-	case CTX_PTR: return reg_unknown(e->pc);	/* a number for everybody but probe_read */
+	case CTX_PACKET: set_pointer(e, r, K_PACKET); return;
+	case CTX_PACKET_END: set_pointer(e, r, K_END); return;
+	case CTX_PACKET_META: set_pointer(e, r, K_META); return;
+	case CTX_PTR: set_unknown(e, r); return;	/* a number for everybody but probe_read */
 	case CTX_SOCK:
-		r = reg_pointer(K_OBJECT, e->pc);
-		r.flags = R_MAYBE_NULL | (f->flags & CTX_ALWAYS ? R_ALWAYS : 0);
-		r.obj = f->flags & (CTX_ALWAYS - 1);
-		r.id = new_id(e);
-		return r;
+		set_pointer(e, r, K_OBJECT);
+		r->flags = R_MAYBE_NULL | (f->flags & CTX_ALWAYS ? R_ALWAYS : 0);
+		r->obj = f->flags & (CTX_ALWAYS - 1);
+		r->id = new_id(e);
+		return;
 	case CTX_MEM: case CTX_CSTR:
-		r = reg_pointer(K_MEM, e->pc);
+		set_pointer(e, r, K_MEM);
 		for (uint32_t i = 0; i < e->nr_regions; i++)
 			if (e->region[i].field == f)
-				r.region = (uint8_t)(i + 1);
-		if (!r.region)
-			return reg_unknown(e->pc);
-		r.flags = f->kind == CTX_CSTR || !(f->flags & CTX_MEM_WRITE) ? R_RDONLY : 0;
+				r->region = (uint8_t)(i + 1);
+		if (!r->region)
+			set_unknown(e, r);
+		r->flags = f->kind == CTX_CSTR || !(f->flags & CTX_MEM_WRITE) ? R_RDONLY : 0;
 		if (f->flags & CTX_OR_NULL) {
-			r.flags |= R_MAYBE_NULL;
-			r.id = new_id(e);
+			r->flags |= R_MAYBE_NULL;
+			r->id = new_id(e);
 		}
-		return r;
+		return;
 	default:
 		break;
 	}
-	r = reg_number(scalar_bits(8 * size), e->pc);
+	set_bits(e, r, 8 * size);
 	for (uint32_t i = 0; i < e->nr_regions; i++)
 		if (e->region[i].field && e->region[i].field->kind == CTX_MEM && size == f->size &&
 		    !(f->access & ACCESS_WRITE) && e->region[i].field->size_off == f->host_off) {
-			r.len = (uint8_t)(i + 1);
-			if (r.s.umax > MAX_LEN)
-				r.s = scalar_urange(width64, 0, MAX_LEN);
+			r->len = (uint8_t)(i + 1);
+			if (r->s.umax > MAX_LEN)
+				scalar_urange(&r->s, width64, 0, MAX_LEN);
 		}
-	return r;
 }
 
 /* ---- loads ---- */
@@ -446,188 +486,175 @@ bool frozen_value(const struct uebpf_map *map, int64_t at, unsigned size, uint64
 	return true;
 }
 
-static void sign(struct env *e, unsigned dst, unsigned size)
+static void sign(struct env *e)
 {
-	struct reg *d = &top(e)->r[dst];
+	struct scalar v;
 
-	if (is_number(d)) {
-		struct scalar v = scalar_sext(width64, &d->s, 8 * size);
-
-		if (memcmp(&v, &d->s, sizeof v))
-			*d = reg_number(v, e->pc);
-	}
+	scalar_sext(&v, width64, &e->d->s, 8u * e->op->size);
+	if (is_number(e->d) && memcmp(&v, &e->d->s, sizeof v))
+		set_number(e, e->d, &v);
 }
 
 /* A field of a host's object. */
-static int object_load(struct env *e, const struct insn *in, const struct reg *p)
+static int object_load(struct env *e, const struct reg *p)
 {
-	unsigned size = isa_op[in->op].size;
-	int64_t at = p->off + in->off;
-	int err = check_range(e, in->src, p, in->off, size, 0, READ, NULL);
+	unsigned size = e->op->size;
+	int64_t at = p->off + e->in->off;
+	int err = check_range(e, e->in->src, p, e->in->off, size, READ, NULL);
 
 	if (err)
 		return err;
 	if (at < 0 || !object_field(p->obj, (uint32_t)at, size))
-		return unsafe_(e, in->src, NULL, "%u bytes at offset %" PRId64 " of the object are no field that "
+		return unsafe_(e, e->in->src, NULL, "%u bytes at offset %" PRId64 " of the object are no field that "
 			       "programs may read", size, at);
-	fact_memory(e, p, in->off);
-	top(e)->r[in->dst] = reg_number(scalar_bits(8 * size), e->pc);
-	return step_reg(e, ST_DEF, in->dst, in->dst);
+	set_bits(e, e->d, 8 * size);
+	return step_insn(e, ST_DEF);
 }
 
-/* The kernel translates a context or socket access once, for all paths. */
-static int one_kind(struct env *e, const struct reg *p)
+static int load_field(struct env *e, const struct reg *p)
 {
-	const struct fact *f = &e->res->fact[e->pc];
-	enum fact_base base = p->kind == K_CTX ? FACT_CTX : p->kind == K_OBJECT ? FACT_OBJECT : FACT_NONE;
-
-	if (!e->kernel || f->base == FACT_NONE || f->base == base ||
-	    (base == FACT_NONE && f->base != FACT_CTX && f->base != FACT_OBJECT))
-		return 0;
-	return refuse(e, UEBPF_E_FORM, "one path accesses the context or a socket here, another something else");
-}
-
-int do_load(struct env *e, const struct insn *in)
-{
-	const struct op_info *op = &isa_op[in->op];
-	struct reg p = top(e)->r[in->src], r;
 	const struct ctx_field *f;
-	uint64_t v;
-	int err;
+	int err = ctx_access(e, e->in->src, p, e->in->off, e->op->size, READ, &f);
 
-	err = one_kind(e, &p);
-	if (!err && (op->flags & OPF_LINUX) && (p.kind == K_CTX || p.kind == K_PACKET || p.kind == K_META))
-		err = unsafe_(e, in->src, NULL, "load-acquire from the context or packet");
 	if (err)
 		return err;
-	if (p.kind == K_OBJECT && p.obj) {
-		err = object_load(e, in, &p);
-	} else if (p.kind == K_CTX) {
-		err = ctx_access(e, in->src, &p, in->off, op->size, READ, &f);
-		if (err)
-			return err;
-		fact_memory(e, &p, in->off);
-		r = field_value(e, f, op->size);
-		if (is_ptr(&r) && (op->flags & OPF_SIGNED))
-			return unsafe_(e, in->src, NULL, "sign-extending load of the pointer field `%s`", f->name);
-		top(e)->r[in->dst] = r;
-		err = step_reg(e, ST_DEF, in->dst, in->dst);
-	} else {
-		err = check_range(e, in->src, &p, in->off, op->size, 0, READ, NULL);
-		if (!err && p.kind == K_STACK)
-			err = aligned(e, in->src, &p, in->off, op->size, "stack read");
-		if (!err && (op->flags & OPF_LINUX))
-			err = aligned(e, in->src, &p, in->off, op->size, "load-acquire");
-		if (err)
-			return err;
-		fact_memory(e, &p, in->off);
-		if (p.kind == K_STACK) {
-			err = stack_read(e, &p, in->off, op->size, in->dst);
-		} else {
-			r = reg_number(scalar_bits(8 * op->size), e->pc);
-			if (p.kind == K_VALUE && (p.flags & R_DIRECT) && scalar_is_const(&p.s) && !p.s.umin &&
-			    frozen_value(p.map, p.off + in->off, op->size, &v))
-				r = reg_constant(v, e->pc);
-			if (p.kind == K_MEM && p.region && e->region[p.region - 1].text && op->size == 1 &&
-			    scalar_is_const(&p.s) && !(op->flags & OPF_SIGNED)) {
-				r.obj = p.region;
-				r.range = p.off + (int32_t)p.s.umin + in->off;
-			}
-			top(e)->r[in->dst] = r;
-			err = step_reg(e, ST_DEF, in->dst, in->dst);
-		}
+	field_value(e, f, e->op->size, e->d);
+	if (is_ptr(e->d) && (e->op->flags & OPF_SIGNED))
+		return unsafe_(e, e->in->src, NULL, "sign-extending load of the pointer field `%s`", f->name);
+	return step_insn(e, ST_DEF);
+}
+
+/* What memory other than the stack holds. */
+static int plain_load(struct env *e, const struct reg *p)
+{
+	unsigned size = e->op->size;
+	bool fixed = scalar_is_const(&p->s);
+	uint64_t v;
+
+	set_bits(e, e->d, 8 * size);
+	if (p->kind == K_VALUE && (p->flags & R_DIRECT) && fixed && !p->s.umin &&
+	    frozen_value(p->map, p->off + e->in->off, size, &v))
+		set_constant(e, e->d, v);
+	if (p->kind == K_MEM && p->region && e->region[p->region - 1].text && size == 1 && fixed &&
+	    !(e->op->flags & OPF_SIGNED)) {
+		e->d->obj = p->region;
+		e->d->range = p->off + (int32_t)p->s.umin + e->in->off;
 	}
-	if (!err && (op->flags & OPF_SIGNED))
-		sign(e, in->dst, op->size);
-	fact_result(e, &top(e)->r[in->dst]);
-	return err;
+	return step_insn(e, ST_DEF);
+}
+
+/* May this instruction touch memory through p, register `reg`?  name: of what it does. */
+static int reach(struct env *e, unsigned reg, const struct reg *p, uint32_t how, const char *name)
+{
+	/* The kernel translates a context or socket access once, for all paths. */
+	enum fact_base was = e->fact->base, base = p->kind == K_CTX ? FACT_CTX : p->kind == K_OBJECT ? FACT_OBJECT :
+						   FACT_NONE;
+	bool ordered = e->op->flags & OPF_LINUX, outside = p->kind == K_CTX || p->kind == K_PACKET || p->kind == K_META;
+	bool host = p->kind == K_CTX || (p->kind == K_OBJECT && p->obj && how == READ);
+	int err;
+
+	if (e->kernel && was != FACT_NONE && was != base && (base != FACT_NONE || was == FACT_CTX || was == FACT_OBJECT))
+		return refuse(e, UEBPF_E_FORM, "one path accesses the context or a socket here, another something else");
+	if (ordered && outside)
+		return unsafe_(e, (int)reg, NULL, "%s the context or packet", how == READ ? "load-acquire from" :
+			       "store-release to");
+	if (host)
+		return 0;		/* field by field */
+	err = check_range(e, reg, p, e->in->off, e->op->size, how, NULL);
+	return err || (p->kind != K_STACK && !ordered) ? err : aligned(e, reg, p, e->in->off, e->op->size, name);
+}
+
+int do_load(struct env *e)
+{
+	struct reg p = *e->s;
+	bool stack = p.kind == K_STACK;
+	int err = reach(e, e->in->src, &p, READ, stack ? "stack read" : "load-acquire");
+
+	if (err)
+		return err;
+	err = stack ? stack_read(e, &p, e->in->off, e->op->size, e->in->dst) : p.kind == K_CTX ? load_field(e, &p) :
+	      p.kind == K_OBJECT && p.obj ? object_load(e, &p) : plain_load(e, &p);
+	if (err)
+		return err;
+	fact_memory(e, &p, e->in->off);
+	if (e->op->flags & OPF_SIGNED)
+		sign(e);
+	fact_result(e, e->d);
+	return 0;
 }
 
 /* ---- stores ---- */
 
-int do_store(struct env *e, const struct insn *in)
+static int store_field(struct env *e, const struct reg *p)
 {
-	const struct op_info *op = &isa_op[in->op];
-	bool x = op->shape == SHAPE_STORE_X;
-	struct reg p = top(e)->r[in->dst], k = reg_constant((uint64_t)in->imm, e->pc), *src = &k;
 	const struct ctx_field *f;
-	int err;
+	int err = ctx_access(e, e->in->dst, p, e->in->off, e->op->size, WRITE, &f);
 
-	if (x) {
-		src = &top(e)->r[in->src];
-		if (src->kind == K_NONE && rule(e, RULE_UNINIT))
-			return unwritten(e, in->src, "stored");
-	}
-	err = one_kind(e, &p);
-	if (!err && (op->flags & OPF_LINUX) && (p.kind == K_CTX || p.kind == K_PACKET || p.kind == K_META))
-		err = unsafe_(e, in->dst, NULL, "store-release to the context or packet");
-	if (err)
-		return err;
-	if (p.kind == K_CTX) {
-		err = ctx_access(e, in->dst, &p, in->off, op->size, WRITE, &f);
-		if (!err && f->kind != CTX_SCALAR)
-			err = unsafe_(e, in->dst, NULL, "writes the pointer field `%s` of the context", f->name);
-		if (!err)
-			fact_memory(e, &p, in->off);
-		return err;
-	}
-	err = check_range(e, in->dst, &p, in->off, op->size, 0, WRITE, NULL);
-	if (!err && p.kind == K_STACK)
-		err = aligned(e, in->dst, &p, in->off, op->size, "stack write");
-	if (!err && (op->flags & OPF_LINUX))
-		err = aligned(e, in->dst, &p, in->off, op->size, "store-release");
-	if (err)
-		return err;
-	fact_memory(e, &p, in->off);
-	if (p.kind != K_STACK)
-		return 0;
-	return stack_write(e, in->dst, &p, in->off, op->size, src, x ? in->src : -1);
+	return err || f->kind == CTX_SCALAR ? err :
+	       unsafe_(e, e->in->dst, NULL, "writes the pointer field `%s` of the context", f->name);
 }
 
-int do_atomic(struct env *e, const struct insn *in)
+int do_store(struct env *e)
 {
-	const struct op_info *op = &isa_op[in->op];
-	struct reg p = top(e)->r[in->dst], got;
-	bool cmpxchg = in->op == OP_CMPXCHG64 || in->op == OP_CMPXCHG32, fetch;
-	unsigned out = cmpxchg ? 0 : in->src;
+	bool x = e->op->shape == SHAPE_STORE_X;
+	struct reg p = *e->d, k, *src = x ? e->s : &k;
+	int err;
+
+	if (!x)
+		set_constant(e, &k, (uint64_t)e->in->imm);
+	if (src->kind == K_NONE && rule(e, RULE_UNINIT))
+		return unwritten(e, e->in->src, "stored");
+	err = reach(e, e->in->dst, &p, WRITE, p.kind == K_STACK ? "stack write" : "store-release");
+	if (!err && p.kind == K_CTX)
+		err = store_field(e, &p);
+	if (err)
+		return err;
+	fact_memory(e, &p, e->in->off);
+	return p.kind != K_STACK ? 0 : stack_write(e, e->in->dst, &p, e->in->off, e->op->size, src, x ? e->in->src : -1);
+}
+
+/* A register that an atomic operation reads. */
+static int atomic_operand(struct env *e, unsigned r, enum kind memory)
+{
+	if (e->top->r[r].kind == K_NONE && rule(e, RULE_UNINIT))
+		return unwritten(e, r, "read");
+	if (is_ptr(&e->top->r[r]) && e->kernel && memory != K_STACK && memory != K_VALUE && memory != K_MEM)
+		return unsafe_(e, (int)r, NULL, "atomic operation with a pointer");
+	return 0;
+}
+
+int do_atomic(struct env *e)
+{
+	struct reg p = *e->d;
+	bool cmpxchg = e->in->op == OP_CMPXCHG64 || e->in->op == OP_CMPXCHG32;
+	bool fetch = (cmpxchg || (e->op->flags & OPF_FETCH)) && rule(e, RULE_ATOMIC_CLOBBER);
+	unsigned out = cmpxchg ? 0 : e->in->src, size = e->op->size;
 	char what[80];
-	int err = 0;
+	int err = atomic_operand(e, e->in->src, p.kind);
 
-	for (int i = 0; i < 2 && !err; i++) {
-		unsigned r = i ? 0 : in->src;
-
-		if ((!i || cmpxchg) && top(e)->r[r].kind == K_NONE && rule(e, RULE_UNINIT))
-			err = unwritten(e, r, "read");
-		if (!err && (!i || cmpxchg) && is_ptr(&top(e)->r[r]) && e->kernel && p.kind != K_STACK &&
-		    p.kind != K_VALUE && p.kind != K_MEM)
-			err = unsafe_(e, (int)r, NULL, "atomic operation with a pointer");
-	}
+	err = err || !cmpxchg ? err : atomic_operand(e, 0, p.kind);
 	if (err)
 		return err;
 	if (p.kind == K_CTX || p.kind == K_PACKET || p.kind == K_META) {
 		describe(e, &p, what, sizeof what);
-		return unsafe_(e, in->dst, NULL, "atomic operation on %s", what);
+		return unsafe_(e, e->in->dst, NULL, "atomic operation on %s", what);
 	}
-	err = check_range(e, in->dst, &p, in->off, op->size, 0, READ | WRITE, NULL);
-	err = err ? err : aligned(e, in->dst, &p, in->off, op->size, "atomic operation");
+	err = check_range(e, e->in->dst, &p, e->in->off, size, READ | WRITE, NULL);
+	err = err ? err : aligned(e, e->in->dst, &p, e->in->off, size, "atomic operation");
 	if (err)
 		return err;
-	fact_memory(e, &p, in->off);
-	fetch = cmpxchg || (op->flags & OPF_FETCH);
-	got = reg_number(scalar_bits(8 * op->size), e->pc);
-	if (p.kind == K_STACK) {
-		if (fetch && rule(e, RULE_ATOMIC_CLOBBER)) {	/* what comes back is what lay there */
-			err = stack_read(e, &p, in->off, op->size, out);
-			got = top(e)->r[out];
-		}
-		err = err ? err : stack_helper(e, in->dst, &(struct reg){ .s = p.s, .kind = K_STACK, .frame = p.frame,
-							      .off = p.off + in->off }, op->size, READ | WRITE);
-		if (err)
-			return err;
+	fact_memory(e, &p, e->in->off);
+	if (fetch && p.kind == K_STACK) {		/* what comes back is what lay there */
+		err = stack_read(e, &p, e->in->off, size, out);
+	} else if (fetch) {
+		set_bits(e, &e->top->r[out], 8 * size);
+		err = step_reg(e, ST_DEF, out, out);
 	}
-	if (!fetch || !rule(e, RULE_ATOMIC_CLOBBER))
-		return 0;
-	top(e)->r[out] = got;
-	fact_result(e, &top(e)->r[out]);
-	return p.kind == K_STACK ? 0 : step_reg(e, ST_DEF, out, out);
+	if (!err && p.kind == K_STACK) {
+		p.off += e->in->off;
+		err = stack_helper(e, &p, size, READ | WRITE);
+	}
+	if (!err && fetch)
+		fact_result(e, &e->top->r[out]);
+	return err;
 }

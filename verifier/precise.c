@@ -20,20 +20,20 @@ struct wanted {
 
 int step_add(struct env *e, struct step s)
 {
-	if (e->nr_steps == e->cap_steps) {
-		uint32_t cap = e->cap_steps ? e->cap_steps * 2 : 128;
-		struct step *more = mem_resize(e->host, e->step, e->cap_steps * sizeof *more,
+	if (e->walk.nr_steps == e->walk.cap_steps) {
+		uint32_t cap = e->walk.cap_steps ? e->walk.cap_steps * 2 : 128;
+		struct step *more = mem_resize(e->host, e->walk.step, e->walk.cap_steps * sizeof *more,
 					       cap * sizeof *more);
 
 		if (!more)
 			return -ENOMEM;
-		e->mem_now += (cap - e->cap_steps) * sizeof *more;
+		e->mem_now += (cap - e->walk.cap_steps) * sizeof *more;
 		if (e->mem_now > e->res->bytes)
 			e->res->bytes = e->mem_now;
-		e->step = more;
-		e->cap_steps = cap;
+		e->walk.step = more;
+		e->walk.cap_steps = cap;
 	}
-	e->step[e->nr_steps++] = s;
+	e->walk.step[e->walk.nr_steps++] = s;
 	return 0;
 }
 
@@ -41,6 +41,11 @@ int step_reg(struct env *e, enum step_kind kind, unsigned dst, unsigned src)
 {
 	return step_add(e, (struct step){ .kind = kind, .frame = (uint8_t)(e->st.nr_frames - 1),
 					  .dst = (uint8_t)dst, .src = (uint8_t)src, .pc = e->pc });
+}
+
+int step_insn(struct env *e, enum step_kind kind)
+{
+	return step_reg(e, kind, e->in->dst, e->in->src);
 }
 
 int step_slot(struct env *e, enum step_kind kind, unsigned reg, unsigned frame, unsigned slot)
@@ -53,7 +58,7 @@ int step_slot(struct env *e, enum step_kind kind, unsigned reg, unsigned frame, 
 /* The linked numbers at a branch on one of them: places follow as steps of kind ST_PC. */
 int step_link(struct env *e, uint32_t id)
 {
-	uint32_t at = e->nr_steps, n = 0;
+	uint32_t at = e->walk.nr_steps, n = 0;
 	int err = step_add(e, (struct step){ .kind = ST_LINK, .pc = e->pc });
 
 	for (uint32_t fr = 0; fr < e->st.nr_frames && !err; fr++) {
@@ -75,12 +80,12 @@ int step_link(struct env *e, uint32_t id)
 	if (err)
 		return err;
 	if (n < 2) {
-		e->nr_steps = at;
+		e->walk.nr_steps = at;
 		return 0;
 	}
 	/* the head stands behind its members: the walk goes backwards */
-	e->step[at].kind = ST_PC;
-	e->step[at].src = 2;		/* no member */
+	e->walk.step[at].kind = ST_PC;
+	e->walk.step[at].src = 2;		/* no member */
 	return step_add(e, (struct step){ .kind = ST_LINK, .n = (uint16_t)n, .pc = e->pc });
 }
 
@@ -140,16 +145,16 @@ static bool mark_node(struct wanted *w, struct saved *s)
 
 static uint32_t link_step(struct env *e, struct wanted *w, uint32_t at)
 {
-	uint32_t n = e->step[at].n;
+	uint32_t n = e->walk.step[at].n;
 	bool any = false;
 
 	for (uint32_t i = at - n; i < at; i++) {
-		const struct step *m = &e->step[i];
+		const struct step *m = &e->walk.step[i];
 
 		any |= m->src == 1 ? has_slot(w, m->frame, m->slot) : w->regs[m->frame] >> m->dst & 1;
 	}
 	for (uint32_t i = at - n; any && i < at; i++) {
-		const struct step *m = &e->step[i];
+		const struct step *m = &e->walk.step[i];
 
 		if (m->src == 1)
 			set_slot(w, m->frame, m->slot, true);
@@ -186,6 +191,10 @@ static void step_back(struct wanted *w, const struct step *s)
 			set_slot(w, s->slot_frame, s->slot, true);
 		}
 		break;
+	case ST_JOIN:
+		if (has_slot(w, s->slot_frame, s->slot))
+			*regs |= src;
+		break;
 	case ST_SPILL: case ST_CLEAR:
 		want = has_slot(w, s->slot_frame, s->slot);
 		set_slot(w, s->slot_frame, s->slot, false);
@@ -218,8 +227,8 @@ static int walk_back(struct env *e, struct wanted *w)
 {
 	w->words = (e->nr_slots + 63) / 64;
 	w->frames = e->deepest;		/* subprograms that returned lie deeper than now */
-	for (uint32_t i = e->nr_steps; i-- > 0;) {
-		const struct step *s = &e->step[i];
+	for (uint32_t i = e->walk.nr_steps; i-- > 0;) {
+		const struct step *s = &e->walk.step[i];
 
 		if (s->kind == ST_NODE) {
 			if (!mark_node(w, s->node->s))
@@ -241,7 +250,7 @@ int precise_reg(struct env *e, unsigned reg)
 {
 	struct wanted w;
 
-	if (!is_number(&top(e)->r[reg]))
+	if (!is_number(&e->top->r[reg]))
 		return 0;
 	memset(&w, 0, sizeof w);
 	w.regs[e->st.nr_frames - 1] = (uint16_t)(1u << reg);

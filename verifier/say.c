@@ -107,7 +107,7 @@ void say_insn(struct env *e, uint32_t pc)
 
 void say_state(struct env *e)
 {
-	struct frame *f = top(e);
+	struct frame *f = e->top;
 	struct verify_place p;
 	char text[160];
 
@@ -135,8 +135,8 @@ static void say_path(struct env *e)
 	struct verify_place p;
 
 	say(e, "path:\n");
-	for (uint32_t i = 0; i < e->nr_steps; i++) {
-		const struct step *s = &e->step[i];
+	for (uint32_t i = 0; i < e->walk.nr_steps; i++) {
+		const struct step *s = &e->walk.step[i];
 
 		if (s->kind != ST_PC || s->src != 3)
 			continue;
@@ -174,7 +174,7 @@ static int report(struct env *e, enum uebpf_code code, int reg, const char *advi
 	struct verify_place p, q;
 	uint32_t slot = e->pc < e->code->n ? e->code->slot[e->pc] : UINT32_MAX;
 	char insn[160] = "", held[160] = "", since[120] = "";
-	const struct reg *r = reg >= 0 ? &top(e)->r[reg] : NULL;
+	const struct reg *r = reg >= 0 ? &e->top->r[reg] : NULL;
 	int err = errno_of(code);
 
 	place_of(e, e->pc, &p);
@@ -232,11 +232,11 @@ int unwritten(struct env *e, unsigned reg, const char *how)
 {
 	bool call;
 
-	lost_at(e, &top(e)->r[reg], &call);
+	lost_at(e, &e->top->r[reg], &call);
 	if (call && reg >= 1 && reg <= 5)
 		return unsafe_(e, (int)reg, "keep what is needed later in r6-r9 or on the stack",
 			       "r%u is %s, but the call at insn %u left r1-r5 undefined", reg, how,
-			       e->code->slot[top(e)->r[reg].since]);
+			       e->code->slot[e->top->r[reg].since]);
 	return unsafe_(e, (int)reg, "give it a value on every path before this line",
 		       "r%u is %s but was never written", reg, how);
 }
@@ -258,7 +258,7 @@ const char *follow_advice(struct env *e, const struct reg *r)
 /* Will it be tried again, iteration by iteration? */
 static bool silent(struct env *e)
 {
-	return e->quiet || (!e->unroll && culprit(e));
+	return e->quiet || (!e->loops.unroll && culprit(e));
 }
 
 int refuse(struct env *e, enum uebpf_code code, const char *text, ...)

@@ -13,9 +13,6 @@
 #include <string.h>
 #include "verifier/scalar.h"
 
-const struct width width64 = { 64, 32 };
-const struct width width32 = { 32, 0 };
-
 static struct range half_get(const struct scalar *s)
 {
 	return (struct range){ s->hmin, s->hmax, s->hsmin, s->hsmax };
@@ -35,68 +32,69 @@ static struct range range_any(unsigned w)
 			       (int64_t)(width_mask(w) >> 1) };
 }
 
-struct scalar scalar_const(struct width w, uint64_t v)
+void scalar_const(struct scalar *out, struct width w, uint64_t v)
 {
-	uint64_t hv = w.h ? v & width_mask(w.h) : 0;
-
+	memset(out, 0, sizeof *out);
 	v &= width_mask(w.w);
-	return (struct scalar){
-		.val = v, .umin = v, .umax = v,
-		.smin = width_sext(v, w.w), .smax = width_sext(v, w.w),
-		.hmin = (uint32_t)hv, .hmax = (uint32_t)hv,
-		.hsmin = w.h ? (int32_t)width_sext(hv, w.h) : 0,
-		.hsmax = w.h ? (int32_t)width_sext(hv, w.h) : 0,
-	};
+	out->val = out->umin = out->umax = v;
+	out->smin = out->smax = width_sext(v, w.w);
+	if (!w.h)
+		return;
+	out->hmin = out->hmax = (uint32_t)(v & width_mask(w.h));
+	out->hsmin = out->hsmax = (int32_t)width_sext(v, w.h);
 }
 
-struct scalar scalar_any(struct width w)
+void scalar_any(struct scalar *out, struct width w)
 {
 	struct range r = range_any(w.w);
-	struct scalar s = { 0, width_mask(w.w), r.umin, r.umax, r.smin, r.smax, 0, 0, 0, 0 };
 
+	*out = (struct scalar){ 0, width_mask(w.w), r.umin, r.umax, r.smin, r.smax, 0, 0, 0, 0 };
 	if (w.h) {
 		r = range_any(w.h);
-		half_put(&s, &r);
+		half_put(out, &r);
 	}
-	return s;
 }
 
 bool scalar_is_any(struct width w, const struct scalar *s)
 {
-	struct scalar any = scalar_any(w);
+	struct scalar any;
 
+	scalar_any(&any, w);
 	return !memcmp(s, &any, sizeof any);
 }
 
-struct scalar scalar_urange(struct width w, uint64_t lo, uint64_t hi)
+void scalar_urange(struct scalar *out, struct width w, uint64_t lo, uint64_t hi)
 {
-	struct scalar s = scalar_any(w);
-
-	s.umin = lo;
-	s.umax = hi;
-	scalar_tidy(w, &s);
-	return s;
+	scalar_any(out, w);
+	out->umin = lo;
+	out->umax = hi;
+	scalar_tidy(w, out);
 }
 
 /* What scalar_urange(width64, 0, 2^bits - 1) comes to; loads ask it all the time. */
-struct scalar scalar_bits(unsigned bits)
+void scalar_bits(struct scalar *out, unsigned bits)
 {
 	uint64_t m = width_mask(bits);
 
+	scalar_any(out, width64);
 	if (bits == 64)
-		return scalar_any(width64);
-	return (struct scalar){ .unk = m, .umax = m, .smax = (int64_t)m, .hmax = (uint32_t)m,
-				.hsmin = bits == 32 ? INT32_MIN : 0, .hsmax = bits == 32 ? INT32_MAX : (int32_t)m };
+		return;
+	out->unk = out->umax = m;
+	out->smin = 0;
+	out->smax = (int64_t)m;
+	if (bits == 32)
+		return;
+	out->hmax = (uint32_t)m;
+	out->hsmin = 0;
+	out->hsmax = (int32_t)m;
 }
 
-struct scalar scalar_srange(struct width w, int64_t lo, int64_t hi)
+void scalar_srange(struct scalar *out, struct width w, int64_t lo, int64_t hi)
 {
-	struct scalar s = scalar_any(w);
-
-	s.smin = lo;
-	s.smax = hi;
-	scalar_tidy(w, &s);
-	return s;
+	scalar_any(out, w);
+	out->smin = lo;
+	out->smax = hi;
+	scalar_tidy(w, out);
 }
 
 bool scalar_has(struct width w, const struct scalar *s, uint64_t v)
@@ -340,7 +338,7 @@ bool scalar_meet(struct width w, struct scalar *a, const struct scalar *b)
 	return scalar_tidy(w, a);
 }
 
-struct scalar scalar_join(struct width w, const struct scalar *a, const struct scalar *b)
+void scalar_join(struct scalar *out, struct width w, const struct scalar *a, const struct scalar *b)
 {
 	uint64_t unk = (a->unk | b->unk | (a->val ^ b->val)) & width_mask(w.w);
 	struct scalar s = {
@@ -355,7 +353,7 @@ struct scalar scalar_join(struct width w, const struct scalar *a, const struct s
 	};
 
 	scalar_tidy(w, &s);
-	return s;
+	*out = s;
 }
 
 bool scalar_within(const struct scalar *in, const struct scalar *out)
@@ -366,11 +364,15 @@ bool scalar_within(const struct scalar *in, const struct scalar *out)
 	       in->hsmin >= out->hsmin && in->hsmax <= out->hsmax;
 }
 
-struct scalar scalar_widen(struct width w, const struct scalar *old, const struct scalar *new_,
-			   uint64_t limit_lo, uint64_t limit_hi)
+void scalar_widen(struct scalar *out, struct width w, const struct scalar *old, const struct scalar *new_,
+		  uint64_t limit_lo, uint64_t limit_hi)
 {
-	struct scalar j = scalar_join(w, old, new_), s = scalar_any(w);
-	uint64_t grew = j.unk & ~old->unk;
+	struct scalar j, s;
+	uint64_t grew;
+
+	scalar_join(&j, w, old, new_);
+	scalar_any(&s, w);
+	grew = j.unk & ~old->unk;
 
 	/* Bits below the lowest one that changed stay known (alignment of a counter). */
 	if (grew)
@@ -385,26 +387,24 @@ struct scalar scalar_widen(struct width w, const struct scalar *old, const struc
 	if (j.smax <= old->smax)
 		s.smax = j.smax;
 	scalar_tidy(w, &s);
-	return s;
+	*out = s;
 }
 
-struct scalar scalar_low(struct width w, const struct scalar *a)
+void scalar_low(struct scalar *out, struct width w, const struct scalar *a)
 {
 	uint64_t m = width_mask(w.h);
 
-	return (struct scalar){ .val = a->val & m, .unk = a->unk & m, .umin = a->hmin, .umax = a->hmax,
+	*out = (struct scalar){ .val = a->val & m, .unk = a->unk & m, .umin = a->hmin, .umax = a->hmax,
 				.smin = a->hsmin, .smax = a->hsmax };
 }
 
-struct scalar scalar_from_low(struct width w, const struct scalar *low)
+void scalar_from_low(struct scalar *out, struct width w, const struct scalar *low)
 {
-	struct scalar s = { .val = low->val, .unk = low->unk, .umin = low->umin, .umax = low->umax,
+	*out = (struct scalar){ .val = low->val, .unk = low->unk, .umin = low->umin, .umax = low->umax,
 			    .smin = (int64_t)low->umin, .smax = (int64_t)low->umax,
 			    .hmin = (uint32_t)low->umin, .hmax = (uint32_t)low->umax,
 			    .hsmin = (int32_t)low->smin, .hsmax = (int32_t)low->smax };
-
-	scalar_tidy(w, &s);
-	return s;
+	scalar_tidy(w, out);
 }
 
 bool scalar_set_low(struct width w, struct scalar *a, const struct scalar *low)

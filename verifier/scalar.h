@@ -16,10 +16,10 @@
 
 /* Width of the numbers and of their low half (0: halves are not tracked). */
 struct width {
-	unsigned w, h;
+	uint8_t w, h;
 };
-extern const struct width width64;	/* 64, 32 */
-extern const struct width width32;	/* 32, 0 */
+#define width64 ((struct width){ 64, 32 })
+#define width32 ((struct width){ 32, 0 })
 
 struct scalar {
 	uint64_t val, unk;		/* known bits; val & unk == 0 */
@@ -53,11 +53,11 @@ static inline int64_t width_sext(uint64_t v, unsigned w)
 	return (int64_t)(v << (64 - w)) >> (64 - w);
 }
 
-struct scalar scalar_const(struct width w, uint64_t v);
-struct scalar scalar_any(struct width w);
-struct scalar scalar_urange(struct width w, uint64_t lo, uint64_t hi);
-struct scalar scalar_srange(struct width w, int64_t lo, int64_t hi);
-struct scalar scalar_bits(unsigned bits);	/* any number of 8, 16, 32 or 64 bits, zero-extended to 64 */
+void scalar_const(struct scalar *out, struct width w, uint64_t v);
+void scalar_any(struct scalar *out, struct width w);
+void scalar_urange(struct scalar *out, struct width w, uint64_t lo, uint64_t hi);
+void scalar_srange(struct scalar *out, struct width w, int64_t lo, int64_t hi);
+void scalar_bits(struct scalar *out, unsigned bits);	/* any number of 8, 16, 32 or 64 bits, zero-extended to 64 */
 bool scalar_has(struct width w, const struct scalar *s, uint64_t v);
 static inline bool scalar_is_const(const struct scalar *s) { return s->umin == s->umax; }
 bool scalar_is_any(struct width w, const struct scalar *s);
@@ -65,27 +65,29 @@ bool scalar_is_any(struct width w, const struct scalar *s);
 /* Lets every part narrow the others until nothing changes; false when the set is empty. */
 bool scalar_tidy(struct width w, struct scalar *s);
 
-/* a op b as the instruction table means it (division by zero included). */
-struct scalar scalar_alu(struct width w, enum alu op, const struct scalar *a, const struct scalar *b);
-struct scalar scalar_sext(struct width w, const struct scalar *a, unsigned from);
-struct scalar scalar_zext(struct width w, const struct scalar *a, unsigned from);
+/* *out: a op b as the instruction table means it (division by zero included). */
+void scalar_alu(struct scalar *out, struct width w, enum alu op, const struct scalar *a, const struct scalar *b);
+void scalar_add_k(struct scalar *s, int64_t k);	/* 64 bits: *s += k */
+void scalar_shift_right(struct scalar *s, unsigned by);	/* 64 bits: *s >>= by, unsigned */
+void scalar_sext(struct scalar *out, struct width w, const struct scalar *a, unsigned from);
+void scalar_zext(struct scalar *out, struct width w, const struct scalar *a, unsigned from);
 /* Reverses the low `bytes` bytes and clears the rest (64-bit numbers only). */
-struct scalar scalar_bswap(const struct scalar *a, unsigned bytes);
+void scalar_bswap(struct scalar *out, const struct scalar *a, unsigned bytes);
 
 /* Narrows a and b by the fact that `a op b` came out as `taken`; false: it cannot. */
 bool scalar_branch(struct width w, enum cmp op, bool taken, struct scalar *a, struct scalar *b);
 
 bool scalar_meet(struct width w, struct scalar *a, const struct scalar *b);	/* false: empty */
-struct scalar scalar_join(struct width w, const struct scalar *a, const struct scalar *b);
+void scalar_join(struct scalar *out, struct width w, const struct scalar *a, const struct scalar *b);
 bool scalar_within(const struct scalar *in, const struct scalar *out);	/* in is a subset of out */
 /* A set that holds old and new and grows at once to `limit` above or below when new outgrew old:
  * repeated widening ends.  limit_lo/limit_hi: unsigned bounds to stop at first. */
-struct scalar scalar_widen(struct width w, const struct scalar *old, const struct scalar *new_,
+void scalar_widen(struct scalar *out, struct width w, const struct scalar *old, const struct scalar *new_,
 			   uint64_t limit_lo, uint64_t limit_hi);
 
 /* The low half as a number of its own, and back: 64 -> 32 -> 64 bits. */
-struct scalar scalar_low(struct width w, const struct scalar *a);
-struct scalar scalar_from_low(struct width w, const struct scalar *low);	/* zero-extends */
+void scalar_low(struct scalar *out, struct width w, const struct scalar *a);
+void scalar_from_low(struct scalar *out, struct width w, const struct scalar *low);	/* zero-extends */
 bool scalar_set_low(struct width w, struct scalar *a, const struct scalar *low);	/* narrows */
 
 /* "[0..1023]", "0x40", "any", "[-4..7] bits 0x..." */

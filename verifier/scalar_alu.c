@@ -416,17 +416,22 @@ static void apply(struct scalar *s, struct bits bits, const struct range *r)
 	s->smax = r->smax;
 }
 
-struct scalar scalar_alu(struct width w, enum alu op, const struct scalar *a, const struct scalar *b)
+void scalar_alu(struct scalar *out, struct width w, enum alu op, const struct scalar *a, const struct scalar *b)
 {
-	struct scalar s = scalar_any(w);
+	struct scalar s;
 	struct range ra = whole(a), rb = whole(b), r, ha = half(a), hb = half(b), hr;
-	struct bits ba = { a->val, a->unk }, bb = { b->val, b->unk }, bits = { s.val, s.unk };
+	struct bits ba = { a->val, a->unk }, bb = { b->val, b->unk }, bits = { 0, width_mask(w.w) };
 	unsigned lo, hi;
 
-	if (op == ALU_MOV)
-		return *b;
-	if (scalar_is_const(a) && scalar_is_const(b))
-		return scalar_const(w, eval(w.w, op, a->val, b->val));
+	if (op == ALU_MOV) {
+		*out = *b;
+		return;
+	}
+	if (scalar_is_const(a) && scalar_is_const(b)) {
+		scalar_const(out, w, eval(w.w, op, a->val, b->val));
+		return;
+	}
+	scalar_any(&s, w);
 	switch (op) {
 	case ALU_LSH: case ALU_RSH: case ALU_ARSH:
 		shift_counts(w.w, b, &lo, &hi);
@@ -452,31 +457,51 @@ struct scalar scalar_alu(struct width w, enum alu op, const struct scalar *a, co
 	}
 	apply(&s, bits, &r);
 	scalar_tidy(w, &s);
-	return s;
+	*out = s;
 }
 
-struct scalar scalar_zext(struct width w, const struct scalar *a, unsigned from)
+void scalar_add_k(struct scalar *s, int64_t k)
+{
+	struct scalar by;
+
+	scalar_const(&by, width64, (uint64_t)k);
+	scalar_alu(s, width64, ALU_ADD, s, &by);
+}
+
+void scalar_shift_right(struct scalar *s, unsigned by)
+{
+	struct scalar n;
+
+	scalar_const(&n, width64, by);
+	scalar_alu(s, width64, ALU_RSH, s, &n);
+}
+
+void scalar_zext(struct scalar *out, struct width w, const struct scalar *a, unsigned from)
 {
 	struct scalar m;
 
-	if (from >= w.w)
-		return *a;
-	if (w.h && from == w.h) {
-		m = scalar_low(w, a);
-		return scalar_from_low(w, &m);
+	if (from >= w.w) {
+		*out = *a;
+	} else if (w.h && from == w.h) {
+		scalar_low(&m, w, a);
+		scalar_from_low(out, w, &m);
+	} else {
+		scalar_const(&m, w, width_mask(from));
+		scalar_alu(out, w, ALU_AND, a, &m);
 	}
-	m = scalar_const(w, width_mask(from));
-	return scalar_alu(w, ALU_AND, a, &m);
 }
 
-struct scalar scalar_sext(struct width w, const struct scalar *a, unsigned from)
+void scalar_sext(struct scalar *out, struct width w, const struct scalar *a, unsigned from)
 {
 	int64_t lo = s_min(from), hi = s_max(from);
 	uint64_t m = width_mask(w.w);
-	struct scalar s = scalar_any(w);
+	struct scalar s;
 
-	if (from >= w.w || (a->smin >= lo && a->smax <= hi))
-		return *a;
+	if (from >= w.w || (a->smin >= lo && a->smax <= hi)) {
+		*out = *a;
+		return;
+	}
+	scalar_any(&s, w);
 	s.val = (uint64_t)width_sext(a->val, from) & m;
 	s.unk = (uint64_t)width_sext(a->unk, from) & m;
 	s.smin = lo;
@@ -486,7 +511,7 @@ struct scalar scalar_sext(struct width w, const struct scalar *a, unsigned from)
 		s.smax = a->hsmax;
 	}
 	scalar_tidy(w, &s);
-	return s;
+	*out = s;
 }
 
 static uint64_t reverse(uint64_t v, unsigned bytes)
@@ -494,14 +519,16 @@ static uint64_t reverse(uint64_t v, unsigned bytes)
 	return __builtin_bswap64(v) >> (64 - 8 * bytes);
 }
 
-struct scalar scalar_bswap(const struct scalar *a, unsigned bytes)
+void scalar_bswap(struct scalar *out, const struct scalar *a, unsigned bytes)
 {
-	struct scalar s = scalar_any(width64);
+	uint64_t val = reverse(a->val, bytes), unk = reverse(a->unk, bytes);
 
-	if (scalar_is_const(a))
-		return scalar_const(width64, reverse(a->val, bytes));
-	s.val = reverse(a->val, bytes);
-	s.unk = reverse(a->unk, bytes);
-	scalar_tidy(width64, &s);
-	return s;
+	if (scalar_is_const(a)) {
+		scalar_const(out, width64, val);
+		return;
+	}
+	scalar_any(out, width64);
+	out->val = val;
+	out->unk = unk;
+	scalar_tidy(width64, out);
 }

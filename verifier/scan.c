@@ -27,7 +27,7 @@ struct pass {
 };
 
 /* Successors of instruction i: up to 2. */
-static int successors(const struct code *code, uint32_t i, uint32_t out[2])
+int successors(const struct code *code, uint32_t i, uint32_t out[2])
 {
 	const struct insn *in = &code->insn[i];
 
@@ -52,22 +52,22 @@ static int successors(const struct code *code, uint32_t i, uint32_t out[2])
 
 /* ---- reachability and loops ---- */
 
-struct walk { uint32_t pc; uint8_t next; };
+struct visit { uint32_t pc; uint8_t next; };
 
 /* Depth-first: an edge to an instruction that is still open is a loop's way back. */
-static int walk_from(struct env *e, uint32_t start, struct walk *stack, uint8_t *open)
+static void walk_from(struct env *e, uint32_t start, struct visit *stack, uint8_t *open)
 {
-	uint8_t *mark = e->flow.mark;
+	struct flow *flow = e->flow;
 	uint32_t n = 0, to[2];
 	int nr;
 
-	if (mark[start] & FLOW_REACHED)
-		return 0;
-	stack[n++] = (struct walk){ start, 0 };
-	mark[start] |= FLOW_REACHED;
+	if (flow[start].mark & FLOW_REACHED)
+		return;
+	stack[n++] = (struct visit){ start, 0 };
+	flow[start].mark |= FLOW_REACHED;
 	open[start] = 1;
 	while (n) {
-		struct walk *w = &stack[n - 1];
+		struct visit *w = &stack[n - 1];
 		uint32_t pc = w->pc;
 
 		nr = successors(e->code, pc, to);
@@ -81,23 +81,22 @@ static int walk_from(struct env *e, uint32_t start, struct walk *stack, uint8_t 
 		if (t >= e->code->n)
 			continue;
 		if (open[t]) {
-			mark[t] |= FLOW_HEAD | FLOW_PRUNE;
-			e->flow.back[pc] = 1;
-		} else if (mark[t] & FLOW_REACHED) {
-			mark[t] |= FLOW_PRUNE;
+			flow[t].mark |= FLOW_HEAD | FLOW_PRUNE;
+			e->flow[pc].back = 1;
+		} else if (flow[t].mark & FLOW_REACHED) {
+			flow[t].mark |= FLOW_PRUNE;
 		} else {
-			mark[t] |= FLOW_REACHED | (w->next == 2 ? FLOW_PRUNE : 0);
+			flow[t].mark |= FLOW_REACHED | (w->next == 2 ? FLOW_PRUNE : 0);
 			open[t] = 1;
-			stack[n++] = (struct walk){ t, 0 };
+			stack[n++] = (struct visit){ t, 0 };
 		}
 	}
-	return 0;
 }
 
 static int walk_all(struct env *e)
 {
 	const struct code *code = e->code;
-	struct walk *stack = mem_array(e->host, code->n + 1, sizeof *stack);
+	struct visit *stack = mem_array(e->host, code->n + 1, sizeof *stack);
 	uint8_t *open = mem_alloc(e->host, code->n);
 	bool more = true;
 
@@ -108,9 +107,9 @@ static int walk_all(struct env *e)
 			for (uint32_t i = 0; i < code->n; i++) {
 				const struct insn *in = &code->insn[i];
 
-				if (!(e->flow.mark[i] & FLOW_REACHED) ||
+				if (!(e->flow[i].mark & FLOW_REACHED) ||
 				    (in->op != OP_CALL_LOCAL && in->op != OP_LD_FUNC) ||
-				    (e->flow.mark[in->off] & FLOW_REACHED))
+				    (e->flow[in->off].mark & FLOW_REACHED))
 					continue;
 				walk_from(e, (uint32_t)in->off, stack, open);
 				more = true;
@@ -152,14 +151,14 @@ static int find_preds(struct env *e, struct preds *p)
  * passing the head is the body. */
 static void loop_body(struct env *e, const struct preds *p, uint32_t head, uint32_t *stack, uint32_t *seen)
 {
-	struct flow *f = &e->flow;
+	struct flow *f = e->flow;
 	uint32_t n = 0, begin = head, end = head;
 
 	for (uint32_t k = p->first[head]; k < p->first[head + 1]; k++) {
 		uint32_t pc = p->list[k];
 
 		/* a way back: the head reaches it; entries from outside do not come from the loop */
-		if (f->back[pc] && seen[pc] != head + 1) {
+		if (f[pc].back && seen[pc] != head + 1) {
 			stack[n++] = pc;
 			seen[pc] = head + 1;
 		}
@@ -176,23 +175,23 @@ static void loop_body(struct env *e, const struct preds *p, uint32_t head, uint3
 				stack[n++] = p->list[k];
 			}
 	}
-	f->loop_begin[head] = begin;
-	f->loop_end[head] = end;
+	f[head].loop_begin = begin;
+	f[head].loop_end = end;
 }
 
 /* The innermost loop of each instruction: the shortest range that holds it. */
 static void innermost(struct env *e)
 {
-	struct flow *f = &e->flow;
+	struct flow *f = e->flow;
 
 	for (uint32_t h = 0; h < e->code->n; h++) {
-		if (!(f->mark[h] & FLOW_HEAD))
+		if (!(f[h].mark & FLOW_HEAD))
 			continue;
-		for (uint32_t i = f->loop_begin[h]; i <= f->loop_end[h]; i++) {
-			uint32_t o = f->loop_of[i];
+		for (uint32_t i = f[h].loop_begin; i <= f[h].loop_end; i++) {
+			uint32_t o = f[i].loop_of;
 
-			if (o == UINT32_MAX || f->loop_end[o] - f->loop_begin[o] > f->loop_end[h] - f->loop_begin[h])
-				f->loop_of[i] = h;
+			if (o == UINT32_MAX || f[o].loop_end - f[o].loop_begin > f[h].loop_end - f[h].loop_begin)
+				f[i].loop_of = h;
 		}
 	}
 }
@@ -206,8 +205,8 @@ static int find_loops(struct env *e)
 	int err = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
-		e->flow.loop_of[i] = UINT32_MAX;
-		any |= e->flow.mark[i] & FLOW_HEAD;
+		e->flow[i].loop_of = UINT32_MAX;
+		any |= e->flow[i].mark & FLOW_HEAD;
 	}
 	if (!any)
 		return 0;
@@ -216,7 +215,7 @@ static int find_loops(struct env *e)
 	seen = mem_array(e->host, n, sizeof *seen);
 	if (!err && stack && seen) {
 		for (uint32_t h = 0; h < n; h++)
-			if (e->flow.mark[h] & FLOW_HEAD)
+			if (e->flow[h].mark & FLOW_HEAD)
 				loop_body(e, &p, h, stack, seen);
 		innermost(e);
 	} else {
@@ -487,7 +486,7 @@ static void live_step(struct pass *p, uint32_t i, struct live *l)
 		return;
 	case SHAPE_LOCAL:
 		l->regs &= ~0x3f;
-		l->regs |= p->sub_in[p->e->flow.sub_of[in->off]];
+		l->regs |= p->sub_in[p->e->flow[in->off].sub];
 		for (int r = 1; r <= 5; r++)
 			if (is_fp(v[r]))
 				l->all = true;
@@ -527,7 +526,8 @@ static void live_step(struct pass *p, uint32_t i, struct live *l)
 
 static void live_pass(struct pass *p)
 {
-	struct live *at = p->e->flow.live, l;
+	struct flow *flow = p->e->flow;
+	struct live l;
 	uint32_t to[2];
 	bool changed = true;
 
@@ -538,44 +538,38 @@ static void live_pass(struct pass *p)
 			for (int n = successors(p->code, i, to); n--;) {
 				if (to[n] >= p->end)
 					continue;
-				l.regs |= at[to[n]].regs;
-				l.bytes4[0] |= at[to[n]].bytes4[0];
-				l.bytes4[1] |= at[to[n]].bytes4[1];
-				l.all |= at[to[n]].all;
+				l.regs |= flow[to[n]].live.regs;
+				l.bytes4[0] |= flow[to[n]].live.bytes4[0];
+				l.bytes4[1] |= flow[to[n]].live.bytes4[1];
+				l.all |= flow[to[n]].live.all;
 			}
 			live_step(p, i, &l);
-			if (l.regs != at[i].regs || l.bytes4[0] != at[i].bytes4[0] ||
-			    l.bytes4[1] != at[i].bytes4[1] || l.all != at[i].all) {
-				at[i] = l;
+			if (l.regs != flow[i].live.regs || l.bytes4[0] != flow[i].live.bytes4[0] ||
+			    l.bytes4[1] != flow[i].live.bytes4[1] || l.all != flow[i].live.all) {
+				flow[i].live = l;
 				changed = true;
 			}
 		}
 	}
-	p->sub_in[p->e->flow.sub_of[p->start]] = at[p->start].regs & 0x3e;
+	p->sub_in[p->e->flow[p->start].sub] = flow[p->start].live.regs & 0x3e;
 }
 
 int scan_program(struct env *e)
 {
 	const struct code *code = e->code;
 	struct pass p = { .e = e, .code = code };
-	struct flow *f = &e->flow;
+	struct flow *f;
 	int err = -ENOMEM;
 
-	f->live = mem_array(e->host, code->n, sizeof *f->live);
-	f->mark = mem_alloc(e->host, code->n);
-	f->loop_end = mem_array(e->host, code->n, sizeof *f->loop_end);
-	f->sub_of = mem_array(e->host, code->n, sizeof *f->sub_of);
-	f->loop_begin = mem_array(e->host, code->n, sizeof *f->loop_begin);
-	f->loop_of = mem_array(e->host, code->n, sizeof *f->loop_of);
-	f->back = mem_alloc(e->host, code->n);
+	e->flow = f = mem_array(e->host, code->n, sizeof *f);
 	p.val = mem_array(e->host, code->n, sizeof *p.val);
 	p.sub_in = mem_array(e->host, code->nr_sub, sizeof *p.sub_in);
-	if (f->live && f->mark && f->loop_end && f->loop_begin && f->loop_of && f->back && f->sub_of && p.val && p.sub_in) {
+	if (f && p.val && p.sub_in) {
 		for (uint32_t s = 0; s < code->nr_sub; s++) {
 			for (uint32_t i = code->sub[s].start; i < code->sub[s].end; i++)
-				f->sub_of[i] = s;
+				f[i].sub = s;
 			p.sub_in[s] = 0x3e;
-			f->mark[code->sub[s].start] |= FLOW_CALLBACK * code->sub[s].callback;
+			f[code->sub[s].start].mark |= FLOW_CALLBACK * code->sub[s].callback;
 		}
 		err = walk_all(e);
 		err = err ? err : find_loops(e);
@@ -591,15 +585,7 @@ int scan_program(struct env *e)
 	return err;
 }
 
-void scan_free(struct env *e)
+void scan_free(struct env *e, uint32_t n)
 {
-	uint32_t n = e->code->n;
-
-	mem_free(e->host, e->flow.live, n * sizeof *e->flow.live);
-	mem_free(e->host, e->flow.mark, n);
-	mem_free(e->host, e->flow.loop_end, n * sizeof *e->flow.loop_end);
-	mem_free(e->host, e->flow.loop_begin, n * sizeof *e->flow.loop_begin);
-	mem_free(e->host, e->flow.loop_of, n * sizeof *e->flow.loop_of);
-	mem_free(e->host, e->flow.back, n);
-	mem_free(e->host, e->flow.sub_of, n * sizeof *e->flow.sub_of);
+	mem_free(e->host, e->flow, n * sizeof *e->flow);
 }

@@ -7,24 +7,46 @@
 #include "verifier/state.h"
 #include "vm/mem.h"
 
-struct reg reg_number(struct scalar s, uint32_t pc)
+void frame_pointer(struct env *e, uint32_t frame)
 {
-	return (struct reg){ .s = s, .kind = K_SCALAR, .since = pc };
+	struct frame *f = &e->st.f[frame];
+
+	f->r[10] = (struct reg){ .kind = K_STACK, .frame = (uint8_t)frame, .since = e->code->sub[f->sub].start };
 }
 
-struct reg reg_unknown(uint32_t pc)
+static struct scalar *fresh(struct env *e, struct reg *r, enum kind kind)
 {
-	return reg_number(scalar_any(width64), pc);
+	memset(r, 0, sizeof *r);
+	r->kind = (uint8_t)kind;
+	r->since = e->pc;
+	return &r->s;
 }
 
-struct reg reg_constant(uint64_t v, uint32_t pc)
+void set_number(struct env *e, struct reg *r, const struct scalar *s)
 {
-	return reg_number(scalar_const(width64, v), pc);
+	struct scalar copy = *s;
+
+	*fresh(e, r, K_SCALAR) = copy;
 }
 
-struct reg reg_pointer(enum kind kind, uint32_t pc)
+void set_bits(struct env *e, struct reg *r, unsigned bits)
 {
-	return (struct reg){ .s = scalar_const(width64, 0), .kind = kind, .since = pc };
+	scalar_bits(fresh(e, r, K_SCALAR), bits);
+}
+
+void set_unknown(struct env *e, struct reg *r)
+{
+	set_bits(e, r, 64);
+}
+
+void set_constant(struct env *e, struct reg *r, uint64_t v)
+{
+	scalar_const(fresh(e, r, K_SCALAR), width64, v);
+}
+
+void set_pointer(struct env *e, struct reg *r, enum kind kind)
+{
+	fresh(e, r, kind);
 }
 
 uint32_t new_id(struct env *e)
@@ -47,15 +69,25 @@ void for_each_reg(struct env *e, void (*fn)(struct env *, struct reg *, void *),
 	}
 }
 
+unsigned spill_run(const uint8_t byte[8], unsigned *n)
+{
+	unsigned from = 0;
+
+	while (from < 8 && byte[from] != B_SPILL)
+		from++;
+	for (*n = 0; from + *n < 8 && byte[from + *n] == B_SPILL;)
+		++*n;
+	return from;
+}
+
 /* One byte of a slot changes; a spilled value there becomes plain bytes. */
 void slot_scrub(struct slot *s, unsigned byte, enum byte what)
 {
-	if (byte < spill_size(s->byte))
+	if (s->byte[byte] == B_SPILL)
 		for (int i = 0; i < 8; i++)
 			if (s->byte[i] == B_SPILL)
 				s->byte[i] = B_MISC;
-	if (s->byte[byte] == B_SPILL || what != B_SPILL)
-		s->byte[byte] = (uint8_t)what;
+	s->byte[byte] = (uint8_t)what;
 }
 
 /* Frames get their slots when they are first entered: most programs have one. */
@@ -89,11 +121,12 @@ void state_init(struct env *e, uint32_t sub)
 		st->f[n].slot = slot;
 	}
 	st->nr_frames = 1;
+	e->top = st->f;
 	st->nr_refs = st->lock = st->may_goto = 0;
 	st->lock_map = NULL;
 	memset(st->min_len, 0, sizeof st->min_len);
 	st->f[0].sub = sub;
-	st->f[0].r[10] = reg_pointer(K_STACK, e->code->sub[sub].start);
+	frame_pointer(e, 0);
 }
 
 /* ---- keeping ---- */
@@ -118,13 +151,13 @@ static struct live live_in(const struct env *e, uint32_t n, uint32_t pc)
 	struct live l;
 
 	if (n == e->st.nr_frames - 1)
-		return e->flow.live[pc];
+		return e->flow[pc].live;
 	f = &e->st.f[n + 1];		/* its callee knows where it goes on */
-	l = e->flow.live[f->ret + 1 < e->code->n ? f->ret + 1 : f->ret];
-	l.all |= e->flow.live[f->ret].all;
+	l = e->flow[f->ret + 1 < e->code->n ? f->ret + 1 : f->ret].live;
+	l.all |= e->flow[f->ret].live.all;
 	l.regs &= 0x7c0;
 	if (f->callback)		/* a further round sees everything again */
-		l.regs |= e->flow.live[f->ret].regs & 0x3e;
+		l.regs |= e->flow[f->ret].live.regs & 0x3e;
 	return l;
 }
 
@@ -232,10 +265,10 @@ void state_load(struct env *e, const struct saved *s)
 		f->callback = s->f[i].callback;
 		f->refs_at_entry = s->f[i].refs_at_entry;
 		f->rounds = s->f[i].rounds;
-		f->r[10] = reg_pointer(K_STACK, e->code->sub[f->sub].start);
-		f->r[10].frame = (uint8_t)i;
+		frame_pointer(e, i);
 	}
 	st->nr_frames = s->nr_frames;
+	e->top = &st->f[s->nr_frames - 1];
 	memcpy(st->min_len, s->min_len, sizeof s->min_len);
 	memcpy(st->ref, s->ref, sizeof s->ref);
 	st->nr_refs = s->nr_refs;
@@ -320,7 +353,7 @@ bool reg_within(struct env *e, const struct reg *old, const struct reg *now, boo
 		return true;
 	if (old->kind != now->kind)
 		return false;
-	if ((old->id & INDUCTION) && !e->arriving && !dead_induction(e, old->id) &&
+	if ((old->id & INDUCTION) && !e->loops.arriving && !dead_induction(e, old->id) &&
 	    (old->id != now->id || old->off != now->off)) {
 		if (old->id == now->id)		/* moves by different steps: of no use */
 			e->bad_induction[(old->id & 1023) >> 6] |= UINT64_C(1) << (old->id & 63);
@@ -349,9 +382,9 @@ bool reg_within(struct env *e, const struct reg *old, const struct reg *now, boo
 	return !old->id || same_id(e, old->id, now->id);
 }
 
-static bool zero_bytes(const struct slot *s, unsigned n)
+static bool zero_bytes(const struct slot *s, unsigned from, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = from; i < from + n; i++)
 		if (s->byte[i] != B_ZERO)
 			return false;
 	return true;
@@ -359,26 +392,29 @@ static bool zero_bytes(const struct slot *s, unsigned n)
 
 static bool slot_within(struct env *e, const struct cell *old, const struct slot *now, bool exact)
 {
-	unsigned n = spill_size(old->byte);
+	unsigned n, m, from = spill_run(old->byte, &n);
 	struct reg r;
 
 	if (!rule(e, RULE_PRUNE_STACK))
 		return true;
-	if (n && n == spill_size(now->byte)) {
+	if (n && spill_run(now->byte, &m) == from && n == m) {
 		if (!reg_within(e, &old->r, &now->r, exact))
 			return false;
 	} else if ((n && old->r.kind != K_SCALAR) || (spilled(now) && now->r.kind != K_SCALAR)) {
 		return false;
 	} else if (n) {
 		/* bytes where a number was kept: nothing is known of it, unless zero */
-		r = zero_bytes(now, n) ? reg_constant(0, 0) : reg_unknown(0);
+		if (zero_bytes(now, from, n))
+			set_constant(e, &r, 0);
+		else
+			set_unknown(e, &r);
 		if (!reg_within(e, &old->r, &r, exact))
 			return false;
 	}
-	for (unsigned i = n; i < 8; i++) {
+	for (unsigned i = 0; i < 8; i++) {
 		enum byte o = old->byte[i], b = now->byte[i];
 
-		if (o == b || o == B_NONE)
+		if (o == b || o == B_NONE || o == B_SPILL)
 			continue;
 		if (o == B_DYNPTR || b == B_DYNPTR)
 			return false;

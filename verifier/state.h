@@ -11,6 +11,7 @@
 #ifndef UEBPF_VERIFIER_STATE_H
 #define UEBPF_VERIFIER_STATE_H
 
+#include <string.h>
 #include "verifier/scalar.h"
 #include "verifier/verifier.h"
 
@@ -62,7 +63,7 @@ struct reg {
 /* Bytes of a slot: what was last written there. */
 enum byte { B_NONE, B_MISC, B_ZERO, B_SPILL, B_DYNPTR };
 struct slot {
-	struct reg r;		/* meaningful when every byte is B_SPILL */
+	struct reg r;		/* the value in the bytes that are B_SPILL */
 	uint8_t byte[8];	/* byte[0]: lowest address */
 	uint8_t dynptr;		/* B_DYNPTR: enum dynptr + 1, in the first slot */
 	uint32_t dynptr_ref;
@@ -85,14 +86,14 @@ struct frame {
 enum { ANY_ROUND = 1 << 30 };
 struct ref { uint32_t id, pc; };
 struct state {
-	struct frame f[MAX_FRAMES];
 	uint32_t nr_frames;	/* >= 1; the current one is f[nr_frames - 1] */
-	uint64_t min_len[MAX_REGIONS];
-	struct ref ref[MAX_REFS];
 	uint32_t nr_refs;
 	uint32_t lock;		/* id of the value whose lock is held, 0 none */
-	const struct uebpf_map *lock_map;
 	uint32_t may_goto;	/* may_goto instructions on this path */
+	const struct uebpf_map *lock_map;
+	struct ref ref[MAX_REFS];
+	uint64_t min_len[MAX_REGIONS];
+	struct frame f[MAX_FRAMES];
 };
 
 /* A kept state: only what can still be read. */
@@ -131,7 +132,7 @@ struct node {
 
 /* ---- the path walked, for precision ---- */
 
-enum step_kind { ST_NODE, ST_DEF, ST_MOV, ST_BIN, ST_PAIR, ST_FILL, ST_SPILL, ST_CLEAR, ST_CALL, ST_RET,
+enum step_kind { ST_NODE, ST_DEF, ST_MOV, ST_BIN, ST_PAIR, ST_FILL, ST_SPILL, ST_JOIN, ST_CLEAR, ST_CALL, ST_RET,
 		 ST_HELPER, ST_LINK, ST_PC };
 struct step {
 	uint8_t kind, frame, dst, src;	/* frame: of the registers */
@@ -144,13 +145,17 @@ struct step {
 /* ---- scan.c: what does not depend on paths ---- */
 
 struct live { uint16_t regs; uint64_t bytes4[2]; bool all; };	/* bytes4: 4-byte units down from r10 */
+/* One for each instruction. */
 struct flow {
-	struct live *live;	/* before each instruction */
-	uint8_t *mark;		/* enum flow_mark */
-	uint8_t *back;		/* some edge from here leads back to a loop head */
-	uint32_t *loop_begin, *loop_end;	/* loop head -> first and last instruction of its loop */
-	uint32_t *loop_of;	/* head of the innermost loop, UINT32_MAX: none */
-	uint32_t *sub_of;
+	struct live live;	/* before it */
+	uint32_t loop_begin, loop_end;	/* loop head: first and last instruction of its loop */
+	uint32_t loop_of;	/* head of the innermost loop, UINT32_MAX: none */
+	uint32_t sub;		/* subprogram */
+	uint8_t mark;		/* enum flow_mark */
+	uint8_t back;		/* some edge from here leads back to a loop head */
+	uint8_t fails;		/* summaries that failed here */
+	uint8_t loose;		/* facts.c: paths end here whose numbers did not matter */
+	struct node *at;	/* nodes kept here */
 };
 enum flow_mark { FLOW_PRUNE = 1, FLOW_HEAD = 2, FLOW_CALLBACK = 4, FLOW_REACHED = 8 };
 
@@ -170,53 +175,73 @@ struct trial {
 	uint32_t nr, cap;
 };
 
-struct env {
+struct part {
+	struct proto proto;
+	uint32_t depth;		/* stack bytes used */
+	bool alone;		/* verified on its own */
+};
+
+/* What walking the paths needs (explore.c). */
+struct walk {
+	struct { struct node *node; uint32_t step; } *path;	/* nodes of the current path */
+	struct step *step;
+	struct pending *pend;
+	uint32_t nr_path, cap_path, nr_steps, cap_steps, nr_pend, cap_pend;
+	uint32_t jumps, since_node;	/* since the last node */
+};
+
+/* What is known of loops (loop.c). */
+struct loops {
 	struct trial *trial;
+	uint64_t left;			/* instructions left for trials of summaries */
+	uint64_t stop;			/* res->insns at which the current trial gives up */
+	uint32_t depth;			/* trials inside trials */
+	uint32_t next_id;		/* for what moves with each round */
 	uint32_t restarts;
 	bool unroll;			/* no summaries now */
 	bool hopeful;			/* when the patience ends, there is another way to try */
-	const struct code *code;
-	struct verify_opts opts;
-	struct verify_result *res;
-	struct uebpf_error *err;
-	struct vm_host *host;
-	struct flow flow;
-	struct state st;
-	uint32_t pc, next;
-	uint32_t nr_slots;
-	uint32_t deepest;		/* most frames so far */
-	struct node **at;		/* nodes by instruction */
-	uint8_t *fails;			/* failed summaries by instruction */
-	struct step *step;
-	uint32_t nr_steps, cap_steps;
-	struct { struct node *node; uint32_t step; } *path;
-	uint32_t nr_path, cap_path;
-	struct pending *pend;
-	uint32_t nr_pend, cap_pend;
-	uint32_t next_id, next_induction, serial, nr_nodes;
-	uint64_t bad_induction[16];	/* ids (low bits) that turned out not to be monotone */
-	uint32_t jumps, since_node;	/* since the last node */
-	uint64_t spec_left;		/* instructions left for trials of summaries */
-	uint64_t spec_stop;		/* res->insns at which the current trial gives up */
-	uint32_t spec_depth;
 	bool arriving;			/* comparing with a summary: induction ids may have moved on */
-	struct cell *scratch;		/* for saving */
-	uint32_t cap_scratch;
-	uint32_t rooms;			/* frames that have room for slots */
-	uint64_t mem_now;
-	uint32_t *sub_depth;		/* stack bytes used, by subprogram */
-	struct { const struct ctx_field *field; bool text; } region[MAX_REGIONS];	/* text: a C string */
-	uint32_t nr_regions;
-	uint32_t cur_sub;		/* subprogram verified on its own (0: the program) */
-	uint8_t *sub_alone;		/* subprogram is verified on its own */
-	struct proto *protos;
-	uint32_t quiet;			/* > 0 inside a trial: errors are not written out */
-	bool kernel;
-	uint64_t deadline;
-	uint32_t id_old[64], id_new[64], nr_ids;	/* id maps of one comparison */
 };
 
-static inline struct frame *top(struct env *e) { return &e->st.f[e->st.nr_frames - 1]; }
+/* What is used at every turn comes first: small offsets make small code. */
+struct env {
+	struct frame *top;		/* the current frame: &st.f[st.nr_frames - 1] */
+	const struct code *code;
+	struct verify_result *res;
+	struct vm_host *host;
+	uint32_t pc, next;
+	/* The instruction at pc: itself, its row, its registers in this frame, what is handed on of it. */
+	const struct insn *in;
+	const struct op_info *op;
+	struct reg *d, *s;
+	struct fact *fact;
+	bool kernel;			/* policy */
+	bool same;			/* the instruction leaves its number as it was */
+	bool loose;			/* flow[..].loose somewhere */
+	uint32_t quiet;			/* > 0 inside a trial: errors are not written out */
+	struct flow *flow;
+	uint32_t nr_slots;
+	uint32_t next_id;
+	struct walk walk;
+	struct uebpf_error *err;
+	struct loops loops;
+	uint32_t nr_regions;
+	uint32_t cur_sub;		/* subprogram verified on its own (0: the program) */
+	uint32_t deepest;		/* most frames so far */
+	uint32_t serial, nr_nodes, rooms;	/* rooms: frames that have room for slots */
+	uint32_t nr_ids;
+	uint32_t cap_scratch;
+	struct cell *scratch;		/* for saving */
+	uint64_t mem_now;
+	uint64_t deadline;
+	struct part *sub;		/* by subprogram */
+	struct verify_opts opts;
+	struct state st;
+	uint64_t bad_induction[16];	/* ids (low bits) that turned out not to be monotone */
+	struct { const struct ctx_field *field; bool text; } region[MAX_REGIONS];	/* text: a C string */
+	uint32_t id_old[64], id_new[64];	/* id maps of one comparison */
+};
+
 static inline bool rule(const struct env *e, enum verify_rule r) { return !(e->opts.rules_off >> r & 1); }
 static inline bool is_ptr(const struct reg *r) { return r->kind > K_SCALAR; }
 static inline bool is_number(const struct reg *r) { return r->kind == K_SCALAR; }
@@ -231,29 +256,27 @@ static inline void bound_by_length(struct reg *r)
 	}
 }
 static inline bool reg_const(const struct reg *r) { return r->kind == K_SCALAR && scalar_is_const(&r->s); }
-/* A slot holds a value in its first bytes (all 8, or fewer of a number: little-endian hosts only). */
-static inline bool spilled(const struct slot *s) { return s->byte[0] == B_SPILL; }
-static inline unsigned spill_size(const uint8_t byte[8])
-{
-	unsigned n = 0;
-
-	while (n < 8 && byte[n] == B_SPILL)
-		n++;
-	return n;
-}
+/* A slot holds one value in a run of its bytes: all 8, or fewer of a number (little-endian hosts only).  Where
+ * the run begins and how long it is; *n 0: no value. */
+unsigned spill_run(const uint8_t byte[8], unsigned *n);
+static inline bool spilled(const struct slot *s) { return memchr(s->byte, B_SPILL, 8); }
 
 /* Outcome of one step: negative errno, or */
 enum outcome { GO_ON, PATH_ENDS };
 enum { TRIAL_FAILED = -4096 };	/* a summary did not hold; never leaves the verifier */
 
 /* scan.c */
+int successors(const struct code *code, uint32_t i, uint32_t out[2]);	/* how many */
 int scan_program(struct env *e);
-void scan_free(struct env *e);
+void scan_free(struct env *e, uint32_t n);	/* n: instructions then */
 /* state.c */
-struct reg reg_number(struct scalar s, uint32_t pc);
-struct reg reg_unknown(uint32_t pc);
-struct reg reg_constant(uint64_t v, uint32_t pc);
-struct reg reg_pointer(enum kind kind, uint32_t pc);
+/* The register becomes this, made by the instruction at hand. */
+void set_number(struct env *e, struct reg *r, const struct scalar *s);
+void set_bits(struct env *e, struct reg *r, unsigned bits);	/* any number of so many bits */
+void set_unknown(struct env *e, struct reg *r);
+void set_constant(struct env *e, struct reg *r, uint64_t v);
+void set_pointer(struct env *e, struct reg *r, enum kind kind);
+void frame_pointer(struct env *e, uint32_t frame);	/* its r10 */
 void state_init(struct env *e, uint32_t sub);
 int frame_room(struct env *e, uint32_t frame);	/* slots of frame 0 .. frame exist */
 struct saved *state_save(struct env *e, uint32_t pc);
@@ -271,6 +294,7 @@ void slot_scrub(struct slot *s, unsigned byte, enum byte what);
 /* precise.c */
 int step_add(struct env *e, struct step s);
 int step_reg(struct env *e, enum step_kind kind, unsigned dst, unsigned src);
+int step_insn(struct env *e, enum step_kind kind);	/* the registers of the instruction at hand */
 int step_slot(struct env *e, enum step_kind kind, unsigned reg, unsigned frame, unsigned slot);
 int precise_reg(struct env *e, unsigned reg);
 int precise_slot(struct env *e, unsigned frame, unsigned slot);
@@ -278,21 +302,21 @@ int precise_from(struct env *e, const struct saved *old);	/* what a covering nod
 int precise_all(struct env *e, const struct saved *s);
 int step_link(struct env *e, uint32_t id);
 /* alu.c */
-int do_alu(struct env *e, const struct insn *in);
+int do_alu(struct env *e);
 /* jump.c */
-int do_jump(struct env *e, const struct insn *in);
+int do_jump(struct env *e);
 int take_edge(struct env *e, bool taken);
 void number_learned(struct env *e, struct reg *r);	/* tell regions and linked numbers */
 /* memory.c */
 enum access_how { READ = 1, WRITE = 2 };
-int do_load(struct env *e, const struct insn *in);
-int do_store(struct env *e, const struct insn *in);
-int do_atomic(struct env *e, const struct insn *in);
+int do_load(struct env *e);
+int do_store(struct env *e);
+int do_atomic(struct env *e);
 /* Refuses an access whose address is not a multiple of `size` (the base is). */
 int aligned(struct env *e, unsigned reg, const struct reg *p, int64_t off, unsigned size, const char *what);
-int check_range(struct env *e, unsigned reg, const struct reg *p, int64_t off, uint64_t size, uint64_t max,
-		uint32_t how, const char *what);
-int stack_helper(struct env *e, unsigned reg, const struct reg *p, uint64_t size, uint32_t how);
+int check_range(struct env *e, unsigned reg, const struct reg *p, int64_t off, uint64_t size, uint32_t how,
+		const char *what);
+int stack_helper(struct env *e, const struct reg *p, uint64_t size, uint32_t how);
 void stack_forget_packets(struct env *e);
 bool frozen_value(const struct uebpf_map *map, int64_t at, unsigned size, uint64_t *v);
 struct slot *stack_slot(struct env *e, unsigned frame, int64_t off, unsigned *k);
@@ -305,20 +329,26 @@ struct args {
 	uint64_t size;		/* most that the last size argument can be */
 	uint32_t release;	/* reference that goes */
 	uint32_t dynptr;	/* reference of the dynptr that the result is a part of */
-	bool key_const;
-	uint32_t key;
+	bool key_const;		/* `key` is one number, or */
+	bool key_inside;	/* names an element of the array for sure */
+	struct scalar key;
+	/* the argument at hand: its contract, register and number (from 1) */
+	struct arg c;
+	struct reg *r;
+	int n;
 };
+int hold(struct env *e, uint32_t *ref);	/* something is acquired: *ref, new when 0 */
 int check_args(struct env *e, struct args *a);	/* each argument of a->h against its contract */
-int find_arg(const struct helper *h, enum arg_kind kind);	/* -1: none */
 bool is_null(const struct reg *r);
 /* call.c */
-int do_call(struct env *e, const struct insn *in);
-int do_local(struct env *e, const struct insn *in);
+int do_call(struct env *e);
+int do_local(struct env *e);
 int do_exit(struct env *e);
-int do_packet_load(struct env *e, const struct insn *in);
+int do_packet_load(struct env *e);
 int helper_finish(struct env *e);
 int leave_early(struct env *e);
 /* explore.c, loop.c */
+void fetch(struct env *e, uint32_t pc);	/* pc is the instruction at hand */
 int push_other(struct env *e, bool taken);
 int push_finish(struct env *e);
 int push_leave(struct env *e);	/* the instruction may end its function */
@@ -350,7 +380,8 @@ void say_insn(struct env *e, uint32_t pc);
 void fact_memory(struct env *e, const struct reg *p, int64_t off);
 void fact_result(struct env *e, const struct reg *r);
 void fact_constant(struct env *e, int i, uint64_t v);
-void fact_key(struct env *e, const struct uebpf_map *map, bool constant, uint32_t key);
+void fact_key(struct env *e, const struct args *a);
+void facts_settle(struct env *e);
 void fact_zero(struct env *e, uint32_t sub, unsigned k, uint8_t bytes);
 
 #endif

@@ -17,9 +17,11 @@ enum fact_flags {
 	FACT_SEEN = 1,		/* some path reaches it; without: dead */
 	FACT_FIXED = 2,		/* memory operand lies at `off` from its base, always */
 	FACT_JUMPS = 4,		/* conditional jump: the taken edge is possible */
+	FACT_CHANGES = 4,	/* arithmetic: dst may be another number after it than before */
 	FACT_FALLS = 8,		/* the fall-through edge is possible */
 	FACT_KEY = 16,		/* map helper: the key is the constant `key` on every path */
-	FACT_RANGE = 32,	/* lo..hi hold for the result in dst (unsigned); only with opts.exact */
+	FACT_RANGE = 32,	/* lo..hi hold for the result in dst (unsigned) */
+	FACT_INSIDE = 64,	/* map helper: the key names an element of the array on every path */
 	FACT_CTX_TOO = 128,	/* on some path the memory operand is the context */
 };
 enum { FACT_NO_MAP = 0xffff, FACT_ANY_MAP = 0xfffe };
@@ -43,11 +45,19 @@ struct proto_arg { uint8_t kind; bool nonnull; uint32_t size; };
 struct proto { uint32_t nr_args; struct proto_arg arg[5]; bool returns; };
 
 /* Rules that a test switches off to see whether the fuzzers notice (never set by the library). */
+#define VERIFY_RULES(R) \
+	R(STACK_BOUNDS, "stack bounds") R(VALUE_BOUNDS, "value bounds") R(PACKET_BOUNDS, "packet bounds") \
+	R(MEM_BOUNDS, "memory bounds") R(NULL, "null checks") R(PACKET_MOVED, "packet moved") \
+	R(SPILL_CLOBBER, "spill clobber") R(UNINIT, "uninitialised registers") R(HELPER_SIZE, "helper sizes") \
+	R(REFINE_EDGE, "branch edges") R(PRECISION, "precision") R(PRUNE_STACK, "stack when pruning") \
+	R(PRUNE_RANGE, "ranges when pruning") R(RELEASE, "release") \
+	R(CALLER_SAVED, "caller-saved registers") R(NARROW_FILL, "narrow fill") \
+	R(LINKED_DELTA, "linked deltas") R(INDUCTION, "induction") R(ATOMIC_CLOBBER, "atomic clobber") \
+	R(RDONLY, "read-only")
 enum verify_rule {
-	RULE_STACK_BOUNDS, RULE_VALUE_BOUNDS, RULE_PACKET_BOUNDS, RULE_MEM_BOUNDS, RULE_NULL,
-	RULE_PACKET_MOVED, RULE_SPILL_CLOBBER, RULE_UNINIT, RULE_HELPER_SIZE, RULE_REFINE_EDGE,
-	RULE_PRECISION, RULE_PRUNE_STACK, RULE_PRUNE_RANGE, RULE_RELEASE, RULE_CALLER_SAVED,
-	RULE_NARROW_FILL, RULE_LINKED_DELTA, RULE_INDUCTION, RULE_ATOMIC_CLOBBER, RULE_RDONLY,
+#define R(id, text) RULE_##id,
+	VERIFY_RULES(R)
+#undef R
 	RULE_COUNT
 };
 
@@ -63,8 +73,9 @@ struct verify_opts {
 	/* Prototype of the global subprogram that begins at `slot`; NULL or false: verified where called. */
 	bool (*proto)(void *arg, uint32_t slot, struct proto *out);
 	void *proto_arg;
-	/* Compare every number when pruning, needed or not: more to explore, but ranges of results hold on
-	 * every path and are handed out (FACT_RANGE). */
+	/* Compare every number when pruning, needed or not: more to explore, but then ranges of results hold on
+	 * every path of the whole program, calls too.  Without it FACT_RANGE is handed out (of arithmetic and
+	 * loads) only where no path arrives that was cut short because its numbers did not matter. */
 	bool exact;
 	uint32_t rules_off;		/* tests only: bit per enum verify_rule */
 };
@@ -89,7 +100,6 @@ struct verify_result {
 int verify(const struct code *code, const struct verify_opts *opts, struct verify_result *result,
 	   struct uebpf_error *err);
 void verify_free(struct verify_result *result);
-const char *verify_rule_name(enum verify_rule rule);
 
 /* For trusted code: only which accesses are context accesses, for verify_layout (trusted.c).  Nothing is
  * proven.  *result is filled either way and freed with verify_free.  0, -E2BIG, -ENOMEM. */

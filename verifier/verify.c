@@ -7,18 +7,6 @@
 #include "verifier/state.h"
 #include "vm/mem.h"
 
-static const char *const rule_name[RULE_COUNT] = {
-	"stack bounds", "value bounds", "packet bounds", "memory bounds", "null checks", "packet moved",
-	"spill clobber", "uninitialised registers", "helper sizes", "branch edges", "precision",
-	"stack when pruning", "ranges when pruning", "release", "caller-saved registers", "narrow fill",
-	"linked deltas", "induction", "atomic clobber", "read-only",
-};
-
-const char *verify_rule_name(enum verify_rule r)
-{
-	return r < RULE_COUNT ? rule_name[r] : "?";
-}
-
 static uint64_t now_ns(void)
 {
 	struct timespec t;
@@ -43,13 +31,8 @@ static int allocate(struct env *e)
 	r->words = e->nr_slots;
 	r->fact = mem_array(e->host, code->n, sizeof *r->fact);
 	r->zero = mem_alloc(e->host, (size_t)code->nr_sub * r->words);
-	e->at = mem_array(e->host, code->n, sizeof *e->at);
-	e->fails = mem_alloc(e->host, code->n);
-	e->sub_depth = mem_array(e->host, code->nr_sub, sizeof *e->sub_depth);
-	e->sub_alone = mem_alloc(e->host, code->nr_sub);
-	e->protos = mem_array(e->host, code->nr_sub, sizeof *e->protos);
-	if (!r->fact || !r->zero || !e->at || !e->fails || frame_room(e, 0) || !e->sub_depth || !e->sub_alone ||
-	    !e->protos)
+	e->sub = mem_array(e->host, code->nr_sub, sizeof *e->sub);
+	if (!r->fact || !r->zero || frame_room(e, 0) || !e->sub)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < code->n; i++) {
 		r->fact[i].map = FACT_NO_MAP;
@@ -62,29 +45,25 @@ static void release(struct env *e)
 {
 	const struct code *code = e->code;
 
-	if (e->at) {
+	if (e->flow) {
 		pend_drop(e, 0);
 		path_drop(e, 0);
 		for (uint32_t pc = 0; pc < code->n; pc++)
-			while (e->at[pc]) {
-				struct node *n = e->at[pc];
+			while (e->flow[pc].at) {
+				struct node *n = e->flow[pc].at;
 
-				e->at[pc] = n->next;
+				e->flow[pc].at = n->next;
 				node_drop(e, n);
 			}
 	}
 	for (uint32_t i = 0; i < e->rooms; i++)
 		mem_free(e->host, e->st.f[i].slot, e->nr_slots * sizeof(struct slot));
-	mem_free(e->host, e->at, code->n * sizeof *e->at);
-	mem_free(e->host, e->fails, code->n);
 	mem_free(e->host, e->scratch, e->cap_scratch * sizeof *e->scratch);
-	mem_free(e->host, e->sub_depth, code->nr_sub * sizeof *e->sub_depth);
-	mem_free(e->host, e->sub_alone, code->nr_sub);
-	mem_free(e->host, e->protos, code->nr_sub * sizeof *e->protos);
-	mem_free(e->host, e->step, e->cap_steps * sizeof *e->step);
-	mem_free(e->host, e->path, e->cap_path * sizeof *e->path);
-	mem_free(e->host, e->pend, e->cap_pend * sizeof *e->pend);
-	scan_free(e);
+	mem_free(e->host, e->sub, code->nr_sub * sizeof *e->sub);
+	mem_free(e->host, e->walk.step, e->walk.cap_steps * sizeof *e->walk.step);
+	mem_free(e->host, e->walk.path, e->walk.cap_path * sizeof *e->walk.path);
+	mem_free(e->host, e->walk.pend, e->walk.cap_pend * sizeof *e->walk.pend);
+	scan_free(e, code->n);
 }
 
 void verify_free(struct verify_result *r)
@@ -117,13 +96,14 @@ static void set_arguments(struct env *e)
 	for (uint32_t i = 0; i < e->nr_regions; i++)
 		e->st.min_len[i] = e->region[i].text;
 	if (e->code->type->flags & TYPE_RAW) {
-		r[1] = reg_pointer(K_MEM, 0);
+		set_pointer(e, &r[1], K_MEM);
 		r[1].region = 1;
-		r[2] = reg_number(scalar_urange(width64, 0, MAX_LEN), 0);
+		set_unknown(e, &r[2]);
+		scalar_urange(&r[2].s, width64, 0, MAX_LEN);
 		r[2].len = 1;
 		return;
 	}
-	r[1] = reg_pointer(K_CTX, 0);
+	set_pointer(e, &r[1], K_CTX);
 }
 
 static void set_proto_arguments(struct env *e, const struct proto *p)
@@ -133,16 +113,16 @@ static void set_proto_arguments(struct env *e, const struct proto *p)
 	for (uint32_t i = 0; i < p->nr_args; i++)
 		switch (p->arg[i].kind) {
 		case PROTO_CTX:
-			r[i + 1] = reg_pointer(K_CTX, 0);
+			set_pointer(e, &r[i + 1], K_CTX);
 			break;
 		case PROTO_MEM:
-			r[i + 1] = reg_pointer(K_MEM, 0);
+			set_pointer(e, &r[i + 1], K_MEM);
 			r[i + 1].size = p->arg[i].size;
 			r[i + 1].flags = p->arg[i].nonnull ? 0 : R_MAYBE_NULL;
 			r[i + 1].id = new_id(e);
 			break;
 		default:
-			r[i + 1] = reg_unknown(0);
+			set_unknown(e, &r[i + 1]);
 		}
 }
 
@@ -156,7 +136,7 @@ static int one_part(struct env *e, uint32_t sub)
 	for (uint32_t i = 0; i < e->nr_regions; i++)
 		e->st.min_len[i] = e->region[i].text;
 	if (sub)
-		set_proto_arguments(e, &e->protos[sub]);
+		set_proto_arguments(e, &e->sub[sub].proto);
 	else
 		set_arguments(e);
 	return run_from(e, 0);
@@ -166,8 +146,8 @@ static void forget_all(struct env *e)
 {
 	pend_drop(e, 0);
 	path_drop(e, 0);
-	e->nr_steps = 0;
-	e->spec_depth = e->quiet = 0;
+	e->walk.nr_steps = 0;
+	e->loops.depth = e->quiet = 0;
 	forget_after(e, 0);
 }
 
@@ -185,19 +165,20 @@ static int part(struct env *e, uint32_t sub)
 	for (;;) {
 		e->opts.max_insns = e->res->insns + (patience < most ? patience : most);
 		last = patience >= most;
-		e->hopeful = !last;
+		e->loops.hopeful = !last;
 		err = one_part(e, sub);
 		n = err ? culprit(e) : NULL;
-		if (!err || err == -ENOMEM || (err == -E2BIG ? last && e->unroll : !n || e->unroll))
+		if (!err || err == -ENOMEM || (err == -E2BIG ? last && e->loops.unroll : !n || e->loops.unroll))
 			break;
 		if (err == -E2BIG) {
-			if (!e->unroll || !last)
+			if (!e->loops.unroll || !last)
 				patience = patience > most / 8 ? most : patience * 8;
-			e->unroll = !e->unroll;
-			memset(e->fails, 0, e->code->n);
+			e->loops.unroll = !e->loops.unroll;
+			for (uint32_t i = 0; i < e->code->n; i++)
+				e->flow[i].fails = 0;
 		} else {
-			e->fails[n->pc] = 3;
-			e->unroll = ++e->restarts > RESTARTS;
+			e->flow[n->pc].fails = 3;
+			e->loops.unroll = ++e->loops.restarts > RESTARTS;
 		}
 		forget_all(e);
 	}
@@ -210,11 +191,11 @@ static bool called_alone(struct env *e, uint32_t sub)
 {
 	const struct code *code = e->code;
 
-	if (!e->sub_alone[sub])
+	if (!e->sub[sub].alone)
 		return false;
 	for (uint32_t i = 0; i < code->n; i++)
 		if (code->insn[i].op == OP_CALL_LOCAL && (uint32_t)code->insn[i].off == code->sub[sub].start &&
-		    (e->flow.mark[i] & FLOW_REACHED))
+		    (e->flow[i].mark & FLOW_REACHED))
 			return true;
 	return false;
 }
@@ -224,7 +205,7 @@ static bool called_alone(struct env *e, uint32_t sub)
 static int unreachable(struct env *e)
 {
 	for (uint32_t i = 0; i < e->code->n; i++)
-		if (!(e->flow.mark[i] & FLOW_REACHED)) {
+		if (!(e->flow[i].mark & FLOW_REACHED)) {
 			e->pc = i;
 			return refuse(e, UEBPF_E_FORM, "unreachable instruction");
 		}
@@ -252,11 +233,11 @@ static struct chain deepest(struct env *e, uint32_t sub, struct chain *known, ui
 		if ((in->op != OP_CALL_LOCAL && in->op != OP_LD_FUNC) ||
 		    !(e->kernel || (e->res->fact[i].flags & FACT_SEEN)))
 			continue;
-		c = deepest(e, e->flow.sub_of[in->off], known, depth + 1);
+		c = deepest(e, e->flow[in->off].sub, known, depth + 1);
 		most.bytes = c.bytes > most.bytes ? c.bytes : most.bytes;
 		most.frames = c.frames > most.frames ? c.frames : most.frames;
 	}
-	most.bytes += ((e->sub_depth[sub] ? e->sub_depth[sub] : 1) + 31) & ~31u;
+	most.bytes += ((e->sub[sub].depth ? e->sub[sub].depth : 1) + 31) & ~31u;
 	most.frames += most.frames < DEEP;
 	return known[sub] = most;
 }
@@ -289,13 +270,15 @@ static int all_parts(struct env *e)
 	if (e->kernel)
 		err = unreachable(e);
 	for (uint32_t s = 1; s < e->code->nr_sub; s++)
-		e->sub_alone[s] = e->code->sub[s].global && e->opts.proto &&
-			e->opts.proto(e->opts.proto_arg, e->code->sub[s].slot, &e->protos[s]);
+		e->sub[s].alone = e->code->sub[s].global && e->opts.proto &&
+			e->opts.proto(e->opts.proto_arg, e->code->sub[s].slot, &e->sub[s].proto);
 	find_regions(e);
 	err = err ? err : part(e, 0);
 	for (uint32_t s = 1; s < e->code->nr_sub && !err; s++)
 		if (called_alone(e, s))
 			err = part(e, s);
+	if (!err && e->loose)
+		facts_settle(e);
 	return err ? err : stack_depth(e);
 }
 
@@ -321,7 +304,7 @@ int verify(const struct code *code, const struct verify_opts *opts, struct verif
 	e->res = result;
 	e->err = err;
 	e->kernel = e->opts.policy == UEBPF_POLICY_KERNEL;
-	e->spec_left = 200000;
+	e->loops.left = 200000;
 	result->ret_lo = 1;
 	if (code->type->flags & TYPE_REFUSED)
 		ret = refuse(e, UEBPF_E_UNSUPPORTED, "%s", code->type->why);

@@ -47,6 +47,7 @@ struct call_site {
 	uint32_t slot;			/* of the call */
 	const struct uebpf_map *map;	/* its map argument, or NULL */
 	bool key_known;			/* the key is the u32 `key` */
+	bool key_inside;		/* the key is below the array's max_entries */
 	uint32_t key;
 	uint32_t known;			/* bit i: its argument i, which must be a constant, is arg[i] on every path */
 	uint64_t arg[4];

@@ -272,8 +272,8 @@ struct map_ops {
 	/* devmap, cpumap, xskmap, sockmap, cgroup_array ...: is something at this key? */
 	bool (*has_target)(struct uebpf_map *map, const void *key);
 	/* Instructions for map_lookup_elem on this very map, as struct helper.inliner: r1 map, r2 key in, r0
-	 * out; how many, 0 = no. */
-	int (*inline_lookup)(const struct uebpf_map *map, struct insn *out, int cap);
+	 * out; how many, 0 = no.  inside: the key is known to be below max_entries. */
+	int (*inline_lookup)(const struct uebpf_map *map, bool inside, struct insn *out, int cap);
 };
 /* The process-local handle of a map; families extend it (handle_size). */
 struct uebpf_map {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* facts_test.c - what the verifier's facts change in the code at once, and what they must leave alone. */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "helpers/helpers.h"
@@ -47,6 +48,71 @@ START_TEST(constant_key_of_an_array_is_never_null)
 	ck_assert_int_eq(code.insn[5].off, 6);
 	ck_assert_int_eq(code.insn[5].steps, 1);
 	code_free(&code);
+}
+END_TEST
+
+/* The array has four elements. */
+START_TEST(key_below_the_length_is_never_null)
+{
+	struct code code;
+
+	for (int mask = 3; mask < 16; mask = 2 * mask + 1) {
+		char text[300];
+
+		snprintf(text, sizeof text, "r2 &= %d\n*(u32 *)(r10 - 4) = r2\nr2 = r10\nr2 += -4\nr1 = map(0) ll\n"
+			 "call 1\nif r0 == 0 goto +1\nr0 = *(u64 *)(r0 + 0)\nexit\n", mask);
+		applied(&code, text);
+		ck_assert_int_eq(code.insn[6].op, mask == 3 ? OP_JA : OP_JEQ64_K);
+		code_free(&code);
+	}
+}
+END_TEST
+
+static struct insn after(const char *text, uint32_t i)
+{
+	struct code code;
+	struct insn in;
+
+	applied(&code, text);
+	in = code.insn[i];
+	code_free(&code);
+	return in;
+}
+
+START_TEST(masks_that_change_nothing_go)
+{
+	struct insn in = after("if r2 > 9 goto +1\nr2 &= 15\nr0 = r2\nexit\n", 1);
+
+	ck_assert(in.op == OP_MOV64_X && in.dst == 2 && in.src == 2 && in.steps == 1);
+	in = after("if r2 > 9 goto +1\nr2 &= 7\nr0 = r2\nexit\n", 1);
+	ck_assert_int_eq(in.op, OP_AND64_K);
+	in = after("r2 &= 255\nw2 = w2\nr0 = r2\nexit\n", 1);
+	ck_assert(in.op == OP_MOV64_X && in.dst == 2 && in.src == 2);
+	in = after("w2 = w2\nr0 = r2\nexit\n", 0);
+	ck_assert_int_eq(in.op, OP_MOV32_X);
+	in = after("r2 &= 7\nr2 %= 10\nr0 = r2\nexit\n", 1);
+	ck_assert_int_eq(in.op, OP_MOV64_X);
+}
+END_TEST
+
+START_TEST(numbers_that_are_always_one_are_constants)
+{
+	struct insn in = after("r0 = 4\nif r2 != 12 goto +2\nr2 >>= 2\nr0 += r2\nexit\n", 2);
+
+	ck_assert(in.op == OP_MOV64_K && in.dst == 2 && in.imm == 3);
+	in = after("r0 = 4\nif r2 != 12 goto +2\nr2 >>= 2\nr0 += r2\nexit\n", 3);
+	ck_assert(in.op == OP_MOV64_K && in.dst == 0 && in.imm == 7);
+}
+END_TEST
+
+/* r3 is 1 or 2 where the ways meet, and nothing needs it: the second way ends there. */
+START_TEST(ranges_end_where_paths_were_cut_short)
+{
+	static const char text[] = "r3 = 1\nr4 = 0\nif r2 > 9 goto +1\nr3 = 2\nif r2 > 4 goto +1\nr4 = 1\nr4 += 3\n"
+		"r4 += 1\nr4 += 1\nif r2 > 3 goto +1\nr4 += 7\nr3 += 5\nr0 = r3\nexit\n";
+	struct insn in = after(text, 11);
+
+	ck_assert_int_eq(in.op, OP_ADD64_K);
 }
 END_TEST
 
@@ -138,6 +204,10 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, constant_key_of_an_array_is_never_null);
 	tcase_add_test(tc, variable_key_keeps_its_check);
+	tcase_add_test(tc, key_below_the_length_is_never_null);
+	tcase_add_test(tc, masks_that_change_nothing_go);
+	tcase_add_test(tc, numbers_that_are_always_one_are_constants);
+	tcase_add_test(tc, ranges_end_where_paths_were_cut_short);
 	tcase_add_test(tc, frozen_bytes_are_constants_and_decide_branches);
 	tcase_add_test(tc, bytes_that_may_change_are_loaded);
 	tcase_add_test(tc, a_load_of_two_kinds_stays);
