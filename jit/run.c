@@ -5,12 +5,15 @@
 #include <string.h>
 #include "jit/state.h"
 
+/* This file is built for speed but for what few runs pass through. */
+#define COLD __attribute__((cold, noinline))
+
 static uint64_t run_callback(struct uebpf_call *call, uint64_t fn, uint64_t r1, uint64_t r2, uint64_t r3,
 			     uint64_t r4, uint64_t r5);
 
 /* ---- windows ---- */
 
-static void open_window(struct jit_window *w, uint64_t lo, uint64_t hi, uint32_t access)
+static __attribute__((noinline)) void open_window(struct jit_window *w, uint64_t lo, uint64_t hi, uint32_t access)
 {
 	uint64_t read = access & ACCESS_READ ? ~0ull : 0, write = access & ACCESS_WRITE ? ~0ull : 0;
 	uint64_t len = hi - lo, limit[4] = { len, len - 1, len - 3, len - 7 };
@@ -25,14 +28,14 @@ static void open_window(struct jit_window *w, uint64_t lo, uint64_t hi, uint32_t
 	}
 }
 
-static void close_free_windows(struct jit_state *state)
+static __attribute__((noinline)) void close_free_windows(struct jit_state *state)
 {
 	for (uint32_t k = WINDOW_FREE; k < state->jit->nr_window; k++)
 		memset(&state->window[k], 0, sizeof state->window[k]);
 	state->stack_memo = 0;
 }
 
-static void open_own_windows(struct jit_state *state)
+static COLD void open_own_windows(struct jit_state *state)
 {
 	const struct region *own = state->call.own;
 
@@ -48,15 +51,13 @@ void jit_forget(struct jit_state *state)
 
 /* Most checked runs never leave the compiled code, so what only helpers and the long way look at is
  * filled in when one of them is reached. */
-static void get_ready(struct jit_state *state)
+static COLD void make_ready(struct jit_state *state)
 {
 	struct uebpf_call *call = &state->call;
 	uint64_t left = call->left;
 	uint32_t depth = call->depth;
 	int status = call->status;
 
-	if (state->ready)
-		return;
 	state->ready = true;
 	call_begin(call, call->code, call->ctx, call->ctx_len, call->run);
 	call->left = left;
@@ -66,7 +67,13 @@ static void get_ready(struct jit_state *state)
 	call->engine = state;
 }
 
-static void set_stack_region(struct jit_state *state)
+static inline void get_ready(struct jit_state *state)
+{
+	if (!state->ready)
+		make_ready(state);
+}
+
+static __attribute__((noinline)) void set_stack_region(struct jit_state *state)
 {
 	struct region *r = &state->call.own[OWN_STACK];
 
@@ -77,7 +84,7 @@ static void set_stack_region(struct jit_state *state)
 				      .hi = (uintptr_t)state->stack_end, .access = ACCESS_READ | ACCESS_WRITE };
 }
 
-static void remember(struct jit_state *state, struct jit_window *w, const struct region *r, uint64_t addr)
+static COLD void remember(struct jit_state *state, struct jit_window *w, const struct region *r, uint64_t addr)
 {
 	if (r == &state->call.own[OWN_STACK]) {
 		/* One frame only, so that what ends with an inner frame is told by stack_memo. */
@@ -95,7 +102,7 @@ static void remember(struct jit_state *state, struct jit_window *w, const struct
 	}
 }
 
-static uint32_t fault(struct jit_state *state, const struct jit_site *site, uint64_t addr)
+static COLD uint32_t fault(struct jit_state *state, const struct jit_site *site, uint64_t addr)
 {
 	state->call.status = -EFAULT;
 	state->call.address = addr;
@@ -109,7 +116,7 @@ static uint32_t fault(struct jit_state *state, const struct jit_site *site, uint
 enum { SLICE = 1 << 14 };	/* steps, some microseconds */
 
 /* The first slice of what call.left says; none when the flag is up. */
-static void slice(struct jit_state *state)
+static COLD void slice(struct jit_state *state)
 {
 	uint64_t left = state->call.left + state->reserve;
 
@@ -134,7 +141,7 @@ uint32_t jit_refill(struct jit_state *state, uint32_t insn)
 	return 0;
 }
 
-uint32_t jit_miss(struct jit_state *state, uint32_t index, uint64_t addr)
+COLD uint32_t jit_miss(struct jit_state *state, uint32_t index, uint64_t addr)
 {
 	const struct jit_site *site = &state->jit->site[index];
 	struct uebpf_call *call = &state->call;
@@ -161,7 +168,7 @@ uint32_t jit_miss(struct jit_state *state, uint32_t index, uint64_t addr)
 /* ---- calls ---- */
 
 /* With r1-r5 in state->r; the result is there too. */
-static void call_helper(struct jit_state *state, const struct helper *helper, uebpf_helper_fn fn)
+static __attribute__((noinline)) void call_helper(struct jit_state *state, const struct helper *helper, uebpf_helper_fn fn)
 {
 	struct uebpf_call *call = &state->call;
 	uint32_t gen = call->packet_gen, nr = call->nr_own, next = call->next_own;
@@ -203,7 +210,7 @@ uint64_t jit_checked_call(struct jit_state *state, uint32_t index, uint32_t wind
 }
 
 /* Machine code of the subprogram at `fn` (a value of LD_FUNC), or NULL. */
-static const void *function_at(struct jit_state *state, uint64_t fn)
+static COLD const void *function_at(struct jit_state *state, uint64_t fn)
 {
 	const struct code *code = state->call.code;
 	uint64_t at = fn - (uintptr_t)code->insn;
@@ -215,7 +222,7 @@ static const void *function_at(struct jit_state *state, uint64_t fn)
 	return sub && sub->callback ? state->jit->text + state->jit->sub_off[sub - code->sub] : NULL;
 }
 
-const void *jit_callx(struct jit_state *state, uint64_t fn)
+COLD const void *jit_callx(struct jit_state *state, uint64_t fn)
 {
 	struct uebpf_call *call = &state->call;
 	const void *entry = function_at(state, fn);
@@ -277,7 +284,7 @@ static uint64_t run_callback(struct uebpf_call *call, uint64_t fn, uint64_t r1, 
 	return r0;
 }
 
-const void *jit_take_tail(struct jit_state *state)
+COLD const void *jit_take_tail(struct jit_state *state)
 {
 	const struct code *to = call_take_tail(&state->call);
 
@@ -296,7 +303,7 @@ const void *jit_take_tail(struct jit_state *state)
 	return to->jit->tail ? to->jit->tail : (const void *)to->jit->plain;
 }
 
-uint32_t jit_packet_load(struct jit_state *state, uint64_t r6, uint32_t off, uint32_t size)
+COLD uint32_t jit_packet_load(struct jit_state *state, uint64_t r6, uint32_t off, uint32_t size)
 {
 	get_ready(state);
 	if (call_packet_load(&state->call, r6, (int32_t)off, size, &state->r[0]))
@@ -320,9 +327,10 @@ static int run_plain(const struct code *code, void *ctx, size_t ctx_len, struct 
 static int run_checked(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0);
 static int run_full(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0);
 static int run_quick(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0);
+static int run_tame(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0);
 
 /* Called once a program is compiled. */
-void jit_plan_run(struct jit_code *jit)
+COLD void jit_plan_run(struct jit_code *jit)
 {
 	const struct code *code = jit->code;
 	const struct prog_type *type = code->type;
@@ -336,7 +344,12 @@ void jit_plan_run(struct jit_code *jit)
 	jit->min_len = type->flags & (TYPE_RAW | TYPE_OPEN) ? 0 : type->host_size;
 	jit->ctx_size = type->flags & TYPE_RAW ? UINT32_MAX : type->ctx_size;
 	jit->ctx_access = jit_ctx_access(type);
-	if (code->checked && jit->sliced && !jit->inits && !jit->frame_size && jit->frames == 1)
+	jit->quick = code->checked && jit->sliced && !jit->inits && !jit->frame_size && jit->frames == 1;
+	if (jit->tame_need < jit->min_len)
+		jit->tame_need = jit->min_len;
+	if (jit->tame)
+		jit->run = run_tame;
+	else if (jit->quick)
 		jit->run = run_quick;
 }
 
@@ -497,6 +510,20 @@ static int run_quick(const struct code *code, void *ctx, size_t ctx_len, struct 
 	if (__builtin_expect(!state.call.status, 1) && r0)
 		*r0 = value;
 	return state.call.status;
+}
+
+/* A program that needs no test but these, when its caller wants nothing special. */
+static int run_tame(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0)
+{
+	const struct jit_code *jit = code->jit;
+	uint64_t value;
+
+	if (__builtin_expect(run || ctx_len < jit->tame_need || !ctx, 0))
+		return (jit->quick ? run_quick : run_checked)(code, ctx, ctx_len, run, r0);
+	value = jit->tame(ctx, ctx_len, NULL);
+	if (r0)
+		*r0 = value;
+	return 0;
 }
 
 /* A program that needs no state: only what call_begin would refuse is tested. */

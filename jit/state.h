@@ -47,9 +47,14 @@ struct jit_code {
 	uint64_t (*plain)(void *ctx, size_t len, void *host);	/* NULL: needs a state */
 	uint64_t (*bare)(void *ctx, size_t len, void *host);	/* builds the state and calls full */
 	uint64_t (*full)(struct jit_state *state);
+	/* Of checked code: the program as it runs without options on a context of tame_need bytes, where nothing
+	 * in it can fault and its budget suffices.  NULL: no such. */
+	uint64_t (*tame)(void *ctx, size_t len, void *host);
+	uint32_t tame_need;
 	/* Runs the code at `entry` one frame deeper with args[0..4] in r1-r5. */
 	uint64_t (*callback)(struct jit_state *state, const void *entry, const uint64_t *args);
 	int (*run)(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0);
+	bool quick;			/* run_quick will do */
 	const void *tail;		/* where a tail call enters: machine code, not a C function */
 	/* Loops over records (results != end): from base in steps of stride; stride 0: base is an array
 	 * of struct uebpf_record.  NULL: batches run through C. */

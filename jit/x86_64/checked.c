@@ -170,13 +170,17 @@ struct x_mem emit_guard(struct jc *c, int base, int32_t off, int size, uint32_t 
 	known = fact_judge(c, base, off, (uint32_t)size, access & ~(uint32_t)GUARD_ATOMIC, atomic, &need);
 	if (known == JUDGE_GOOD)
 		return m;
-	if (known == JUDGE_CTX && c->fast) {	/* tested once, on entry */
+	if (known == JUDGE_CTX && (c->fast || c->tame)) {	/* tested once, on entry */
 		c->ctx_need = need > c->ctx_need ? need : c->ctx_need;
 		return m;
 	}
 	if (base == 10 && off < 0 && off >= -(int32_t)c->code->stack_size && off + size <= 0 &&
 	    (!atomic || !(off & (size - 1))))
 		return m;
+	if (c->tame) {
+		c->wild = true;
+		return m;
+	}
 	if (c->copies && !atomic && c->delta[base] != DELTA_UNKNOWN) {
 		if (!c->copy)
 			emit_range(c, base, off, size, access);
@@ -325,6 +329,8 @@ void emit_charge(struct jc *c)
 	uint32_t again = UNSET;
 	int32_t steps;
 
+	if (c->tame)
+		return;
 	if (c->i < c->chain_end && c->fast) {
 		c->rest -= (int32_t)c->in->imm;
 		return;

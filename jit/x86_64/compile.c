@@ -57,7 +57,7 @@ void emit_body(struct jc *c, uint32_t index)
 {
 	const struct subprog *sub = &c->code->sub[index];
 
-	for (uint32_t i = sub->start; i < sub->end && !c->no_memory; i++) {
+	for (uint32_t i = sub->start; i < sub->end && !c->no_memory && !c->wild; i++) {
 		if (c->fast && emit_unrolled(c, &i))
 			continue;
 		c->i = i;
@@ -108,6 +108,66 @@ static void emit_twice(struct jc *c)
 	c->insn_label = fast;
 }
 
+/* Could this program need no test while it runs but the one of its context's length?  One function without
+ * calls and loops whose steps the program's own budget covers whichever way it goes. */
+static bool may_be_tame(const struct jc *c)
+{
+	const struct code *code = c->code;
+	uint64_t steps = 0;
+
+	if (!c->fact_index || code->nr_sub != 1 || c->main_called || c->calls_c || c->inits)
+		return false;
+	for (uint32_t i = 0; i < code->n; i++) {
+		const struct insn *in = &code->insn[i];
+
+		if ((flow_is_jump(in) && (uint32_t)in->off <= i) || in->op == OP_MAY_GOTO || in->op == OP_LD_CALL ||
+		    isa_op[in->op].shape == SHAPE_PKT_ABS || isa_op[in->op].shape == SHAPE_PKT_IND)
+			return false;
+		steps += in->op == OP_CHARGE ? (uint64_t)in->imm : 0;
+	}
+	return steps <= code->budget;
+}
+
+/* Such a program once more as a plain C function: it runs when a caller gives no options and enough context
+ * (run_tame in jit/run.c); every access in it is known to be good.  Where one is not, nothing is left of it. */
+static void emit_tame(struct jc *c)
+{
+	struct jsub *j = c->cur, plain = *j;
+	bool state = c->state, metered = c->metered;
+	uint32_t used = (uint32_t)(c->b.p - c->base), nr_fix = c->nr_fix, nr_cold = c->nr_cold;
+
+	plain.leaf = true;
+	plain.frame = (int32_t)c->frame_size;
+	plain.red_zone = plain.frame <= 128;
+	plain.rbp = !plain.red_zone;
+	c->cur = &plain;
+	frame_register(c);
+	c->state = c->metered = false;
+	c->tame = true;
+	c->tame_label = jc_here(c);
+	if (c->flags & JIT_ENDBR)
+		x_endbr64(&c->b);
+	emit_prologue(c);
+	emit_body(c, 0);
+	if (c->wild && !c->no_memory) {
+		c->b.p = c->base + used;
+		c->nr_fix = nr_fix;
+		c->nr_cold = nr_cold;
+		c->tame_label = UNSET;
+		c->ctx_need = c->skip = 0;
+	} else {
+		c->insn_label = insn_labels(c);
+	}
+	memset(c->kind_at, 0, c->code->n * sizeof *c->kind_at);
+	c->next_window = c->nr_window = WINDOW_FREE;
+	c->zeroes_at = UNSET;
+	c->tame = c->wild = false;
+	c->state = state;
+	c->metered = metered;
+	c->cur = j;
+	frame_register(c);
+}
+
 static void emit_sub(struct jc *c, uint32_t index)
 {
 	c->cur = &c->sub[index];
@@ -117,11 +177,18 @@ static void emit_sub(struct jc *c, uint32_t index)
 	if (c->no_memory)
 		return;
 	jc_align(c, 16);
+	if (may_be_tame(c)) {
+		emit_tame(c);
+		jc_room(c, 1024);
+		jc_align(c, 16);
+	}
+	if (c->no_memory)
+		return;
 	jc_bind(c, c->cur->entry);
 	if (!index && !c->state && c->flags & JIT_ENDBR)
 		x_endbr64(&c->b);
 	emit_prologue(c);
-	if (!index && c->fact_index && !c->main_called)
+	if (!index && c->fact_index && !c->main_called && c->tame_label == UNSET)
 		emit_twice(c);
 	else
 		emit_body(c, index);
@@ -296,6 +363,11 @@ static int place(struct jc *c, const struct plan *plan)
 		}
 		if (plan->batch != UNSET)
 			jit->batch = AT(plan->batch);
+		if (c->tame_label != UNSET) {
+			jit->tame = AT(c->tame_label);
+			jit->tame_need = c->ctx_need;
+			jit->sub_off[0] = jc_pos(c, inserted, c->tame_label);
+		}
 		place_unwind(c, plan, inserted);
 #undef AT
 	}
@@ -368,7 +440,7 @@ static int begin(struct jc *c)
 	static const uint8_t home[11] = { RAX, RDI, RSI, RDX, RCX, R8, RBX, R13, R14, R15, RBP };
 
 	memcpy(c->reg, home, sizeof home);
-	c->exit_label = c->slow_label = c->zeroes_at = UNSET;
+	c->exit_label = c->slow_label = c->tame_label = c->zeroes_at = UNSET;
 	c->next_window = c->nr_window = WINDOW_FREE;
 	c->sub = mem_array(c->host, c->code->nr_sub, sizeof *c->sub);
 	if (!c->sub || flow_build(c->code, &c->flow))

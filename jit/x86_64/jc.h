@@ -81,6 +81,9 @@ struct jc {
 	uint8_t call_window;
 	bool calls_helper;		/* some helper call is not inlined */
 	bool fast, sliced, bails, ctx_window;
+	bool tame;			/* the copy that tests nothing is being emitted ... */
+	bool wild;			/* ... and something in it had to be tested */
+	uint32_t tame_label;		/* its prologue; UNSET: none */
 	uint32_t refill_label;
 	uint32_t insn_label;		/* label of instruction 0 in the copy being emitted */
 	uint32_t exit_label;		/* batch copy: where exit goes; UNSET: return */
