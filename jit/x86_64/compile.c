@@ -53,12 +53,32 @@ static bool inner_loop(const struct jc *c, uint32_t head, uint32_t end)
 	return false;
 }
 
+/* A jump over nothing but a goto: its inverse goes there.  Not where the goto's block is charged. */
+static bool emit_inverted(struct jc *c)
+{
+	const struct insn *in = c->in, *over = in + 2;
+	struct insn out = *in;
+
+	if (!c->tame || !flow_is_jump(in) || (uint32_t)in->off != c->i + 3 || over[-1].op != OP_CHARGE ||
+	    isa_op[over->op].shape != SHAPE_JA || (c->flow.mark[c->i + 1] | c->flow.mark[c->i + 2]) & FLOW_TARGET)
+		return false;
+	out.op = (uint16_t)flow_inverse((enum op)in->op);
+	out.off = over->off;
+	if (out.op == OP_BAD)
+		return false;
+	c->in = &out;
+	emit_insn(c);
+	c->in = in;
+	c->skip = 2;
+	return true;
+}
+
 void emit_body(struct jc *c, uint32_t index)
 {
 	const struct subprog *sub = &c->code->sub[index];
 
 	for (uint32_t i = sub->start; i < sub->end && !c->no_memory && !c->wild; i++) {
-		if (c->fast && emit_unrolled(c, &i))
+		if ((c->fast || c->tame) && emit_unrolled(c, &i))
 			continue;
 		c->i = i;
 		c->in = &c->code->insn[i];
@@ -70,7 +90,7 @@ void emit_body(struct jc *c, uint32_t index)
 		jc_bind(c, c->insn_label + i);
 		if (c->skip)
 			c->skip--;
-		else
+		else if (!emit_inverted(c))
 			emit_insn(c);
 		track_kinds(c);
 		fact_leave(c);
@@ -108,24 +128,22 @@ static void emit_twice(struct jc *c)
 	c->insn_label = fast;
 }
 
-/* Could this program need no test while it runs but the one of its context's length?  One function without
- * calls and loops whose steps the program's own budget covers whichever way it goes. */
+/* Could this program need no test while it runs but the one of its context's length?  One function that calls
+ * nothing and whose steps the program's own budget covers whichever way it goes. */
 static bool may_be_tame(const struct jc *c)
 {
 	const struct code *code = c->code;
-	uint64_t steps = 0;
 
-	if (!c->fact_index || code->nr_sub != 1 || c->main_called || c->calls_c || c->inits)
+	if (!c->fact_index || code->nr_sub != 1 || c->main_called || c->calls_helper || c->inits)
 		return false;
 	for (uint32_t i = 0; i < code->n; i++) {
 		const struct insn *in = &code->insn[i];
 
-		if ((flow_is_jump(in) && (uint32_t)in->off <= i) || in->op == OP_MAY_GOTO || in->op == OP_LD_CALL ||
-		    isa_op[in->op].shape == SHAPE_PKT_ABS || isa_op[in->op].shape == SHAPE_PKT_IND)
+		if (in->op == OP_MAY_GOTO || in->op == OP_LD_CALL || isa_op[in->op].shape == SHAPE_PKT_ABS ||
+		    isa_op[in->op].shape == SHAPE_PKT_IND)
 			return false;
-		steps += in->op == OP_CHARGE ? (uint64_t)in->imm : 0;
 	}
-	return steps <= code->budget;
+	return counted_steps(c) <= code->budget;
 }
 
 /* Such a program once more as a plain C function: it runs when a caller gives no options and enough context
@@ -297,7 +315,7 @@ static void place_unwind(struct jc *c, const struct plan *plan, const uint32_t *
 	uint32_t n = c->code->nr_sub + (c->state ? 2u : 0u);
 	struct unwind_frame *f;
 
-	if (!c->calls_c || c->inits)	/* first-read checks push around calls: no one row would hold */
+	if (!c->calls_c || c->inits || c->tame_label != UNSET)	/* first-read checks push around calls: no one row would hold */
 		return;
 	f = mem_array(c->host, n, sizeof *f);
 	if (!f)

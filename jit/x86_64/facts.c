@@ -22,13 +22,13 @@ static struct fact meet(struct fact a, struct fact b, bool loop)
 		int32_t lo = a.off < b.off ? a.off : b.off;
 		int32_t hi = a.off + a.span > b.off + b.span ? a.off + a.span : b.off + b.span;
 
-		if (hi - lo <= UINT8_MAX) {
+		if (hi - lo <= UINT16_MAX) {
 			a.off = lo;
-			a.span = (uint8_t)(hi - lo);
+			a.span = (uint16_t)(hi - lo);
 			return a;
 		}
 	}
-	if (same((struct fact){ a.off, a.map, b.kind, a.span }, b) && (a.kind == FACT_VALUE || a.kind == FACT_MAYBE) &&
+	if (same((struct fact){ a.off, a.span, b.kind, a.map }, b) && (a.kind == FACT_VALUE || a.kind == FACT_MAYBE) &&
 	    (b.kind == FACT_VALUE || b.kind == FACT_MAYBE)) {
 		a.kind = FACT_MAYBE;
 		return a;
@@ -36,14 +36,21 @@ static struct fact meet(struct fact a, struct fact b, bool loop)
 	return (struct fact){ 0 };
 }
 
-static bool flow_into(struct jc *c, uint32_t to, const struct fact now[11])
+static bool flow_into(struct jc *c, uint32_t from, uint32_t to, const struct fact was[11])
 {
-	struct fact *at = c->fact_at + 11 * c->fact_index[to];
-	bool changed = false;
+	struct fact *at = c->fact_at + 11 * c->fact_index[to], now[11];
+	struct counted *loop = counted_at(c, to);
+	bool changed = false, again = loop && from >= to;
 
+	memcpy(now, was, sizeof now);
+	if (loop && !again)
+		counted_enter(loop, now);
 	for (int r = 0; r < 11; r++) {
-		struct fact f = meet(at[r], now[r], c->flow.mark[to] & FLOW_LOOP);
+		struct fact f;
 
+		if (again && r < 10 && loop->delta[r])	/* the range that it was entered with has this round too */
+			continue;
+		f = meet(at[r], now[r], c->flow.mark[to] & FLOW_LOOP);
 		changed |= !same(f, at[r]);
 		at[r] = f;
 	}
@@ -65,7 +72,7 @@ static struct fact added(struct fact a, struct fact b, int32_t by)
 {
 	struct fact p = a.kind == FACT_CONST ? b : a, k = a.kind == FACT_CONST ? a : b;
 
-	if (k.kind != FACT_CONST || p.kind < FACT_CONST || p.kind == FACT_TOP || p.span + k.span > UINT8_MAX)
+	if (k.kind != FACT_CONST || p.kind < FACT_CONST || p.kind == FACT_TOP || p.span + k.span > UINT16_MAX)
 		return (struct fact){ 0 };
 	p.span += k.span;
 	return moved(p, (int64_t)k.off + by);
@@ -98,17 +105,17 @@ void fact_step(const struct jc *c, const struct insn *in, struct fact now[11])
 		f = in->imm_lo >> 4 ? f : added(now[in->src], now[in->imm_lo & 15], in->off);
 		break;
 	case OP_LEA64: f = moved(now[in->src], in->imm); break;
-	case OP_LD_MAP: f = (struct fact){ .kind = FACT_MAP, .map = (uint16_t)in->imm_lo }; break;
+	case OP_LD_MAP: f = (struct fact){ .kind = FACT_MAP, .map = (uint8_t)in->imm_lo }; break;
 	case OP_LD_MAPVAL:
 		if ((uint32_t)in->imm_hi < FAR)
-			f = (struct fact){ .kind = FACT_VALUE, .map = (uint16_t)in->imm_lo, .off = in->imm_hi };
+			f = (struct fact){ .kind = FACT_VALUE, .map = (uint8_t)in->imm_lo, .off = in->imm_hi };
 		break;
 	case OP_CALL: {
 		struct insn out[INLINE_MOST];
 		uint16_t map;
 
 		if (fact_inline(c, in, now, out, &map))
-			f = (struct fact){ .kind = FACT_MAYBE, .map = map };
+			f = (struct fact){ .kind = FACT_MAYBE, .map = (uint8_t)map };
 		forget(now, writes);
 		now[0] = f;
 		return;
@@ -120,14 +127,15 @@ void fact_step(const struct jc *c, const struct insn *in, struct fact now[11])
 }
 
 /* `if r == 0 goto` parts a value from NULL. */
-static void step_jump(struct jc *c, const struct insn *in, struct fact now[11], bool *changed)
+static void step_jump(struct jc *c, uint32_t i, struct fact now[11], bool *changed)
 {
+	const struct insn *in = &c->code->insn[i];
 	struct fact *f = &now[in->dst], was = *f;
 	bool parts = (in->op == OP_JEQ64_K || in->op == OP_JNE64_K) && !in->imm && f->kind == FACT_MAYBE && !f->off && !f->span;
 
 	if (parts && in->op == OP_JNE64_K)
 		f->kind = FACT_VALUE;
-	*changed |= flow_into(c, (uint32_t)in->off, now);
+	*changed |= flow_into(c, i, (uint32_t)in->off, now);
 	*f = was;
 	if (parts && in->op == OP_JEQ64_K)
 		f->kind = FACT_VALUE;
@@ -142,18 +150,22 @@ static bool sweep(struct jc *c)
 	uint16_t map;
 
 	c->calls_helper = false;
+	for (uint32_t k = 0; k < c->nr_counted; k++) {
+		c->counted[k].rounds = 0;
+		c->counted[k].fixed = c->counted[k].exact;
+	}
 	for (uint32_t i = 0; i < code->n; i++) {
 		const struct insn *in = &code->insn[i];
 
 		if (c->flow.mark[i] & FLOW_TARGET) {
 			if (i && flow_falls(in - 1))
-				changed |= flow_into(c, i, now);
+				changed |= flow_into(c, i - 1, i, now);
 			memcpy(now, c->fact_at + 11 * c->fact_index[i], sizeof now);
 		}
 		if (isa_op[in->op].shape == SHAPE_CALL)
 			c->calls_helper |= in->op != OP_CALL || !fact_inline(c, in, now, out, &map);
 		if (flow_is_jump(in) || in->op == OP_MAY_GOTO)
-			step_jump(c, in, now, &changed);
+			step_jump(c, i, now, &changed);
 		else
 			fact_step(c, in, now);
 	}
@@ -168,7 +180,7 @@ void facts_build(struct jc *c)
 	uint32_t targets = 0;
 	bool changed = true;
 
-	if (code->n > MOST_INSNS || code->nr_map > UINT16_MAX)
+	if (code->n > MOST_INSNS || code->nr_map > UINT8_MAX)
 		return;
 	c->fact_index = mem_array(c->host, code->n, sizeof *c->fact_index);
 	if (!c->fact_index)
@@ -190,6 +202,7 @@ void facts_build(struct jc *c)
 			first[1].kind = FACT_CTX;
 		memcpy(c->fact_at + 11 * c->fact_index[code->sub[k].start], first, sizeof first);
 	}
+	counted_find(c);
 	for (int k = 0; changed && k < SWEEPS; k++)
 		changed = sweep(c);
 	if (changed)

@@ -30,8 +30,20 @@ struct cold {
 /* What is known for certain of a register (facts.c). */
 enum fact_kind { FACT_NONE, FACT_MAP, FACT_CONST, FACT_CTX, FACT_FRAME, FACT_VALUE, FACT_MAYBE /* value or NULL */, FACT_TOP = 0xff };
 /* off .. off + span: paths may differ */
-struct fact { int32_t off; uint16_t map; uint8_t kind, span; };
+struct fact { int32_t off; uint16_t span; uint8_t kind, map; };
 enum { INLINE_MOST = 24, DELTA_UNKNOWN = INT32_MIN };
+
+/* A loop [head, last] whose rounds are counted in a register (counted.c). */
+struct counted {
+	uint32_t head, last;
+	int32_t end;			/* the register's value that ends it: the first at or beyond, or (exact) that */
+	int32_t rounds;			/* at most; 0: never entered, -1: not known */
+	int32_t delta[10];		/* what registers grow by each round */
+	uint8_t reg;
+	bool exact;
+	bool fixed;			/* `rounds` each time, but where it is left early */
+};
+enum { COUNTED = 8 };			/* loops looked at */
 
 struct jsub {
 	uint32_t entry;			/* label of the prologue */
@@ -70,6 +82,8 @@ struct jc {
 	struct jsub *sub;
 	uint32_t *fact_index, nr_fact;	/* of jump targets; NULL: nothing is known */
 	struct fact *fact_at, fact[11];
+	struct counted counted[COUNTED];
+	uint32_t nr_counted;
 	uint32_t ctx_access, ctx_size, ctx_need;
 	uint32_t slow_label;		/* instruction 0 of the copy that tests everything; UNSET: none */
 	uint32_t chain_end;		/* blocks before it are charged already */
@@ -189,6 +203,12 @@ enum judgement fact_judge(const struct jc *c, int base, int32_t off, uint32_t si
 			  uint32_t *need);
 uint32_t fact_inline(const struct jc *c, const struct insn *in, const struct fact now[11],
 		     struct insn out[INLINE_MOST], uint16_t *map);
+
+/* ---- counted.c ---- */
+void counted_find(struct jc *c);
+struct counted *counted_at(struct jc *c, uint32_t head);	/* NULL: none begins there */
+void counted_enter(struct counted *l, struct fact now[11]);	/* from before the loop: what holds in all rounds */
+uint64_t counted_steps(const struct jc *c);
 
 /* ---- checked.c ---- */
 uint8_t new_window(struct jc *c);

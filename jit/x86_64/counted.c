@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* counted.c - loops of checked code whose number of rounds is known: a register that begins with a constant
+ * grows by a constant until it has a certain value.  What else grows by a constant each round is then known to
+ * within a range (facts.c), and how many steps the loop takes. */
+#include <string.h>
+#include "jit/x86_64/jc.h"
+
+enum { FAR = 1 << 28 };
+
+/* Is instruction i run exactly once a round? */
+static bool always(const struct jc *c, const struct counted *l, uint32_t i)
+{
+	for (uint32_t j = l->head; j < l->last; j++) {
+		const struct insn *in = &c->code->insn[j];
+		uint32_t to = (uint32_t)in->off;
+
+		if (flow_is_jump(in) && ((j < i && to > i && to <= l->last) || (to <= i && j >= i)))
+			return false;
+	}
+	return true;
+}
+
+/* Entered at its head only (which no call enters), and gone back to from its end only? */
+static bool closed(const struct jc *c, const struct counted *l)
+{
+	for (uint32_t k = 0; k < c->code->nr_sub; k++)
+		if (c->code->sub[k].start == l->head)
+			return false;
+	for (uint32_t j = 0; j < c->code->n; j++) {
+		const struct insn *in = &c->code->insn[j];
+		uint32_t to = (uint32_t)in->off;
+		bool inside = j >= l->head && j <= l->last;
+
+		if (in->op == OP_MAY_GOTO && inside)
+			return false;
+		if (flow_is_jump(in) && to >= l->head && to <= l->last && (to == l->head ? inside && j != l->last : !inside))
+			return false;
+	}
+	return true;
+}
+
+/* What each register grows by; 0: nothing, or it is not known. */
+static void growth(const struct jc *c, struct counted *l)
+{
+	uint32_t seen = 0;
+
+	memset(l->delta, 0, sizeof l->delta);
+	for (uint32_t i = l->head; i <= l->last; i++) {
+		const struct insn *in = &c->code->insn[i];
+		uint32_t writes = isa_op[in->op].shape == SHAPE_MARK ? 0 : flow_writes(in);
+		bool adds = (in->op == OP_ADD64_K || in->op == OP_SUB64_K) && in->imm > -FAR && in->imm < FAR;
+
+		for (int r = 0; r < 10; r++)
+			if (writes >> r & 1)
+				l->delta[r] = 0;
+		if (adds && !(seen >> in->dst & 1) && always(c, l, i))
+			l->delta[in->dst] = (int32_t)(in->op == OP_ADD64_K ? in->imm : -in->imm);
+		seen |= writes;
+	}
+}
+
+/* The test that ends the loop: its last jump, or the one before the goto that closes it. */
+static bool find_test(const struct jc *c, struct counted *l)
+{
+	bool goes = isa_op[c->code->insn[l->last].op].shape == SHAPE_JA;
+	uint32_t at = l->last - (goes ? c->code->insn[l->last - 1].op == OP_CHARGE ? 2 : 1 : 0);
+	const struct insn *in = &c->code->insn[at];
+
+	if (at <= l->head || at > l->last || (goes && (uint32_t)in->off <= l->last) || in->imm <= 0 || in->imm >= FAR)
+		return false;
+	l->exact = in->op == (goes ? OP_JEQ64_K : OP_JNE64_K);
+	l->reg = in->dst;
+	l->end = (int32_t)in->imm;
+	growth(c, l);
+	if ((!l->exact && in->op != (goes ? OP_JGE64_K : OP_JLT64_K)) || l->delta[l->reg] <= 0 || !always(c, l, at))
+		return false;
+	for (uint32_t i = at; i <= l->last; i++)	/* grows before it is looked at */
+		if (isa_op[c->code->insn[i].op].shape != SHAPE_MARK && flow_writes(&c->code->insn[i]) >> l->reg & 1)
+			return false;
+	return true;
+}
+
+void counted_find(struct jc *c)
+{
+	for (uint32_t i = 1; i < c->code->n && c->nr_counted < COUNTED; i++) {
+		const struct insn *in = &c->code->insn[i];
+		struct counted *l = &c->counted[c->nr_counted];
+
+		if (!flow_is_jump(in) || (uint32_t)in->off >= i)
+			continue;
+		l->head = (uint32_t)in->off;
+		l->last = i;
+		if (closed(c, l) && find_test(c, l))
+			c->nr_counted++;
+	}
+}
+
+struct counted *counted_at(struct jc *c, uint32_t head)
+{
+	for (uint32_t k = 0; k < c->nr_counted; k++)
+		if (c->counted[k].head == head)
+			return &c->counted[k];
+	return NULL;
+}
+
+static struct fact widened(struct fact f, int64_t by)
+{
+	int64_t wide = f.span + (by < 0 ? -by : by);
+
+	if (f.kind < FACT_CONST || f.kind > FACT_VALUE || wide > UINT16_MAX || f.off + by <= -FAR)
+		return (struct fact){ 0 };
+	f.off += by < 0 ? (int32_t)by : 0;
+	f.span = (uint16_t)wide;
+	return f;
+}
+
+void counted_enter(struct counted *l, struct fact now[11])
+{
+	struct fact f = now[l->reg];
+	int32_t step = l->delta[l->reg], way = l->end - f.off, rounds = 0;
+
+	if (f.kind == FACT_TOP)		/* not reached so far */
+		return;
+	if (f.kind == FACT_CONST && !f.span && way > 0 && (!l->exact || way % step == 0))
+		rounds = (way + step - 1) / step;
+	l->fixed &= rounds && (!l->rounds || l->rounds == rounds);
+	if (!rounds || l->rounds < 0)
+		l->rounds = -1;
+	else if (rounds > l->rounds)
+		l->rounds = rounds;
+	for (int r = 0; r < 10; r++)
+		if (l->delta[r])
+			now[r] = rounds ? widened(now[r], (int64_t)l->delta[r] * (rounds - 1)) : (struct fact){ 0 };
+}
+
+/* Steps that the program takes at most, whichever way it goes; UINT64_MAX: that is not known. */
+uint64_t counted_steps(const struct jc *c)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < c->code->n; i++) {
+		const struct insn *in = &c->code->insn[i];
+		uint64_t steps = in->op == OP_CHARGE ? (uint64_t)in->imm : 0;
+		bool known = !flow_is_jump(in) || (uint32_t)in->off > i;
+
+		for (uint32_t k = 0; k < c->nr_counted; k++) {
+			const struct counted *l = &c->counted[k];
+
+			if (i < l->head || i > l->last)
+				continue;
+			known |= i == l->last && l->rounds > 0;
+			if (__builtin_mul_overflow(steps, (uint64_t)(uint32_t)l->rounds, &steps))
+				return UINT64_MAX;
+		}
+		if (!known || __builtin_add_overflow(sum, steps, &sum))
+			return UINT64_MAX;
+	}
+	return sum;
+}
