@@ -4,10 +4,16 @@
  * eBPF, nothing of engines.
  *
  * Registers: A = r0, M[i] = stack; X, the context, the packet and its end are in r9, r6, r7, r8, which survive
- * calls, or, where nothing is called, X, packet and end in r5, r3, r4, which cost a function nothing.  A packet load is
- * proven by one comparison and made in place; offsets that no verifier can follow (64 KiB and more)
- * go through skb_load_bytes, so that big packets give the same answer.  A load outside of the packet
- * and a division by zero end the filter with 0, as they do in libpcap and in the kernel. */
+ * calls, or, where nothing is called, X, packet and end in r5, r3, r4, which cost a function nothing, and r2 is
+ * packet + X.  A load outside of the packet and a division by zero end the filter with 0, as they do in libpcap and
+ * in the kernel.  Offsets that no verifier can follow (64 KiB and more) go through skb_load_bytes, so that big packets
+ * give the same answer.
+ *
+ * Classic code only jumps forward, so one sweep back and one forth tell, for each instruction,
+ *  - what is read before it is written (nothing else is zeroed);
+ *  - how long a packet must be for the filter not to end with 0 whatever happens, which one comparison in front of the
+ *    first load asks for, and how long it is known to be: a load within needs no comparison;
+ *  - whether a loaded word is only compared for equality or masked: then the constants are in network order instead. */
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -18,403 +24,554 @@
 /* Classic opcode fields (linux/filter.h). */
 enum { C_LD, C_LDX, C_ST, C_STX, C_ALU, C_JMP, C_RET, C_MISC };
 enum { M_IMM = 0x00, M_ABS = 0x20, M_IND = 0x40, M_MEM = 0x60, M_LEN = 0x80, M_MSH = 0xa0 };
-enum { SZ_W = 0x00, SZ_H = 0x08, SZ_B = 0x10, SRC_X = 0x08, RET_A = 0x10, MISC_TXA = 0x80 };
+enum { SZ_W = 0x00, SZ_B = 0x10, SRC_X = 0x08, RET_A = 0x10, MISC_TXA = 0x80 };
+enum { ALU_DIV = 0x30, ALU_OR = 0x40, ALU_AND = 0x50, ALU_LSH = 0x60, ALU_RSH = 0x70, ALU_NEG = 0x80, ALU_MOD = 0x90,
+       ALU_XOR = 0xa0 };
 enum { J_JA = 0x00, J_JEQ = 0x10, J_JGT = 0x20, J_JGE = 0x30, J_JSET = 0x40 };
 enum { MAX_INSNS = 4096 };	/* BPF_MAXINSNS of the kernel */
 enum { SCRATCH = 16 };
 #define ANCILLARY 0xfffff000u	/* SKF_AD_OFF: offsets from here on are not packet bytes */
 
-enum { A = 0, FP = 10 };
+enum { A = 0, AT_X = 2, FP = 10 };
 /* The program type's view of its context: loader/types.def, type cbpf. */
 enum { VIEW_DATA = 0, VIEW_END = 4, VIEW_WIRE_LEN = 24 };
 enum { HELPER_SKB_LOAD_BYTES = 26, FAR_LIMIT = 0xffff };
+enum { NEAR = 0x7fff };			/* offsets that an instruction holds */
+enum { ISLAND = 30000, SLOTS = 28 };	/* slots that a jump surely spans; that an instruction becomes at most */
+enum { READ_A = 1, READ_X = 2, READ_M = 4 };	/* READ_M << k */
+#define ALL UINT32_MAX
+#define NONE UINT16_MAX
 
-struct out {
-	uint8_t *slot;
-	uint32_t n, cap;
-	bool short_of_memory;
-	bool calls;			/* a load may lie far away: skb_load_bytes */
-	bool asks_len;
-	uint8_t x, ctx, data, end;	/* registers */
-	uint32_t max_x;			/* what X can be at most, wherever it was set */
-	uint32_t *start;		/* first slot of each classic instruction */
-	struct fix { uint32_t at, target; } *fix;	/* jumps to classic instructions */
-	uint32_t nfix, capfix;
-	uint32_t *drop;			/* jumps to "return 0" */
-	uint32_t ndrop, capdrop;
+enum { NO_LOAD, ABS, IND };		/* a load of packet bytes whose address a verifier follows; IND: from r2 on */
+
+/* A classic instruction and what holds in front of it. */
+struct spot {
+	uint32_t reads, writes;		/* READ_... */
+	uint32_t live;			/* READ_... before they are written */
+	uint32_t end;			/* of a load: behind its last byte */
+	uint32_t need, need_x;		/* bytes from the packet's begin, from X on, without which the filter
+					 * returns 0; ALL: it does anyway */
+	uint32_t have, have_x;		/* bytes known to be there (x: r2 is valid); ALL: not reachable */
+	uint32_t start;			/* its first slot */
+	uint16_t to[2];			/* what may come next */
+	uint16_t value;			/* which load A comes from, if it is read: see same() */
+	uint16_t like;			/* of a load: another one that meets it in a use */
+	uint8_t nr_to;
+	uint8_t size, kind;		/* of a load */
+	bool number;			/* of a load: somebody needs it in this machine's order */
 };
 
-static void *grow(struct out *o, void *p, uint32_t n, uint32_t *cap, size_t each)
+struct out {
+	const struct uebpf_cbpf_insn *in;
+	uint32_t nr_in;
+	struct spot *spot;		/* nr_in, and one that stands for whatever is no load */
+	uint8_t *slot;			/* room for SLOTS each */
+	uint32_t n;
+	uint32_t resolved;		/* slots whose jumps to "return 0" are done */
+	uint32_t first_drop;		/* or ALL */
+	bool calls;			/* a load may lie far away: skb_load_bytes */
+	uint8_t x, ctx, data, end;	/* registers */
+};
+
+/* ---- the classic side ---- */
+
+/* Why instruction *in with `left` others behind it is none, or NULL. */
+static const char *wrong(const struct uebpf_cbpf_insn *in, uint32_t left)
 {
-	if (n < *cap)
-		return p;
-	void *q = realloc(p, (size_t)(*cap * 2 + 64) * each);
-	if (!q) {
-		o->short_of_memory = true;
-		return NULL;
-	}
-	*cap = *cap * 2 + 64;
-	return q;
-}
-
-static void emit(struct out *o, uint8_t code, uint8_t dst, uint8_t src, int16_t off, uint32_t imm)
-{
-	uint8_t *q = grow(o, o->slot, o->n, &o->cap, 8);
-	if (!q)
-		return;
-	o->slot = q;
-	raw_store(q + (size_t)o->n++ * 8, (struct raw_insn){ code, dst, src, off, (int32_t)imm });
-}
-
-/* A jump to a classic instruction.  Conditional ones span at most 255 classic instructions of at most
- * 24 slots, which 16 bits hold; a goto becomes gotol when it must (patch). */
-static void to_classic(struct out *o, uint32_t target, uint8_t code, uint8_t src, uint32_t imm)
-{
-	struct fix *f = grow(o, o->fix, o->nfix, &o->capfix, sizeof *f);
-	if (!f)
-		return;
-	o->fix = f;
-	f[o->nfix++] = (struct fix){ o->n, target };
-	emit(o, code, A, src, 0, imm);
-}
-
-/* A conditional jump to "return 0". */
-static void drop_if(struct out *o, uint8_t code, uint8_t dst, uint8_t src, uint32_t imm)
-{
-	uint32_t *d = grow(o, o->drop, o->ndrop, &o->capdrop, sizeof *d);
-	if (!d)
-		return;
-	o->drop = d;
-	d[o->ndrop++] = o->n;
-	emit(o, code, dst, src, 0, imm);
-}
-
-static void set_off(struct out *o, uint32_t at, uint32_t target)
-{
-	struct raw_insn raw = raw_load(o->slot + (size_t)at * 8);
-	raw.off = (int16_t)((int64_t)target - at - 1);
-	raw_store(o->slot + (size_t)at * 8, raw);
-}
-
-static void mov32(struct out *o, int dst, int src) { emit(o, 0xbc, (uint8_t)dst, (uint8_t)src, 0, 0); }
-static void mov32k(struct out *o, int dst, uint32_t k) { emit(o, 0xb4, (uint8_t)dst, 0, 0, k); }
-static void mov64(struct out *o, int dst, int src) { emit(o, 0xbf, (uint8_t)dst, (uint8_t)src, 0, 0); }
-static void add64(struct out *o, int dst, int src) { emit(o, 0x0f, (uint8_t)dst, (uint8_t)src, 0, 0); }
-static void add64k(struct out *o, int dst, uint32_t k) { emit(o, 0x07, (uint8_t)dst, 0, 0, k); }
-
-static uint32_t load_size(uint16_t code)
-{
-	return (code & 0x18) == SZ_W ? 4 : (code & 0x18) == SZ_H ? 2 : 1;
-}
-
-static void load_mem(struct out *o, int dst, int base, int16_t off, uint32_t size)
-{
-	emit(o, size == 4 ? 0x61 : size == 2 ? 0x69 : 0x71, (uint8_t)dst, (uint8_t)base, off, 0);
-	if (size > 1)
-		emit(o, 0xdc, (uint8_t)dst, 0, 0, size * 8);	/* be16, be32 */
-}
-
-/* r2 = offset, not followed by pointer arithmetic: copied by the helper to the stack. */
-static void load_far(struct out *o, uint32_t size)
-{
-	drop_if(o, 0x25, 2, 0, 0x7fffffff);	/* the helper's offset is a positive int */
-	mov64(o, 1, o->ctx);
-	mov64(o, 3, FP);
-	add64k(o, 3, (uint32_t)-8);
-	mov32k(o, 4, size);
-	emit(o, 0x85, 0, 0, 0, HELPER_SKB_LOAD_BYTES);
-	drop_if(o, 0x55, A, 0, 0);
-	load_mem(o, A, FP, -8, size);
-}
-
-/* A = packet[k], or X + k when `indexed`. */
-static void load_packet(struct out *o, uint32_t k, uint32_t size, bool indexed)
-{
-	if (!indexed && (uint64_t)k + size <= FAR_LIMIT) {
-		mov64(o, 1, o->data);
-		add64k(o, 1, k + size);
-		drop_if(o, 0x2d, 1, o->end, 0);	/* if r1 > end */
-		load_mem(o, A, 1, (int16_t)-(int)size, size);
-		return;
-	}
-	if (indexed && !o->calls) {
-		mov64(o, 1, o->data);
-		add64(o, 1, o->x);
-		mov64(o, 2, 1);
-		add64k(o, 2, k + size);
-		drop_if(o, 0x2d, 2, o->end, 0);
-		load_mem(o, A, 1, (int16_t)k, size);
-		return;
-	}
-	/* r2 = X + k without wrap: both are 32 bits wide. */
-	emit(o, 0x18, 2, 0, 0, k);
-	emit(o, 0x00, 0, 0, 0, 0);
-	if (indexed)
-		add64(o, 2, o->x);
-	uint32_t far_jump = o->n;
-	emit(o, 0x25, 2, 0, 0, FAR_LIMIT - size);	/* if r2 > near goto far */
-	mov64(o, 1, o->data);
-	add64(o, 1, 2);
-	add64k(o, 1, size);
-	drop_if(o, 0x2d, 1, o->end, 0);
-	load_mem(o, A, 1, (int16_t)-(int)size, size);
-	uint32_t over = o->n;
-	emit(o, 0x05, 0, 0, 0, 0);
-	uint32_t far = o->n;
-	load_far(o, size);
-	if (!o->short_of_memory) {
-		set_off(o, far_jump, far);
-		set_off(o, over, o->n);
-	}
-}
-
-static int16_t scratch(uint32_t k) { return (int16_t)(-16 - 4 * (int)k); }
-
-/* The length of the packet on the wire; a host that leaves it 0 means the captured length. */
-static void load_len(struct out *o, int dst)
-{
-	emit(o, 0x61, 1, o->ctx, VIEW_WIRE_LEN, 0);
-	emit(o, 0x55, 1, 0, 2, 0);		/* if r1 != 0 skip */
-	mov64(o, 1, o->end);
-	emit(o, 0x1f, 1, o->data, 0, 0);
-	mov32(o, dst, 1);
-}
-
-static const char *load(struct out *o, uint16_t code, uint32_t k)
-{
+	uint32_t code = in->code, k = in->k, mode = code & 0xe0, size = code & 0x18, op = code & 0xf0;
 	bool to_x = (code & 7) == C_LDX;
-	uint32_t size = load_size(code);
-	if ((code & 0x18) == 0x18)
-		return "a load of 8 bytes";
-	switch (code & 0xe0) {
-	case M_IMM:
-		if (size != 4)
-			return "an immediate load that is not a word";
-		mov32k(o, to_x ? o->x : A, k);
-		return NULL;
-	case M_MEM:
-		if (k >= SCRATCH || size != 4)
-			return "a scratch word outside of M[0..15]";
-		emit(o, 0x61, to_x ? o->x : A, FP, scratch(k), 0);
-		return NULL;
-	case M_LEN:
-		if (size != 4)
-			return "a load of the length that is not a word";
-		load_len(o, to_x ? o->x : A);
-		return NULL;
-	case M_ABS:
-	case M_IND:
-		if (to_x)
-			return "a packet load into X";
-		if (k >= ANCILLARY)
-			return "an ancillary load (SKF_AD_OFF, SKF_LL_OFF, SKF_NET_OFF): only the kernel has its data";
-		load_packet(o, k, size, (code & 0xe0) == M_IND);
-		return NULL;
-	case M_MSH:
-		if (!to_x || size != 1)
-			return "a 4*([k]&0xf) load that is not a byte into X";
-		mov32(o, o->calls ? 5 : 2, A);	/* A survives; no helper is called for offsets below 64 KiB */
-		if ((uint64_t)k + 1 > FAR_LIMIT) {
-			emit(o, 0x63, FP, A, scratch(SCRATCH), 0);
-			load_packet(o, k, 1, false);
-			emit(o, 0x61, 5, FP, scratch(SCRATCH), 0);
-		} else {
-			load_packet(o, k, 1, false);
-		}
-		emit(o, 0x54, A, 0, 0, 0x0f);
-		emit(o, 0x64, A, 0, 0, 2);
-		mov32(o, o->x, A);
-		mov32(o, A, o->calls ? 5 : 2);
-		return NULL;
-	}
-	return "a load with an unknown mode";
-}
 
-static const char *alu(struct out *o, uint16_t code, uint32_t k)
-{
-	uint8_t op = code & 0xf0, byx = code & SRC_X;
-	switch (op) {
-	case 0x80:	/* neg */
-		emit(o, 0x84, A, 0, 0, 0);
-		return NULL;
-	case 0x30: case 0x90:	/* div, mod */
-		if (!byx && !k)
-			return "a division by the constant 0";
-		if (byx)
-			drop_if(o, 0x16, o->x, 0, 0);	/* if w9 == 0 */
-		break;
-	case 0x60: case 0x70:	/* shifts: 32 and more give 0 in libpcap; eBPF masks the count */
-		if (!byx && k >= 32)
-			return "a shift by 32 or more";
-		if (byx) {
-			emit(o, 0xa6, o->x, 0, 2, 32);	/* if w9 < 32 skip */
-			mov32k(o, A, 0);
-			emit(o, 0x05, 0, 0, 1, 0);
-		}
-		break;
-	case 0x00: case 0x10: case 0x20: case 0x40: case 0x50: case 0xa0:
-		break;
-	default:
-		return "an unknown arithmetic operation";
-	}
-	emit(o, (uint8_t)(op | byx | 0x04), A, byx ? o->x : 0, 0, byx ? 0 : k);
-	return NULL;
-}
-
-static const char *jump(struct out *o, const struct uebpf_cbpf_insn *in, uint32_t at, uint32_t n)
-{
-	uint8_t op = in->code & 0xf0, byx = in->code & SRC_X;
-	if (op == J_JA) {
-		if (in->k >= n - at - 1)
-			return "a jump past the end";
-		to_classic(o, at + 1 + in->k, 0x05, 0, 0);
-		return NULL;
-	}
-	if (op > J_JSET)
-		return "an unknown jump";
-	if (in->jt >= n - at - 1 || in->jf >= n - at - 1)
-		return "a jump past the end";
-	to_classic(o, at + 1 + in->jt, (uint8_t)(op | byx | 0x06), byx ? o->x : 0, byx ? 0 : in->k);
-	if (in->jf)
-		to_classic(o, at + 1 + in->jf, 0x05, 0, 0);
-	return NULL;
-}
-
-static const char *one(struct out *o, const struct uebpf_cbpf_insn *in, uint32_t at, uint32_t n)
-{
-	if (in->code > 0xff)
+	if (code > 0xff)
 		return "an unknown opcode";
-	switch (in->code & 7) {
+	switch (code & 7) {
 	case C_LD: case C_LDX:
-		return load(o, in->code, in->k);
+		if (size == 0x18)
+			return "a load of 8 bytes";
+		if (mode == M_ABS || mode == M_IND)
+			return to_x ? "a packet load into X" : k >= ANCILLARY ? "an ancillary load (SKF_AD_OFF, "
+			       "SKF_LL_OFF, SKF_NET_OFF): only the kernel has its data" : NULL;
+		if (mode == M_MSH)
+			return to_x && size == SZ_B ? NULL : "a 4*([k]&0xf) load that is not a byte into X";
+		if (mode > M_MSH)
+			return "a load with an unknown mode";
+		return size != SZ_W ? "a load of a constant, a scratch word or the length that is not a word" :
+		       mode == M_MEM && k >= SCRATCH ? "a scratch word outside of M[0..15]" : NULL;
 	case C_ST: case C_STX:
-		if (in->k >= SCRATCH || (in->code & 0xf8))
-			return "a scratch word outside of M[0..15]";
-		emit(o, 0x63, FP, (in->code & 7) == C_ST ? A : o->x, scratch(in->k), 0);
-		return NULL;
+		return k >= SCRATCH || code & 0xf8 ? "a scratch word outside of M[0..15]" : NULL;
 	case C_ALU:
-		return alu(o, in->code, in->k);
+		return op > ALU_XOR ? "an unknown arithmetic operation" :
+		       code & SRC_X ? NULL :
+		       (op == ALU_DIV || op == ALU_MOD) && !k ? "a division by the constant 0" :
+		       (op == ALU_LSH || op == ALU_RSH) && k >= 32 ? "a shift by 32 or more" : NULL;
 	case C_JMP:
-		return jump(o, in, at, n);
+		return op > J_JSET ? "an unknown jump" :
+		       (op == J_JA ? k : in->jt > in->jf ? in->jt : in->jf) >= left ? "a jump past the end" : NULL;
 	case C_RET:
-		if ((in->code & 0x18) == SRC_X || (in->code & 0x18) == 0x18 || (in->code & 0xe0))
-			return "an unknown return";
-		if (!(in->code & RET_A))
-			mov32k(o, A, in->k);
-		emit(o, 0x95, 0, 0, 0, 0);
-		return NULL;
+		return size == SRC_X || size == 0x18 || mode ? "an unknown return" : NULL;
 	default:
-		if (in->code != 0x07 && in->code != 0x87)
-			return "an unknown instruction of class misc";
-		in->code & MISC_TXA ? mov32(o, A, o->x) : mov32(o, o->x, A);
-		return NULL;
+		return (code | MISC_TXA) != 0x87 ? "an unknown instruction of class misc" : NULL;
 	}
 }
 
-/* libpcap's own filters set X to the length of a header, 60 at most: nothing in them lies far away. */
-static void survey(struct out *o, const struct uebpf_cbpf_insn *in, uint32_t n)
+static uint32_t most(uint32_t a, uint32_t b) { return a > b ? a : b; }
+
+/* Instruction i by itself; *max_x grows to what it may set X to. */
+static void describe(struct out *o, uint32_t i, uint32_t *max_x)
 {
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t mode = in[i].code & 0xe0, v = 0;
+	const struct uebpf_cbpf_insn *in = &o->in[i];
+	struct spot *s = &o->spot[i];
+	uint32_t mode = in->code & 0xe0, x = in->code & SRC_X ? READ_X : 0, m = (uint32_t)READ_M << (in->k & 15);
+	bool always = (in->code & 0xf0) == J_JA;
 
-		if ((in[i].code & 7) == C_LDX)
-			v = mode == M_MSH ? 60 : mode == M_IMM ? in[i].k : UINT32_MAX;
-		else if ((in[i].code & 7) == C_MISC && !(in[i].code & MISC_TXA))
-			v = UINT32_MAX;
-		o->max_x = v > o->max_x ? v : o->max_x;
-		o->asks_len |= (in[i].code & 7) <= C_LDX && mode == M_LEN;
+	*s = (struct spot){ .have = ALL, .have_x = ALL, .like = (uint16_t)i, .value = NONE, .nr_to = 1,
+			    .size = (uint8_t)(4u >> (in->code >> 3 & 3)), .to = { (uint16_t)(i + 1) } };
+	switch (in->code & 7) {
+	case C_LDX:
+		*max_x = most(*max_x, mode == M_MSH ? 60 : mode == M_IMM ? in->k : ALL);
+		/* fallthrough */
+	case C_LD:
+		s->writes = (in->code & 7) == C_LDX ? READ_X : READ_A;
+		s->reads = mode == M_IND ? READ_X : mode == M_MEM ? m : 0;
+		s->end = in->k + s->size;
+		if (mode == M_IND)
+			s->kind = IND;
+		else if ((mode == M_ABS || mode == M_MSH) && s->end <= FAR_LIMIT && s->end > in->k)
+			s->kind = ABS;
+		else
+			o->calls |= mode == M_ABS || mode == M_MSH;
+		break;
+	case C_ST: case C_STX:
+		s->reads = in->code & 1 ? READ_X : READ_A;
+		s->writes = m;
+		break;
+	case C_ALU:
+		s->reads = READ_A | ((in->code & 0xf0) == ALU_NEG ? 0 : x);
+		s->writes = READ_A;
+		break;
+	case C_JMP:
+		s->reads = always ? 0 : READ_A | x;
+		s->nr_to = always ? 1 : 2;
+		s->to[0] = (uint16_t)(i + 1 + (always ? in->k : in->jt));
+		s->to[1] = (uint16_t)(i + 1 + in->jf);
+		break;
+	case C_RET:
+		s->reads = in->code & RET_A ? READ_A : 0;
+		s->nr_to = 0;
+		break;
+	default:
+		s->reads = in->code & MISC_TXA ? READ_X : READ_A;
+		s->writes = in->code & MISC_TXA ? READ_A : READ_X;
+		*max_x = in->code & MISC_TXA ? *max_x : ALL;
 	}
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t mode = in[i].code & 0xe0;
+}
 
-		if ((in[i].code & 7) <= C_LDX && (mode == M_ABS || mode == M_IND || mode == M_MSH))
-			o->calls |= in[i].k + (uint64_t)(mode == M_IND ? o->max_x : 0) + 4 > FAR_LIMIT;
+/* ---- what is known ---- */
+
+static uint32_t least(uint32_t a, uint32_t b) { return a < b ? a : b; }
+
+/* Before instruction i, what comes behind it being known: live, need. */
+static void look_back(const struct out *o, uint32_t i)
+{
+	struct spot *s = &o->spot[i];
+
+	s->need = s->need_x = s->nr_to || (!s->reads && !o->in[i].k) ? ALL : 0;	/* no follower: a return */
+	for (uint32_t n = 0; n < s->nr_to; n++) {
+		const struct spot *t = &o->spot[s->to[n]];
+
+		s->live |= t->live;
+		s->need = least(s->need, t->need);
+		s->need_x = least(s->need_x, t->need_x);
 	}
+	s->live = (s->live & ~s->writes) | s->reads;
+	if (s->writes & READ_X && s->need_x != ALL)
+		s->need_x = 0;
+	if (s->kind == ABS)
+		s->need = most(s->need, s->end);
+	else if (s->kind)
+		s->need_x = most(s->need_x, s->end);
+}
+
+/* Loads that one use may see are one group, of which the last one here speaks. */
+static struct spot *same(const struct out *o, uint32_t i)
+{
+	while (o->spot[i].like != i)
+		i = o->spot[i].like = o->spot[o->spot[i].like].like;
+	return &o->spot[i];
+}
+
+static void meet(const struct out *o, uint32_t a, uint32_t b)
+{
+	struct spot *x = same(o, a), *y = same(o, b);
+
+	x->number |= y->number || x->size != y->size;
+	y->like = x->like;
+}
+
+/* Bytes to ask for where `end` are needed now and `need` at last. */
+static uint32_t to_ask(uint32_t need, uint32_t end)
+{
+	return need <= NEAR ? need : end;
+}
+
+/* A constant operand that can be in network order: A == k, A & k, A | k, A ^ k. */
+static bool swaps(const struct uebpf_cbpf_insn *in, const struct spot *load)
+{
+	uint32_t op = in->code & 0xf0;
+
+	if (in->code & SRC_X)
+		return false;
+	if ((in->code & 7) == C_JMP)
+		return op == J_JEQ || op == J_JSET;
+	return (in->code & 7) == C_ALU &&
+	       (op == ALU_AND || ((op == ALU_OR || op == ALU_XOR) && (load->size == 4 || !(in->k >> 8 * load->size))));
+}
+
+/* Behind instruction i, what is in front of it being known: have, and where A comes from. */
+static void look_on(const struct out *o, uint32_t i)
+{
+	struct spot *s = &o->spot[i], *load = same(o, s->value == NONE ? o->nr_in : s->value);
+	uint32_t have = s->have, have_x = s->have_x, value = s->value;
+
+	if (have == ALL)
+		return;
+	if (s->kind == ABS && s->end > have)
+		have = to_ask(s->need, s->end);
+	if (s->kind == IND && s->end > have_x)
+		have_x = to_ask(s->need_x, s->end);
+	if (s->writes & READ_X)
+		have_x = 0;
+	if (!swaps(&o->in[i], load)) {
+		load->number |= s->reads & READ_A;
+		if (s->writes & READ_A)
+			value = s->kind ? i : o->nr_in;
+	}
+	for (uint32_t n = 0; n < s->nr_to; n++) {
+		struct spot *t = &o->spot[s->to[n]];
+
+		t->have = least(t->have, have);
+		t->have_x = least(t->have_x, have_x);
+		if (!(t->live & READ_A) || t->value == value)
+			continue;
+		if (t->value != NONE)
+			meet(o, value, t->value);
+		t->value = (uint16_t)value;
+	}
+}
+
+static void survey(struct out *o)
+{
+	uint32_t n = o->nr_in, max_x = 0;
+	bool asks_len = false;
+
+	for (uint32_t i = 0; i < n; i++) {
+		describe(o, i, &max_x);
+		asks_len |= (o->in[i].code & 6) == 0 && (o->in[i].code & 0xe0) == M_LEN;
+	}
+	/* libpcap's own filters set X to the length of a header, 60 at most: nothing in them lies far away. */
+	for (uint32_t i = 0; i < n; i++)
+		o->calls |= o->spot[i].kind == IND && (uint64_t)o->spot[i].end + max_x > NEAR;
+	for (uint32_t i = 0; i < n; i++)
+		if (o->calls && o->spot[i].kind == IND)
+			o->spot[i].kind = NO_LOAD;
+	o->spot[0].have = o->spot[0].have_x = 0;
+	o->spot[0].value = (uint16_t)n;
+	o->spot[n] = (struct spot){ .like = (uint16_t)n, .number = true };
 	o->x = o->calls ? 9 : 5;
-	o->ctx = o->calls || o->asks_len ? 6 : 1;
+	o->ctx = o->calls || asks_len ? 6 : 1;
 	o->data = o->calls ? 7 : 3;
 	o->end = o->calls ? 8 : 4;
-}
-
-static void prologue(struct out *o, const struct uebpf_cbpf_insn *in, uint32_t n)
-{
-	bool used[SCRATCH] = { false };
+	for (uint32_t i = n; i-- > 0;)
+		look_back(o, i);
 	for (uint32_t i = 0; i < n; i++)
-		if (((in[i].code & 7) <= C_LDX && (in[i].code & 0xe0) == M_MEM) && in[i].k < SCRATCH)
-			used[in[i].k] = true;
-	if (o->ctx != 1)
-		mov64(o, o->ctx, 1);
-	emit(o, 0x61, o->data, o->ctx, VIEW_DATA, 0);
-	emit(o, 0x61, o->end, o->ctx, VIEW_END, 0);
-	mov32k(o, A, 0);
-	mov32k(o, o->x, 0);
-	for (uint32_t i = 0; i < SCRATCH; i++)
-		if (used[i])
-			emit(o, 0x62, FP, 0, scratch(i), 0);
+		look_on(o, i);
 }
 
-/* A plain goto that does not reach becomes gotol. */
-static void patch(struct out *o, const struct fix *f)
+/* ---- the new side ---- */
+
+/* Opcodes of RFC 9669; a register's number joins them as on the wire. */
+enum { LDX_W = 0x61, LDX_H = 0x69, LDX_B = 0x71, ST_W = 0x62, STX_W = 0x63, LDDW = 0x18, MOV32 = 0xbc, MOV32K = 0xb4, MOV = 0xbf, ADD = 0x0f, ADDK = 0x07,
+       SUB = 0x1f, BE = 0xdc, CALL = 0x85, EXIT = 0x95, JA = 0x05, JAL = 0x06, JGT = 0x2d, JGTK = 0x25, JNEK = 0x55 };
+
+/* regs: dst | src << 4 */
+static void emit(struct out *o, uint32_t code, uint32_t regs, int32_t off, uint32_t imm)
 {
-	int64_t d = (int64_t)o->start[f->target] - f->at - 1;
-	if (d <= INT16_MAX)
-		set_off(o, f->at, o->start[f->target]);
-	else
-		raw_store(o->slot + (size_t)f->at * 8, (struct raw_insn){ 0x06, 0, 0, 0, (int32_t)d });
+	raw_store(o->slot + (size_t)o->n++ * 8, (struct raw_insn){ (uint8_t)code, regs & 15, (uint8_t)(regs >> 4),
+								   (int16_t)off, (int32_t)imm });
 }
 
-/* "return 0" for the loads so far: at the end, and in between before 16 bits would not reach it. */
+static void op_x(struct out *o, uint32_t code, uint32_t dst, uint32_t src) { emit(o, code, dst | src << 4, 0, 0); }
+static void op_k(struct out *o, uint32_t code, uint32_t dst, uint32_t k) { emit(o, code, dst, 0, k); }
+
+/* A jump to a classic instruction, nr_in being "return 0": patch() makes it one. */
+static void jump_to(struct out *o, uint32_t code, uint32_t regs, uint32_t imm, uint32_t target)
+{
+	if (target == o->nr_in && o->first_drop == ALL)
+		o->first_drop = o->n;
+	emit(o, code, regs, -1 - (int32_t)target, imm);
+}
+
+static void drop_if(struct out *o, uint32_t code, uint32_t regs, uint32_t imm)
+{
+	jump_to(o, code, regs, imm, o->nr_in);
+}
+
+/* Jumps of slots [from, n) to a classic instruction get their distance; those to "return 0" go to the slot `drop`,
+ * the others are left alone unless `all`.  A goto that does not reach becomes a long one; conditional jumps span at most
+ * 255 classic instructions of at most SLOTS slots, which 16 bits hold. */
+static void patch(struct out *o, uint32_t from, uint32_t drop, bool all)
+{
+	for (uint32_t i = from; i < o->n; i++) {
+		struct raw_insn raw = raw_load(o->slot + (size_t)i * 8);
+		uint32_t target = (uint32_t)(-1 - raw.off);
+		int64_t d;
+
+		if (((raw.code & 7) != 5 && (raw.code & 7) != 6) || raw.off >= 0 || (target != o->nr_in && !all))
+			continue;
+		d = (int64_t)(target == o->nr_in ? drop : o->spot[target].start) - i - 1;
+		raw.off = (int16_t)d;
+		if (d > INT16_MAX)
+			raw = (struct raw_insn){ JAL, 0, 0, 0, (int32_t)d };
+		raw_store(o->slot + (size_t)i * 8, raw);
+	}
+}
+
+/* "return 0" for the jumps so far: at the end, and in between before 16 bits would not reach it. */
 static void drop_here(struct out *o, bool falls_through)
 {
 	if (falls_through)
-		emit(o, 0x05, 0, 0, 2, 0);
-	for (uint32_t i = 0; i < o->ndrop && !o->short_of_memory; i++)
-		set_off(o, o->drop[i], o->n);
-	o->ndrop = 0;
-	mov32k(o, A, 0);
-	emit(o, 0x95, 0, 0, 0, 0);
+		emit(o, JA, 0, 2, 0);
+	patch(o, o->resolved, o->n, false);
+	o->first_drop = ALL;
+	op_k(o, MOV32K, A, 0);
+	op_k(o, EXIT, 0, 0);
+	o->resolved = o->n;
+}
+
+/* Ends the filter unless `bytes` bytes from register `from` on are there; r1 is behind them. */
+static void ask(struct out *o, uint32_t from, uint32_t bytes)
+{
+	if (from != 1)
+		op_x(o, MOV, 1, from);
+	op_k(o, ADDK, 1, bytes);
+	drop_if(o, JGT, 1 | (uint32_t)o->end << 4, 0);
+}
+
+/* From anywhere: X + k, without a wrap since both are 32 bits wide.  Far away the helper copies to the stack. */
+static void load_far(struct out *o, uint32_t i, uint32_t dst)
+{
+	uint32_t size = o->spot[i].size, width = size == 4 ? LDX_W : size == 2 ? LDX_H : LDX_B;
+
+	op_k(o, LDDW, 2, o->in[i].k);
+	op_k(o, 0, 0, 0);
+	if (o->spot[i].reads & READ_X)
+		op_x(o, ADD, 2, o->x);
+	emit(o, JGTK, 2, 6, FAR_LIMIT - size);	/* over what follows */
+	op_x(o, MOV, 1, o->data);
+	op_x(o, ADD, 1, 2);
+	ask(o, 1, size);
+	emit(o, width, dst | 1 << 4, -(int32_t)size, 0);
+	emit(o, JA, 0, 8, 0);
+	drop_if(o, JGTK, 2, 0x7fffffff);	/* the helper's offset is a positive int */
+	op_x(o, MOV, 1, o->ctx);
+	op_x(o, MOV, 3, FP);
+	op_k(o, ADDK, 3, (uint32_t)-8);
+	op_k(o, MOV32K, 4, size);
+	op_k(o, CALL, 0, HELPER_SKB_LOAD_BYTES);
+	drop_if(o, JNEK, A, 0);
+	emit(o, width, dst | FP << 4, -8, 0);
+}
+
+/* Where scratch word k is; SCRATCH: A while a helper is called. */
+static int32_t scratch(uint32_t k) { return -16 - 4 * (int32_t)k; }
+
+static void load_packet(struct out *o, uint32_t i, uint32_t dst)
+{
+	const struct spot *s = &o->spot[i];
+	uint32_t base = o->data, have = s->have, need = s->need;
+	int32_t off = (int32_t)o->in[i].k;
+
+	if (!s->kind) {
+		load_far(o, i, dst);
+	} else {
+		if (s->kind == IND) {
+			base = AT_X;
+			have = s->have_x;
+			need = s->need_x;
+			if (!have) {
+				op_x(o, MOV, AT_X, o->data);
+				op_x(o, ADD, AT_X, o->x);
+			}
+		}
+		if (s->end > NEAR) {	/* from behind */
+			need = s->end;
+			off = -(int32_t)s->size;
+		}
+		if (s->end > have || off < 0)
+			ask(o, base, to_ask(need, s->end));
+		emit(o, s->size == 4 ? LDX_W : s->size == 2 ? LDX_H : LDX_B, dst | (off < 0 ? 1 : base) << 4, off, 0);
+	}
+	if (s->size > 1 && (!s->kind || same(o, i)->number))
+		op_k(o, BE, dst, s->size * 8u);
+}
+
+static void load(struct out *o, uint32_t i)
+{
+	const struct uebpf_cbpf_insn *in = &o->in[i];
+	uint32_t dst = (in->code & 7) == C_LDX ? o->x : A, mode = in->code & 0xe0;
+	bool far = mode == M_MSH && !o->spot[i].kind && (o->spot[i].live & READ_A);	/* calls, and keeps A */
+
+	switch (mode) {
+	case M_IMM:
+		op_k(o, MOV32K, dst, in->k);
+		break;
+	case M_MEM:
+		emit(o, LDX_W, dst | FP << 4, scratch(in->k), 0);
+		break;
+	case M_LEN:	/* on the wire; a host that leaves it 0 means the captured length */
+		emit(o, LDX_W, 1 | (uint32_t)o->ctx << 4, VIEW_WIRE_LEN, 0);
+		emit(o, JNEK, 1, 2, 0);
+		op_x(o, MOV, 1, o->end);
+		op_x(o, SUB, 1, o->data);
+		op_x(o, MOV32, dst, 1);
+		break;
+	default:
+		if (far)
+			emit(o, STX_W, FP | A << 4, scratch(SCRATCH), 0);
+		load_packet(o, i, dst);
+		if (mode != M_MSH)
+			break;
+		op_k(o, 0x54, dst, 0x0f);
+		op_k(o, 0x64, dst, 2);
+		if (far)
+			emit(o, LDX_W, A | FP << 4, scratch(SCRATCH), 0);
+	}
+}
+
+/* Operand k of instruction i as A is there. */
+static uint32_t constant(const struct out *o, uint32_t i)
+{
+	const struct spot *load = same(o, o->spot[i].value);
+	uint32_t k = o->in[i].k;
+
+	if (load->number || load->size == 1 || !swaps(&o->in[i], load) || __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
+		return k;
+	return load->size == 4 ? __builtin_bswap32(k) : (k & 0xffff0000) | __builtin_bswap16((uint16_t)k);
+}
+
+static void alu(struct out *o, uint32_t i)
+{
+	uint32_t code = o->in[i].code, op = code & 0xf0;
+	bool by_x = code & SRC_X && op != ALU_NEG;
+
+	if (by_x && (op == ALU_DIV || op == ALU_MOD))
+		drop_if(o, 0x16, o->x, 0);
+	if (by_x && (op == ALU_LSH || op == ALU_RSH)) {	/* 32 and more give 0; eBPF masks the count */
+		emit(o, 0xa6, o->x, 2, 32);
+		op_k(o, MOV32K, A, 0);
+		emit(o, JA, 0, 1, 0);
+	}
+	emit(o, op | (by_x ? SRC_X : 0) | 0x04, by_x ? A | (uint32_t)o->x << 4 : A, 0,
+	     by_x || op == ALU_NEG ? 0 : constant(o, i));
+}
+
+static void jump(struct out *o, uint32_t i)
+{
+	static const uint8_t opposite[] = { [J_JEQ >> 4] = 0x50, [J_JGT >> 4] = 0xb0, [J_JGE >> 4] = 0xa0, [J_JSET >> 4] = 0 };
+	uint32_t code = o->in[i].code, op = code & 0xf0, src = code & SRC_X;
+	const uint16_t *to = o->spot[i].to;
+	bool turn = to[0] == i + 1 && opposite[op >> 4];	/* the other way round, one jump does */
+
+	if (op != J_JA)
+		jump_to(o, (turn ? opposite[op >> 4] : op) | src | 6, src ? A | (uint32_t)o->x << 4 : A,
+			src ? 0 : constant(o, i), to[turn]);
+	if (op == J_JA || (to[1] != i + 1 && !turn))
+		jump_to(o, JA, 0, 0, to[op != J_JA]);
+}
+
+static void one(struct out *o, uint32_t i)
+{
+	const struct uebpf_cbpf_insn *in = &o->in[i];
+
+	switch (in->code & 7) {
+	case C_LD: case C_LDX:
+		load(o, i);
+		break;
+	case C_ST: case C_STX:
+		emit(o, STX_W, FP | (uint32_t)((in->code & 7) == C_ST ? A : o->x) << 4, scratch(in->k), 0);
+		break;
+	case C_ALU:
+		alu(o, i);
+		break;
+	case C_JMP:
+		jump(o, i);
+		break;
+	case C_RET:
+		if (!(in->code & RET_A))
+			op_k(o, MOV32K, A, in->k);
+		op_k(o, EXIT, 0, 0);
+		break;
+	default:
+		in->code & MISC_TXA ? op_x(o, MOV32, A, o->x) : op_x(o, MOV32, o->x, A);
+	}
+}
+
+static void translate(struct out *o)
+{
+	uint32_t live = o->spot[0].live;
+
+	if (o->ctx != 1)
+		op_x(o, MOV, o->ctx, 1);
+	emit(o, LDX_W, o->data | (uint32_t)o->ctx << 4, VIEW_DATA, 0);
+	emit(o, LDX_W, o->end | (uint32_t)o->ctx << 4, VIEW_END, 0);
+	if (live & READ_A)
+		op_k(o, MOV32K, A, 0);
+	if (live & READ_X)
+		op_k(o, MOV32K, o->x, 0);
+	for (uint32_t k = 0; k < SCRATCH; k++)
+		if (live & (uint32_t)READ_M << k)
+			emit(o, ST_W, FP, scratch(k), 0);
+	for (uint32_t i = 0; i < o->nr_in; i++) {
+		if (o->first_drop != ALL && o->n - o->first_drop > ISLAND)
+			drop_here(o, true);
+		o->spot[i].start = o->n;
+		if (o->spot[i].have != ALL)
+			one(o, i);
+	}
+	if (o->first_drop != ALL)
+		drop_here(o, false);
+	patch(o, 0, 0, true);
 }
 
 int cbpf_translate(const struct uebpf_cbpf_insn *in, uint32_t n, void **slots, uint32_t *nslots,
 		   struct uebpf_error *err)
 {
-	struct out o = { 0 };
-	const char *wrong = NULL;
-	uint32_t i = 0;
+	struct out o = { .in = in, .nr_in = n, .first_drop = ALL };
+	const char *why = NULL;
+	uint32_t i;
+
+	*nslots = 0;
 	if (!n || n > MAX_INSNS)
 		return error_set(err, UEBPF_STAGE_FILTER, UEBPF_E_LIMIT, -EINVAL, 0,
 				 "a classic filter has 1 to %d instructions, this one %u", MAX_INSNS, n);
-	if ((in[n - 1].code & 7) != C_RET)
-		return error_set(err, UEBPF_STAGE_FILTER, UEBPF_E_INSN, -EINVAL, n - 1,
-				 "the last classic instruction (%u) is not a return", n - 1);
-	o.start = malloc((n + 1) * sizeof *o.start);
-	o.short_of_memory = !o.start;
-	survey(&o, in, n);
-	if (o.start) {
-		prologue(&o, in, n);
-		for (; i < n && !wrong && !o.short_of_memory; i++) {
-			if (o.ndrop && o.n - o.drop[0] > 30000)
-				drop_here(&o, true);
-			o.start[i] = o.n;
-			wrong = one(&o, &in[i], i, n);
-		}
-	}
-	if (!wrong && !o.short_of_memory && o.ndrop)
-		drop_here(&o, false);
-	for (uint32_t f = 0; f < o.nfix && !wrong && !o.short_of_memory; f++)
-		patch(&o, &o.fix[f]);
-	free(o.start);
-	free(o.fix);
-	free(o.drop);
-	if (!wrong && !o.short_of_memory) {
+	for (i = 0; i < n && !why; i++)
+		why = wrong(&in[i], n - i - 1);
+	if (!why && (in[n - 1].code & 7) != C_RET)
+		why = "the last one, and not a return";
+	if (why)
+		return error_set(err, UEBPF_STAGE_FILTER, UEBPF_E_INSN, -EINVAL, i - 1,
+				 "classic instruction %u (code 0x%02x, k 0x%x): %s", i - 1, in[i - 1].code, in[i - 1].k, why);
+	o.spot = malloc((n + 1) * sizeof(*o.spot));
+	o.slot = malloc((n + 2) * (size_t)(SLOTS * 8));
+	if (o.spot && o.slot) {
+		survey(&o);
+		translate(&o);
 		*slots = o.slot;
 		*nslots = o.n;
-		return 0;
 	}
+	free(o.spot);
+	if (*nslots)
+		return 0;
 	free(o.slot);
-	if (wrong)
-		return error_set(err, UEBPF_STAGE_FILTER, UEBPF_E_INSN, -EINVAL, i - 1,
-				 "classic instruction %u (code 0x%02x, k 0x%x): %s", i - 1, in[i - 1].code, in[i - 1].k, wrong);
 	return error_set(err, UEBPF_STAGE_FILTER, UEBPF_E_MEMORY, -ENOMEM, 0, "no memory to translate a filter");
 }
 
