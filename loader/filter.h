@@ -50,7 +50,7 @@ enum wire {		/* opcodes of RFC 9669 that filters use */
 	W_LDX = 0x61, W_LDXS = 0x81, W_ST = 0x62, W_STX = 0x63,	/* | size */
 	W_B = 0x10, W_H = 0x08, W_W = 0x00, W_DW = 0x18,
 	W_LDDW = 0x18, W_MOV = 0xbf, W_MOVK = 0xb7, W_MOV32K = 0xb4, W_CALL = 0x85, W_EXIT = 0x95, W_BE = 0xdc,
-	W_ADDK = 0x07, W_SUB = 0x1f, W_LSHK = 0x67, W_RSHK = 0x77, W_ARSHK = 0xc7, W_XOR = 0xaf, W_NEG = 0x87,
+	W_ADDK = 0x07, W_SUB = 0x1f, W_LSHK = 0x67, W_RSHK = 0x77, W_RSH = 0x7f, W_ARSHK = 0xc7, W_XOR = 0xaf, W_NEG = 0x87,
 	W_JA = 0x05, W_JEQ = 0x15, W_JGT = 0x25, W_JGE = 0x35, W_JSET = 0x45, W_JNE = 0x55, W_JSGT = 0x65,
 	W_JSGE = 0x75, W_JLT = 0xa5, W_JLE = 0xb5, W_JSLT = 0xc5, W_JSLE = 0xd5, W_X = 0x08, W_32 = 0x03,
 	FP = 10
@@ -85,6 +85,10 @@ void gen_call(struct gen *g, const struct helper *h, uint32_t d);
 const struct helper *gen_helper(struct gen *g, enum gen_helper which);
 /* How many bytes of a sequence are there. */
 void gen_count(struct gen *g, const struct uebpf_field *field, uint32_t reg);
+void gen_cond(struct gen *g, const struct tree *t, uint32_t d, struct label *yes, struct label *no, bool fall);
+/* The same for && and ||, which decide nothing else (filter_sets.c). */
+void gen_chain(struct gen *g, const struct tree *t, uint32_t d, struct label *yes, struct label *no, bool fall);
+enum { SET_USES = 3 };		/* a field that is named more often may be asked with registers d + 1 and d + 2 */
 /* Comparison of texts (filter_text.c); op: enum tree_kind. */
 void gen_text(struct gen *g, const struct tree *t, uint32_t d, struct label *yes, struct label *no, bool fall);
 static inline uint32_t field_index(const struct gen *g, const struct uebpf_field *field)

@@ -233,7 +233,6 @@ static void context_value(struct gen *g, const struct tree *t, uint32_t d)
 /* ---- values ---- */
 
 static uint32_t operand(struct gen *g, const struct tree *t, uint32_t d);
-static void cond(struct gen *g, const struct tree *t, uint32_t d, struct label *yes, struct label *no, bool fall);
 
 static void value(struct gen *g, const struct tree *t, uint32_t d)
 {
@@ -295,7 +294,7 @@ static void truth(struct gen *g, const struct tree *t, uint32_t d)
 		gen_bind(g, &end);
 		return;
 	}
-	cond(g, t, d, &yes, &no, true);
+	gen_cond(g, t, d, &yes, &no, true);
 	gen_bind(g, &yes);
 	gen(g, W_MOVK, reg_at(d), 0, 0, 1);
 	gen_jump(g, W_JA, 0, 0, 0, &end);
@@ -466,7 +465,7 @@ static void compare(struct gen *g, const struct tree *t, uint32_t d, struct labe
 		compare_doubles(g, t, d, yes, no, fall);
 	} else if (r->kind == TREE_INT && r->i == (int32_t)r->i) {
 		if (!r->i && t->kind <= TREE_NE && l->kind == TREE_BIT_AND)
-			t->kind == TREE_NE ? cond(g, l, d, yes, no, fall) : cond(g, l, d, no, yes, !fall);
+			t->kind == TREE_NE ? gen_cond(g, l, d, yes, no, fall) : gen_cond(g, l, d, no, yes, !fall);
 		else
 			gen_branch(g, code, operand(g, l, d), 0, (int32_t)r->i, yes, no, fall);
 	} else {
@@ -491,29 +490,20 @@ static void cond_double(struct gen *g, const struct tree *t, uint32_t d, bool cu
 	gen_branch(g, (cut ? W_JGE : W_JNE) | W_X, reg, tmp, 0, yes, no, fall);
 }
 
-static void cond(struct gen *g, const struct tree *t, uint32_t d, struct label *yes, struct label *no, bool fall)
+void gen_cond(struct gen *g, const struct tree *t, uint32_t d, struct label *yes, struct label *no, bool fall)
 {
-	struct label middle = { 0 };
 	const struct tree *r = t->right;
-	uint32_t have;
 
 	if (t->type == TREE_FLOATING || (t->kind == TREE_TO_INT && t->left->type == TREE_FLOATING)) {
 		cond_double(g, t->type == TREE_FLOATING ? t : t->left, d, true, yes, no, fall);
 	} else if (is_comparison(t->kind)) {
 		compare(g, t, d, yes, no, fall);
 	} else if (t->kind == TREE_AND || t->kind == TREE_OR) {
-		if (t->kind == TREE_AND)
-			cond(g, t->left, d, &middle, no, true);
-		else
-			cond(g, t->left, d, yes, &middle, false);
-		have = g->have;
-		gen_bind(g, &middle);
-		cond(g, r, d, yes, no, fall);
-		g->have = have;
+		gen_chain(g, t, d, yes, no, fall);
 	} else if (t->kind == TREE_NOT && t->left->type == TREE_FLOATING) {
 		cond_double(g, t->left, d, false, no, yes, !fall);
 	} else if (t->kind == TREE_NOT) {
-		cond(g, t->left, d, no, yes, !fall);
+		gen_cond(g, t->left, d, no, yes, !fall);
 	} else if (t->kind == TREE_INT) {
 		gen_goto(g, t->i != 0, yes, no, fall);
 	} else if (t->kind == TREE_REJECT) {
@@ -531,8 +521,11 @@ static void cond(struct gen *g, const struct tree *t, uint32_t d, struct label *
 static void choose_cached(struct gen *g, uint32_t regs)
 {
 	const struct filter *f = g->f;
-	uint32_t room = f->calls ? 3 : SPILLS - regs;
+	uint32_t room;
 
+	for (uint32_t i = 0; i < f->type->nr_fields; i++)	/* filter_sets.c may want two beside it */
+		regs = f->uses[i] > SET_USES && regs < 3 ? 3 : regs;
+	room = f->calls ? 3 : SPILLS - regs;
 	for (uint32_t i = 0; i < f->type->nr_fields && g->nr_cached < room; i++)
 		if (f->uses[i] > 1) {
 			g->cache[g->nr_cached] = (uint8_t)(f->calls ? 9 - g->nr_cached : reg_at(SPILLS - 1 - g->nr_cached));
@@ -554,7 +547,7 @@ bool filter_generate(struct gen *g, const struct tree *root)
 		gen(g, W_MOV, 6, 1, 0, 0);
 	g->stack = 8 * SPILLS;
 	choose_cached(g, root->regs);
-	cond(g, root, 0, &yes, &g->reject, true);
+	gen_cond(g, root, 0, &yes, &g->reject, true);
 	gen_bind(g, &yes);
 	gen(g, W_MOV32K, 0, 0, 0, 1);
 	gen(g, W_EXIT, 0, 0, 0, 0);
