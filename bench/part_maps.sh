@@ -12,7 +12,7 @@ arena() { clang-19 --target=bpf -O2 -g -mcpu=v4 -Wall -I. -c bench/maps/arena.bp
 # Programs are not vectorised or unrolled either.
 $cc -O2 -fno-vectorize -fno-slp-vectorize -fno-unroll-loops -std=gnu11 -I. -c bench/maps/native.c -o "$OUT/maps_native.o"
 # shellcheck disable=SC2086
-cc -O2 -g -std=gnu11 -I. $flags -o "$OUT/maps" $(ls bench/maps/*.c | grep -v -e bpf.c -e native.c) "$OUT/maps_native.o" \
+cc -O2 -g -std=gnu11 -I. $flags -o "$OUT/maps" bench/maps/{main,kernel,ours,scale}.c "$OUT/maps_native.o" \
 	build/libuebpf-inner.a $libs -lelf -lm -lpthread
 for part in table threads memory sizes; do
 	"$OUT/maps" "$OUT/maps_$part.csv" $part ${MAPS_CASE:-} | tee "$OUT/maps_$part.md"

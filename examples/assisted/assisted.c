@@ -255,7 +255,7 @@ static int tell(struct figures *f, int rounds)
 	}
 	printf("assisted: %llu system calls inside the function happened, %llu records are missing, %llu too many; "
 	       "%llu waits, %llu wakeups, %llu out of order; %llu switches away, %llu back\n",
-	       (unsigned long long)(a->turns * (INSIDE + 2)), (unsigned long long)a->missing,
+	       (unsigned long long)a->turns * (INSIDE + 2), (unsigned long long)a->missing,
 	       (unsigned long long)a->surplus, (unsigned long long)a->blocked, (unsigned long long)a->wakeups,
 	       (unsigned long long)out_of_order,
 	       (unsigned long long)a->away, (unsigned long long)a->back);

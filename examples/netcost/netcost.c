@@ -328,7 +328,7 @@ static void overhead(unsigned ms, unsigned rounds)
 		{ "10 kHz, ring buffer", RING, 10000 },
 	};
 	enum { ARMS = sizeof arm / sizeof *arm, MOST = 15 };
-	double rate[ARMS][MOST], base;
+	double rate[ARMS][MOST], base = 0;
 
 	for (unsigned r = 0; r < rounds && r < MOST; r++)
 		for (int a = 0; a < ARMS; a++)
@@ -337,7 +337,8 @@ static void overhead(unsigned ms, unsigned rounds)
 	       rounds, ms);
 	for (int a = 0; a < ARMS; a++) {
 		qsort(rate[a], rounds, sizeof rate[a][0], by_value);
-		base = a ? base : rate[a][rounds / 2];
+		if (!a)
+			base = rate[a][rounds / 2];
 		printf("%-22s %14.0f %13.1f%% %13.1f%%\n", arm[a].name, rate[a][rounds / 2],
 		       100 * (rate[a][rounds / 2] / base - 1), 100 * (1 - base / rate[a][rounds / 2]));
 	}

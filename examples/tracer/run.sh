@@ -1,15 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 # The small tracer: two filters in C take turns, every 100 us or so, while three threads emit.
-# `run.sh [MILLISECONDS]`; needs the library in build/ (make) and clang.
-set -eu
-cd "$(dirname "$0")/../.."
-here=examples/tracer out=build/tracer
-mkdir -p "$out"
-for f in failed large; do
-	"${CLANG:-clang}" --target=bpf -O2 -g -Wall -c "$here/$f.bpf.c" -o "$out/$f.o"
-done
-"${CC:-cc}" -O2 -Wall -Wextra -Iinclude -I"$here" -o "$out/small" "$here/small.c" build/libuebpf.a -lelf -lpthread -lm
+# `run.sh [MILLISECONDS]`; needs clang.
+example=tracer
+# shellcheck source=examples/build.sh
+. "$(dirname "$0")/../build.sh"
+need_clang
+build_bpf failed.bpf.c failed.o
+build_bpf large.bpf.c large.o
+build_host small "$here/small.c"
 "$out/small" "$out/events.bin" "${1:-500}" "$out/failed.o" "$out/large.o"
 # every recorded event is one that a filter wanted (32 bytes: sequence, size, status, name)
 od -An -v -w32 -t u4 "$out/events.bin" |

@@ -3,7 +3,7 @@
 # --mock answers every helper that only a host or kernel can (docs/helpers.md, "host:"): one program calls
 # each with arguments that keep its contract, and gets the scripted result.
 set -u
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit 1
 RUN=${RUN:-build/uebpf-run}
 command -v "${CLANG:-clang}" >/dev/null || { echo "skip: mock: no clang to compile the callers"; exit 0; }
 T=$(mktemp -d) && trap 'rm -rf "$T"' EXIT
