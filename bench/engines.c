@@ -110,7 +110,7 @@ static void placement(int p, int k, double out[MAX_ARMS][MAX_PLACEMENTS], FILE *
 {
 	static double s[MAX_ARMS][MAX_SAMPLES];
 	_Alignas(64) static uint8_t mem[MAX_ARMS][MEM_SIZE];
-	void *h[MAX_ARMS];
+	void *h[MAX_ARMS] = { NULL };
 	uint64_t n[MAX_ARMS], want = 0;
 	for (int a = 0; a < arms; a++) {
 		const char *why = "";

@@ -194,11 +194,12 @@ static uint32_t mixed(uint8_t *slots, uint32_t n)
 	raw_store(slots + 8 * at++, (struct raw_insn){ .code = 0xb7, .dst = 0 });
 	while (at + 6 < n) {
 		int16_t off = (int16_t)(at * 4 % 480);
+		int32_t limit = (int32_t)at + 4;	/* another one each time */
 
 		raw_store(slots + 8 * at++, (struct raw_insn){ .code = 0x61, .dst = 3, .src = 1, .off = off });
 		raw_store(slots + 8 * at++, (struct raw_insn){ .code = 0x57, .dst = 3, .imm = 0xff0f });
 		raw_store(slots + 8 * at++, (struct raw_insn){ .code = 0x0f, .dst = 0, .src = 3 });
-		raw_store(slots + 8 * at++, (struct raw_insn){ .code = 0x25, .dst = 3, .off = 1, .imm = (int32_t)at });
+		raw_store(slots + 8 * at++, (struct raw_insn){ .code = 0x25, .dst = 3, .off = 1, .imm = limit });
 		raw_store(slots + 8 * at++, (struct raw_insn){ .code = 0x27, .dst = 0, .imm = 33 });
 	}
 	while (at + 1 < n)
@@ -238,14 +239,14 @@ int main(void)
 	struct uebpf_env *env = uebpf_env_new(NULL);
 	struct jit_pages *pages = jit_pages_new(NULL);
 	uint8_t *base = aligned_alloc(64, (size_t)RECORDS * RECORD);
-	uint64_t *results = calloc(RECORDS, sizeof *results);
+	static uint64_t results[RECORDS];
 	struct figure small, large;
 	struct uebpf_error err;
 	uint32_t cpu;
 	int id;
 
 	csv = fopen("build/bench/jit.csv", "w");
-	if (!csv || !env || !base || !results || !jit_arch())
+	if (!csv || !env || !base || !jit_arch())
 		return fprintf(stderr, "bench: no JIT, memory or build/bench\n"), 1;
 	fprintf(csv, "what,side,sample,value\n");
 	id = uebpf_env_add_helper(env, 0, "five", "u64 (scalar, scalar, scalar, scalar, scalar)", helper, NULL, &err);

@@ -366,6 +366,17 @@ static int progs_of_image(struct uebpf_object *obj, struct uebpf_error *err)
 	return 0;
 }
 
+static int unknown_type(const char *name, struct uebpf_error *err)
+{
+	char known[sizeof err->text];
+	size_t at = 0;
+
+	for (uint32_t i = 0; i < nr_prog_types && at < sizeof known; i++)
+		at += (size_t)snprintf(known + at, sizeof known - at, "%s%s", i ? ", " : "", prog_types[i]->name);
+	return error_set(err, UEBPF_STAGE_OPEN, UEBPF_E_PROG_TYPE, -EINVAL, UINT32_MAX,
+			 "unknown program type %s; there are: %s", name, known);
+}
+
 static int open_image(struct uebpf_object *obj, const void *data, size_t len,
 		      const struct uebpf_open_opts *o, struct uebpf_error *err)
 {
@@ -378,8 +389,7 @@ static int open_image(struct uebpf_object *obj, const void *data, size_t len,
 	int rc;
 
 	if (o->type && !find_type(obj, o->type) && !prog_type_find(o->type))
-		return obj->short_of_memory ? no_memory(err) : error_set(err, UEBPF_STAGE_OPEN, UEBPF_E_PROG_TYPE, -EINVAL, UINT32_MAX,
-				 "unknown program type %s", o->type);
+		return obj->short_of_memory ? no_memory(err) : unknown_type(o->type, err);
 	rc = elf_open(data, len, &params, &obj->image, err);
 	if (!rc && obj->short_of_memory)
 		rc = no_memory(err);
@@ -518,8 +528,7 @@ static int take_slots(struct uebpf_object *obj, const void *insns, size_t n, con
 	if (obj->short_of_memory)
 		return no_memory(err);
 	if (!t)
-		return error_set(err, UEBPF_STAGE_OPEN, UEBPF_E_PROG_TYPE, -EINVAL, UINT32_MAX,
-				 "unknown program type %s", name);
+		return unknown_type(name, err);
 	if (!insns || !n)
 		return error_set(err, UEBPF_STAGE_OPEN, UEBPF_E_NO_PROGRAM, -EINVAL, UINT32_MAX,
 				 "no instructions given");

@@ -3,6 +3,7 @@
  * text does not name stay as they are. */
 #include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,24 +112,26 @@ static int parse_name(struct in *in, char name[NAME_MAX_])
 	return 0;
 }
 
+enum sign { PLAIN, NEGATIVE, BITS };	/* BITS: hex, octal or a character, which may fill the sign bit */
+
 /* Number, 'c', true, false, null or an enumerator of `type`. */
-static int parse_integer(struct in *in, uint32_t type, uint64_t *value, bool *negative)
+static int parse_integer(struct in *in, uint32_t type, uint64_t *value, enum sign *sign)
 {
 	struct btf_enumerator e;
 	char name[NAME_MAX_], *end;
 	bool quoted = next(in) == '"';
 	int ret, saved = errno;
 
-	*negative = false;
+	*sign = *in->at == '0' || *in->at == '\'' ? BITS : PLAIN;
 	if (*in->at == '\'' && in->at[1] && in->at[1] != '\\' && in->at[2] == '\'') {
 		*value = (unsigned char)in->at[1];
 		in->at += 3;
 		return 0;
 	}
 	if (!quoted && (isdigit((unsigned char)*in->at) || *in->at == '-')) {
-		*negative = *in->at == '-';
+		*sign = *in->at == '-' ? NEGATIVE : *sign;
 		errno = 0;
-		*value = *negative ? (uint64_t)strtoll(in->at, &end, 0) : strtoull(in->at, &end, 0);
+		*value = *sign == NEGATIVE ? (uint64_t)strtoll(in->at, &end, 0) : strtoull(in->at, &end, 0);
 		ret = errno;
 		errno = saved;
 		if (ret || end == in->at || isalnum((unsigned char)*end) || *end == '.')
@@ -142,7 +145,7 @@ static int parse_integer(struct in *in, uint32_t type, uint64_t *value, bool *ne
 	for (uint32_t i = 0; btf_enumerator(in->btf, type, i, &e); i++)
 		if (!strcmp(e.name, name)) {
 			*value = (uint64_t)e.value;
-			*negative = e.value < 0;
+			*sign = e.value < 0 ? NEGATIVE : BITS;
 			return 0;
 		}
 	if (!strcmp(name, "true") || !strcmp(name, "false") || !strcmp(name, "null")) {
@@ -152,19 +155,22 @@ static int parse_integer(struct in *in, uint32_t type, uint64_t *value, bool *ne
 	return bad(in, btf_kind(in->btf, type) == BTF_INT ? "not a number" : "no such enumerator", name);
 }
 
-static bool fits(const struct btf *btf, uint32_t type, uint64_t value, bool negative, uint32_t bits)
+static bool fits(const struct btf *btf, uint32_t type, uint64_t value, enum sign sign, uint32_t bits)
 {
 	struct btf_int info = { 0, 0, 0 };
 	bool is_signed = btf_enum_signed(btf, type) && btf_kind(btf, type) != BTF_INT;
 
-	if (btf_int(btf, type, &info))
+	if (btf_int(btf, type, &info)) {
 		is_signed = info.encoding & BTF_INT_SIGNED;
-	if (bits >= 64)
-		return true;
+		if (info.encoding & BTF_INT_BOOL)
+			bits = 1;
+	}
 	/* An enum's sign is in BTF only since clang 15: let any fit. */
-	if (negative)
-		return (is_signed || btf_kind(btf, type) != BTF_INT) && bits_extend(value, bits) == (int64_t)value;
-	return value >> (bits - (is_signed ? 1 : 0)) == 0 || value >> bits == 0;
+	if (sign == NEGATIVE)
+		return (is_signed || btf_kind(btf, type) != BTF_INT) &&
+		       (bits >= 64 || bits_extend(value, bits) == (int64_t)value);
+	bits -= is_signed && sign == PLAIN;
+	return bits >= 64 || value >> bits == 0;
 }
 
 static int parse_value(struct in *in, uint32_t id, uint8_t *p, size_t len, int depth);
@@ -172,17 +178,17 @@ static int parse_value(struct in *in, uint32_t id, uint8_t *p, size_t len, int d
 static int parse_scalar(struct in *in, uint32_t id, uint8_t *p, uint32_t size)
 {
 	uint64_t value;
-	bool negative;
-	int ret = parse_integer(in, id, &value, &negative);
+	enum sign sign;
+	int ret = parse_integer(in, id, &value, &sign);
 
 	if (ret)
 		return ret;
 	if (size > 8) {		/* __int128 from 64 bits */
-		memset(p, negative ? 0xff : 0, size);
+		memset(p, sign == NEGATIVE ? 0xff : 0, size);
 		bits_store_int(BITS_LITTLE ? p : p + size - 8, 8, value);
 		return 0;
 	}
-	if (!size || !fits(in->btf, id, value, negative, size * 8))
+	if (!size || !fits(in->btf, id, value, sign, size * 8))
 		return bad(in, "the number does not fit its type", "");
 	bits_store_int(p, size, value);
 	return 0;
@@ -196,6 +202,8 @@ static int parse_float(struct in *in, uint8_t *p, uint32_t size)
 
 	if (end == in->at || (size != 4 && size != 8))
 		return bad(in, "a number is expected", "");
+	if (size == 4 && isinf(single) && !isinf(value))
+		return bad(in, "the number does not fit its type", "");
 	in->at = end;
 	memcpy(p, size == 4 ? (void *)&single : (void *)&value, size);
 	return 0;
@@ -228,7 +236,7 @@ static int parse_member(struct in *in, const struct btf_member *m, uint32_t bit_
 			size_t len, int depth)
 {
 	uint64_t value;
-	bool negative;
+	enum sign sign;
 	int ret;
 
 	if (!m->bits) {
@@ -236,10 +244,10 @@ static int parse_member(struct in *in, const struct btf_member *m, uint32_t bit_
 			return bad(in, "the member lies outside the value", m->name);
 		return parse_value(in, m->type, p + bit_off / 8, len - bit_off / 8, depth + 1);
 	}
-	ret = parse_integer(in, btf_skip(in->btf, m->type), &value, &negative);
+	ret = parse_integer(in, btf_skip(in->btf, m->type), &value, &sign);
 	if (ret)
 		return ret;
-	if (!fits(in->btf, btf_skip(in->btf, m->type), value, negative, m->bits) ||
+	if (!fits(in->btf, btf_skip(in->btf, m->type), value, sign, m->bits) ||
 	    !bits_store(p, len, bit_off, m->bits, value))
 		return bad(in, "the number does not fit the bit-field", m->name);
 	return 0;

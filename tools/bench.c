@@ -170,6 +170,10 @@ static void kernel_first(struct bench *b, struct arm *a, struct session *s)
 		refuse(a, why);
 		return;
 	}
+	if (!kernel_times(a->kernel)) {
+		refuse(a, "BPF_PROG_TEST_RUN runs programs of this type once and does not time them");
+		return;
+	}
 	a->load_ns = kernel_load_ns(a->kernel);	/* its verifier and JIT are in this */
 	a->s.info.verify_ns = a->s.info.compile_ns = 0;
 	a->s.info.code_bytes = kernel_code_bytes(a->kernel);

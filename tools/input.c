@@ -9,13 +9,14 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <linux/bpf.h>
 #include "tools/tool.h"
 
 enum {
 	MAX_INPUT = 1 << 30,		/* bytes read from one file */
 	HEAD_ROOM = 256,		/* XDP_PACKET_HEADROOM */
 	FRAME_ROOM = 3520,		/* a 4096-byte frame less head room and the kernel's 320 at the end */
-	ZERO_PACKET = 64, OPEN_ZEROS = 64
+	ETHER = 14, ZERO_PACKET = 64, OPEN_ZEROS = 64
 };
 
 void claim_stdin(const char *what)
@@ -142,6 +143,17 @@ static uint16_t ether_type(const uint8_t *data, size_t len)
 	return type;
 }
 
+/* These programs see a packet from its network header on, as the kernel runs them. */
+static bool from_network_header(uint32_t kernel_type)
+{
+	switch (kernel_type) {
+	case BPF_PROG_TYPE_CGROUP_SKB: case BPF_PROG_TYPE_LWT_IN: case BPF_PROG_TYPE_LWT_OUT:
+	case BPF_PROG_TYPE_LWT_XMIT: case BPF_PROG_TYPE_LWT_SEG6LOCAL:
+		return true;
+	}
+	return false;
+}
+
 void input_make(struct session *s, struct input *in, const void *data, size_t len, uint64_t time_ns)
 {
 	size_t room = s->info.ctx_kind == UEBPF_CTX_PACKET ?
@@ -162,13 +174,15 @@ void input_make(struct session *s, struct input *in, const void *data, size_t le
 	in->first.len = len;
 	if (len)
 		memcpy(in->first.data, data, len);
-	start = in->room + HEAD_ROOM;
+	in->link = !from_network_header(s->info.kernel_type) ? 0 : len < ETHER ? len : ETHER;
+	start = in->room + HEAD_ROOM + in->link;
 	if (in->kind == UEBPF_CTX_PACKET)
 		in->packet_first = (struct uebpf_packet){
-			.size = sizeof(struct uebpf_packet), .data = start, .data_end = start + len, .data_meta = start,
+			.size = sizeof(struct uebpf_packet), .data = start, .data_end = start + len - in->link,
+			.data_meta = start,
 			.head = in->room, .tail = in->room + in->room_size,
-			.ifindex = 1, .protocol = ether_type(data, len), .wire_len = (uint32_t)len,
-			.len = (uint32_t)len, .tstamp = time_ns,
+			.ifindex = 1, .protocol = ether_type(data, len), .wire_len = (uint32_t)(len - in->link),
+			.len = (uint32_t)(len - in->link), .tstamp = time_ns,
 		};
 	input_reset(in);
 }
@@ -177,20 +191,20 @@ void input_make(struct session *s, struct input *in, const void *data, size_t le
  * packet's bounds were not moved, its own bytes are all that a run can have changed. */
 void input_reset(struct input *in)
 {
-	uint8_t *start = in->room + HEAD_ROOM, *end = start + in->first.len;
+	uint8_t *frame = in->room + HEAD_ROOM, *start = frame + in->link, *end = frame + in->first.len;
 	const struct uebpf_packet *p = &in->packet;
 
 	if (in->kind != UEBPF_CTX_PACKET) {
 		memcpy(in->room, in->first.data, in->first.len);
 		return;
 	}
-	if (p->data != start || p->data_end != start + in->used || p->data_meta != start) {
+	if (p->data != start || p->data_end != frame + in->used || p->data_meta != start) {
 		memset(in->room, 0, HEAD_ROOM);
 		memset(end, 0, (size_t)(in->room + in->room_size - end));
 	} else if (in->used > in->first.len) {
 		memset(end, 0, in->used - in->first.len);
 	}
-	memcpy(start, in->first.data, in->first.len);
+	memcpy(frame, in->first.data, in->first.len);
 	in->used = in->first.len;
 	in->packet = in->packet_first;
 }
@@ -201,7 +215,7 @@ bool input_changed(const struct input *in)
 		return memcmp(in->room, in->first.data, in->first.len) != 0;
 	/* both began as one copy, padding too: NOLINTNEXTLINE(bugprone-suspicious-memory-comparison) */
 	return memcmp(&in->packet, &in->packet_first, sizeof in->packet) != 0 ||
-	       memcmp(in->packet.data, in->first.data, in->first.len) != 0;
+	       memcmp(in->packet.data, in->first.data + in->link, in->first.len - in->link) != 0;
 }
 
 void input_free(struct input *in)
@@ -216,6 +230,17 @@ struct bytes input_bytes(struct input *in)
 	if (in->kind == UEBPF_CTX_PACKET)
 		return (struct bytes){ in->packet.data, (size_t)(in->packet.data_end - in->packet.data) };
 	return (struct bytes){ in->room, in->first.len };
+}
+
+struct bytes input_frame(struct input *in)
+{
+	struct bytes b = input_bytes(in);
+
+	/* A program that used up the room in front wrote a header of its own there. */
+	if (!in->link || (size_t)(in->packet.data - in->room) < in->link)
+		return b;
+	memcpy(b.data - in->link, in->first.data, in->link);
+	return (struct bytes){ b.data - in->link, b.len + in->link };
 }
 
 /* Sets FIELD=VALUE in the context that a run starts from. */

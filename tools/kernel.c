@@ -195,7 +195,8 @@ static int prepare_object(struct kernel *k)
 static int load_insns(struct kernel *k)
 {
 	static char log[65536];
-	LIBBPF_OPTS(bpf_prog_load_opts, opts, .log_buf = log, .log_size = sizeof log, .log_level = 1);
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .log_buf = log, .log_size = sizeof log, .log_level = 1,
+		.prog_flags = k->type == BPF_PROG_TYPE_SYSCALL ? BPF_F_SLEEPABLE : 0);
 	int fd = bpf_prog_load((enum bpf_prog_type)k->type, "insns", "GPL",
 			       (const struct bpf_insn *)k->s->insns.data, k->s->insns.len / 8, &opts);
 
@@ -264,6 +265,11 @@ struct kernel *kernel_open(struct session *s, bool soft, const char **why)
 	return k;
 }
 
+bool kernel_times(const struct kernel *k)
+{
+	return k->type != BPF_PROG_TYPE_RAW_TRACEPOINT && k->type != BPF_PROG_TYPE_SYSCALL;
+}
+
 uint64_t kernel_load_ns(const struct kernel *k)
 {
 	return k->load_ns;
@@ -300,16 +306,11 @@ void kernel_close(struct kernel *k)
 
 /* ---- running ---- */
 
-static bool layer3(uint32_t type)
-{
-	return type == BPF_PROG_TYPE_SOCKET_FILTER;
-}
-
 /* The kernel takes the link layer off before a socket filter runs here; on a packet socket it stays.  A
  * header in front of ours gives the filter what a packet socket would. */
 static struct bytes packet_for(struct kernel *k, const struct input *in)
 {
-	if (!layer3(k->type) || in->first.len + ETHER > OUT_ROOM)
+	if (k->type != BPF_PROG_TYPE_SOCKET_FILTER || in->first.len + ETHER > OUT_ROOM)
 		return in->first;
 	memset(k->padded.data, 0, ETHER);
 	if (in->first.len >= ETHER)
@@ -356,19 +357,21 @@ int kernel_run(struct kernel *k, struct input *in, uint32_t repeat, struct kerne
 		memcpy(k->ctx, in->first.data, in->first.len);
 		t.ctx_in = k->ctx;
 		t.ctx_size_in = (uint32_t)in->first.len;
-		if (k->type == BPF_PROG_TYPE_SYSCALL) {
-			t.ctx_out = k->ctx;
-			t.ctx_size_out = (uint32_t)in->first.len;
+		if (k->type == BPF_PROG_TYPE_SYSCALL)	/* written back where it came from */
 			res->ctx = (struct bytes){ k->ctx, in->first.len };
-		}
 	}
 	r = bpf_prog_test_run_opts(k->fd, &t);
 	if (r)
 		return r < 0 ? r : -errno;
 	res->retval = t.retval;
 	res->ns = t.duration;
-	if (in->kind == UEBPF_CTX_PACKET)
-		res->data = (struct bytes){ k->out.data, t.data_size_out };
+	if (in->kind == UEBPF_CTX_PACKET) {
+		/* What it took off it puts back, as zeros. */
+		size_t front = (in->link || k->type == BPF_PROG_TYPE_SOCKET_FILTER) &&
+			       t.data_size_out >= ETHER ? ETHER : 0;
+
+		res->data = (struct bytes){ k->out.data + front, t.data_size_out - front };
+	}
 	return 0;
 }
 #endif

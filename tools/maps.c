@@ -7,7 +7,8 @@
 #include <string.h>
 #include "tools/tool.h"
 
-enum { TYPE_PROG_ARRAY = 3, TYPE_RINGBUF = 27 };	/* the kernel's numbers */
+enum { TYPE_PROG_ARRAY = 3, TYPE_QUEUE = 22, TYPE_STACK = 23, TYPE_RINGBUF = 27 };	/* the kernel's numbers */
+#define NOT_READABLE (-524)	/* the kernel's ENOTSUPP: entries that only programs use */
 
 static struct uebpf_map_info info_of(const struct uebpf_map *map)
 {
@@ -214,7 +215,7 @@ static bool all_zero(const uint8_t *p, size_t n)
 	return true;
 }
 
-struct dump { struct uebpf_map *map; struct uebpf_map_info i; bool json, one; uint64_t shown, zero; };
+struct dump { struct uebpf_map *map; struct uebpf_map_info i; bool json, one, sealed; uint64_t shown, zero; };
 
 /* Slots that are all zero are left out.  Numbers come as their sum, with the parts behind it; the comment
  * keeps --map-init from taking a sum for every slot's value. */
@@ -269,7 +270,8 @@ static int dump_entry(struct dump *d, const void *key, uint8_t *value)
 	bool array = !strcmp(d->i.type_name, "array") || !strcmp(d->i.type_name, "percpu_array");
 	char *k, *v;
 
-	if (r == -ENOENT)
+	d->sealed |= r == NOT_READABLE;
+	if (r == -ENOENT || d->sealed)
 		return r;	/* deleted meanwhile, or an empty slot */
 	if (!r && array && !d->one && d->i.max_entries > 1 && all_zero(value, size)) {
 		d->zero++;
@@ -325,7 +327,7 @@ static void dump_entries(struct dump *d)
 	bool first = true;
 
 	/* Keys of a map that nobody else changes come once each; the bound holds if somebody does. */
-	for (uint64_t n = 0; n <= (uint64_t)d->i.max_entries + 1; n++) {
+	for (uint64_t n = 0; n <= (uint64_t)d->i.max_entries + 1 && !d->sealed; n++) {
 		uint8_t *t;
 
 		if (uebpf_map_next_key(d->map, first ? NULL : key, next))
@@ -337,6 +339,35 @@ static void dump_entries(struct dump *d)
 	free(key);
 	free(next);
 	free(value);
+}
+
+/* A queue or stack that nobody else uses: its values are taken out, shown in the order in which programs would get
+ * them, and put back. */
+static void dump_queue(struct dump *d)
+{
+	size_t size = d->i.value_size, n = 0;
+	uint8_t *all = need(calloc((size_t)d->i.max_entries + 1, size));
+
+	while (n < d->i.max_entries && !uebpf_map_lookup_delete(d->map, NULL, all + n * size))
+		n++;
+	for (size_t i = 0; i < n; i++) {
+		char *v = map_text(d->map, 1, all + i * size, d->json);
+
+		if (d->json)
+			json_raw(NULL, v);
+		else
+			printf("%s[] = %s\n", d->i.name, v);
+		free(v);
+		d->shown++;
+	}
+	for (size_t i = 0; i < n; i++) {
+		size_t at = d->i.type == TYPE_STACK ? n - 1 - i : i;
+		int r = uebpf_map_update(d->map, NULL, all + at * size, 0);
+
+		if (r)
+			note("map %s: a value could not be put back: %s", d->i.name, strerror(-r));
+	}
+	free(all);
 }
 
 int maps_dump_entry(struct session *s, struct uebpf_map *map, const void *key)
@@ -372,10 +403,16 @@ void maps_dump_one(struct uebpf_map *map, bool json)
 		uebpf_map_consume(map, dump_record, &d);
 	else if (d.i.key_size)
 		dump_entries(&d);
+	else if ((d.i.type == TYPE_QUEUE || d.i.type == TYPE_STACK) && d.i.share == UEBPF_SHARE_PRIVATE)
+		dump_queue(&d);
 	else if (!json)
-		printf("# its values have no keys and cannot be listed without taking them out\n");
+		printf("# its values have no keys and cannot be listed\n");
+	if (d.sealed && !json)
+		printf("# entries of this type are for programs only and cannot be read\n");
 	if (json) {
 		json_close();
+		if (d.sealed)
+			json_string("unreadable", "entries of this type are for programs only");
 		json_u64("count", d.shown);
 		json_u64("zero_entries", d.zero);
 		json_close();

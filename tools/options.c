@@ -69,7 +69,8 @@ static const char help[] =
 "Input (none: a zeroed context, or a packet of 64 zero bytes)\n"
 "  --ctx FILE|-              the context's bytes           --ctx-hex HEX   the same in hex\n"
 "  --ctx-set FIELD=VALUE     a field of the context or packet metadata; may be repeated\n"
-"  --packet FILE|-|HEX       one packet, link layer first\n"
+"  --packet FILE|-|HEX       one packet, link layer first (cgroup_skb and lwt programs see it from the\n"
+"                            network layer on, as in the kernel)\n"
 "  --pcap FILE|-             every packet of a pcap or pcapng capture\n"
 "  --events FILE|-           every record of a file of equal-sized contexts\n"
 "  --event-size N            bytes of one record where the type does not say\n"
@@ -402,11 +403,21 @@ static void take_object(struct options *o, const char *path)
 	o->file = path;
 }
 
-static void print_version(void)
+static void print_version(bool json)
 {
 	char features[512];
 
 	uebpf_features(features, sizeof features);
+	if (json) {
+		json_open(NULL, '{');
+		json_string("version", uebpf_version());
+		json_string("features", features);
+		json_bool("libpcap", capture_built);
+		json_bool("libbpf", kernel_built);
+		json_bool("zlib", kconfig_gz_built);
+		json_bool("libbabeltrace2", ctf_built);
+		return;
+	}
 	printf("uebpf-run %s\nfeatures: %s\noptional: libpcap %s, libbpf %s, zlib %s, libbabeltrace2 %s\n", uebpf_version(), features,
 	       capture_built ? "yes" : "no", kernel_built ? "yes" : "no", kconfig_gz_built ? "yes" : "no",
 	       ctf_built ? "yes" : "no");
@@ -441,7 +452,7 @@ void options_parse(struct options *opt, int argc, char **argv)
 			print_help();
 			finish(EXIT_RAN);
 		case 'V': case O_VERSION:
-			print_version();
+			print_version(opt->json);
 			finish(EXIT_RAN);
 		default:
 			take(opt, id, optarg);

@@ -95,7 +95,7 @@ static int repeat(struct session *s, struct input *in, uint64_t n, uint64_t *r0,
 static void tell_result(const struct session *s, struct input *in, uint64_t r0, const struct uebpf_run *run)
 {
 	const char *name = verdict_name(s, r0);
-	struct bytes after = input_bytes(in);
+	struct bytes after = input_frame(in);
 
 	if (s->opt->quiet) {
 		printf("%llx\n", (unsigned long long)r0);
@@ -137,7 +137,7 @@ static void tell_redirect(const struct session *s, const struct input *in)
 
 static void write_outputs(const struct session *s, struct input *in)
 {
-	struct bytes after = input_bytes(in);
+	struct bytes after = input_frame(in);
 
 	if (s->opt->packet_out) {
 		if (in->kind != UEBPF_CTX_PACKET)

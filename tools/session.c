@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "tools/tool.h"
 
@@ -79,10 +80,25 @@ void session_env(struct session *s)
 		die(EXIT_USAGE, "no env: out of memory, or --no-cpu names a feature that does not exist");
 }
 
+/* The loader opens these when a relocation or an extern asks for them; a wrong name is a mistake in any case. */
+static void check_file(const char *option, const char *path)
+{
+	struct stat st;
+
+	if (!path)
+		return;
+	if (access(path, R_OK) || stat(path, &st))
+		die(EXIT_USAGE, "%s: %s: %s", option, path, strerror(errno));
+	if (S_ISDIR(st.st_mode))
+		die(EXIT_USAGE, "%s: %s is a directory", option, path);
+}
+
 static void prepare_source(struct session *s)
 {
 	const struct options *o = s->opt;
 
+	check_file("--btf", o->btf);
+	check_file("--kconfig", o->kconfig);
 	if (o->bytecode)
 		s->insns = read_all(o->filter, "the bytecode");
 	if (o->filter) {

@@ -123,7 +123,7 @@ static bool source_next(struct session *s, struct source *src, struct input *in)
 	if (!capture_next(src->capture, &c))
 		return false;
 	input_make(s, in, c.data, c.len, c.time_ns);
-	in->packet_first.wire_len = in->packet.wire_len = c.wire_len;
+	in->packet_first.wire_len = in->packet.wire_len = c.wire_len - (uint32_t)in->link;
 	if (s->opt->clock == CLOCK_KIND_CAPTURE)
 		s->now = c.time_ns;
 	return true;
@@ -250,7 +250,7 @@ static bool sink_wants(const struct session *s, const struct sink *k, bool fault
 static void sinks_take(const struct session *s, struct stream *st, struct input *in, bool fault, uint64_t r0)
 {
 	for (unsigned i = 0; i < st->nr_sinks; i++) {
-		struct bytes b = input_bytes(in);
+		struct bytes b = input_frame(in);
 
 		if (!sink_wants(s, &st->sink[i], fault, r0))
 			continue;

@@ -76,6 +76,7 @@ struct input {
 	struct bytes first;		/* the bytes as given; input_reset copies them again */
 	uint8_t *room;			/* packet: buffer; else: the context that the program gets */
 	size_t room_size, used;		/* used: packet bytes of the run before */
+	size_t link;			/* packet: link-layer bytes of `first` that the program does not see */
 	struct uebpf_packet packet, packet_first;
 	uint64_t time_ns;
 };
@@ -134,6 +135,8 @@ static inline size_t input_len(const struct input *in)
 }
 /* Where its bytes are after a run. */
 struct bytes input_bytes(struct input *in);
+/* The same with the link-layer header that the program was not shown. */
+struct bytes input_frame(struct input *in);
 
 /* ---- event.c: event types and events of the command line ---- */
 void event_type_add(struct session *s);		/* --event-type, into the env */
@@ -196,6 +199,7 @@ int kernel_run(struct kernel *k, struct input *in, uint32_t repeat, struct kerne
 bool kernel_same_result(struct session *s, const struct kernel_result *res, struct input *in, uint64_t r0,
 			bool tell);
 bool kernel_same_maps(struct kernel *k, struct session *s);
+bool kernel_times(const struct kernel *k);	/* does it tell how long a run took? */
 uint64_t kernel_load_ns(const struct kernel *k);
 int kernel_map_fd(struct kernel *k, const char *name);	/* -1: it has no such map */
 size_t kernel_code_bytes(const struct kernel *k);

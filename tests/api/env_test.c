@@ -371,7 +371,7 @@ START_TEST(errors_of_opening_and_loading)
 {
 	static const struct golden list[] = {
 		{ "exit\n", "nonsense", -EINVAL, UEBPF_E_PROG_TYPE, UEBPF_STAGE_OPEN,
-		  "g.s: unknown program type nonsense" },
+		  "g.s: unknown program type nonsense; there are: xdp, tc, " },
 		{ "", NULL, -EINVAL, UEBPF_E_NO_PROGRAM, UEBPF_STAGE_OPEN, "g.s: no instructions given" },
 		{ "r0 = 1\n", NULL, -EINVAL, 0, UEBPF_STAGE_DECODE, "g.s:main: insn 0: " },
 		{ "call 999\nexit\n", NULL, -EINVAL, UEBPF_E_HELPER, UEBPF_STAGE_VERIFY, "g.s:main: insn 0: " },
