@@ -238,7 +238,7 @@ int main(void)
 {
 	struct uebpf_env *env = uebpf_env_new(NULL);
 	struct jit_pages *pages = jit_pages_new(NULL);
-	uint8_t *base = aligned_alloc(64, (size_t)RECORDS * RECORD);
+	_Alignas(64) static uint8_t base[RECORDS * RECORD];
 	static uint64_t results[RECORDS];
 	struct figure small, large;
 	struct uebpf_error err;
@@ -246,7 +246,7 @@ int main(void)
 	int id;
 
 	csv = fopen("build/bench/jit.csv", "w");
-	if (!csv || !env || !base || !jit_arch())
+	if (!csv || !env || !jit_arch())
 		return fprintf(stderr, "bench: no JIT, memory or build/bench\n"), 1;
 	fprintf(csv, "what,side,sample,value\n");
 	id = uebpf_env_add_helper(env, 0, "five", "u64 (scalar, scalar, scalar, scalar, scalar)", helper, NULL, &err);

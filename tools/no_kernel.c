@@ -35,6 +35,12 @@ bool kernel_same_maps(struct kernel *k, struct session *s)
 	return false;
 }
 
+bool kernel_times(const struct kernel *k)
+{
+	(void)k;
+	return false;
+}
+
 uint64_t kernel_load_ns(const struct kernel *k)
 {
 	(void)k;

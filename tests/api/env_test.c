@@ -11,7 +11,7 @@ struct block { size_t size; size_t pad; };
 static void *counted(void *ctx, void *old, size_t old_size, size_t new_size)
 {
 	struct ledger *l = ctx;
-	struct block *b = old ? (struct block *)old - 1 : NULL;
+	struct block *b = old ? (struct block *)old - 1 : NULL, *moved;
 
 	if (b)
 		ck_assert_uint_eq(b->size, old_size);
@@ -25,12 +25,12 @@ static void *counted(void *ctx, void *old, size_t old_size, size_t new_size)
 	}
 	if (++l->calls == l->fail_at)
 		return NULL;
-	b = realloc(b, sizeof(*b) + new_size);
-	ck_assert_ptr_nonnull(b);
-	b->size = new_size;
+	moved = realloc(b, sizeof(*b) + new_size);
+	ck_assert_ptr_nonnull(moved);
+	moved->size = new_size;
 	l->live += new_size - old_size;
 	l->blocks += !old;
-	return b + 1;
+	return moved + 1;
 }
 
 static struct uebpf_env *counted_env(struct ledger *l)

@@ -323,10 +323,10 @@ START_TEST(fault_names_the_source_line)
 	ck_assert_str_eq(err.symbol, "wild");
 	ck_assert_ptr_nonnull(strstr(err.file, "object.bpf.c"));
 	snprintf(says, sizeof(says), "object.bpf.c:%u: bad memory access at address %#llx in `r0 = *(s8 *)(r1 + 0x3e8)`",
-		 line, (unsigned long long)((uintptr_t)mem + 1000));
+		 line, (unsigned long long)(uintptr_t)mem + 1000);
 	if (!strstr(err.text, "(s8 *)"))	/* cpu v2, v3: a load and two shifts */
 		snprintf(says, sizeof(says), "object.bpf.c:%u: bad memory access at address %#llx in `",
-			 line, (unsigned long long)((uintptr_t)mem + 1000));
+			 line, (unsigned long long)(uintptr_t)mem + 1000);
 	ck_assert_msg(strstr(err.text, says) && strstr(err.text, "object.bpf.o:raw/wild"), "%s", err.text);
 	uebpf_object_free(obj);
 }

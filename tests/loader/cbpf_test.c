@@ -65,7 +65,7 @@ static void make_packets(void)
 			p = put(p, ports[rnd(8)], 2);
 			p = put(p, ports[rnd(8)], 2);
 			p = put(p + 8, (5 + rnd(3)) << 4, 1);
-			p = put(p, rnd(64), 1);
+			put(p, rnd(64), 1);
 		} else if (kind < 8) {
 			p = put(p, 0x86dd, 2);
 			p = put(p, 0x60000000, 4);
@@ -79,13 +79,13 @@ static void make_packets(void)
 			p = put(p, 0x20010db8, 4);
 			p = put(p + 8, rnd(3), 4);
 			p = put(p, ports[rnd(8)], 2);
-			p = put(p, ports[rnd(8)], 2);
+			put(p, ports[rnd(8)], 2);
 		} else if (kind == 8) {
 			p = put(p, 0x0806, 2);
 			p = put(p, 0x00010800, 4);
 			p = put(p, 0x06040001, 4);
 			p = put(p + 6, hosts[rnd(5)], 4);
-			p = put(p + 6, hosts[rnd(5)], 4);
+			put(p + 6, hosts[rnd(5)], 4);
 		}
 		pkt[i].len = rnd(8) ? 64 + rnd(ROOM - 64) : rnd(64);
 	}

@@ -39,8 +39,10 @@ have() {
 }
 # The command without optional libraries, for the cases that show what it says then.
 bare() {
-	[ -x "$T/bare" ] || "${CC:-cc}" -std=c11 -D_GNU_SOURCE -I. -o "$T/bare" tools/*.c \
-		"${RUN%/*}/libuebpf-inner.a" -lelf -lpthread -lm 2>"$T/bare.log"
+	[ -x "$T/bare" ] && return
+	"${CC:-cc}" -std=c11 -D_GNU_SOURCE -I. -o "$T/bare" tools/*.c \
+		"${RUN%/*}/libuebpf-inner.a" -lelf -lpthread -lm 2>"$T/bare.log" && return
+	fail "the command without optional libraries does not build"; cat "$T/bare.log"; return 1
 }
 kernel_lets_us() { [ -n "${kernel_ok:=$("$RUN" --quiet --kernel "$OBJ/drop_short.o" >/dev/null 2>&1; [ $? != 7 ] && echo yes || echo no)}" ] && [ "$kernel_ok" = yes ]; }
 
