@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "include/uebpf.h"
+#include "tests/util/run.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
@@ -69,19 +70,8 @@ static inline struct uebpf_object *load_text_checked(struct uebpf_env *env, cons
 
 static inline int run_suite(const char *name, void (*fill)(TCase *tc))
 {
-	Suite *s = suite_create(name);
-	TCase *tc = tcase_create(name);
-	SRunner *sr;
-	int failed;
-
-	tcase_set_timeout(tc, 60);
-	fill(tc);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	fill(test_case(name, 60));
+	return run_tests();
 }
 
 /* Sums bytes 0..7 of the memory in a loop: r1 = memory, r2 = length. */

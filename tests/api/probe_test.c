@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "include/uebpf_probe.h"
+#include "tests/util/run.h"
 
 struct sale { uint32_t customer, cents; };
 static struct uebpf_slot slot = UEBPF_SLOT_INIT;
@@ -145,17 +146,9 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("probe sites");
-	TCase *tc = tcase_create("probe");
-	SRunner *sr;
-	int failed;
+	TCase *tc = test_case("probe sites", 4);
 
-	suite_add_tcase(s, tc);
 	tcase_add_test(tc, site_has_a_note_and_a_filter);
 	tcase_add_test(tc, kernel_counts_what_passes);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return run_tests();
 }

@@ -5,6 +5,7 @@
 #include <sys/utsname.h>
 #include "loader/loader.h"
 #include "tests/helpers/oracle.h"
+#include "tests/util/run.h"
 
 static char log_text[65536];
 static int text_fd, maps[33];	/* by map type, -1: none */
@@ -378,13 +379,10 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("helper contracts and the kernel");
-	TCase *t = tcase_create("contracts");
+	TCase *t = test_case("helper contracts and the kernel", 60);
 
-	suite_add_tcase(s, t);
-	tcase_set_timeout(t, 60);
 	tcase_add_test(t, a_call_that_breaks_an_argument_is_refused);
 	tcase_add_test(t, map_types_that_a_helper_takes);
 	tcase_add_test(t, helpers_that_move_the_packet);
-	return run_suite(s);
+	return run_tests();
 }

@@ -5,6 +5,7 @@
 #include <sys/utsname.h>
 #include "loader/loader.h"
 #include "tests/helpers/oracle.h"
+#include "tests/util/run.h"
 
 static char log_text[65536];
 
@@ -137,13 +138,10 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("helper rows and the kernel");
-	TCase *t = tcase_create("groups");
+	TCase *t = test_case("helper rows and the kernel", 60);
 
-	suite_add_tcase(s, t);
-	tcase_set_timeout(t, 60);
 	tcase_add_test(t, each_type_offers_the_helpers_that_the_rows_say);
 	tcase_add_test(t, names_and_numbers_are_the_kernels);
 	tcase_add_test(t, support_text_and_function_agree);
-	return run_suite(s);
+	return run_tests();
 }

@@ -11,6 +11,7 @@
 #endif
 #include "include/uebpf.h"
 #include "tests/util/compile.h"
+#include "tests/util/run.h"
 
 static const struct { const char *name; uint32_t mode, engine; const char *no_rules; } arms[] = {
 	{ "checked, interpreter", UEBPF_MODE_CHECKED, UEBPF_ENGINE_INTERP, NULL },
@@ -110,19 +111,11 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("helpers in objects");
-	TCase *t = tcase_create("objects");
-	SRunner *r = srunner_create(s);
-	int bad;
+	TCase *t = test_case("helpers in objects", 60);
 
-	suite_add_tcase(s, t);
-	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, every_program_in_every_arm, 0, sizeof arms / sizeof arms[0]);
 #ifdef HAVE_LIBBPF
 	tcase_add_test(t, every_program_in_the_kernel);
 #endif
-	srunner_run_all(r, CK_NORMAL);
-	bad = srunner_ntests_failed(r);
-	srunner_free(r);
-	return bad != 0;
+	return run_tests();
 }

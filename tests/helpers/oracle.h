@@ -293,15 +293,4 @@ static inline bool same(struct kernel *k, const struct call_case *c, uint32_t ty
 	return true;
 }
 
-static inline int run_suite(Suite *s)
-{
-	SRunner *r = srunner_create(s);
-	int bad;
-
-	srunner_run_all(r, CK_NORMAL);
-	bad = srunner_ntests_failed(r);
-	srunner_free(r);
-	return bad != 0;
-}
-
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* packet_kernel_test.c - packet helpers beside the kernel's: r0, memory and packet bytes. */
 #include "tests/helpers/oracle.h"
+#include "tests/util/run.h"
 
 static const uint8_t ipv4_tcp[] = {
 	2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x08, 0x00,
@@ -294,16 +295,13 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("packet helpers and the kernel");
-	TCase *t = tcase_create("packet");
+	TCase *t = test_case("packet helpers and the kernel", 30);
 
-	suite_add_tcase(s, t);
-	tcase_set_timeout(t, 30);
 	tcase_add_test(t, csum_diff_and_replace);
 	tcase_add_test(t, csum_of_random_bytes);
 	tcase_add_test(t, skb_helpers_on_ipv4);
 	tcase_add_test(t, skb_helpers_on_ipv6);
 	tcase_add_test(t, skb_helpers_on_vlan);
 	tcase_add_test(t, xdp_helpers);
-	return run_suite(s);
+	return run_tests();
 }

@@ -2,6 +2,7 @@
 /* text_kernel_test.c - strtol, strtoul, strncmp, snprintf, trace_printk, trace_vprintk, probe_read beside
  * the kernel's. */
 #include "tests/helpers/oracle.h"
+#include "tests/util/run.h"
 
 static struct kernel k;
 static struct result in;
@@ -259,16 +260,13 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("text helpers and the kernel");
-	TCase *t = tcase_create("text");
+	TCase *t = test_case("text helpers and the kernel", 30);
 
-	suite_add_tcase(s, t);
-	tcase_set_timeout(t, 30);
 	tcase_add_test(t, strtol_takes_bases_0_8_10_16_and_rejects_plus);
 	tcase_add_test(t, strncmp_as_the_kernel);
 	tcase_add_test(t, snprintf_formats_and_rejects_as_the_kernel);
 	tcase_add_test(t, trace_printk_returns_length_and_einval_for_a_lone_percent);
 	tcase_add_test(t, probe_read_of_a_bad_address_gives_efault_and_zeroes);
 	tcase_add_test(t, probe_read_of_known_memory);
-	return run_suite(s);
+	return run_tests();
 }

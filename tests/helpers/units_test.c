@@ -8,6 +8,7 @@
 #include <time.h>
 #include "docs/helper_text.h"
 #include "tests/helpers/oracle.h"
+#include "tests/util/run.h"
 #include "vm/self.h"
 #include "vm/spin.h"
 
@@ -622,12 +623,9 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("helpers");
-	TCase *t = tcase_create("units");
+	TCase *t = test_case("helpers", 30);
 
-	suite_add_tcase(s, t);
 	tcase_add_checked_fixture(t, setup, NULL);
-	tcase_set_timeout(t, 30);
 	tcase_add_test(t, each_question_about_the_surroundings_goes_through_a_hook);
 	tcase_add_test(t, print_and_perf_output_reach_the_host);
 	tcase_add_test(t, pid_and_random_are_right_after_fork);
@@ -649,5 +647,5 @@ int main(void)
 	tcase_add_test(t, stack_of_a_pt_regs_context_follows_frame_pointers);
 	tcase_add_test(t, builtins_of_compilers);
 	tcase_add_test(t, contract_text_is_read_and_written);
-	return run_suite(s);
+	return run_tests();
 }

@@ -19,6 +19,7 @@
 #include <unistd.h>
 #include "tests/gen/gen.h"
 #include "tests/util/arms.h"
+#include "tests/util/run.h"
 
 static uint64_t seed;
 static unsigned programs = 10000;
@@ -566,10 +567,7 @@ END_TEST
 
 int main(int argc, char **argv)
 {
-	Suite *s = suite_create("differential");
-	TCase *t = tcase_create("kernel");
-	SRunner *r = srunner_create(s);
-	int bad;
+	TCase *t = test_case("differential", 0);
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	seed = argc > 1 ? strtoull(argv[1], NULL, 0) : (uint64_t)time(NULL);
@@ -577,13 +575,8 @@ int main(int argc, char **argv)
 		programs *= 50;
 	if (argc > 2)
 		programs = (unsigned)strtoul(argv[2], NULL, 0);
-	suite_add_tcase(s, t);
-	tcase_set_timeout(t, 0);
 	tcase_add_test(t, known_kernel_faults);
 	tcase_add_test(t, packet_loads_agree);
 	tcase_add_test(t, kernel_and_arms_agree);
-	srunner_run_all(r, CK_NORMAL);
-	bad = srunner_ntests_failed(r);
-	srunner_free(r);
-	return bad != 0;
+	return run_tests();
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "include/uebpf.h"
 #include "loader/cbpf.h"
+#include "tests/util/run.h"
 #include "vm/code.h"
 
 enum { PACKETS = 400, ROOM = 512 };
@@ -393,10 +394,9 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("cbpf");
-	TCase *c = tcase_create("cbpf");
+	TCase *c = test_case("cbpf", 600);
+
 	make_packets();
-	tcase_set_timeout(c, 600);
 #ifdef HAVE_LIBPCAP
 	tcase_add_test(c, the_kernel_agrees);
 	tcase_add_test(c, what_libpcap_compiles_gives_equal_verdicts);
@@ -407,10 +407,5 @@ int main(void)
 	tcase_add_test(c, loads_outside_and_division_by_zero_end_with_0);
 	tcase_add_test(c, a_4096_instruction_filter_of_loads_reaches_its_return);
 	tcase_add_test(c, malformed_filters_are_refused_with_their_instruction);
-	suite_add_tcase(s, c);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_tests();
 }

@@ -10,6 +10,7 @@
 #include "include/uebpf.h"
 #include "loader/loader.h"
 #include "tests/util/compile.h"
+#include "tests/util/run.h"
 #ifdef HAVE_LIBBPF
 #include <bpf/libbpf.h>
 #endif
@@ -278,13 +279,9 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("core");
-	TCase *t = tcase_create("relocations");
-	SRunner *sr;
-	int failed;
+	TCase *t = test_case("core", 60);
 
 	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, value, 0, 3 * sizeof(values) / sizeof(values[0]));
 	tcase_add_test(t, type_matches);
 	tcase_add_loop_test(t, poisoned_instruction_stops_only_who_reaches_it, 0,
@@ -296,10 +293,5 @@ int main(void)
 #else
 	printf("skip: built without libbpf, nothing to compare with\n");
 #endif
-	suite_add_tcase(s, t);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? 1 : 0;
+	return run_tests();
 }

@@ -11,6 +11,7 @@
 #include "include/uebpf.h"
 #include "loader/elf_inner.h"
 #include "tests/util/compile.h"
+#include "tests/util/run.h"
 
 static struct { long live, count, fail_at, bytes; } memory;
 
@@ -246,20 +247,11 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("cost");
-	TCase *t = tcase_create("opening");
-	SRunner *sr;
-	int failed;
+	TCase *t = test_case("cost", 120);
 
-	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, each_allocation_fails_in_turn, 0, sizeof(sources) / sizeof(sources[0]));
 	tcase_add_loop_test(t, held_program_keeps_little_and_tells_all, 0, 4);	/* those without options */
 	tcase_add_test(t, packed_texts_may_lie_in_one_another);
 	tcase_add_test(t, ten_programs_open_in_well_under_a_millisecond);
-	suite_add_tcase(s, t);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? 1 : 0;
+	return run_tests();
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include "include/uebpf.h"
 #include "tests/util/compile.h"
+#include "tests/util/run.h"
 #ifdef HAVE_LIBBPF
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -903,13 +904,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("filter");
-	TCase *tc = tcase_create("filter");
-	SRunner *sr = srunner_create(s);
-	int failed;
+	TCase *tc = test_case("filter", getenv("SOAK") ? 3600 : 120);
 
-	tcase_set_timeout(tc, getenv("SOAK") ? 3600 : 120);
-	suite_add_tcase(s, tc);
 	tcase_add_test(tc, random_expressions_mean_the_same_everywhere);
 #ifdef HAVE_LIBBPF
 	tcase_add_test(tc, saved_filters_mean_the_same_in_the_kernel);
@@ -923,8 +919,5 @@ int main(void)
 	tcase_add_test(tc, contexts);
 	tcase_add_test(tc, nullable_strings_must_be_tested);
 	tcase_add_test(tc, event_type_from_btf);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return run_tests();
 }

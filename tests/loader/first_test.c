@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include "include/uebpf.h"
 #include "tests/util/compile.h"
+#include "tests/util/run.h"
 
 #define ELF_HEAD(class, data, type, machine) "\x7f" "ELF" class data "\1\0\0\0\0\0\0\0\0\0" type machine \
 	"\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
@@ -111,20 +112,11 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("first mistakes");
-	TCase *t = tcase_create("messages");
-	SRunner *sr;
-	int failed;
+	TCase *t = test_case("first mistakes", 60);
 
-	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, message, 0, sizeof(rows) / sizeof(rows[0]));
 	tcase_add_loop_test(t, real_file, 0, sizeof(real) / sizeof(real[0]));
 	tcase_add_test(t, file_that_is_not_there);
 	tcase_add_test(t, no_program);
-	suite_add_tcase(s, t);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? 1 : 0;
+	return run_tests();
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "loader/loader.h"
 #include "tests/util/compile.h"
+#include "tests/util/run.h"
 
 static struct elf_image *image;
 static struct uebpf_error err;
@@ -209,12 +210,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("format");
-	TCase *t = tcase_create("values");
-	SRunner *sr;
-	int failed;
+	TCase *t = test_case("format", 60);
 
-	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, every_kind_of_member_both_ways);
 	tcase_add_test(t, scalars_and_arrays);
@@ -223,10 +220,5 @@ int main(void)
 	tcase_add_loop_test(t, wrong_text_is_refused_with_its_place, 0, sizeof(wrong) / sizeof(wrong[0]));
 	tcase_add_test(t, short_buffers_and_short_values);
 	tcase_add_test(t, type_names);
-	suite_add_tcase(s, t);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? 1 : 0;
+	return run_tests();
 }

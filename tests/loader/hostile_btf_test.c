@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "loader/core.h"
+#include "tests/util/run.h"
 
 enum { LEVELS = 20, FANOUT = 8, INT = 1, FIRST = 2 /* the outermost struct */, PROTO = FIRST + LEVELS + 1 };
 
@@ -107,19 +108,10 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("hostile_btf");
-	TCase *t = tcase_create("fan");
-	SRunner *sr;
-	int failed;
+	TCase *t = test_case("hostile_btf", 30);
 
-	tcase_set_timeout(t, 30);
 	tcase_add_test(t, a_member_that_is_not_there_in_fanned_out_types);
 	tcase_add_test(t, a_relocation_into_fanned_out_types);
 	tcase_add_test(t, function_types_whose_parameters_fan_out);
-	suite_add_tcase(s, t);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? 1 : 0;
+	return run_tests();
 }

@@ -9,6 +9,7 @@
 #include "helpers/helpers.h"
 #include "loader/loader.h"
 #include "tests/util/compile.h"
+#include "tests/util/run.h"
 
 static struct bytes obj;	/* the object under test; may be changed */
 static struct elf_image *image;
@@ -517,12 +518,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("hostile");
-	TCase *t = tcase_create("objects");
-	SRunner *sr;
-	int failed;
+	TCase *t = test_case("hostile", 600);
 
-	tcase_set_timeout(t, 600);
 	tcase_add_test(t, truncated_section_headers);
 	tcase_add_test(t, every_truncation);
 	tcase_add_test(t, function_past_its_section);
@@ -541,10 +538,5 @@ int main(void)
 	tcase_add_test(t, btf_cycle_ends);
 	tcase_add_loop_test(t, bad_extension_header, 0, 7);
 	tcase_add_loop_test(t, random_damage, 0, 6);
-	suite_add_tcase(s, t);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? 1 : 0;
+	return run_tests();
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "include/uebpf.h"
 #include "tests/util/compile.h"
+#include "tests/util/run.h"
 
 static struct uebpf_env *env;
 static struct uebpf_object *obj;
@@ -446,13 +447,9 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("loader");
-	TCase *t = tcase_create("objects");
-	SRunner *sr;
-	int failed;
+	TCase *t = test_case("loader", 60);
 
 	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_set_timeout(t, 60);
 	tcase_add_test(t, call_to_second_global_function);
 	tcase_add_test(t, call_to_static_by_section_symbol_and_addend);
 	tcase_add_test(t, function_pointer_for_callback);
@@ -481,10 +478,5 @@ int main(void)
 	tcase_add_loop_test(t, every_compiler_and_cpu_version, 0, sizeof(builds) / sizeof(builds[0]));
 	tcase_add_loop_test(t, object_of_gcc, 0, 2);
 	tcase_add_loop_test(t, real_objects_of_xdp_tools, 0, 5);
-	suite_add_tcase(s, t);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? 1 : 0;
+	return run_tests();
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "include/uebpf.h"
 #include "tests/util/compile.h"
+#include "tests/util/run.h"
 
 static struct uebpf_env *env;
 static struct uebpf_object *obj;
@@ -88,18 +89,9 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("real objects");
-	TCase *t = tcase_create("tracing");
-	SRunner *sr;
-	int failed;
+	TCase *t = test_case("real objects", 120);
 
 	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, tracing_object, 0, 2);
-	suite_add_tcase(s, t);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? 1 : 0;
+	return run_tests();
 }

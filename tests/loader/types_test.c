@@ -7,6 +7,7 @@
 #include <string.h>
 #include "loader/loader.h"
 #include "tests/util/compile.h"
+#include "tests/util/run.h"
 
 static const struct { const char *section, *type, *attach; } names[] = {
 	{ "xdp", "xdp", "" }, { "xdp_pass", "xdp", "_pass" }, { "xdp1", "xdp", "1" }, { "xdp/devmap", "xdp", "" },
@@ -231,12 +232,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("types");
-	TCase *t = tcase_create("rows");
-	SRunner *sr;
-	int failed;
+	TCase *t = test_case("types", 60);
 
-	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, section_name, 0, sizeof(names) / sizeof(names[0]));
 	tcase_add_test(t, host_type_name);
 	tcase_add_test(t, type_by_name);
@@ -244,10 +241,5 @@ int main(void)
 	tcase_add_test(t, rows_are_sound);
 	tcase_add_loop_test(t, fields_lie_where_the_kernel_has_them, 0, sizeof(layouts) / sizeof(layouts[0]));
 	tcase_add_test(t, numbers_are_the_kernels);
-	suite_add_tcase(s, t);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? 1 : 0;
+	return run_tests();
 }

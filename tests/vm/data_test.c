@@ -27,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "tests/util/arms.h"
+#include "tests/util/run.h"
 
 struct test_case {
 	char file[256], name[128];
@@ -313,18 +314,10 @@ END_TEST
 
 int main(int argc, char **argv)
 {
-	Suite *s = suite_create("data");
-	TCase *t = tcase_create("data");
-	SRunner *r = srunner_create(s);
-	int bad;
+	TCase *t = test_case("data", 0);
 
 	only_arm = argc > 1 ? argv[1] : NULL;
 	only_case = argc > 2 ? argv[2] : NULL;
-	suite_add_tcase(s, t);
-	tcase_set_timeout(t, 0);
 	tcase_add_test(t, every_case_in_every_arm);
-	srunner_run_all(r, CK_NORMAL);
-	bad = srunner_ntests_failed(r);
-	srunner_free(r);
-	return bad != 0;
+	return run_tests();
 }

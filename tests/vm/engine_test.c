@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "tests/util/arms.h"
+#include "tests/util/run.h"
 #include "vm/mem.h"
 
 static void put(uint8_t *slots, uint32_t at, struct raw_insn raw)
@@ -682,13 +683,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("engine");
-	TCase *t = tcase_create("engine");
-	SRunner *r = srunner_create(s);
-	int bad;
+	TCase *t = test_case("engine", 120);
 
-	suite_add_tcase(s, t);
-	tcase_set_timeout(t, 120);
 	tcase_add_test(t, sixty_thousand_instructions);
 	tcase_add_test(t, a_million_instructions);
 	tcase_add_test(t, the_limit_is_named);
@@ -709,8 +705,5 @@ int main(void)
 	tcase_add_test(t, load_and_free_leaks_nothing);
 	tcase_add_test(t, trace_sees_each_instruction_once);
 	tcase_add_test(t, trace_goes_on_through_tail_calls);
-	srunner_run_all(r, CK_NORMAL);
-	bad = srunner_ntests_failed(r);
-	srunner_free(r);
-	return bad != 0;
+	return run_tests();
 }

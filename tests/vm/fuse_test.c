@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 #include "tests/util/arms.h"
+#include "tests/util/run.h"
 #include "vm/interp_form.h"
 #include "vm/flow.h"
 
@@ -351,10 +352,7 @@ END_TEST
 
 int main(int argc, char **argv)
 {
-	Suite *s = suite_create("vm/fuse");
-	TCase *t = tcase_create("all");
-	SRunner *sr;
-	int failed;
+	TCase *t = test_case("vm/fuse", 0);
 
 	seed = argc > 1 ? strtoull(argv[1], NULL, 0) : (uint64_t)time(NULL);
 	state = seed * 0x9e3779b97f4a7c15u | 1;
@@ -362,11 +360,5 @@ int main(int argc, char **argv)
 		wanted *= 100;
 	tcase_add_test(t, rows_are_sorted_and_make_sense);
 	tcase_add_test(t, each_row_is_chosen_and_does_what_its_instructions_do);
-	tcase_set_timeout(t, 0);
-	suite_add_tcase(s, t);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return run_tests();
 }

@@ -12,6 +12,7 @@
 #include <time.h>
 #include "tests/gen/gen.h"
 #include "tests/util/arms.h"
+#include "tests/util/run.h"
 #include "vm/rewrite.h"
 
 static uint64_t seed;
@@ -257,10 +258,7 @@ END_TEST
 
 int main(int argc, char **argv)
 {
-	Suite *s = suite_create("gen");
-	TCase *t = tcase_create("gen");
-	SRunner *r = srunner_create(s);
-	int bad;
+	TCase *t = test_case("gen", 0);
 
 	seed = argc > 1 ? strtoull(argv[1], NULL, 0) : (uint64_t)time(NULL);
 	if (getenv("SOAK"))
@@ -271,8 +269,6 @@ int main(int argc, char **argv)
 	if (argc > 3)
 		only_arm = argv[3];
 #endif
-	suite_add_tcase(s, t);
-	tcase_set_timeout(t, 0);
 #ifdef GEN_LONG
 	tcase_add_test(t, main_arms_agree);
 	tcase_add_test(t, each_rule_off);
@@ -281,8 +277,5 @@ int main(int argc, char **argv)
 	tcase_add_test(t, budgets_stop_at_the_same_place);
 	tcase_add_test(t, garbage_does_not_hurt);
 #endif
-	srunner_run_all(r, CK_NORMAL);
-	bad = srunner_ntests_failed(r);
-	srunner_free(r);
-	return bad != 0;
+	return run_tests();
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "tests/util/arms.h"
+#include "tests/util/run.h"
 
 static const int32_t imms[] = { 0, 1, -1, 2, 5, 8, -8, 127, 128, -128, 255, 32767, -32768, 65536, INT32_MAX, INT32_MIN };
 static const int16_t offs[] = { 0, 1, -1, 8, -8, 127, 128, -128, -129, 32767, -32768 };
@@ -284,21 +285,13 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("text");
-	TCase *t = tcase_create("text");
-	SRunner *r = srunner_create(s);
-	int bad;
+	TCase *t = test_case("text", 60);
 
-	suite_add_tcase(s, t);
-	tcase_set_timeout(t, 60);
 	tcase_add_test(t, every_row_is_found_by_its_wire_form);
 	tcase_add_test(t, text_round_trip);
 	tcase_add_test(t, llvm_writes_the_same);
 	tcase_add_test(t, labels_reach_both_ways);
 	tcase_add_test(t, assembler_errors_name_line_and_column);
 	tcase_add_test(t, text_never_overruns);
-	srunner_run_all(r, CK_NORMAL);
-	bad = srunner_ntests_failed(r);
-	srunner_free(r);
-	return bad != 0;
+	return run_tests();
 }
