@@ -213,13 +213,10 @@ uint64_t jit_checked_call(struct jit_state *state, uint32_t index, uint32_t wind
 static COLD const void *function_at(struct jit_state *state, uint64_t fn)
 {
 	const struct code *code = state->call.code;
-	uint64_t at = fn - (uintptr_t)code->insn;
-	const struct subprog *sub = NULL;
+	const struct subprog *sub = code_function(code, fn);
 
 	get_ready(state);
-	if (fn >= (uintptr_t)code->insn && at % sizeof(struct insn) == 0 && at / sizeof(struct insn) < code->n)
-		sub = code_sub_at(code, (uint32_t)(at / sizeof(struct insn)));
-	return sub && sub->callback ? state->jit->text + state->jit->sub_off[sub - code->sub] : NULL;
+	return sub ? state->jit->text + state->jit->sub_off[sub - code->sub] : NULL;
 }
 
 COLD const void *jit_callx(struct jit_state *state, uint64_t fn)

@@ -67,18 +67,6 @@ static bool check_string(struct uebpf_call *call, uint64_t addr)
 	}
 }
 
-static bool check_function(struct uebpf_call *call, uint64_t fn)
-{
-	const struct code *code = call->code;
-	uint64_t at = fn - (uintptr_t)code->insn;
-	const struct subprog *sub;
-
-	if (fn < (uintptr_t)code->insn || at % sizeof(struct insn) || at / sizeof(struct insn) >= code->n)
-		return refuse(call, fn);
-	sub = code_sub_at(code, (uint32_t)(at / sizeof(struct insn)));
-	return sub && sub->callback ? true : refuse(call, fn);
-}
-
 /* Memory whose length is another argument. */
 static bool can_sized(struct uebpf_call *call, const struct helper *helper, unsigned i, const uint64_t r[6],
 		      uint32_t access)
@@ -114,7 +102,7 @@ static bool check_one(struct uebpf_call *call, const struct helper *helper, unsi
 	case ARG_SIZE: return v && v <= MEM_MAX ? true : refuse(call, v);
 	case ARG_SIZE0: return v <= MEM_MAX ? true : refuse(call, v);
 	case ARG_CSTR: return check_string(call, v);
-	case ARG_FUNC: return check_function(call, v);
+	case ARG_FUNC: return code_function(call->code, v) ? true : refuse(call, v);
 	case ARG_ACQUIRED: case ARG_SOCK: case ARG_BTF:
 		return is_object(call, v) ? true : refuse(call, v);
 	case ARG_SPIN_LOCK:

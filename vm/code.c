@@ -25,6 +25,16 @@ static bool copy_names(struct code *to)
 	return ok;
 }
 
+const struct subprog *code_function(const struct code *code, uint64_t address)
+{
+	uint64_t at = address - (uintptr_t)code->insn;
+	const struct subprog *sub = NULL;
+
+	if (address >= (uintptr_t)code->insn && at % sizeof(struct insn) == 0 && at / sizeof(struct insn) < code->n)
+		sub = code_sub_at(code, (uint32_t)(at / sizeof(struct insn)));
+	return sub && sub->callback ? sub : NULL;
+}
+
 struct code *code_copy(const struct code *from)
 {
 	struct code *to = mem_copy(from->host, from, sizeof *from);

@@ -111,6 +111,8 @@ int code_decode(struct code *code, const void *slots, uint32_t n, const struct s
 /* The subprogram that holds decoded instruction `index`; the one that begins there, or NULL. */
 struct subprog *code_sub_of(const struct code *code, uint32_t index);
 struct subprog *code_sub_at(const struct code *code, uint32_t index);
+/* The subprogram whose address LD_FUNC gave (the address of its first instruction), or NULL. */
+const struct subprog *code_function(const struct code *code, uint64_t address);
 /* The caller sets type, helpers, host, map, nr_map, checked, metered and, where not the host's, region,
  * stack_size, max_frames and budget; then, in this order (code_prepare does what was not done yet):
  *

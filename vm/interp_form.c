@@ -24,18 +24,18 @@ static void index_operand(struct xinsn *x, const struct insn *in, uint16_t no_sc
 		x->op = no_scale;
 }
 
-static struct xinsn translate(const struct code *code, uint32_t i, bool fuse)
+static struct xinsn translate(const struct code *code, uint32_t i)
 {
 	const struct insn *in = &code->insn[i];
 	struct xinsn x = { .op = in->op, .d = in->dst, .s = in->src, .off = in->off, .k = in->imm };
 
 	switch (in->op) {
 	case OP_LD_MAP: case OP_LD_MAPVAL:
-		x.op = X_LDDW;
+		x.op = X_MOV64_K;
 		x.k = (int64_t)code_map_address(code, in);
 		break;
 	case OP_LD_FUNC:
-		x.op = X_LDDW;
+		x.op = X_MOV64_K;
 		x.k = (int64_t)(uintptr_t)&code->insn[in->off];
 		break;
 	case OP_JA32:
@@ -45,14 +45,19 @@ static struct xinsn translate(const struct code *code, uint32_t i, bool fuse)
 		x.op = X_MOV64_X;
 		break;
 #define INDEX(n, ...) \
-	case OP_LDI_##n: index_operand(&x, in, fuse ? X_LDI0_##n : OP_LDI_##n); break; \
-	case OP_STI_##n: index_operand(&x, in, fuse ? X_STI0_##n : OP_STI_##n); break;
+	case OP_LDI_##n: index_operand(&x, in, X_LDI0_##n); break; \
+	case OP_STI_##n: index_operand(&x, in, X_STI0_##n); break;
 #include "vm/isa.def"
-	case OP_LEAX64: index_operand(&x, in, fuse ? X_LEAX64_0 : OP_LEAX64); break;
-	case OP_LEAX32: index_operand(&x, in, fuse ? X_LEAX32_0 : OP_LEAX32); break;
+	case OP_LEAX64: index_operand(&x, in, X_LEAX64_0); break;
+	case OP_LEAX32: index_operand(&x, in, X_LEAX32_0); break;
+	case OP_LDDW: x.op = X_MOV64_K; break;
+#define MEM(n, ...) \
+	case OP_LD_##n: x.op = code->checked ? X_CLD_##n : X_LD_##n; break; \
+	case OP_STX_##n: x.op = code->checked ? X_CSTX_##n : X_STX_##n; break; \
+	case OP_ST_##n: x.op = code->checked ? X_CST_##n : X_ST_##n; break;
+#define LDSX(n, ...) case OP_LD_##n: x.op = code->checked ? X_CLD_##n : X_LD_##n; break;
+#include "vm/isa.def"
 	}
-	if (x.op == X_LDDW && fuse)
-		x.op = X_MOV64_K;
 	switch (isa_op[in->op].shape) {
 	case SHAPE_JCC_K: case SHAPE_JCC_X: case SHAPE_JA: case SHAPE_FUSED_JUMP: case SHAPE_LOCAL:
 		x.off = distance(i, in->off);
@@ -63,19 +68,15 @@ static struct xinsn translate(const struct code *code, uint32_t i, bool fuse)
 
 /* ---- fused forms ---- */
 
-struct form { uint16_t op[4], as; uint8_t n, rel[3], plain; };
+struct form { uint16_t op[4], as; uint8_t n, rel[3]; };
 
 static const struct form forms[] = {
-#define FUSE2(a, r, b) { { X_##a, X_##b }, X_##a##_##r##_##b, 2, { REL_##r }, 0 },
-#define FUSE3(a, r, b, q, c) { { X_##a, X_##b, X_##c }, X_##a##_##r##_##b##_##q##_##c, 3, { REL_##r, REL_##q }, 0 },
-#define PLAIN2(a, r, b) { { X_##a, X_##b }, X_##a##_##r##_##b, 2, { REL_##r }, 1 },
-#define PLAIN3(a, r, b, q, c) { { X_##a, X_##b, X_##c }, X_##a##_##r##_##b##_##q##_##c, 3, { REL_##r, REL_##q }, 1 },
+#define FUSE2(a, r, b) { { X_##a, X_##b }, X_##a##_##r##_##b, 2, { REL_##r } },
+#define FUSE3(a, r, b, q, c) { { X_##a, X_##b, X_##c }, X_##a##_##r##_##b##_##q##_##c, 3, { REL_##r, REL_##q } },
 #define FUSE4(a, r, b, q, c, p, d) { { X_##a, X_##b, X_##c, X_##d }, X_##a##_##r##_##b##_##q##_##c##_##p##_##d, 4, \
-				     { REL_##r, REL_##q, REL_##p }, 0 },
-#define PLAIN4(a, r, b, q, c, p, d) { { X_##a, X_##b, X_##c, X_##d }, X_##a##_##r##_##b##_##q##_##c##_##p##_##d, 4, \
-				      { REL_##r, REL_##q, REL_##p }, 1 },
+				     { REL_##r, REL_##q, REL_##p } },
 #include "vm/fuse.def"
-	{ { X_BAD }, X_BAD, 0, { 0 }, 0 },
+	{ { X_BAD }, X_BAD, 0, { 0 } },
 };
 
 /* The first row whose first op is `op`, or the end; rows are in the order of ops (a test sees to it). */
@@ -119,13 +120,13 @@ static bool form_fits(const struct form *f, const struct window *w)
 	return true;
 }
 
-static void choose(const struct code *code, struct window *w, struct xinsn *to)
+static void choose(struct window *w, struct xinsn *to)
 {
 	uint32_t best = 1 + w->cost[1];
 
 	to->op = w->own[0].op;
 	for (const struct form *f = first_form(w->own[0].op); f->op[0] == w->own[0].op && f->n; f++) {
-		if (1 + w->cost[f->n] >= best + (f->rel[0] != REL_N) || (code->checked && f->plain) || !form_fits(f, w))
+		if (1 + w->cost[f->n] >= best + (f->rel[0] != REL_N) || !form_fits(f, w))
 			continue;
 		best = 1 + w->cost[f->n];
 		to->op = f->as;
@@ -143,10 +144,10 @@ void interp_form(const struct code *code, struct xinsn *to, bool fuse)
 			w.cost[k] = w.cost[k - 1];
 			w.shape[k] = w.shape[k - 1];
 		}
-		to[i] = w.own[0] = translate(code, i, fuse);
+		to[i] = w.own[0] = translate(code, i);
 		w.shape[0] = isa_op[code->insn[i].op].shape;
 		if (fuse)
-			choose(code, &w, &to[i]);
+			choose(&w, &to[i]);
 	}
 }
 

@@ -3,7 +3,8 @@
  *
  * One struct xinsn for each struct insn, at the same index, so that a place in one is a place in the
  * other: operands are whole bytes, jumps are distances in bytes, addresses of maps and functions are
- * constants.  The op is the instruction's own, a variant of it (X_LDI0_*: scale 0), or a fused form
+ * constants.  The op is the instruction's own, a variant of it (X_LDI0_*: scale 0; X_CLD_*, X_CST*: the
+ * access is checked, and the only one that checked code has), or a fused form
  * (vm/fuse.def) that executes the instruction and the next one to three.  Those keep their own op, so a
  * jump into the middle of a fused group is nothing special, and neither is a fault there. */
 #ifndef UEBPF_VM_INTERP_FORM_H
@@ -54,24 +55,41 @@ enum xop {
 #define INDEX(n, ...) X_LDI0_##n, X_STI0_##n,
 #include "vm/isa.def"
 	X_LEAX64_0, X_LEAX32_0,
+	X_FIRST_CHECKED,
+	X_BEFORE_CHECKED = X_FIRST_CHECKED - 1,
+#define MEM(n, ...) X_CLD_##n, X_CSTX_##n, X_CST_##n,
+#define LDSX(n, ...) X_CLD_##n,
+#include "vm/isa.def"
 	X_FUSED,
 	X_BEFORE_FUSED = X_FUSED - 1,
 #define FUSE2(a, r, b) X_##a##_##r##_##b,
 #define FUSE3(a, r, b, q, c) X_##a##_##r##_##b##_##q##_##c,
 #define FUSE4(a, r, b, q, c, p, d) X_##a##_##r##_##b##_##q##_##c##_##p##_##d,
-#define PLAIN2 FUSE2
-#define PLAIN3 FUSE3
-#define PLAIN4 FUSE4
 #include "vm/fuse.def"
-#undef PLAIN2
-#undef PLAIN3
-#undef PLAIN4
 	X_COUNT
 };
 _Static_assert((int)X_LAST_OWN == OP_COUNT - 1, "variants follow the instruction set");
 
-/* Writes code->n instructions to `to`.  plain: with variants and fused forms; else each instruction is
- * its own op (traced runs). */
+/* Rows that have no case: interp_far executes them.  They are rare, or so slow that a call more does not
+ * matter; so are all atomics and packet loads.  HOT(n)(a, b): b for these rows, a for others. */
+#define FAR_SDIV ,
+#define FAR_SMOD ,
+#define FAR_LE16 ,
+#define FAR_LE32 ,
+#define FAR_LE64 ,
+#define FAR_NEG32 ,
+#define FAR_BSWAP16 ,
+#define FAR_BSWAP32 ,
+#define FAR_BSWAP64 ,
+#define FAR_MOVSB32 ,
+#define FAR_MOVSH32 ,
+#define HOT(n) HOT_(FAR_##n, SECOND, FIRST,)
+#define HOT_(...) HOT__(__VA_ARGS__)
+#define HOT__(a, b, c, ...) c
+#define FIRST(a, b) a
+#define SECOND(a, b) b
+
+/* Writes code->n instructions to `to`; fuse: with fused forms (not in traced runs). */
 void interp_form(const struct code *code, struct xinsn *to, bool fuse);
 
 #endif

@@ -7,12 +7,10 @@
  * leaves its own result in *v, and in the register too unless the next step overwrites that one
  * (keep).  All of these arguments are constants in the place of use. */
 
-enum step { STEP_ON, STEP_JUMP, STEP_STOP, STEP_LEAVE };
-
 #define STEP(name) \
 static inline __attribute__((always_inline)) enum step step_##name(struct engine *e, const struct xinsn *pc, \
-	uint64_t *r, uint64_t *v, const enum rel rel, const bool keep, const bool checked)
-#define UNUSED ((void)e, (void)rel, (void)keep, (void)checked, (void)v, (void)pc, (void)r)
+	uint64_t *r, uint64_t *v, const enum rel rel, const bool keep)
+#define UNUSED ((void)e, (void)rel, (void)keep, (void)v, (void)pc, (void)r)
 #define D (rel == REL_D ? *v : r[pc->d])
 #define S (rel == REL_S ? *v : r[pc->s])
 #define K ((uint64_t)pc->k)
@@ -28,8 +26,9 @@ enum {
 #define MOVSX(n, w, ...) WRITES_##n##w##_X = 1,
 #define UN(n, ...) WRITES_##n = 1,
 #define JCC(n, ...) WRITES_##n##64_K = 0, WRITES_##n##64_X = 0, WRITES_##n##32_K = 0, WRITES_##n##32_X = 0,
-#define MEM(n, ...) WRITES_LD_##n = 1, WRITES_STX_##n = 0, WRITES_ST_##n = 0,
-#define LDSX(n, ...) WRITES_LD_##n = 1,
+#define MEM(n, ...) WRITES_LD_##n = 1, WRITES_STX_##n = 0, WRITES_ST_##n = 0, \
+	WRITES_CLD_##n = 1, WRITES_CSTX_##n = 0, WRITES_CST_##n = 0,
+#define LDSX(n, ...) WRITES_LD_##n = 1, WRITES_CLD_##n = 1,
 #define FUSED(n, ...) WRITES_##n = 1,
 #define INDEX(n, ...) WRITES_LDI_##n = 1, WRITES_STI_##n = 0, WRITES_LDI0_##n = 1, WRITES_STI0_##n = 0,
 #define MEMOP(n, ...) VALUES2(n)
@@ -76,39 +75,34 @@ VALUE(MUL3_64, S * K)
 VALUE(MUL3_32, (uint32_t)(S * K))
 VALUE(CTZ64, (uint64_t)__builtin_ctzll(S))
 
-/* ---- memory: in checked code a hit in the last regions, or the long way with all checks ---- */
+/* ---- memory; C*: in checked code, a hit in the last regions, or the whole instruction out of line ---- */
 
-/* A context field that holds a pointer comes back whole from a 4-byte load: no narrowing there. */
-#define LOADS(name, type, wide, slow) \
-STEP(name) \
+#define LOADS(name, type, wide) \
+VALUE(name, (uint64_t)(wide)AT(type, S + OFF)) \
+STEP(C##name) \
 { \
-	uint64_t addr = S + OFF, got; \
+	uint64_t addr = S + OFF; \
 	UNUSED; \
-	if (!checked || is_hit(e->rd, addr, LOG(type))) { \
-		*v = (uint64_t)(wide)AT(type, addr); \
-	} else { \
-		if (!slow_load(e, addr, sizeof(type), &got)) \
-			return STEP_STOP; \
-		*v = (slow); \
-	} \
+	if (!is_hit(e->rd, addr, LOG(type))) \
+		return STEP_MISS; \
+	*v = (uint64_t)(wide)AT(type, addr); \
 	if (keep) \
 		r[pc->d] = *v; \
 	return STEP_ON; \
 }
 #define STORES(name, type, value) \
-STEP(name) \
+STEP(name) { UNUSED; AT(type, D + OFF) = (type)(value); return STEP_ON; } \
+STEP(C##name) \
 { \
 	uint64_t addr = D + OFF; \
 	UNUSED; \
-	if (!checked || is_hit(e->wr, addr, LOG(type))) \
-		AT(type, addr) = (type)(value); \
-	else if (!slow_store(e, addr, sizeof(type), (value))) \
-		return STEP_STOP; \
+	if (!is_hit(e->wr, addr, LOG(type))) \
+		return STEP_MISS; \
+	AT(type, addr) = (type)(value); \
 	return STEP_ON; \
 }
-#define MEM(n, s, type) \
-	LOADS(LD_##n, type, uint64_t, got) STORES(STX_##n, type, S) STORES(ST_##n, type, K)
-#define LDSX(n, s, type) LOADS(LD_##n, type, int64_t, (uint64_t)(int64_t)(type)got)
+#define MEM(n, s, type) LOADS(LD_##n, type, uint64_t) STORES(STX_##n, type, S) STORES(ST_##n, type, K)
+#define LDSX(n, s, type) LOADS(LD_##n, type, int64_t)
 #include "vm/isa.def"
 
 /* Fused forms that touch memory never occur in checked code. */

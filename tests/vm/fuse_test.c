@@ -31,18 +31,13 @@ static uint32_t below(uint32_t n) { return (uint32_t)(random64() >> 33) % n; }
 
 /* ---- the rows ---- */
 
-struct row { const char *name; uint16_t op[4], as; uint8_t n, rel[3]; bool plain; };
+struct row { const char *name; uint16_t op[4], as; uint8_t n, rel[3]; };
 static const struct row rows[] = {
-#define FUSE2(a, r, b) { #a " " #r " " #b, { X_##a, X_##b }, X_##a##_##r##_##b, 2, { REL_##r }, false },
+#define FUSE2(a, r, b) { #a " " #r " " #b, { X_##a, X_##b }, X_##a##_##r##_##b, 2, { REL_##r } },
 #define FUSE3(a, r, b, q, c) { #a " " #r " " #b " " #q " " #c, { X_##a, X_##b, X_##c }, \
-			       X_##a##_##r##_##b##_##q##_##c, 3, { REL_##r, REL_##q }, false },
-#define PLAIN2(a, r, b) { #a " " #r " " #b, { X_##a, X_##b }, X_##a##_##r##_##b, 2, { REL_##r }, true },
-#define PLAIN3(a, r, b, q, c) { #a " " #r " " #b " " #q " " #c, { X_##a, X_##b, X_##c }, \
-				X_##a##_##r##_##b##_##q##_##c, 3, { REL_##r, REL_##q }, true },
+			       X_##a##_##r##_##b##_##q##_##c, 3, { REL_##r, REL_##q } },
 #define FUSE4(a, r, b, q, c, p, d) { #a " " #r " " #b " " #q " " #c " " #p " " #d, { X_##a, X_##b, X_##c, X_##d }, \
-	X_##a##_##r##_##b##_##q##_##c##_##p##_##d, 4, { REL_##r, REL_##q, REL_##p }, false },
-#define PLAIN4(a, r, b, q, c, p, d) { #a " " #r " " #b " " #q " " #c " " #p " " #d, { X_##a, X_##b, X_##c, X_##d }, \
-	X_##a##_##r##_##b##_##q##_##c##_##p##_##d, 4, { REL_##r, REL_##q, REL_##p }, true },
+	X_##a##_##r##_##b##_##q##_##c##_##p##_##d, 4, { REL_##r, REL_##q, REL_##p } },
 #include "vm/fuse.def"
 };
 enum { ROWS = sizeof rows / sizeof rows[0] };
@@ -56,6 +51,10 @@ static uint16_t decoded(uint16_t op, bool *scaled)
 #include "vm/isa.def"
 	case X_LEAX64_0: return OP_LEAX64;
 	case X_LEAX32_0: return OP_LEAX32;
+#define MEM(n, ...) \
+	case X_CLD_##n: return OP_LD_##n; case X_CSTX_##n: return OP_STX_##n; case X_CST_##n: return OP_ST_##n;
+#define LDSX(n, ...) case X_CLD_##n: return OP_LD_##n;
+#include "vm/isa.def"
 	}
 	*scaled = true;
 	return op;
@@ -252,10 +251,12 @@ static void fill(void)
 			memory[i] = (uintptr_t)memory + below(BYTES / 2);
 }
 
+enum mode { PLAIN, METERED, CHECKED, MODES };
+
 /* r0-r8 from memory, places for the row, something that is never fused, increments that jumps skip. */
-static void load(struct code *code, bool metered)
+static void load(struct code *code, int mode)
 {
-	static const struct arm arm = { .metered = true }, plain_arm;
+	static const struct arm arms[MODES] = { [METERED] = { .metered = true }, [CHECKED] = { .checked = true } };
 	char text[2048];
 	struct uebpf_error err;
 	uint32_t slots_n;
@@ -268,7 +269,7 @@ static void load(struct code *code, bool metered)
 	sprintf(text + n, "r0 ^= r1\nr0 ^= r2\nr0 += r3\nr0 ^= r4\nr0 += r5\nr0 ^= r6\nr0 += r7\nr0 ^= r8\n"
 		"r0 += r9\nexit\n");
 	ck_assert_int_eq(asm_text(text, &slots, &slots_n, &err), 0);
-	ck_assert_int_eq(arm_load(metered ? &arm : &plain_arm, code, slots, slots_n, &test_raw, &err), 0);
+	ck_assert_int_eq(arm_load(&arms[mode], code, slots, slots_n, &test_raw, &err), 0);
 	free(slots);
 }
 
@@ -326,26 +327,29 @@ static bool try_row(const struct row *row, struct code *code, uint32_t at)
 
 START_TEST(each_row_is_chosen_and_does_what_its_instructions_do)
 {
-	struct code code[2];
-	uint32_t at[2] = { 0, 0 };
+	struct code code[MODES];
+	uint32_t at[MODES] = { 0 };
 
-	for (int m = 0; m < 2; m++) {
+	for (int m = 0; m < MODES; m++) {
 		load(&code[m], m);
 		while (code[m].insn[at[m]].op != OP_MOV64_X || code[m].insn[at[m]].dst != 0)
 			at[m]++;
 	}
 	for (int i = 0; i < ROWS; i++) {
-		bool metered = false;
+		int mode = PLAIN;
 		unsigned hits = 0;
 
 		for (int k = 0; k < rows[i].n; k++)
-			metered |= rows[i].op[k] == X_CHARGE;
+			if (rows[i].op[k] >= X_FIRST_CHECKED)
+				mode = CHECKED;
+			else if (rows[i].op[k] == X_CHARGE && mode == PLAIN)
+				mode = METERED;
 		for (int t = 0; t < TRIES && hits < wanted; t++)
-			hits += try_row(&rows[i], &code[metered], at[metered]);
+			hits += try_row(&rows[i], &code[mode], at[mode]);
 		ck_assert_msg(hits, "seed %llu: %s was never chosen", (unsigned long long)seed, rows[i].name);
 	}
 	printf("fuse: seed %llu, %d rows\n", (unsigned long long)seed, (int)ROWS);
-	for (int m = 0; m < 2; m++)
+	for (int m = 0; m < MODES; m++)
 		code_free(&code[m]);
 }
 END_TEST
