@@ -123,6 +123,7 @@ static inline int finish_alone(struct engine *e, const struct code *code, void *
 	e->call.ctx_len = ctx_len;
 	e->call.status = 0;
 	e->call.pc = 0;
+	e->call.left = 0;
 	e->call.depth = 1;
 	e->frames = 1;
 	clear_registers(r);

@@ -30,7 +30,7 @@
 
 /* The k-th instruction of a case; `rel`: what it takes from the one before. */
 #define RUN(k, name, rel, keep) \
-		switch (step_##name(e, pc + (k), r, &v, REL_##rel, keep)) { \
+		switch (step_##name(e, pc + (k), r, &v, &left, REL_##rel, keep)) { \
 		case STEP_JUMP: pc = JUMP_FROM(pc + (k)); DISPATCH; \
 		case STEP_STOP: pc += (k); goto stop; \
 		case STEP_MISS: pc += (k); goto miss; \
@@ -43,6 +43,7 @@
 static uint64_t run_body(struct engine *e, const struct xinsn *pc, uint64_t *r, uint32_t init)
 {
 	const uint32_t bottom = e->call.depth;
+	uint64_t left = e->call.left;	/* kept here between calls: a chain through memory is slow */
 	uint32_t loops = MAY_GOTO_LIMIT, zero, callee_init;
 	const struct xinsn *callee;
 
@@ -149,24 +150,29 @@ again:
 	CASE(CALL) {
 		const struct helper *helper = e->call.code->helper[pc->off];
 
+		e->call.left = left;
 		if (e->call.code->checked) {
 			if (!interp_call(e, helper, (uebpf_helper_fn)(intptr_t)pc->k, r))
-				goto stop;
+				goto failed;
 			goto called;
 		}
 		e->call.helper = helper;
 		r[0] = ((uebpf_helper_fn)(intptr_t)pc->k)(r[1], r[2], r[3], r[4], r[5], &e->call);
 		if (unlikely(e->call.status))
-			goto stop;
+			goto failed;
+		left = e->call.left;
 		NEXT;
 	}
 	CASE(CALL_TAIL) {
-		const struct code *to = interp_tail(e, pc, r);
+		const struct code *to;
 
+		e->call.left = left;
+		to = interp_tail(e, pc, r);
 		if (e->call.status)
-			goto stop;
+			goto failed;
 		if (!to)
 			goto called;
+		left = e->call.left;
 		init = first_init(to);
 		loops = MAY_GOTO_LIMIT;
 		pc = to->run;
@@ -176,9 +182,11 @@ again:
 		const struct subprog *sub = code_function(e->call.code, DST);
 
 		if (!sub) {
+			e->call.left = left;
 			if (!interp_call_number(e, DST, init, r))
-				goto stop;
+				goto failed;
 called:
+			left = e->call.left;
 			init = (init & ~0x3eu) | 1;
 			NEXT;
 		}
@@ -222,8 +230,10 @@ enter:
 
 leave:
 		depth = e->call.depth;
-		if (depth == bottom)
+		if (depth == bottom) {
+			e->call.left = left;
 			return r[0];
+		}
 		f = &e->frame[depth - 1];
 		e->call.depth = depth - 1;
 		memcpy(&r[6], f->saved, sizeof f->saved);
@@ -265,6 +275,8 @@ next:
 	goto dispatch;
 #endif
 stop:
+	e->call.left = left;
+failed:		/* in a call, which may have charged steps of its own */
 	if (e->call.pc == UINT32_MAX)
 		e->call.pc = (uint32_t)(pc - e->call.code->run);
 	return 0;

@@ -5,82 +5,6 @@
 #include "vm/interp_in.h"
 #include "vm/mem.h"
 
-/* ---- checked memory ---- */
-
-/* A hit whose limits are 0 is none. */
-void interp_forget(struct engine *e)
-{
-	memset(e->rd, 0, sizeof e->rd);
-	memset(e->wr, 0, sizeof e->wr);
-}
-
-static void remember(struct hit *hit, const struct region *r, uint64_t addr)
-{
-	uint64_t lo = r->lo, len = r->hi - r->lo;
-
-	if (r->stride) {
-		uint64_t at = addr - lo;
-
-		lo = addr - (at <= UINT32_MAX ? (uint32_t)at % r->stride : at % r->stride) + r->first;
-		len = r->len;
-	}
-	hit->lo = lo;
-	for (int k = 0; k < 4; k++)
-		hit->limit[k] = len >= 1u << k ? len - (1u << k) + 1 : 0;
-}
-
-void interp_expect(struct engine *e)
-{
-	const struct region *ctx = &e->call.own[OWN_CTX], *stack = &e->call.own[OWN_STACK];
-
-	interp_forget(e);
-	if (ctx->access & ACCESS_READ)
-		remember(&e->rd[0], ctx, ctx->lo);
-	if (ctx->access & ACCESS_WRITE)
-		e->wr[0] = e->rd[0];
-	if (stack->access) {
-		remember(&e->rd[1], stack, stack->lo);
-		e->wr[1] = e->rd[1];
-	}
-}
-
-void interp_frame_changed(struct engine *e)
-{
-	struct region *r = &e->call.own[OWN_STACK];
-
-	*r = (struct region){ .lo = (uintptr_t)e->stack_end - (uintptr_t)e->call.depth * e->frame_size,
-			      .hi = (uintptr_t)e->stack_end, .access = ACCESS_READ | ACCESS_WRITE };
-	if (!e->frame_size)
-		*r = (struct region){ 0 };
-}
-
-/* An element of an array is soon followed by another: those share one place and leave the other to the
- * context and the stack. */
-static struct hit *place_for(struct hit hit[2], uint32_t *next, const struct region *r)
-{
-	return &hit[r->stride ? 1 : (*next ^= 1)];
-}
-
-bool interp_access(struct engine *e, const struct insn *in, uint64_t *r)
-{
-	const struct op_info *op = &isa_op[in->op];
-	bool load = op->shape == SHAPE_LOAD;
-	uint64_t addr = r[load ? in->src : in->dst] + (uint64_t)(int64_t)in->off, v;
-	const struct region *region = call_find_region(&e->call, addr, op->size, load ? ACCESS_READ : ACCESS_WRITE);
-
-	if (region)
-		remember(load ? place_for(e->rd, &e->rd_next, region) : place_for(e->wr, &e->wr_next, region), region, addr);
-	if (!load)
-		return call_store(&e->call, addr, op->size, op->shape == SHAPE_STORE_K ? (uint64_t)in->imm : r[in->src]);
-	if (!call_load(&e->call, addr, op->size, &v))
-		return false;
-	if (op->flags & OPF_SIGNED)
-		v = (uint64_t)((int64_t)(v << (64 - 8 * op->size)) >> (64 - 8 * op->size));
-	/* A context field that holds a pointer comes back whole from a 4-byte load: no narrowing. */
-	r[in->dst] = v;
-	return true;
-}
-
 /* ---- instructions without a case of their own ---- */
 
 /* Atomics: real memory only (not context fields), aligned (RFC 9669 does not define others, and a
@@ -179,26 +103,6 @@ enum step interp_far(struct engine *e, const struct insn *in, uint64_t *r)
 }
 
 /* ---- calls ---- */
-
-/* What a helper may have taken away or moved must not be hit any more (jit/run.c decides alike). */
-bool interp_call(struct engine *e, const struct helper *helper, uebpf_helper_fn fn, uint64_t *r)
-{
-	struct uebpf_call *call = &e->call;
-	const uint32_t gen = call->packet_gen, nr = call->nr_own, next = call->next_own;
-	const bool checked = call->code->checked;
-
-	call->helper = helper;
-	if (checked && !call_check_args(call, helper, r))
-		return false;
-	r[0] = fn(r[1], r[2], r[3], r[4], r[5], call);
-	if (call->status || !checked)
-		return !call->status;
-	call_returned(call, helper, r);
-	if (gen != call->packet_gen || nr != call->nr_own || next != call->next_own || helper_of_host(helper) ||
-	    helper->flags & (HF_RELEASES | HF_CALLS_BACK | HF_MOVES_PACKET | HF_TAIL | HF_UNLOCKS))
-		interp_forget(e);
-	return true;
-}
 
 bool interp_call_number(struct engine *e, uint64_t number, uint32_t init, uint64_t *r)
 {

@@ -9,8 +9,8 @@
 
 #define STEP(name) \
 static inline __attribute__((always_inline)) enum step step_##name(struct engine *e, const struct xinsn *pc, \
-	uint64_t *r, uint64_t *v, const enum rel rel, const bool keep)
-#define UNUSED ((void)e, (void)rel, (void)keep, (void)v, (void)pc, (void)r)
+	uint64_t *r, uint64_t *v, uint64_t *left, const enum rel rel, const bool keep)
+#define UNUSED ((void)e, (void)rel, (void)keep, (void)v, (void)left, (void)pc, (void)r)
 #define D (rel == REL_D ? *v : r[pc->d])
 #define S (rel == REL_S ? *v : r[pc->s])
 #define K ((uint64_t)pc->k)
@@ -126,7 +126,7 @@ STEP(CHARGE)
 	struct uebpf_call *call = &e->call;
 
 	UNUSED;
-	if (unlikely(call->left < K)) {
+	if (unlikely(*left < K)) {
 		call->status = -ETIME;
 		return STEP_STOP;
 	}
@@ -134,7 +134,7 @@ STEP(CHARGE)
 		call->status = -ECANCELED;
 		return STEP_STOP;
 	}
-	call->left -= K;
+	*left -= K;
 	return STEP_ON;
 }
 
