@@ -176,13 +176,24 @@ static void maps(void)
 
 /* ---- types.md ---- */
 
+/* What each type is: a column of types.def that the core leaves out. */
+static const char *const type_about[] = {
+#define TYPE(id, nm, kernel, fl, ctx, host, grp, fields, lo, hi, ver, what) what,
+#define REFUSED(id, nm, kernel, reason) reason,
+#include "loader/types.def"
+};
+
 static void one_type(FILE *f, const struct prog_type *t)
 {
 	static const char *const kinds[] = { "", "packet start", "packet end", "metadata start", "memory", "C string",
 		"pointer for probe_read", "socket" };
+	const char *name;
+	bool more = false;
+	int32_t value;
+
 	if (!t->nr_fields)
 		return;
-	fprintf(f, "\n## %s\n%s\n\n", t->name, t->doc ? t->doc : "");
+	fprintf(f, "\n## %s\n%s\n\n", t->name, type_about[t - prog_types]);
 	if (t->flags & TYPE_PACKET)
 		fprintf(f, "Host side: `struct uebpf_packet`.\n\n");
 	else
@@ -192,14 +203,15 @@ static void one_type(FILE *f, const struct prog_type *t)
 		const struct ctx_field *c = &t->fields[i];
 		fprintf(f, "| %u | %u", c->off, c->size);
 		c->count > 1 ? fprintf(f, " x %u", c->count) : 0;
-		fprintf(f, " | %s | %s%s | %s |\n", c->name, c->access & ACCESS_READ ? "r" : "",
+		fprintf(f, " | %s | %s%s | %s |\n", ctx_field_name(t, c), c->access & ACCESS_READ ? "r" : "",
 			c->access & ACCESS_WRITE ? "w" : "", kinds[c->kind]);
 	}
-	if (t->nr_verdicts) {
-		fprintf(f, "\nResults:");
-		for (uint32_t i = 0; i < t->nr_verdicts; i++)
-			fprintf(f, " %s = %" PRId64 "%s", t->verdicts[i].name, t->verdicts[i].value, i + 1 < t->nr_verdicts ? "," : "\n");
+	for (uint32_t i = 0; (name = prog_type_result(t, i, &value)) != NULL; i++) {
+		fprintf(f, i ? "," : "\nResults:");
+		fprintf(f, value == INT32_MIN ? " %s = any other" : " %s = %d", name, value);
+		more = true;
 	}
+	fprintf(f, more ? "\n" : "");
 }
 
 static void types(void)
@@ -207,21 +219,21 @@ static void types(void)
 	FILE *f = begin("types.md", "Program types and their contexts");
 	fprintf(f, "| type | kernel number | context bytes | host bytes | results | what it is |\n|---|---|---|---|---|---|\n");
 	for (uint32_t i = 0; i < nr_prog_types; i++) {
-		const struct prog_type *t = prog_types[i];
+		const struct prog_type *t = &prog_types[i];
 		fprintf(f, "| %s | %u | %u | %u | ", t->name, t->kernel_type, t->ctx_size, t->host_size);
 		if (t->ret_hi)
-			fprintf(f, "%" PRId64 "..%" PRId64, t->ret_lo, t->ret_hi);
+			fprintf(f, "%d..%d", t->ret_lo, t->ret_hi);
 		fprintf(f, " | ");
 		if (t->flags & TYPE_REFUSED) {
 			fprintf(f, "refused: ");
 			cell(f, t->why);
 		} else {
-			cell(f, t->doc);
+			cell(f, type_about[i]);
 		}
 		fprintf(f, " |\n");
 	}
 	for (uint32_t i = 0; i < nr_prog_types; i++)
-		one_type(f, prog_types[i]);
+		one_type(f, &prog_types[i]);
 	end(f, "types.md");
 }
 

@@ -17,7 +17,7 @@ static bool register_of(const struct uebpf_call *call, const char *name, uint64_
 	for (i = 0; type && type->flags & TYPE_DIRECT && i < type->nr_fields; i++) {
 		const struct ctx_field *field = &type->fields[i];
 
-		if (field->size == sizeof *value && !strcmp(field->name, name) &&
+		if (field->size == sizeof *value && !strcmp(ctx_field_name(type, field), name) &&
 		    field->off + sizeof *value <= call->ctx_len) {
 			memcpy(value, (const char *)call->ctx + field->off, sizeof *value);
 			return true;

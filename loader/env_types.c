@@ -121,7 +121,6 @@ static void fill_field(struct ctx_field *to, const struct uebpf_type_opts *t, co
 {
 	const struct uebpf_field *size;
 
-	to->name = f->name;
 	to->off = (uint16_t)f->offset;
 	to->size = (uint16_t)f->size;
 	to->host_off = f->offset;
@@ -185,13 +184,12 @@ static struct host_type *type_new(struct uebpf_env *env, const struct uebpf_type
 		arena_free(&memory);
 		return NULL;
 	}
-	ht->type.flags = TYPE_DIRECT | (!t->nr_fields && t->writable ? TYPE_CTX_WRITE : 0);
-	ht->type.ctx_size = ht->type.host_size = t->ctx_size;
+	ht->type.flags = TYPE_DIRECT | (uint16_t)(!t->nr_fields && t->writable ? TYPE_CTX_WRITE : 0);
+	ht->type.ctx_size = ht->type.host_size = (uint16_t)t->ctx_size;
 	ht->type.groups = HG_BASE | HG_TRACING | HG_HOST;
 	ht->type.fields = t->nr_fields ? field : NULL;
 	ht->type.event = t->nr_fields ? event : NULL;
-	ht->type.nr_fields = t->nr_fields;
-	ht->type.doc = "described by the host";
+	ht->type.nr_fields = (uint16_t)t->nr_fields;
 	ht->memory = memory;
 	return ht;
 }

@@ -12,7 +12,7 @@
 
 /* ---- program types (types.c, types.def) ---- */
 
-extern const struct prog_type *const prog_types[];
+extern const struct prog_type prog_types[];
 extern const uint32_t nr_prog_types;
 /* By name as --type takes it: "xdp", "tc", "classifier", "raw" ...; NULL if unknown. */
 const struct prog_type *prog_type_find(const char *name);
@@ -25,6 +25,8 @@ struct section_match {
 };
 void section_type(const char *section, struct section_match *out);
 const char *prog_type_verdict(const struct prog_type *type, uint64_t r0);
+/* The i-th result that has a name, or NULL; *value INT32_MIN: all that are not listed. */
+const char *prog_type_result(const struct prog_type *type, uint32_t i, int32_t *value);
 
 /* ---- an object file ---- */
 

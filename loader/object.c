@@ -372,7 +372,7 @@ static int unknown_type(const char *name, struct uebpf_error *err)
 	size_t at = 0;
 
 	for (uint32_t i = 0; i < nr_prog_types && at < sizeof known; i++)
-		at += (size_t)snprintf(known + at, sizeof known - at, "%s%s", i ? ", " : "", prog_types[i]->name);
+		at += (size_t)snprintf(known + at, sizeof known - at, "%s%s", i ? ", " : "", prog_types[i].name);
 	return error_set(err, UEBPF_STAGE_OPEN, UEBPF_E_PROG_TYPE, -EINVAL, UINT32_MAX,
 			 "unknown program type %s; there are: %s", name, known);
 }

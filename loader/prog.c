@@ -76,7 +76,7 @@ int uebpf_prog_field(const struct uebpf_prog *prog, uint32_t i, struct uebpf_fie
 		return 0;
 	}
 	*field = (struct uebpf_field){
-		.name = f->name, .offset = f->host_off, .kind = kind[f->kind],
+		.name = ctx_field_name(type, f), .offset = f->host_off, .kind = kind[f->kind],
 		.size = f->host_size * (f->count ? f->count : 1u),
 		.writable = (f->access & ACCESS_WRITE) != 0,
 	};
@@ -84,7 +84,7 @@ int uebpf_prog_field(const struct uebpf_prog *prog, uint32_t i, struct uebpf_fie
 		field->kind = UEBPF_FIELD_BYTES;
 	for (k = 0; f->kind == CTX_MEM && k < type->nr_fields; k++)
 		if (type->fields[k].host_off == f->size_off && type->fields[k].kind == CTX_SCALAR)
-			field->size_field = type->fields[k].name;
+			field->size_field = ctx_field_name(type, &type->fields[k]);
 	return 0;
 }
 

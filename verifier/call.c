@@ -491,7 +491,7 @@ static int leave_program(struct env *e)
 		if (err)
 			return err;
 		if (r0->kind != K_SCALAR || r0->s.smin < type->ret_lo || r0->s.smax > type->ret_hi)
-			return unsafe_(e, 0, NULL, "%s programs must return %" PRId64 "..%" PRId64 ", r0 is %s",
+			return unsafe_(e, 0, NULL, "%s programs must return %d..%d, r0 is %s",
 				       type->name, type->ret_lo, type->ret_hi, what);
 	}
 	if (e->res->ret_lo > e->res->ret_hi) {

@@ -421,8 +421,8 @@ static int ctx_access(struct env *e, unsigned reg, const struct reg *p, int64_t 
 	if (!write && ctx_field_at(type, (uint32_t)at, size, true))
 		return unsafe_(e, (int)reg, NULL, "context field at offset %" PRId64 " can only be written", at);
 	if (write && (*field = ctx_field_at(type, (uint32_t)at, size, false)))
-		return unsafe_(e, (int)reg, NULL, "context field `%s` of %s programs is read-only", (*field)->name,
-			       type->name);
+		return unsafe_(e, (int)reg, NULL, "context field `%s` of %s programs is read-only",
+			       ctx_field_name(type, *field), type->name);
 	return unsafe_(e, (int)reg, "read a whole field at its own offset",
 		       "%u bytes at offset %" PRId64 " of the context of %s programs are no field", size, at,
 		       type->name);
@@ -520,7 +520,8 @@ static int load_field(struct env *e, const struct reg *p)
 		return err;
 	field_value(e, f, e->op->size, e->d);
 	if (is_ptr(e->d) && (e->op->flags & OPF_SIGNED))
-		return unsafe_(e, e->in->src, NULL, "sign-extending load of the pointer field `%s`", f->name);
+		return unsafe_(e, e->in->src, NULL, "sign-extending load of the pointer field `%s`",
+			       ctx_field_name(e->code->type, f));
 	return step_insn(e, ST_DEF);
 }
 
@@ -591,7 +592,8 @@ static int store_field(struct env *e, const struct reg *p)
 	int err = ctx_access(e, e->in->dst, p, e->in->off, e->op->size, WRITE, &f);
 
 	return err || f->kind == CTX_SCALAR ? err :
-	       unsafe_(e, e->in->dst, NULL, "writes the pointer field `%s` of the context", f->name);
+	       unsafe_(e, e->in->dst, NULL, "writes the pointer field `%s` of the context",
+		       ctx_field_name(e->code->type, f));
 }
 
 int do_store(struct env *e)

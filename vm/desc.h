@@ -314,7 +314,6 @@ enum ctx_flags {		/* CTX_SOCK: enum object in the bits below CTX_ALWAYS */
 	CTX_ALWAYS = 16,	/* CTX_SOCK: never NULL in the kernel */
 };
 struct ctx_field {
-	const char *name;
 	uint16_t off, size;		/* in the program's view */
 	uint16_t count;			/* array of such fields (0 = 1) */
 	uint8_t kind;			/* enum ctx_kind */
@@ -325,8 +324,8 @@ struct ctx_field {
 	uint16_t host_size;		/* bytes there: widened or narrowed to `size` */
 	uint16_t size_off;		/* CTX_MEM: host offset of a 64-bit (or size_width) byte count */
 	uint8_t size_width;		/* bytes of that count, 0 = 8 */
+	uint8_t name;			/* ctx_field_name() */
 };
-struct verdict { const char *name; int64_t value; /* INT64_MIN: all others */ };
 enum type_flags {
 	TYPE_PACKET = 1,	/* host context is struct uebpf_packet */
 	TYPE_PACKET_WRITE = 2,	/* programs may write packet bytes */
@@ -341,21 +340,23 @@ enum type_flags {
 };
 struct prog_type {
 	const char *name;		/* "xdp" */
-	uint32_t kernel_type;		/* BPF_PROG_TYPE_x, 0 = ours */
-	uint32_t flags;			/* enum type_flags */
-	uint32_t ctx_size;		/* bytes of the program's view; TYPE_RAW: 0 */
-	uint32_t host_size;		/* bytes that uebpf_prog_run needs at least */
-	uint32_t groups;		/* enum helper_group: kernel policy offers these */
-	const struct ctx_field *fields;
-	uint32_t nr_fields;
+	union {
+		const struct ctx_field *fields;
+		const char *why;	/* TYPE_REFUSED */
+	};
 	const struct uebpf_field *event; /* of a host's type: what its fields mean, beside `fields`; or NULL */
-	int64_t ret_lo, ret_hi;		/* allowed r0, unless ret_hi is 0 */
-	const struct verdict *verdicts;
-	uint32_t nr_verdicts;
-	const char *why;		/* TYPE_REFUSED */
-	const char *doc;
+	uint32_t groups;		/* enum helper_group: kernel policy offers these */
+	uint16_t flags;			/* enum type_flags */
+	uint16_t ctx_size;		/* bytes of the program's view; TYPE_RAW: 0 */
+	uint16_t host_size;		/* bytes that uebpf_prog_run needs at least */
+	uint16_t nr_fields;
+	uint8_t kernel_type;		/* BPF_PROG_TYPE_x, 0 = ours */
+	uint8_t verdicts;		/* prog_type_result() */
+	int8_t ret_lo, ret_hi;		/* allowed r0, unless ret_hi is 0 */
 };
 /* The field that an access of `size` bytes at `off` of the program's view touches, or NULL. */
 const struct ctx_field *ctx_field_at(const struct prog_type *type, uint32_t off, uint32_t size, bool write);
+/* Kept where the rows are (loader/types.c). */
+const char *ctx_field_name(const struct prog_type *type, const struct ctx_field *field);
 
 #endif

@@ -46,8 +46,8 @@ static const struct { const char *type; uint32_t attach[2]; uint32_t flags; } ki
 static const struct prog_type *type_named(const char *name)
 {
 	for (uint32_t i = 0; i < nr_prog_types; i++)
-		if (!strcmp(prog_types[i]->name, name))
-			return prog_types[i];
+		if (!strcmp(prog_types[i].name, name))
+			return &prog_types[i];
 	ck_abort_msg("no program type %s", name);
 }
 

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include "docs/helper_text.h"
+#include "loader/loader.h"
 #include "tests/helpers/oracle.h"
 #include "tests/util/run.h"
 #include "vm/self.h"
@@ -526,15 +527,12 @@ END_TEST
 
 START_TEST(stack_of_a_pt_regs_context_follows_frame_pointers)
 {
-	static const struct ctx_field fields[] = { { .name = "bp", .off = 32, .size = 8 },
-						   { .name = "ip", .off = 128, .size = 8 } };
-	static const struct prog_type kprobe = { .name = "kprobe", .flags = TYPE_DIRECT, .fields = fields, .nr_fields = 2 };
 	uint64_t regs[21] = { 0 }, stack[8] = { 0 }, ips[8];
 
 	stack[0] = P(&stack[4]), stack[1] = 0x2000;
 	stack[4] = 0, stack[5] = 0x3000;
 	regs[4] = P(&stack[0]), regs[16] = 0x1000;
-	o.code.type = &kprobe;
+	o.code.type = prog_type_find("kprobe");
 	o.call.ctx = regs;
 	o.call.ctx_len = sizeof regs;
 	o.host.probe = UEBPF_PROBE_SYSCALL;

@@ -68,7 +68,7 @@ END_TEST
 START_TEST(type_by_name)
 {
 	for (uint32_t i = 0; i < nr_prog_types; i++)
-		ck_assert_ptr_eq(prog_type_find(prog_types[i]->name), prog_types[i]);
+		ck_assert_ptr_eq(prog_type_find(prog_types[i].name), &prog_types[i]);
 	ck_assert_str_eq(prog_type_find("classifier")->name, "tc");
 	ck_assert_str_eq(prog_type_find("uprobe")->name, "kprobe");
 	ck_assert_ptr_null(prog_type_find("nonsense"));
@@ -90,9 +90,8 @@ END_TEST
 START_TEST(rows_are_sound)
 {
 	for (uint32_t i = 0; i < nr_prog_types; i++) {
-		const struct prog_type *t = prog_types[i];
+		const struct prog_type *t = &prog_types[i];
 
-		ck_assert(t->doc && *t->doc);
 		if (t->flags & TYPE_REFUSED) {
 			ck_assert(t->why && *t->why);
 			continue;
@@ -102,19 +101,19 @@ START_TEST(rows_are_sound)
 			const struct ctx_field *f = &t->fields[k];
 			uint32_t n = f->count ? f->count : 1;
 
-			ck_assert_msg(f->off + f->size * n <= t->ctx_size, "%s.%s", t->name, f->name);
-			ck_assert_msg(f->size > 8 || f->off % f->size == 0, "%s.%s", t->name, f->name);
+			ck_assert_msg(f->off + f->size * n <= t->ctx_size, "%s.%s", t->name, ctx_field_name(t, f));
+			ck_assert_msg(f->size > 8 || f->off % f->size == 0, "%s.%s", t->name, ctx_field_name(t, f));
 			if (!(t->flags & TYPE_OPEN))
 				ck_assert_msg(f->host_off + (uint32_t)f->host_size * n <= t->host_size, "%s.%s",
-					      t->name, f->name);
+					      t->name, ctx_field_name(t, f));
 			if (t->flags & TYPE_DIRECT)
 				ck_assert_msg(f->off == f->host_off && f->size == f->host_size, "%s.%s", t->name,
-					      f->name);
+					      ctx_field_name(t, f));
 			for (uint32_t j = 0; j < k; j++)	/* no two fields share a byte */
 				ck_assert_msg(f->off >= t->fields[j].off + t->fields[j].size *
 					      (t->fields[j].count ? t->fields[j].count : 1u) ||
-					      f->off + f->size * n <= t->fields[j].off, "%s: %s and %s", t->name, f->name,
-					      t->fields[j].name);
+					      f->off + f->size * n <= t->fields[j].off, "%s: %s and %s", t->name, ctx_field_name(t, f),
+					      ctx_field_name(t, &t->fields[j]));
 		}
 	}
 }
@@ -178,13 +177,13 @@ START_TEST(fields_lie_where_the_kernel_has_them)
 	}
 	for (uint32_t k = 0; k < t->nr_fields; k++) {
 		const struct ctx_field *f = &t->fields[k];
-		int64_t off = member_off(btf, id, f->name);
+		int64_t off = member_off(btf, id, ctx_field_name(t, f));
 
 		if (off < 0)
 			continue;
-		if (!strcmp(f->name, "args") && !strcmp(t->name, "sock_ops"))
+		if (!strcmp(ctx_field_name(t, f), "args") && !strcmp(t->name, "sock_ops"))
 			off += 4;	/* args[0] is reply */
-		ck_assert_msg(off == f->off, "%s.%s at %u, the kernel has it at %lld", t->name, f->name, f->off,
+		ck_assert_msg(off == f->off, "%s.%s at %u, the kernel has it at %lld", t->name, ctx_field_name(t, f), f->off,
 			      (long long)off);
 		compared++;
 	}

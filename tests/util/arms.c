@@ -162,13 +162,13 @@ void arm_free(const struct arm *arm, struct code *code)
 const struct prog_type test_raw = { .name = "raw", .flags = TYPE_RAW };
 
 static const struct ctx_field packet_fields[] = {
-	{ .name = "data", .off = 0, .size = 4, .kind = CTX_PACKET, .access = ACCESS_READ,
+	{ .off = 0, .size = 4, .kind = CTX_PACKET, .access = ACCESS_READ,
 	  .host_off = offsetof(struct uebpf_packet, data), .host_size = sizeof(void *) },
-	{ .name = "data_end", .off = 4, .size = 4, .kind = CTX_PACKET_END, .access = ACCESS_READ,
+	{ .off = 4, .size = 4, .kind = CTX_PACKET_END, .access = ACCESS_READ,
 	  .host_off = offsetof(struct uebpf_packet, data_end), .host_size = sizeof(void *) },
-	{ .name = "data_meta", .off = 8, .size = 4, .kind = CTX_PACKET_META, .access = ACCESS_READ,
+	{ .off = 8, .size = 4, .kind = CTX_PACKET_META, .access = ACCESS_READ,
 	  .host_off = offsetof(struct uebpf_packet, data_meta), .host_size = sizeof(void *) },
-	{ .name = "mark", .off = 12, .size = 4, .kind = CTX_SCALAR, .access = ACCESS_READ | ACCESS_WRITE,
+	{ .off = 12, .size = 4, .kind = CTX_SCALAR, .access = ACCESS_READ | ACCESS_WRITE,
 	  .host_off = offsetof(struct uebpf_packet, mark), .host_size = 4, .narrow = 1 },
 };
 const struct prog_type test_packet = {
@@ -179,12 +179,12 @@ const struct prog_type test_packet = {
 
 #define HOST(f) .host_off = offsetof(struct test_fields, f), .host_size = sizeof(((struct test_fields *)0)->f)
 static const struct ctx_field field_rows[] = {
-	{ .name = "wide", .off = 0, .size = 4, .access = ACCESS_READ, .narrow = 1, HOST(wide) },
-	{ .name = "small", .off = 4, .size = 4, .access = ACCESS_READ | ACCESS_WRITE, HOST(small) },
-	{ .name = "cb", .off = 8, .size = 4, .count = 4, .access = ACCESS_READ | ACCESS_WRITE, .narrow = 1,
+	{ .off = 0, .size = 4, .access = ACCESS_READ, .narrow = 1, HOST(wide) },
+	{ .off = 4, .size = 4, .access = ACCESS_READ | ACCESS_WRITE, HOST(small) },
+	{ .off = 8, .size = 4, .count = 4, .access = ACCESS_READ | ACCESS_WRITE, .narrow = 1,
 	  .host_off = offsetof(struct test_fields, cb), .host_size = 4 },
-	{ .name = "text", .off = 24, .size = 8, .kind = CTX_CSTR, .access = ACCESS_READ, HOST(text) },
-	{ .name = "mem", .off = 32, .size = 8, .kind = CTX_MEM, .access = ACCESS_READ, HOST(mem),
+	{ .off = 24, .size = 8, .kind = CTX_CSTR, .access = ACCESS_READ, HOST(text) },
+	{ .off = 32, .size = 8, .kind = CTX_MEM, .access = ACCESS_READ, HOST(mem),
 	  .size_off = offsetof(struct test_fields, mem_len), .size_width = 8 },
 };
 const struct prog_type test_fields = {
