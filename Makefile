@@ -111,9 +111,10 @@ $(BUILD)/libuebpf.so: $(lib_obj) libuebpf.map
 		-Wl,-z,now -Wl,-z,relro -Wl,-O1 -Wl,--gc-sections -Wl,-z,noseparate-code $(relr) -o $@ $(lib_obj) $(lib_libs)
 	$(Q)ln -sf libuebpf.so $(BUILD)/$(SONAME)
 
+pc = sed -e 's|@PREFIX@|$(PREFIX)|;s|@LIBDIR@|$(LIBDIR)|;s|@VERSION@|$(VERSION)|;s|@LIBS@|$(lib_libs)|' uebpf.pc.in
 $(BUILD)/uebpf.pc: uebpf.pc.in VERSION
 	@mkdir -p $(@D)
-	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|;s|@LIBDIR@|$(LIBDIR)|;s|@VERSION@|$(VERSION)|;s|@LIBS@|$(lib_libs)|' $< > $@
+	$(Q)$(pc) > $@
 
 # ---- the command; optional libraries are detected, their absence is named by the option ----
 optional = $(shell $(PKG_CONFIG) --exists $(1) 2>/dev/null && echo yes)
@@ -189,8 +190,10 @@ install: all
 	ln -sf libuebpf.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libuebpf.so
 	install -m 644 $(wildcard include/*.h) $(DESTDIR)$(PREFIX)/include/
-	install -m 644 $(BUILD)/uebpf.pc $(DESTDIR)$(LIBDIR)/pkgconfig/
+	$(pc) > $(DESTDIR)$(LIBDIR)/pkgconfig/uebpf.pc	# for this PREFIX, whatever `make all` was told
+	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/uebpf.pc
 	sed 's/@VERSION@/$(VERSION)/' docs/uebpf-run.1 > $(DESTDIR)$(MANDIR)/man1/uebpf-run.1
+	chmod 644 $(DESTDIR)$(MANDIR)/man1/uebpf-run.1
 uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/uebpf-run $(DESTDIR)$(LIBDIR)/libuebpf.a $(DESTDIR)$(LIBDIR)/libuebpf.so* \
 		$(DESTDIR)$(LIBDIR)/pkgconfig/uebpf.pc $(addprefix $(DESTDIR)$(PREFIX)/,$(wildcard include/*.h)) \

@@ -16,6 +16,7 @@ struct arm {
 	char why[sizeof ((struct uebpf_error *)0)->text];
 	uint64_t passes;		/* over all inputs, per sample */
 	uint64_t first_r0;
+	bool faulted;			/* its runs do not end well */
 	double sample[ROUNDS];
 	struct timing t;
 	uint64_t load_ns;
@@ -136,6 +137,7 @@ static void first_run(struct bench *b, struct arm *a)
 
 			uebpf_prog_explain(a->s.prog, status, &run, &err);
 			refuse(a, err.text);
+			a->faulted = true;
 			return;
 		}
 		b->restore |= input_changed(in);
@@ -273,9 +275,13 @@ int run_bench(struct session *s)
 	double best = 0;
 
 	b.nr_inputs = collect_inputs(s, &b.in, MAX_INPUTS);
-	for (struct arm *a = arms; a < kernel; a++)
-		if (arm_open(s, a))
+	for (struct arm *a = arms; a < kernel; a++) {
+		/* Nothing is checked there: what faults when it is checked would end this process. */
+		if (a->mode == UEBPF_MODE_TRUSTED && arms[0].faulted)
+			refuse(a, "not tried: the checked run does not end well");
+		else if (arm_open(s, a))
 			first_run(&b, a);
+	}
 	kernel_first(&b, kernel, s);
 	for (int r = 0; r < ROUNDS; r++)
 		for (size_t i = 0; i < b.nr_arms; i++) {

@@ -158,6 +158,18 @@ static void check_parts(const struct options *o)
 		die(EXIT_UNSUPPORTED, "--policy kernel: no verifier here (this build has: %s)", features);
 }
 
+/* A trusted program's wild access is this process's own: say so and end with the code of a fault. */
+static void on_wild_access(int sig)
+{
+	static const char text[] = "uebpf-run: the program touched memory that is not there; in trusted mode nothing is "
+				   "checked: --mode checked names the instruction\n";
+
+	(void)sig;
+	if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
+		_exit(EXIT_USAGE);
+	_exit(EXIT_FAULT);
+}
+
 static int act(struct session *s)
 {
 	const struct options *o = s->opt;
@@ -194,6 +206,10 @@ int main(int argc, char **argv)
 	session.opt = &options;
 	options_parse(&options, argc, argv);
 	check_parts(&options);
+	if (options.mode == UEBPF_MODE_TRUSTED) {
+		signal(SIGSEGV, on_wild_access);
+		signal(SIGBUS, on_wild_access);
+	}
 	if (options.json)
 		json_open(NULL, '{');
 	finish(act(&session));

@@ -30,7 +30,7 @@ have() {
 	bt2) grep -q 'libbabeltrace2 yes' <<<"$features" ;;
 	libbpf) grep -q 'libbpf yes' <<<"$features" ;;
 	config-gz) [ -r /proc/config.gz ] && [ ! -r "/boot/config-$(uname -r)" ] && grep -q 'zlib yes' <<<"$features" ;;
-	no-pcap|no-libbpf) bare ;;
+	no-pcap|no-libbpf|no-bt2) bare ;;
 	kernel) [ -r /sys/kernel/btf/vmlinux ] && [ "$(id -u)" = 0 ] && have libbpf && kernel_lets_us ;;
 	verifier|jit) grep -qE "features:.* $1(=| |$)" <<<"$features" ;;
 	no-*) ! have "${1#no-}" ;;
@@ -65,7 +65,7 @@ finish_case() {
 		skipped=$((skipped + 1)); echo "skip: uebpf-run cases that need$missing"
 		return 0
 	fi
-	case $needs in *no-pcap*|*no-libbpf*) RUN=$T/bare ;; *) RUN=$given ;; esac
+	case $needs in *no-pcap*|*no-libbpf*|*no-bt2*) RUN=$T/bare ;; *) RUN=$given ;; esac
 	(cd "$T" && eval "$cmd") >"$T/out" 2>"$T/err" </dev/null
 	got=$?
 	if [ "$got" != "$want_exit" ]; then
