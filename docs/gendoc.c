@@ -70,8 +70,8 @@ static void isa(void)
 		const struct op_info *i = &isa_op[op];
 		if (i->flags & OPF_INNER)
 			continue;
-		fprintf(f, "| %s | 0x%02x | `", i->name, i->code);
-		cell(f, i->text);
+		fprintf(f, "| %s | 0x%02x | `", isa_name((uint16_t)op), i->code);
+		cell(f, isa_text((uint16_t)op));
 		fprintf(f, "` | ");
 		if (meanings[op]) {
 			fputc('`', f);

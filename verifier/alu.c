@@ -109,7 +109,7 @@ static int refuse_pointer_op(struct env *e, unsigned reg)
 
 	describe(e, &e->top->r[reg], what, sizeof what);
 	return unsafe_(e, (int)reg, "only numbers can be added to or subtracted from a pointer",
-		       "r%u is %s: %s cannot be done with it", reg, what, e->op->text);
+		       "r%u is %s: %s cannot be done with it", reg, what, isa_text((uint16_t)(e->op - isa_op)));
 }
 
 static int make_unknown(struct env *e)

@@ -322,7 +322,7 @@ static int wide(struct env *e)
 		d->func = (uint32_t)in->off;
 		break;
 	default:
-		return refuse(e, UEBPF_E_UNSUPPORTED, "`%s` is not resolved: only a kernel could", e->op->text);
+		return refuse(e, UEBPF_E_UNSUPPORTED, "`%s` is not resolved: only a kernel could", isa_text((uint16_t)(e->op - isa_op)));
 	}
 	fact_result(e, d);
 	return step_insn(e, ST_DEF);
@@ -359,7 +359,7 @@ static int execute(struct env *e)
 	case SHAPE_LOCAL: case SHAPE_CALLX: return do_local(e);
 	case SHAPE_EXIT: return do_exit(e);
 	default:
-		return refuse(e, UEBPF_E_UNSUPPORTED, "instruction %s is not for programs", e->op->name);
+		return refuse(e, UEBPF_E_UNSUPPORTED, "instruction %s is not for programs", isa_name((uint16_t)(e->op - isa_op)));
 	}
 }
 

@@ -103,7 +103,7 @@ static int check_fields(struct decoder *d, uint32_t slot, struct raw_insn raw, e
 	name = set & F_DST ? "dst" : set & F_SRC ? "src" : set & F_OFF ? "off" : "imm";
 	return error_set(d->err, UEBPF_STAGE_DECODE, UEBPF_E_INSN, -EINVAL, slot,
 			 "insn %u: opcode 0x%02x (%s): reserved field %s is not zero", slot, raw.code,
-			 isa_op[op].name, name);
+			 isa_name(op), name);
 }
 
 static int check_registers(struct decoder *d, uint32_t slot, struct raw_insn raw, enum op op,
@@ -114,11 +114,11 @@ static int check_registers(struct decoder *d, uint32_t slot, struct raw_insn raw
 	if (raw.dst > 10 || (src_is_register && raw.src > 10))
 		return error_set(d->err, UEBPF_STAGE_DECODE, UEBPF_E_INSN, -EINVAL, slot,
 				 "insn %u: opcode 0x%02x (%s): register r%u does not exist", slot, raw.code,
-				 isa_op[op].name, raw.dst > 10 ? raw.dst : raw.src);
+				 isa_name(op), raw.dst > 10 ? raw.dst : raw.src);
 	if (insn_writes(insn) & 1u << 10)
 		return error_set(d->err, UEBPF_STAGE_DECODE, UEBPF_E_INSN, -EINVAL, slot,
 				 "insn %u: opcode 0x%02x (%s): r10 is the frame pointer and read-only", slot,
-				 raw.code, isa_op[op].name);
+				 raw.code, isa_name(op));
 	return 0;
 }
 
@@ -136,7 +136,7 @@ static int second_slot(struct decoder *d, uint32_t slot, enum op op, int32_t *hi
 				 "insn %u: second slot of a 64-bit immediate load has reserved fields set", slot);
 	if (next.imm && (op == OP_LD_MAPFD || op == OP_LD_MAP || op == OP_LD_FUNC))
 		return error_set(d->err, UEBPF_STAGE_DECODE, UEBPF_E_INSN, -EINVAL, slot,
-				 "insn %u: %s takes no second immediate", slot, isa_op[op].text);
+				 "insn %u: %s takes no second immediate", slot, isa_text(op));
 	*hi = next.imm;
 	return 0;
 }

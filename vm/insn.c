@@ -43,156 +43,159 @@ enum { SIZE_W = 4, SIZE_H = 2, SIZE_B = 1, SIZE_DW = 8, SIZE_SW = 4, SIZE_SH = 2
 #define GROUP_LINUX(n) (OP_##n == OP_CALLX || OP_##n == OP_CALL_KFUNC || OP_##n == OP_MAY_GOTO || \
 			OP_##n == OP_CAST_USER || OP_##n == OP_CAST_KERN)
 
+/* All names and texts as one block, so that the table holds offsets and needs no relocation.  A name
+ * belongs to an op, a text to a row. */
+static const struct strings {
+#define NAME(n, s) char n_##n[sizeof s];
+#define TEXT(n, s) char t_##n[sizeof s];
+#include "vm/isa_strings.h"
+} strings = {
+#define NAME(n, s) s,
+#define TEXT(n, s) s,
+#include "vm/isa_strings.h"
+};
+
+#define ROW(name, text, shape, code, size, flags, group) \
+	[OP_##name] = { shape, code, flags, size, group, offsetof(struct strings, n_##name), offsetof(struct strings, t_##text) },
+#define ALUS(n, c, w) \
+	ROW(n##w##_K, n, SHAPE_ALU_K, (c) << 4 | ALU##w, 0, WIDTH(w), DIVMUL(c, w)) \
+	ROW(n##w##_X, n, SHAPE_ALU_X, (c) << 4 | ALU##w | X, 0, WIDTH(w), DIVMUL(c, w))
+#define JCCS(n, c, w) \
+	ROW(n##w##_K, n, SHAPE_JCC_K, (c) << 4 | JMP##w, 0, WIDTH(w), ISA_BASE##w) \
+	ROW(n##w##_X, n, SHAPE_JCC_X, (c) << 4 | JMP##w | X, 0, WIDTH(w), ISA_BASE##w)
+#define ATOMICS(n, flags) \
+	ROW(n##64, n, SHAPE_ATOMIC, ATOM | 0x18 | STX, 8, OPF_WIDTH64 | (flags), ISA_ATOMIC64) \
+	ROW(n##32, n, SHAPE_ATOMIC, ATOM | STX, 4, flags, ISA_ATOMIC32)
+#define WIDTH(w) ((w) == 64 ? OPF_WIDTH64 : 0)
+#define BASE(size) ((size) == 8 ? ISA_BASE64 : ISA_BASE32)
 const struct op_info isa_op[OP_COUNT] = {
-	[OP_BAD] = { "BAD", "bad", SHAPE_BAD, 0, 0, 0, 0 },
-#define ALU(n, c, o, t, e) \
-	[OP_##n##64_K] = { #n "64_K", t, SHAPE_ALU_K, (c) << 4 | ALU64, 0, OPF_WIDTH64, DIVMUL(c, 64) }, \
-	[OP_##n##64_X] = { #n "64_X", t, SHAPE_ALU_X, (c) << 4 | ALU64 | X, 0, OPF_WIDTH64, DIVMUL(c, 64) }, \
-	[OP_##n##32_K] = { #n "32_K", t, SHAPE_ALU_K, (c) << 4 | ALU32, 0, 0, DIVMUL(c, 32) }, \
-	[OP_##n##32_X] = { #n "32_X", t, SHAPE_ALU_X, (c) << 4 | ALU32 | X, 0, 0, DIVMUL(c, 32) },
-#define MOVSX(n, w, o, t, type) \
-	[OP_##n##w##_X] = { #n #w "_X", t, SHAPE_ALU_X, 0xb0 | ALU##w | X, 0, \
-			    (w) == 64 ? OPF_WIDTH64 : 0, ISA_BASE##w },
-#define UN(n, c, i, t, e) \
-	[OP_##n] = { #n, t, SHAPE_UN, c, 0, ((c) & 7) == ALU64 || (i) == 64 ? OPF_WIDTH64 : 0, \
-		     ((c) & 7) == ALU64 || (i) == 64 ? ISA_BASE64 : ISA_BASE32 },
-#define JCC(n, c, t, e) \
-	[OP_##n##64_K] = { #n "64_K", t, SHAPE_JCC_K, (c) << 4 | JMP64, 0, OPF_WIDTH64, ISA_BASE64 }, \
-	[OP_##n##64_X] = { #n "64_X", t, SHAPE_JCC_X, (c) << 4 | JMP64 | X, 0, OPF_WIDTH64, ISA_BASE64 }, \
-	[OP_##n##32_K] = { #n "32_K", t, SHAPE_JCC_K, (c) << 4 | JMP32, 0, 0, ISA_BASE32 }, \
-	[OP_##n##32_X] = { #n "32_X", t, SHAPE_JCC_X, (c) << 4 | JMP32 | X, 0, 0, ISA_BASE32 },
+	ROW(BAD, BAD, SHAPE_BAD, 0, 0, 0, 0)
+#define ALU(n, c, o, t, e) ALUS(n, c, 64) ALUS(n, c, 32)
+#define MOVSX(n, w, o, t, type) ROW(n##w##_X, n##w, SHAPE_ALU_X, 0xb0 | ALU##w | X, 0, WIDTH(w), ISA_BASE##w)
+#define UN(n, c, i, t, e) ROW(n, n, SHAPE_UN, c, 0, WIDTH(((c) & 7) == ALU64 ? 64 : i), \
+			      ((c) & 7) == ALU64 || (i) == 64 ? ISA_BASE64 : ISA_BASE32)
+#define JCC(n, c, t, e) JCCS(n, c, 64) JCCS(n, c, 32)
 #define MEM(n, s, type) \
-	[OP_LD_##n] = { "LD_" #n, #type, SHAPE_LOAD, MEMORY | (s) | LDX, SIZE_##n, 0, \
-			SIZE_##n == 8 ? ISA_BASE64 : ISA_BASE32 }, \
-	[OP_STX_##n] = { "STX_" #n, #type, SHAPE_STORE_X, MEMORY | (s) | STX, SIZE_##n, 0, \
-			 SIZE_##n == 8 ? ISA_BASE64 : ISA_BASE32 }, \
-	[OP_ST_##n] = { "ST_" #n, #type, SHAPE_STORE_K, MEMORY | (s) | ST, SIZE_##n, 0, \
-			SIZE_##n == 8 ? ISA_BASE64 : ISA_BASE32 },
-#define LDSX(n, s, type) \
-	[OP_LD_##n] = { "LD_" #n, #type, SHAPE_LOAD, MEMSX | (s) | LDX, SIZE_##n, OPF_SIGNED, ISA_BASE64 },
-#define ATOMIC(n, i, t, e) \
-	[OP_##n##64] = { #n "64", t, SHAPE_ATOMIC, ATOM | 0x18 | STX, 8, OPF_WIDTH64, ISA_ATOMIC64 }, \
-	[OP_##n##32] = { #n "32", t, SHAPE_ATOMIC, ATOM | STX, 4, 0, ISA_ATOMIC32 },
-#define FETCH(n, i, t, e) \
-	[OP_##n##64] = { #n "64", t, SHAPE_ATOMIC, ATOM | 0x18 | STX, 8, OPF_WIDTH64 | OPF_FETCH, ISA_ATOMIC64 }, \
-	[OP_##n##32] = { #n "32", t, SHAPE_ATOMIC, ATOM | STX, 4, OPF_FETCH, ISA_ATOMIC32 },
+	ROW(LD_##n, MEM_##n, SHAPE_LOAD, MEMORY | (s) | LDX, SIZE_##n, 0, BASE(SIZE_##n)) \
+	ROW(STX_##n, MEM_##n, SHAPE_STORE_X, MEMORY | (s) | STX, SIZE_##n, 0, BASE(SIZE_##n)) \
+	ROW(ST_##n, MEM_##n, SHAPE_STORE_K, MEMORY | (s) | ST, SIZE_##n, 0, BASE(SIZE_##n))
+#define LDSX(n, s, type) ROW(LD_##n, MEM_##n, SHAPE_LOAD, MEMSX | (s) | LDX, SIZE_##n, OPF_SIGNED, ISA_BASE64)
+#define ATOMIC(n, i, t, e) ATOMICS(n, 0)
+#define FETCH(n, i, t, e) ATOMICS(n, OPF_FETCH)
 #define ACQREL(n, s, type) \
-	[OP_LDACQ_##n] = { "LDACQ_" #n, #type, SHAPE_LOAD, ATOM | (s) | STX, SIZE_##n, OPF_LINUX, ISA_LINUX }, \
-	[OP_STREL_##n] = { "STREL_" #n, #type, SHAPE_STORE_X, ATOM | (s) | STX, SIZE_##n, OPF_LINUX, ISA_LINUX },
+	ROW(LDACQ_##n, MEM_##n, SHAPE_LOAD, ATOM | (s) | STX, SIZE_##n, OPF_LINUX, ISA_LINUX) \
+	ROW(STREL_##n, MEM_##n, SHAPE_STORE_X, ATOM | (s) | STX, SIZE_##n, OPF_LINUX, ISA_LINUX)
 #define PKT(n, s, type) \
-	[OP_ABS_##n] = { "ABS_" #n, #type, SHAPE_PKT_ABS, ABS | (s) | LD, SIZE_##n, 0, ISA_PACKET }, \
-	[OP_IND_##n] = { "IND_" #n, #type, SHAPE_PKT_IND, IND | (s) | LD, SIZE_##n, 0, ISA_PACKET },
-#define WIDE(n, s, t) \
-	[OP_##n] = { #n, t, SHAPE_WIDE, 0x18, 0, OPF_WIDTH64, ISA_BASE64 },
+	ROW(ABS_##n, MEM_##n, SHAPE_PKT_ABS, ABS | (s) | LD, SIZE_##n, 0, ISA_PACKET) \
+	ROW(IND_##n, MEM_##n, SHAPE_PKT_IND, IND | (s) | LD, SIZE_##n, 0, ISA_PACKET)
+#define WIDE(n, s, t) ROW(n, n, SHAPE_WIDE, 0x18, 0, OPF_WIDTH64, ISA_BASE64)
 #define OP(n, shape, c, s, t) \
-	[OP_##n] = { #n, t, shape, c, shape == SHAPE_ATOMIC ? ((c) == 0xdb ? 8 : 4) : 0, \
-		     (shape == SHAPE_ATOMIC ? OPF_FETCH | ((c) == 0xdb ? OPF_WIDTH64 : 0) : 0) | \
-		     (shape == SHAPE_ALU_X ? OPF_WIDTH64 : 0) | (GROUP_LINUX(n) ? OPF_LINUX : 0), \
-		     shape == SHAPE_ATOMIC ? ((c) == 0xdb ? ISA_ATOMIC64 : ISA_ATOMIC32) : \
-		     GROUP_LINUX(n) ? ISA_LINUX : ISA_BASE32 },
-#define INNER(n, shape, t) [OP_##n] = { #n, t, shape, 0, 0, OPF_INNER, ISA_INTERNAL },
-#define FUSED(n, shape, w, t) [OP_##n] = { #n, t, shape, 0, 0, OPF_INNER | ((w) == 64 ? OPF_WIDTH64 : 0), ISA_INTERNAL },
-#define INDEX(n, s, type) \
-	[OP_LDI_##n] = { "LDI_" #n, #type, SHAPE_FUSED_LOAD, 0, s, OPF_INNER, ISA_INTERNAL }, \
-	[OP_STI_##n] = { "STI_" #n, #type, SHAPE_FUSED_STORE, 0, s, OPF_INNER, ISA_INTERNAL },
-#define MEMOP(n, t, e) \
-	[OP_##n##64] = { #n "64", t, SHAPE_FUSED_LOAD, 0, 8, OPF_INNER | OPF_WIDTH64, ISA_INTERNAL }, \
-	[OP_##n##32] = { #n "32", t, SHAPE_FUSED_LOAD, 0, 4, OPF_INNER, ISA_INTERNAL },
+	ROW(n, n, shape, c, shape == SHAPE_ATOMIC ? ((c) == 0xdb ? 8 : 4) : 0, \
+	    (shape == SHAPE_ATOMIC ? OPF_FETCH | ((c) == 0xdb ? OPF_WIDTH64 : 0) : 0) | \
+	    (shape == SHAPE_ALU_X ? OPF_WIDTH64 : 0) | (GROUP_LINUX(n) ? OPF_LINUX : 0), \
+	    shape == SHAPE_ATOMIC ? ((c) == 0xdb ? ISA_ATOMIC64 : ISA_ATOMIC32) : \
+	    GROUP_LINUX(n) ? ISA_LINUX : ISA_BASE32)
+#define OURS(n, t, shape, size, flags) ROW(n, t, shape, 0, size, OPF_INNER | (flags), ISA_INTERNAL)
+#define INNER(n, shape, t) OURS(n, n, shape, 0, 0)
+#define FUSED(n, shape, w, t) OURS(n, n, shape, 0, WIDTH(w))
+#define INDEX(n, s, type) OURS(LDI_##n, MEM_##n, SHAPE_FUSED_LOAD, s, 0) OURS(STI_##n, MEM_##n, SHAPE_FUSED_STORE, s, 0)
+#define MEMOP(n, t, e) OURS(n##64, n, SHAPE_FUSED_LOAD, 8, OPF_WIDTH64) OURS(n##32, n, SHAPE_FUSED_LOAD, 4, 0)
 #define MEMJCC(n, t, e) \
-	[OP_##n##_B] = { #n "_B", t, SHAPE_FUSED_JUMP, 0, 1, OPF_INNER, ISA_INTERNAL }, \
-	[OP_##n##_H] = { #n "_H", t, SHAPE_FUSED_JUMP, 0, 2, OPF_INNER, ISA_INTERNAL }, \
-	[OP_##n##_W] = { #n "_W", t, SHAPE_FUSED_JUMP, 0, 4, OPF_INNER, ISA_INTERNAL }, \
-	[OP_##n##_DW] = { #n "_DW", t, SHAPE_FUSED_JUMP, 0, 8, OPF_INNER, ISA_INTERNAL },
+	OURS(n##_B, n, SHAPE_FUSED_JUMP, 1, 0) OURS(n##_H, n, SHAPE_FUSED_JUMP, 2, 0) \
+	OURS(n##_W, n, SHAPE_FUSED_JUMP, 4, 0) OURS(n##_DW, n, SHAPE_FUSED_JUMP, 8, 0)
 #include "vm/isa.def"
 };
 
+const char *isa_name(uint16_t op)
+{
+	return (const char *)&strings + isa_op[op].name_at;
+}
+
+const char *isa_text(uint16_t op)
+{
+	return (const char *)&strings + isa_op[op].text_at;
+}
+
 /* ---- selection ---- */
 
-/* What besides the opcode byte tells rows apart: the offset of ALU rows, the immediate of byte swaps
- * and atomics, the source field of wide loads and calls. */
-#define KEY(code, sel) ((uint64_t)(uint32_t)(sel) << 8 | (code))
-#define CAST_KEY(imm) (1u << 31 | (imm))	/* isa_find looks before it comes to keys */
+/* What besides the opcode byte tells rows apart: the offset of ALU rows, the immediate of byte swaps and
+ * atomics, the source field of wide loads and calls. */
+enum { DECODED = OP_CAST_KERN + 1 };
+static const uint16_t selector[DECODED] = {
+#define ALU(n, c, o, t, e) [OP_##n##64_K] = o, [OP_##n##64_X] = o, [OP_##n##32_K] = o, [OP_##n##32_X] = o,
+#define MOVSX(n, w, o, t, type) [OP_##n##w##_X] = o,
+#define UN(n, c, i, t, e) [OP_##n] = i,
+#define ATOMIC(n, i, t, e) [OP_##n##64] = i, [OP_##n##32] = i,
+#define FETCH ATOMIC
+#define ACQREL(n, s, type) [OP_LDACQ_##n] = 0x100, [OP_STREL_##n] = 0x110,
+#define WIDE(n, s, t) [OP_##n] = s,
+#define OP(n, shape, c, s, t) [OP_##n] = (shape) == SHAPE_ATOMIC ? 0xf1 : (s),
+#include "vm/isa.def"
+#undef FETCH
+};
+/* The first op with the operation, by bits 4-7 of the code and offset; others are looked for. */
+static const uint8_t alu_row[2][16] = {
+#define ALU(n, c, o, t, e) [o][c] = OP_##n##64_K,
+#include "vm/isa.def"
+};
+static const uint8_t jcc_row[16] = {
+#define JCC(n, c, t, e) [c] = OP_##n##64_K,
+#include "vm/isa.def"
+};
+_Static_assert(OP_LD_W < 256, "these rows fit a byte");
 
-static uint64_t key_of(struct raw_insn raw)
+/* Which field of the wire holds the selector. */
+enum selects { BY_NOTHING, BY_OFF, BY_IMM, BY_SRC };
+static enum selects selects(uint8_t code)
 {
-	switch (raw.code & 7) {
-	case ALU32: case ALU64:
-		if ((raw.code & 0xf0) == 0xd0)
-			return KEY(raw.code, raw.imm);
-		return KEY(raw.code, (uint16_t)raw.off);
-	case STX:
-		return KEY(raw.code, (raw.code & 0xe0) == ATOM ? raw.imm : 0);
-	default:
-		return KEY(raw.code, raw.code == 0x18 || raw.code == 0x85 ? raw.src : 0);
+	switch (code & 7) {
+	case ALU32: case ALU64: return (code & 0xf0) == 0xd0 ? BY_IMM : BY_OFF;
+	case STX: return (code & 0xe0) == ATOM ? BY_IMM : BY_NOTHING;
+	default: return code == 0x18 || code == 0x85 ? BY_SRC : BY_NOTHING;
 	}
 }
 
 enum op isa_find(struct raw_insn raw)
 {
+	const uint8_t code = raw.code, class = code & 7, form = (code & X ? 1 : 0) + (class == ALU32 || class == JMP32 ? 2 : 0);
+	enum selects by = selects(code);
+	uint32_t sel = by == BY_OFF ? (uint16_t)raw.off : by == BY_IMM ? (uint32_t)raw.imm : by == BY_SRC ? raw.src : 0;
+	uint32_t row = 0, from = OP_LD_SW;
+
 	/* The two casts share code and offset; only their immediates differ (Linux 6.9). */
-	if (raw.code == 0xbf && raw.off == 1)
+	if (code == 0xbf && raw.off == 1)
 		return raw.imm == 1 << 16 ? OP_CAST_USER : raw.imm == 1 ? OP_CAST_KERN : OP_BAD;
-	switch (key_of(raw)) {
-#define ALU(n, c, o, t, e) \
-	case KEY((c) << 4 | ALU64, o): return OP_##n##64_K; \
-	case KEY((c) << 4 | ALU64 | X, o): return OP_##n##64_X; \
-	case KEY((c) << 4 | ALU32, o): return OP_##n##32_K; \
-	case KEY((c) << 4 | ALU32 | X, o): return OP_##n##32_X;
-#define MOVSX(n, w, o, t, type) case KEY(0xb0 | ALU##w | X, o): return OP_##n##w##_X;
-#define UN(n, c, i, t, e) case KEY(c, i): return OP_##n;
-#define JCC(n, c, t, e) \
-	case KEY((c) << 4 | JMP64, 0): return OP_##n##64_K; \
-	case KEY((c) << 4 | JMP64 | X, 0): return OP_##n##64_X; \
-	case KEY((c) << 4 | JMP32, 0): return OP_##n##32_K; \
-	case KEY((c) << 4 | JMP32 | X, 0): return OP_##n##32_X;
-#define MEM(n, s, type) \
-	case KEY(MEMORY | (s) | LDX, 0): return OP_LD_##n; \
-	case KEY(MEMORY | (s) | STX, 0): return OP_STX_##n; \
-	case KEY(MEMORY | (s) | ST, 0): return OP_ST_##n;
-#define LDSX(n, s, type) case KEY(MEMSX | (s) | LDX, 0): return OP_LD_##n;
-#define ATOMIC(n, i, t, e) \
-	case KEY(ATOM | 0x18 | STX, i): return OP_##n##64; \
-	case KEY(ATOM | STX, i): return OP_##n##32;
-#define FETCH ATOMIC
-#define ACQREL(n, s, type) \
-	case KEY(ATOM | (s) | STX, 0x100): return OP_LDACQ_##n; \
-	case KEY(ATOM | (s) | STX, 0x110): return OP_STREL_##n;
-#define PKT(n, s, type) \
-	case KEY(ABS | (s) | LD, 0): return OP_ABS_##n; \
-	case KEY(IND | (s) | LD, 0): return OP_IND_##n;
-#define WIDE(n, s, t) case KEY(0x18, s): return OP_##n;
-#define OP(n, shape, c, s, t) \
-	case KEY(c, OP_##n == OP_CMPXCHG64 || OP_##n == OP_CMPXCHG32 ? 0xf1 : \
-		    OP_##n == OP_CAST_USER ? CAST_KEY(1 << 16) : OP_##n == OP_CAST_KERN ? CAST_KEY(1) : s): \
-		return OP_##n;
-#include "vm/isa.def"
-#undef FETCH
-	default: return OP_BAD;
+	if (class == ALU32 || class == ALU64) {
+		row = sel < 2 ? alu_row[sel][code >> 4] : 0;
+		from = OP_MOVSB64_X;
+	} else if (class == JMP64 || class == JMP32) {
+		row = jcc_row[code >> 4];
+	} else if (class != LD && (code & 0xe0) == MEMORY) {
+		return OP_LD_W + (code >> 3 & 3) * (OP_LD_H - OP_LD_W) + (class == STX ? 1 : class == ST ? 2 : 0);
 	}
+	if (row)
+		return row + form;
+	for (; from < DECODED; from++)
+		if (isa_op[from].code == code && selector[from] == sel)
+			return from;
+	return OP_BAD;
 }
 
-/* The off, imm and src that stand in the wire form of an op besides its operands. */
 struct raw_insn isa_wire(enum op op)
 {
 	struct raw_insn raw = { .code = isa_op[op].code };
+	uint16_t sel = (uint32_t)op < DECODED ? selector[op] : 0;
+	enum selects by = selects(raw.code);
 
-	switch (op) {
-#define ALU(n, c, o, t, e) \
-	case OP_##n##64_K: case OP_##n##64_X: case OP_##n##32_K: case OP_##n##32_X: raw.off = o; break;
-#define MOVSX(n, w, o, t, type) case OP_##n##w##_X: raw.off = o; break;
-#define UN(n, c, i, t, e) case OP_##n: raw.imm = i; break;
-#define ATOMIC(n, i, t, e) case OP_##n##64: case OP_##n##32: raw.imm = i; break;
-#define FETCH ATOMIC
-#define ACQREL(n, s, type) case OP_LDACQ_##n: raw.imm = 0x100; break; case OP_STREL_##n: raw.imm = 0x110; break;
-#define WIDE(n, s, t) case OP_##n: raw.src = s; break;
-#include "vm/isa.def"
-#undef FETCH
-	case OP_CMPXCHG64: case OP_CMPXCHG32: raw.imm = 0xf1; break;
-	case OP_CALL_LOCAL: raw.src = 1; break;
-	case OP_CALL_KFUNC: raw.src = 2; break;
-	case OP_CAST_USER: raw.off = 1; raw.imm = 1 << 16; break;
-	case OP_CAST_KERN: raw.off = 1; raw.imm = 1; break;
-	default: break;
+	if (op == OP_CAST_USER || op == OP_CAST_KERN) {
+		raw.off = 1;
+		raw.imm = op == OP_CAST_USER ? 1 << 16 : 1;
+	} else if (by == BY_OFF) {
+		raw.off = (int16_t)sel;
+	} else if (by == BY_IMM) {
+		raw.imm = sel;
+	} else if (by == BY_SRC) {
+		raw.src = (uint8_t)sel;
 	}
 	return raw;
 }

@@ -86,18 +86,20 @@ enum op_flags {
 	OPF_INNER = 8,		/* internal row */
 	OPF_LINUX = 16,		/* beyond RFC 9669 */
 };
-struct op_info {
-	const char *name;	/* "ADD64_K" */
-	const char *text;	/* "+=" */
-	uint8_t shape;
-	uint8_t code;		/* opcode byte (0 for internal rows) */
-	uint8_t size;		/* bytes of memory touched; 0 = none */
-	uint8_t flags;
-	uint8_t group;		/* enum isa_group */
-};
 enum isa_group { ISA_BASE32, ISA_BASE64, ISA_DIVMUL32, ISA_DIVMUL64, ISA_ATOMIC32, ISA_ATOMIC64,
 		 ISA_PACKET, ISA_LINUX, ISA_INTERNAL };
+struct op_info {
+	uint8_t shape;
+	uint8_t code;		/* opcode byte (0 for internal rows) */
+	uint8_t flags;
+	uint8_t size : 4;	/* bytes of memory touched; 0 = none */
+	uint8_t group : 4;	/* enum isa_group */
+	uint16_t name_at, text_at;	/* isa_name, isa_text */
+};
+_Static_assert(sizeof(struct op_info) == 8, "the table stays small");
 extern const struct op_info isa_op[OP_COUNT];
+const char *isa_name(uint16_t op);	/* "ADD64_K" */
+const char *isa_text(uint16_t op);	/* "+=" */
 
 static inline uint64_t isa_bswap16(uint64_t v) { return __builtin_bswap16((uint16_t)v); }
 static inline uint64_t isa_bswap32(uint64_t v) { return __builtin_bswap32((uint32_t)v); }

@@ -74,7 +74,7 @@ static int bind_wide(const struct code *code, const struct insn *insn, uint32_t 
 	if (insn->op != OP_LD_MAP && insn->op != OP_LD_MAPVAL)
 		return error_set(err, UEBPF_STAGE_LINK, UEBPF_E_UNSUPPORTED, -EINVAL, slot,
 				 "insn %u: a %s immediate means nothing in this process; load an object, or use "
-				 "map indices", slot, isa_op[insn->op].text);
+				 "map indices", slot, isa_text(insn->op));
 	if (insn->imm_lo < 0 || (uint32_t)insn->imm_lo >= code->nr_map)
 		return error_set(err, UEBPF_STAGE_LINK, UEBPF_E_MAP_BIND, -EINVAL, slot,
 				 "insn %u: map index %d, the program has %u maps", slot, insn->imm_lo, code->nr_map);

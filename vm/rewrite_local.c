@@ -64,7 +64,7 @@ static void use_const(struct walk *w, struct insn *in)
 		return;
 	switch (shape) {
 	case SHAPE_ALU_X:
-		if (in->op == OP_CAST_USER || in->op == OP_CAST_KERN || !strncmp(isa_op[in->op].text, "(s", 2))
+		if (in->op == OP_CAST_USER || in->op == OP_CAST_KERN || !strncmp(isa_text(in->op), "(s", 2))
 			return;
 		in->op--;
 		in->imm = k->value;

@@ -67,13 +67,13 @@ static void put_atomic(struct out *o, const struct insn *insn, const struct op_i
 		put_place(o, insn->dst, insn->off);
 		put(o, ", %c%d)", w, insn->src);
 	} else if (row->flags & OPF_FETCH) {
-		put(o, "%c%d = atomic_fetch_%s(", w, insn->src, row->text);
+		put(o, "%c%d = atomic_fetch_%s(", w, insn->src, isa_text(insn->op));
 		put_memory(o, row, insn->dst, insn->off);
 		put(o, ", %c%d)", w, insn->src);
 	} else {
 		put(o, "lock *");
 		put_memory(o, row, insn->dst, insn->off);
-		put(o, " %s %c%d", row->text, w, insn->src);
+		put(o, " %s %c%d", isa_text(insn->op), w, insn->src);
 	}
 }
 
@@ -84,10 +84,10 @@ static void put_wide(struct out *o, const struct insn *insn, int64_t distance)
 	case OP_LDDW: put_hex(o, insn->imm); break;
 	case OP_LD_FUNC: put(o, "func pc"); put_distance(o, distance); break;
 	case OP_LD_MAPFD: case OP_LD_MAP:
-		put(o, "%s(%d)", isa_op[insn->op].text, insn->imm_lo);
+		put(o, "%s(%d)", isa_text(insn->op), insn->imm_lo);
 		break;
 	default:	/* map values, BTF variables: second immediate is an offset or object */
-		put(o, "%s(%d, %d)", isa_op[insn->op].text, insn->imm_lo, insn->imm_hi);
+		put(o, "%s(%d, %d)", isa_text(insn->op), insn->imm_lo, insn->imm_hi);
 		break;
 	}
 	put(o, " ll");
@@ -104,10 +104,10 @@ static void put_operation(struct out *o, const struct insn *insn, const struct o
 	default: break;
 	}
 	if (row->shape == SHAPE_UN) {	/* byte swaps name the whole register whatever their width */
-		put(o, "r%d = %s r%d", insn->dst, row->text, insn->dst);
+		put(o, "r%d = %s r%d", insn->dst, isa_text(insn->op), insn->dst);
 		return;
 	}
-	put(o, "%c%d %s ", w, insn->dst, row->text);
+	put(o, "%c%d %s ", w, insn->dst, isa_text(insn->op));
 	if (row->shape == SHAPE_ALU_X)
 		put(o, "%c%d", w, insn->src);
 	else
@@ -143,11 +143,11 @@ static void put_fused(struct out *o, const struct insn *insn, const struct op_in
 		else if (insn->op == OP_CTZ64)
 			put(o, "ctz r%d", insn->src);
 		else
-			put_hex(o, (put(o, "%c%d %c ", w, insn->src, *row->text == 'l' ? '+' : '*'), insn->imm));
+			put_hex(o, (put(o, "%c%d %c ", w, insn->src, *isa_text(insn->op) == 'l' ? '+' : '*'), insn->imm));
 		break;
 	case SHAPE_FUSED_LOAD:
-		if (*row->text != 'u') {
-			put(o, "%c%d %s *", w, insn->dst, row->text);
+		if (*isa_text(insn->op) != 'u') {
+			put(o, "%c%d %s *", w, insn->dst, isa_text(insn->op));
 			put_memory(o, row, insn->src, insn->off);
 			break;
 		}
@@ -163,7 +163,7 @@ static void put_fused(struct out *o, const struct insn *insn, const struct op_in
 	default:
 		put(o, "if *");
 		put_memory(o, row, insn->dst, insn->imm_hi);
-		put_hex(o, (put(o, " %s ", row->text), insn->imm_lo));
+		put_hex(o, (put(o, " %s ", isa_text(insn->op)), insn->imm_lo));
 		put(o, " goto ");
 		put_distance(o, distance);
 	}
@@ -181,7 +181,7 @@ static void put_insn(struct out *o, const struct insn *insn, int64_t distance, c
 		put_operation(o, insn, row, w);
 		break;
 	case SHAPE_JCC_K: case SHAPE_JCC_X:
-		put(o, "if %c%d %s ", w, insn->dst, row->text);
+		put(o, "if %c%d %s ", w, insn->dst, isa_text(insn->op));
 		if (row->shape == SHAPE_JCC_X)
 			put(o, "%c%d", w, insn->src);
 		else
@@ -218,16 +218,16 @@ static void put_insn(struct out *o, const struct insn *insn, int64_t distance, c
 		put(o, "]");
 		break;
 	case SHAPE_WIDE: put_wide(o, insn, distance); break;
-	case SHAPE_JA: put(o, "%s ", row->text); put_distance(o, distance); break;
+	case SHAPE_JA: put(o, "%s ", isa_text(insn->op)); put_distance(o, distance); break;
 	case SHAPE_CALL: put_call(o, insn, code); break;
 	case SHAPE_LOCAL: put(o, "call pc"); put_distance(o, distance); break;
 	case SHAPE_CALLX: put(o, "callx r%d", insn->dst); break;
 	case SHAPE_EXIT: put(o, "exit"); break;
 	case SHAPE_MARK:
 		if (insn->op == OP_CHARGE)
-			put(o, "(%s %lld)", row->text, (long long)insn->imm);
+			put(o, "(%s %lld)", isa_text(insn->op), (long long)insn->imm);
 		else
-			put(o, "(%s r%d)", row->text, insn->dst);
+			put(o, "(%s r%d)", isa_text(insn->op), insn->dst);
 		break;
 	case SHAPE_FUSED: case SHAPE_FUSED_LOAD: case SHAPE_FUSED_STORE: case SHAPE_FUSED_JUMP:
 		put_fused(o, insn, row, w, distance);
