@@ -117,11 +117,18 @@ static int bad_size(struct env *e, const struct args *a, int n, const char *advi
 	return unsafe_(e, n + 1, advice, "size of argument %d of %s %s (%s)", a->n, helper_name(a->h), how, what);
 }
 
+/* Memory from its begin on, and the very number that the host says is its length. */
+static bool whole_region(const struct reg *p, const struct reg *size, uint32_t how)
+{
+	return p->kind == K_MEM && p->region && p->region == size->len && !size->off && unmoved(p) &&
+	       !(p->flags & R_MAYBE_NULL) && !(how & WRITE && p->flags & R_RDONLY);
+}
+
 static int sized_arg(struct env *e, struct args *a, uint32_t how)
 {
 	int n = (int)helper_length(a->h, (unsigned)a->n - 1), err;
 	const struct scalar *s = &e->top->r[n + 1].s;
-	bool asked = rule(e, RULE_HELPER_SIZE);
+	bool asked = rule(e, RULE_HELPER_SIZE), whole;
 
 	if (n == 5)
 		return refuse(e, UEBPF_E_UNSUPPORTED, "contract of %s has memory without a size", helper_name(a->h));
@@ -136,10 +143,13 @@ static int sized_arg(struct env *e, struct args *a, uint32_t how)
 	if (s->smin < 0 && asked)
 		return bad_size(e, a, n, "bound it from below too, or make it unsigned: `if (n < 0) return 0;`",
 				"may be negative");
-	if (s->umax >= MAX_SIZE && asked)
+	whole = whole_region(a->r, &e->top->r[n + 1], how);
+	if (s->umax >= MAX_SIZE && asked && !whole)
 		return bad_size(e, a, n, "bound it first: `if (n > sizeof(buf)) return 0;`", "has no useful bound");
 	if (helper_arg(a->h, (unsigned)n).kind == ARG_SIZE && !s->umin)
 		return bad_size(e, a, n, "check it first: `if (n == 0) return 0;`", "may be zero");
+	if (whole)
+		return 0;
 	if (asked && (a->c.flags & ARG_OR_NULL) && is_null(a->r))
 		return s->umax ? unsafe_(e, n + 1, NULL, "%s: NULL with a size that may be above 0", helper_name(a->h)) : 0;
 	return memory_arg(e, a, asked ? s->umax : s->umin, how);
