@@ -66,13 +66,15 @@ bool filter_generate(struct gen *g, const struct tree *root);
 void gen_no_memory(struct gen *g);
 void gen(struct gen *g, uint8_t code, uint32_t dst, uint32_t src, int32_t off, int32_t imm);
 void gen_const(struct gen *g, uint32_t reg, int64_t v);
-/* A jump to a label; code with W_X compares with src, else with imm. */
-void gen_jump(struct gen *g, uint8_t code, uint32_t dst, uint32_t src, int32_t imm, struct label *to);
+/* An instruction with two operands, ALU or jump: with W_X the second one is a register, else a constant. */
+void gen_op(struct gen *g, uint8_t code, uint32_t dst, uint32_t operand);
+void gen_jump(struct gen *g, uint8_t code, uint32_t dst, uint32_t operand, struct label *to);
 void gen_bind(struct gen *g, struct label *label);
-/* Goes to `yes` when the comparison holds, else to `no`; `fall`: `yes` is what comes next, otherwise `no`. */
-void gen_branch(struct gen *g, uint8_t code, uint32_t dst, uint32_t src, int32_t imm, struct label *yes,
-		struct label *no, bool fall);
-void gen_goto(struct gen *g, bool is, struct label *yes, struct label *no, bool fall);
+/* Where a condition leads; `fall`: `yes` is what comes next, otherwise `no`. */
+struct way { struct label *yes, *no; bool fall; };
+struct way gen_turn(const struct way *w);
+void gen_branch(struct gen *g, uint8_t code, uint32_t dst, uint32_t operand, const struct way *w);
+void gen_goto(struct gen *g, bool is, const struct way *w);
 /* The number or pointer in a field, in its cache or in register `reg`; NULL pointers reject. */
 uint32_t gen_field(struct gen *g, const struct uebpf_field *field, uint32_t reg);
 /* `size` bytes at byte `at` of the event's field, zero-extended. */
@@ -85,12 +87,12 @@ void gen_call(struct gen *g, const struct helper *h, uint32_t d);
 const struct helper *gen_helper(struct gen *g, enum gen_helper which);
 /* How many bytes of a sequence are there. */
 void gen_count(struct gen *g, const struct uebpf_field *field, uint32_t reg);
-void gen_cond(struct gen *g, const struct tree *t, uint32_t d, struct label *yes, struct label *no, bool fall);
+void gen_cond(struct gen *g, const struct tree *t, uint32_t d, const struct way *w);
 /* The same for && and ||, which decide nothing else (filter_sets.c). */
-void gen_chain(struct gen *g, const struct tree *t, uint32_t d, struct label *yes, struct label *no, bool fall);
+void gen_chain(struct gen *g, const struct tree *t, uint32_t d, const struct way *w);
 enum { SET_USES = 3 };		/* a field that is named more often may be asked with registers d + 1 and d + 2 */
 /* Comparison of texts (filter_text.c); op: enum tree_kind. */
-void gen_text(struct gen *g, const struct tree *t, uint32_t d, struct label *yes, struct label *no, bool fall);
+void gen_text(struct gen *g, const struct tree *t, uint32_t d, const struct way *w);
 static inline uint32_t field_index(const struct gen *g, const struct uebpf_field *field)
 {
 	return (uint32_t)(field - g->f->type->event);

@@ -38,14 +38,21 @@ void gen(struct gen *g, uint8_t code, uint32_t dst, uint32_t src, int32_t off, i
 void gen_const(struct gen *g, uint32_t reg, int64_t v)
 {
 	if (v == (int32_t)v) {
-		gen(g, W_MOVK, reg, 0, 0, (int32_t)v);
+		gen_op(g, W_MOVK, reg, (int32_t)v);
 		return;
 	}
 	gen(g, W_LDDW, reg, 0, 0, (int32_t)v);
 	gen(g, 0, 0, 0, 0, (int32_t)(v >> 32));
 }
 
-void gen_jump(struct gen *g, uint8_t code, uint32_t dst, uint32_t src, int32_t imm, struct label *to)
+void gen_op(struct gen *g, uint8_t code, uint32_t dst, uint32_t operand)
+{
+	bool x = code & W_X;
+
+	gen(g, code, dst, x ? operand : 0, 0, x ? 0 : (int32_t)operand);
+}
+
+void gen_jump(struct gen *g, uint8_t code, uint32_t dst, uint32_t operand, struct label *to)
 {
 	uint32_t *fix = arena_grow(&g->f->arena, to->fix, to->n, sizeof(*fix));
 
@@ -55,7 +62,7 @@ void gen_jump(struct gen *g, uint8_t code, uint32_t dst, uint32_t src, int32_t i
 	}
 	to->fix = fix;
 	fix[to->n++] = g->n;
-	gen(g, code, dst, src, 0, imm);
+	gen_op(g, code, dst, operand);
 }
 
 void gen_bind(struct gen *g, struct label *label)
@@ -84,23 +91,28 @@ static uint8_t opposite(uint8_t code)
 	return 0;
 }
 
-void gen_goto(struct gen *g, bool is, struct label *yes, struct label *no, bool fall)
+void gen_goto(struct gen *g, bool is, const struct way *w)
 {
-	if (is != fall)
-		gen_jump(g, W_JA, 0, 0, 0, is ? yes : no);
+	if (is != w->fall)
+		gen_jump(g, W_JA, 0, 0, is ? w->yes : w->no);
 }
 
-void gen_branch(struct gen *g, uint8_t code, uint32_t dst, uint32_t src, int32_t imm, struct label *yes,
-		struct label *no, bool fall)
+void gen_branch(struct gen *g, uint8_t code, uint32_t dst, uint32_t operand, const struct way *w)
 {
-	if (!fall)
-		gen_jump(g, code, dst, src, imm, yes);
-	else if (opposite(code))
-		gen_jump(g, opposite(code), dst, src, imm, no);
-	else {		/* JSET has no opposite */
-		gen(g, code, dst, src, 1, imm);
-		gen_jump(g, W_JA, 0, 0, 0, no);
+	uint8_t other = w->fall ? opposite(code) : code;
+
+	if (other) {
+		gen_jump(g, other, dst, operand, w->fall ? w->no : w->yes);
+	} else {		/* JSET has no opposite */
+		gen(g, code, dst, code & W_X ? operand : 0, 1, code & W_X ? 0 : (int32_t)operand);
+		gen_jump(g, W_JA, 0, 0, w->no);
 	}
+}
+
+/* The same question, the other answer. */
+struct way gen_turn(const struct way *w)
+{
+	return (struct way){ w->no, w->yes, !w->fall };
 }
 
 /* ---- fields ---- */
@@ -125,9 +137,9 @@ void gen_load(struct gen *g, uint8_t code, uint32_t reg, const struct uebpf_fiel
 
 void gen_address(struct gen *g, uint32_t reg, const struct uebpf_field *field)
 {
-	gen(g, W_MOV, reg, g->ctx, 0, 0);
+	gen_op(g, W_MOV, reg, g->ctx);
 	relocate(g, field, 0);
-	gen(g, W_ADDK, reg, 0, 0, (int32_t)field->offset);
+	gen_op(g, W_ADDK, reg, (int32_t)field->offset);
 }
 
 void gen_count(struct gen *g, const struct uebpf_field *field, uint32_t reg)
@@ -171,7 +183,7 @@ uint32_t gen_field(struct gen *g, const struct uebpf_field *field, uint32_t reg)
 	gen_load(g, load_code(field, field->size), reg, field, 0);
 	finish_number(g, field, reg, field->size);
 	if (field->nullable)
-		gen_jump(g, W_JEQ, reg, 0, 0, &g->reject);
+		gen_jump(g, W_JEQ, reg, 0, &g->reject);
 	return reg;
 }
 
@@ -200,9 +212,9 @@ void gen_save(struct gen *g, uint32_t d)
 
 void gen_call(struct gen *g, const struct helper *h, uint32_t d)
 {
-	gen(g, W_CALL, 0, 0, 0, (int32_t)helper_id(h));
+	gen_op(g, W_CALL, 0, (int32_t)helper_id(h));
 	if (d)
-		gen(g, W_MOV, reg_at(d), 0, 0, 0);
+		gen_op(g, W_MOV, reg_at(d), 0);
 	for (uint32_t i = 0; i < d; i++)
 		gen(g, W_LDX | W_DW, reg_at(i), FP, spill(i), 0);
 }
@@ -211,8 +223,8 @@ void gen_call(struct gen *g, const struct helper *h, uint32_t d)
 static void convert(struct gen *g, uint32_t d, int32_t how)
 {
 	gen_save(g, d);
-	gen(g, W_MOV, 1, reg_at(d), 0, 0);
-	gen(g, W_MOVK, 2, 0, 0, how);
+	gen_op(g, W_MOV, 1, reg_at(d));
+	gen_op(g, W_MOVK, 2, how);
 	gen_call(g, gen_helper(g, FILTER_NUMBER), d);
 }
 
@@ -223,10 +235,10 @@ static void context_value(struct gen *g, const struct tree *t, uint32_t d)
 	gen_save(g, d);
 	gen_call(g, t->what, d);
 	if (t->i == PART_LOW) {
-		gen(g, W_LSHK, reg, 0, 0, 32);
-		gen(g, W_ARSHK, reg, 0, 0, 32);
+		gen_op(g, W_LSHK, reg, 32);
+		gen_op(g, W_ARSHK, reg, 32);
 	} else if (t->i == PART_HIGH) {
-		gen(g, W_ARSHK, reg, 0, 0, 32);
+		gen_op(g, W_ARSHK, reg, 32);
 	}
 }
 
@@ -239,7 +251,7 @@ static void value(struct gen *g, const struct tree *t, uint32_t d)
 	uint32_t reg = operand(g, t, d);
 
 	if (reg != reg_at(d))
-		gen(g, W_MOV, reg_at(d), reg, 0, 0);
+		gen_op(g, W_MOV, reg_at(d), reg);
 }
 
 /* Doubles as bits, integers converted. */
@@ -257,7 +269,7 @@ static void element(struct gen *g, const struct tree *t, uint32_t d)
 
 	if (field->size_field) {
 		gen_count(g, field, reg);
-		gen_jump(g, W_JLT, reg, 0, (int32_t)(at + field->elem), &g->reject);
+		gen_jump(g, W_JLT, reg, (int32_t)(at + field->elem), &g->reject);
 	}
 	if (field->kind == UEBPF_FIELD_MEM)
 		gen(g, load_code(field, field->elem), reg, gen_field(g, field, reg), (int32_t)at, 0);
@@ -272,6 +284,7 @@ static void element(struct gen *g, const struct tree *t, uint32_t d)
 static void truth(struct gen *g, const struct tree *t, uint32_t d)
 {
 	struct label yes = { 0 }, no = { 0 }, end = { 0 };
+	struct way w = { &yes, &no, true };
 	uint32_t have = g->have;
 
 	if (t->kind == TREE_AND || t->kind == TREE_OR) {
@@ -280,12 +293,12 @@ static void truth(struct gen *g, const struct tree *t, uint32_t d)
 			convert(g, d, 2);
 		have = g->have;
 		if (t->kind == TREE_OR) {
-			gen_jump(g, W_JEQ, reg_at(d), 0, 0, &no);
-			gen(g, W_MOVK, reg_at(d), 0, 0, 1);
-			gen_jump(g, W_JA, 0, 0, 0, &end);
+			gen_jump(g, W_JEQ, reg_at(d), 0, &no);
+			gen_op(g, W_MOVK, reg_at(d), 1);
+			gen_jump(g, W_JA, 0, 0, &end);
 			gen_bind(g, &no);
 		} else {
-			gen_jump(g, W_JEQ, reg_at(d), 0, 0, &end);
+			gen_jump(g, W_JEQ, reg_at(d), 0, &end);
 		}
 		value(g, t->right, d);
 		if (t->right->type == TREE_FLOATING)
@@ -294,12 +307,12 @@ static void truth(struct gen *g, const struct tree *t, uint32_t d)
 		gen_bind(g, &end);
 		return;
 	}
-	gen_cond(g, t, d, &yes, &no, true);
+	gen_cond(g, t, d, &w);
 	gen_bind(g, &yes);
-	gen(g, W_MOVK, reg_at(d), 0, 0, 1);
-	gen_jump(g, W_JA, 0, 0, 0, &end);
+	gen_op(g, W_MOVK, reg_at(d), 1);
+	gen_jump(g, W_JA, 0, 0, &end);
 	gen_bind(g, &no);
-	gen(g, W_MOVK, reg_at(d), 0, 0, 0);
+	gen_op(g, W_MOVK, reg_at(d), 0);
 	gen_bind(g, &end);
 }
 
@@ -322,21 +335,21 @@ static void bits(struct gen *g, const struct tree *t, uint32_t d)
 	if (t->right->kind == TREE_INT && t->right->i == (int32_t)t->right->i) {
 		value(g, t->left, d);
 		if (shift && (uint64_t)t->right->i > 63)	/* always; but what follows must look reachable */
-			gen_jump(g, W_JEQ | W_X, reg_at(d), reg_at(d), 0, &g->reject);
+			gen_jump(g, W_JEQ | W_X, reg_at(d), reg_at(d), &g->reject);
 		else
-			gen(g, op, reg_at(d), 0, 0, (int32_t)t->right->i);
+			gen_op(g, op, reg_at(d), (int32_t)t->right->i);
 		return;
 	}
 	reg = pair(g, t, d, &swapped);
 	if (shift)
-		gen_jump(g, W_JGT, swapped ? reg_at(d) : reg, 0, 63, &g->reject);
+		gen_jump(g, W_JGT, swapped ? reg_at(d) : reg, 63, &g->reject);
 	if (shift && swapped) {
 		if (reg != reg_at(d + 1))
-			gen(g, W_MOV, reg_at(d + 1), reg, 0, 0);
-		gen(g, op | W_X, reg_at(d + 1), reg_at(d), 0, 0);
-		gen(g, W_MOV, reg_at(d), reg_at(d + 1), 0, 0);
+			gen_op(g, W_MOV, reg_at(d + 1), reg);
+		gen_op(g, op | W_X, reg_at(d + 1), reg_at(d));
+		gen_op(g, W_MOV, reg_at(d), reg_at(d + 1));
 	} else {
-		gen(g, op | W_X, reg_at(d), reg, 0, 0);
+		gen_op(g, op | W_X, reg_at(d), reg);
 	}
 }
 
@@ -347,11 +360,11 @@ static void unary(struct gen *g, const struct tree *t, uint32_t d)
 	value(g, t->left, d);
 	if (t->kind == TREE_MINUS && t->type == TREE_FLOATING) {
 		gen_const(g, reg_at(d + 1), INT64_MIN);
-		gen(g, W_XOR, reg, reg_at(d + 1), 0, 0);
+		gen_op(g, W_XOR, reg, reg_at(d + 1));
 	} else if (t->kind == TREE_MINUS) {
-		gen(g, W_NEG, reg, 0, 0, 0);
+		gen_op(g, W_NEG, reg, 0);
 	} else if (t->kind == TREE_BIT_NOT) {
-		gen(g, 0xa7, reg, 0, 0, -1);
+		gen_op(g, 0xa7, reg, -1);
 	} else if (t->kind != TREE_PLUS && t->type != t->left->type) {
 		convert(g, d, t->kind == TREE_TO_INT ? 2 : 0);
 	}
@@ -377,11 +390,11 @@ static uint32_t operand(struct gen *g, const struct tree *t, uint32_t d)
 		if (t->type != TREE_FLOATING || field->size == 8)
 			return reg;
 		if (reg != reg_at(d))
-			gen(g, W_MOV, reg_at(d), reg, 0, 0);
+			gen_op(g, W_MOV, reg_at(d), reg);
 		convert(g, d, 1);
 		break;
 	case TREE_REJECT:
-		gen_jump(g, W_JA, 0, 0, 0, &g->reject);
+		gen_jump(g, W_JA, 0, 0, &g->reject);
 		gen_const(g, reg_at(d), 0);
 		break;
 	case TREE_CONTEXT: context_value(g, t, d); break;
@@ -412,30 +425,29 @@ static void key(struct gen *g, uint32_t reg, uint32_t tmp)
 {
 	gen(g, W_JSGE, reg, 0, 4, 0);
 	gen_const(g, tmp, INT64_MIN);	/* two slots */
-	gen(g, W_SUB, tmp, reg, 0, 0);
-	gen(g, W_MOV, reg, tmp, 0, 0);
+	gen_op(g, W_SUB, tmp, reg);
+	gen_op(g, W_MOV, reg, tmp);
 }
 
 static void skip_nan(struct gen *g, uint32_t reg, uint32_t tmp, struct label *nan)
 {
 	gen_const(g, tmp, DOUBLE_INF);
-	gen_jump(g, W_JSGT | W_X, reg, tmp, 0, nan);
+	gen_jump(g, W_JSGT | W_X, reg, tmp, nan);
 	gen_const(g, tmp, -DOUBLE_INF);
-	gen_jump(g, W_JSLT | W_X, reg, tmp, 0, nan);
+	gen_jump(g, W_JSLT | W_X, reg, tmp, nan);
 }
 
 static const uint8_t signed_jump[] = { W_JEQ, W_JNE, W_JSLT, W_JSGE, W_JSGT, W_JSLE };
 
-static void compare_doubles(struct gen *g, const struct tree *t, uint32_t d, struct label *yes, struct label *no,
-			    bool fall)
+static void compare_doubles(struct gen *g, const struct tree *t, uint32_t d, const struct way *w)
 {
 	uint32_t a = reg_at(d), b = reg_at(d + 1), tmp = reg_at(d + 2);
-	struct label *nan = t->kind == TREE_NE ? yes : no;
+	struct label *nan = t->kind == TREE_NE ? w->yes : w->no;
 	bool constant = t->right->kind == TREE_DOUBLE;
 
 	floating(g, t->left, d);
 	if (constant && t->right->d != t->right->d) {
-		gen_goto(g, t->kind == TREE_NE, yes, no, fall);
+		gen_goto(g, t->kind == TREE_NE, w);
 		return;
 	}
 	if (!constant)		/* both sides, before a NaN decides: either may reject */
@@ -449,69 +461,70 @@ static void compare_doubles(struct gen *g, const struct tree *t, uint32_t d, str
 		key(g, b, tmp);
 		skip_nan(g, b, tmp, nan);
 	}
-	gen_branch(g, signed_jump[t->kind - TREE_EQ] | W_X, a, b, 0, yes, no, fall);
+	gen_branch(g, signed_jump[t->kind - TREE_EQ] | W_X, a, b, w);
 }
 
-static void compare(struct gen *g, const struct tree *t, uint32_t d, struct label *yes, struct label *no, bool fall)
+static void compare(struct gen *g, const struct tree *t, uint32_t d, const struct way *w)
 {
 	uint8_t code = signed_jump[t->kind - TREE_EQ];
 	const struct tree *l = t->left, *r = t->right;
+	struct way turned = gen_turn(w);
 	uint32_t reg;
 	bool swapped;
 
 	if (l->type == TREE_TEXT || l->type == TREE_PATTERN) {
-		gen_text(g, t, d, yes, no, fall);
+		gen_text(g, t, d, w);
 	} else if (l->type == TREE_FLOATING || r->type == TREE_FLOATING) {
-		compare_doubles(g, t, d, yes, no, fall);
+		compare_doubles(g, t, d, w);
 	} else if (r->kind == TREE_INT && r->i == (int32_t)r->i) {
 		if (!r->i && t->kind <= TREE_NE && l->kind == TREE_BIT_AND)
-			t->kind == TREE_NE ? gen_cond(g, l, d, yes, no, fall) : gen_cond(g, l, d, no, yes, !fall);
+			gen_cond(g, l, d, t->kind == TREE_NE ? w : &turned);
 		else
-			gen_branch(g, code, operand(g, l, d), 0, (int32_t)r->i, yes, no, fall);
+			gen_branch(g, code, operand(g, l, d), (int32_t)r->i, w);
 	} else {
 		const struct tree *first = r->regs > l->regs ? r : l, *second = first == l ? r : l;
 		uint32_t a = operand(g, first, d);
 
 		swapped = first == r;
 		reg = operand(g, second, a == reg_at(d) ? d + 1 : d);
-		gen_branch(g, code | W_X, swapped ? reg : a, swapped ? a : reg, 0, yes, no, fall);
+		gen_branch(g, code | W_X, swapped ? reg : a, swapped ? a : reg, w);
 	}
 }
 
 /* Is a double true?  As an operand of && and ||: cut to an integer first; of !: it is not 0. */
-static void cond_double(struct gen *g, const struct tree *t, uint32_t d, bool cut, struct label *yes,
-			struct label *no, bool fall)
+static void cond_double(struct gen *g, const struct tree *t, uint32_t d, bool cut, const struct way *w)
 {
 	uint32_t reg = reg_at(d), tmp = reg_at(d + 1);
 
 	value(g, t, d);
-	gen(g, W_LSHK, reg, 0, 0, 1);
+	gen_op(g, W_LSHK, reg, 1);
 	gen_const(g, tmp, cut ? (int64_t)((uint64_t)DOUBLE_ONE << 1) : 0);
-	gen_branch(g, (cut ? W_JGE : W_JNE) | W_X, reg, tmp, 0, yes, no, fall);
+	gen_branch(g, (cut ? W_JGE : W_JNE) | W_X, reg, tmp, w);
 }
 
-void gen_cond(struct gen *g, const struct tree *t, uint32_t d, struct label *yes, struct label *no, bool fall)
+void gen_cond(struct gen *g, const struct tree *t, uint32_t d, const struct way *w)
 {
 	const struct tree *r = t->right;
+	struct way turned = gen_turn(w);
 
 	if (t->type == TREE_FLOATING || (t->kind == TREE_TO_INT && t->left->type == TREE_FLOATING)) {
-		cond_double(g, t->type == TREE_FLOATING ? t : t->left, d, true, yes, no, fall);
+		cond_double(g, t->type == TREE_FLOATING ? t : t->left, d, true, w);
 	} else if (is_comparison(t->kind)) {
-		compare(g, t, d, yes, no, fall);
+		compare(g, t, d, w);
 	} else if (t->kind == TREE_AND || t->kind == TREE_OR) {
-		gen_chain(g, t, d, yes, no, fall);
+		gen_chain(g, t, d, w);
 	} else if (t->kind == TREE_NOT && t->left->type == TREE_FLOATING) {
-		cond_double(g, t->left, d, false, no, yes, !fall);
+		cond_double(g, t->left, d, false, &turned);
 	} else if (t->kind == TREE_NOT) {
-		gen_cond(g, t->left, d, no, yes, !fall);
+		gen_cond(g, t->left, d, &turned);
 	} else if (t->kind == TREE_INT) {
-		gen_goto(g, t->i != 0, yes, no, fall);
+		gen_goto(g, t->i != 0, w);
 	} else if (t->kind == TREE_REJECT) {
-		gen_jump(g, W_JA, 0, 0, 0, &g->reject);
+		gen_jump(g, W_JA, 0, 0, &g->reject);
 	} else if (t->kind == TREE_BIT_AND && r->kind == TREE_INT && r->i == (int32_t)r->i) {
-		gen_branch(g, W_JSET, operand(g, t->left, d), 0, (int32_t)r->i, yes, no, fall);
+		gen_branch(g, W_JSET, operand(g, t->left, d), (int32_t)r->i, w);
 	} else {
-		gen_branch(g, W_JNE, operand(g, t, d), 0, 0, yes, no, fall);
+		gen_branch(g, W_JNE, operand(g, t, d), 0, w);
 	}
 }
 
@@ -536,25 +549,26 @@ static void choose_cached(struct gen *g, uint32_t regs)
 bool filter_generate(struct gen *g, const struct tree *root)
 {
 	struct label yes = { 0 };
+	struct way w = { &yes, &g->reject, true };
 
 	if (root->kind == TREE_INT || root->kind == TREE_REJECT) {	/* no code that nothing reaches */
-		gen(g, W_MOV32K, 0, 0, 0, root->kind == TREE_INT && root->i);
-		gen(g, W_EXIT, 0, 0, 0, 0);
+		gen_op(g, W_MOV32K, 0, root->kind == TREE_INT && root->i);
+		gen_op(g, W_EXIT, 0, 0);
 		return !g->failed;
 	}
 	g->ctx = g->f->calls ? 6 : 1;
 	if (g->f->calls)
-		gen(g, W_MOV, 6, 1, 0, 0);
+		gen_op(g, W_MOV, 6, 1);
 	g->stack = 8 * SPILLS;
 	choose_cached(g, root->regs);
-	gen_cond(g, root, 0, &yes, &g->reject, true);
+	gen_cond(g, root, 0, &w);
 	gen_bind(g, &yes);
-	gen(g, W_MOV32K, 0, 0, 0, 1);
-	gen(g, W_EXIT, 0, 0, 0, 0);
+	gen_op(g, W_MOV32K, 0, 1);
+	gen_op(g, W_EXIT, 0, 0);
 	if (g->reject.n) {
 		gen_bind(g, &g->reject);
-		gen(g, W_MOV32K, 0, 0, 0, 0);
-		gen(g, W_EXIT, 0, 0, 0, 0);
+		gen_op(g, W_MOV32K, 0, 0);
+		gen_op(g, W_EXIT, 0, 0);
 	}
 	if (!g->failed && g->n > SLOTS_MAX) {
 		filter_fail(g->f, root->column, UEBPF_E_TOO_LONG, "the program has %u instructions, a filter may have %d", g->n,

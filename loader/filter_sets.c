@@ -65,18 +65,18 @@ static bool tidy(struct set *s)
 }
 
 /* Goes to `no` when the field has one of n values, else on or to `yes`. */
-static void values(struct gen *g, const struct set *s, const int32_t *no, uint32_t n, struct label *yes, struct label *out)
+static void values(struct gen *g, const struct set *s, const int32_t *no, uint32_t n, const struct way *w)
 {
 	struct label right = { 0 };
 	uint32_t same = 0, by;
 	uint64_t word = 0;
 
 	if (n > HASHED) {
-		gen_jump(g, W_JSGT, s->reg, 0, no[n / 2 - 1], &right);
-		values(g, s, no, n / 2, yes, out);
-		gen_jump(g, W_JA, 0, 0, 0, yes);
+		gen_jump(g, W_JSGT, s->reg, no[n / 2 - 1], &right);
+		values(g, s, no, n / 2, w);
+		gen_jump(g, W_JA, 0, 0, w->yes);
 		gen_bind(g, &right);
-		values(g, s, no + n / 2, n - n / 2, yes, out);
+		values(g, s, no + n / 2, n - n / 2, w);
 		return;
 	}
 	if (n > ONE_BY_ONE && s->hash) {
@@ -87,37 +87,37 @@ static void values(struct gen *g, const struct set *s, const int32_t *no, uint32
 			word |= UINT64_C(1) << ((uint32_t)no[i] >> by & 63);
 		gen_const(g, s->tmp, (int64_t)word);
 		if (by) {
-			gen(g, W_MOV, s->tmp + 1, s->reg, 0, 0);
-			gen(g, W_RSHK, s->tmp + 1, 0, 0, (int32_t)by);
+			gen_op(g, W_MOV, s->tmp + 1, s->reg);
+			gen_op(g, W_RSHK, s->tmp + 1, (int32_t)by);
 		}
-		gen(g, W_RSH, s->tmp, by ? s->tmp + 1 : s->reg, 0, 0);
+		gen_op(g, W_RSH, s->tmp, by ? s->tmp + 1 : s->reg);
 		gen(g, W_JSET, s->tmp, 0, 1, 1);
-		gen_jump(g, W_JA, 0, 0, 0, yes);
+		gen_jump(g, W_JA, 0, 0, w->yes);
 	}
 	for (uint32_t i = 0; i < n; i++)
-		gen_jump(g, W_JEQ, s->reg, 0, no[i], out);
+		gen_jump(g, W_JEQ, s->reg, (uint32_t)no[i], w->no);
 }
 
-static void ask(struct gen *g, const struct set *s, struct label *yes, struct label *no, bool fall)
+static void ask(struct gen *g, const struct set *s, const struct way *w)
 {
 	if (s->low == s->high) {
-		gen_branch(g, W_JEQ, s->reg, 0, (int32_t)s->low, yes, no, fall);
+		gen_branch(g, W_JEQ, s->reg, (int32_t)s->low, w);
 		return;
 	}
 	if (s->low > s->least && (s->n || s->high < s->most))
-		gen_jump(g, W_JSLT, s->reg, 0, (int32_t)s->low, no);
+		gen_jump(g, W_JSLT, s->reg, (uint32_t)s->low, w->no);
 	else if (s->low > s->least)
-		gen_branch(g, W_JSGE, s->reg, 0, (int32_t)s->low, yes, no, fall);
+		gen_branch(g, W_JSGE, s->reg, (int32_t)s->low, w);
 	if (s->n && s->high < s->most)
-		gen_jump(g, W_JSGT, s->reg, 0, (int32_t)s->high, no);
+		gen_jump(g, W_JSGT, s->reg, (uint32_t)s->high, w->no);
 	else if (s->high < s->most)
-		gen_branch(g, W_JSLE, s->reg, 0, (int32_t)s->high, yes, no, fall);
+		gen_branch(g, W_JSLE, s->reg, (int32_t)s->high, w);
 	if (s->n > ONE_BY_ONE) {
-		values(g, s, s->no, s->n, yes, no);
-		gen_goto(g, true, yes, no, fall);
+		values(g, s, s->no, s->n, w);
+		gen_goto(g, true, w);
 	} else if (s->n) {
-		values(g, s, s->no, s->n - 1, yes, no);
-		gen_branch(g, W_JNE, s->reg, 0, s->no[s->n - 1], yes, no, fall);
+		values(g, s, s->no, s->n - 1, w);
+		gen_branch(g, W_JNE, s->reg, s->no[s->n - 1], w);
 	}
 }
 
@@ -165,7 +165,7 @@ static bool collect(const struct chain *c, uint32_t i, uint32_t end, uint32_t tu
 	return true;
 }
 
-void gen_chain(struct gen *g, const struct tree *t, uint32_t d, struct label *yes, struct label *no, bool fall)
+void gen_chain(struct gen *g, const struct tree *t, uint32_t d, const struct way *w)
 {
 	uint32_t turned = t->kind == TREE_OR, have = g->have, run = 0, left, end;
 	struct chain c = { 0 };
@@ -176,7 +176,8 @@ void gen_chain(struct gen *g, const struct tree *t, uint32_t d, struct label *ye
 	if (!s.no)
 		gen_no_memory(g);
 	for (uint32_t i = 0; i < c.n && !g->failed; i++) {
-		struct label next = { 0 }, *other;
+		struct label next = { 0 };
+		struct way way;
 		const struct tree *leaf = c.leaf[i];
 		bool one, last;
 
@@ -189,14 +190,16 @@ void gen_chain(struct gen *g, const struct tree *t, uint32_t d, struct label *ye
 		for (left = i + 1; left < c.n && !c.leaf[left]; left++)
 			;
 		last = left == c.n;
-		other = last ? (turned ? no : yes) : &next;	/* where the chain goes on */
+		/* Where the chain goes on is `yes` of &&, `no` of ||. */
+		way = last ? *w : turned ? (struct way){ w->yes, &next, false } : (struct way){ &next, w->no, true };
 		if (one) {
-			gen_cond(g, leaf, d, turned ? yes : other, turned ? other : no, last ? fall : !turned);
+			gen_cond(g, leaf, d, &way);
 		} else {
 			s.reg = gen_field(g, leaf->left->what, reg_at(d));
 			s.tmp = reg_at(d + 1);
 			s.hash = d + 2 < SPILLS - (g->f->calls ? 0 : g->nr_cached);
-			ask(g, &s, other, turned ? yes : no, last ? fall != (bool)turned : true);
+			way = turned ? gen_turn(&way) : way;
+			ask(g, &s, &way);
 		}
 		gen_bind(g, &next);
 		if (!i)

@@ -57,11 +57,11 @@ static void context_text(struct gen *g, const struct tree *t, uint32_t d, struct
 		g->failed = true;
 	}
 	gen_save(g, d);
-	gen(g, W_MOV, 1, FP, 0, 0);
-	gen(g, W_ADDK, 1, 0, 0, x->off);
-	gen(g, W_MOVK, 2, 0, 0, (int32_t)t->len);
+	gen_op(g, W_MOV, 1, FP);
+	gen_op(g, W_ADDK, 1, x->off);
+	gen_op(g, W_MOVK, 2, (int32_t)t->len);
 	gen_call(g, t->what, d);
-	gen_jump(g, W_JSLT, reg_at(d), 0, 0, &g->reject);
+	gen_jump(g, W_JSLT, reg_at(d), 0, &g->reject);
 }
 
 /* Registers d and d + 1 hold pointer and count where there are any. */
@@ -105,17 +105,17 @@ static void compare_bytes(struct gen *g, const struct text *x, const char *bytes
 			v |= (uint64_t)(uint8_t)bytes[at + i] << 8 * (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? i :
 								      size - 1 - i);
 		if (size < 8) {		/* 32 bits */
-			gen_jump(g, W_JNE ^ W_32, reg, 0, (int32_t)(uint32_t)v, no);
+			gen_jump(g, W_JNE ^ W_32, reg, (int32_t)(uint32_t)v, no);
 		} else {
 			gen_const(g, tmp, (int64_t)v);
-			gen_jump(g, W_JNE | W_X, reg, tmp, 0, no);
+			gen_jump(g, W_JNE | W_X, reg, tmp, no);
 		}
 	}
 }
 
 /* The first bytes of a NUL-terminated string at once. */
 static void compare_head(struct gen *g, const struct text *x, const char *bytes, uint32_t len, uint32_t d,
-			 struct label *yes, struct label *no, bool fall)
+			 const struct way *w)
 {
 	uint64_t word[2] = { 0 };
 
@@ -123,37 +123,37 @@ static void compare_head(struct gen *g, const struct text *x, const char *bytes,
 		word[i >> 3] |= (uint64_t)(uint8_t)bytes[i] << 8 * (i & 7);
 	gen_save(g, d);
 	if (x->base != 1)
-		gen(g, W_MOV, 1, x->base, 0, 0);
+		gen_op(g, W_MOV, 1, x->base);
 	gen_const(g, 2, (int64_t)word[0]);
 	gen_const(g, 3, (int64_t)word[1]);
-	gen(g, W_MOVK, 4, 0, 0, (int32_t)len);
+	gen_op(g, W_MOVK, 4, (int32_t)len);
 	gen_call(g, gen_helper(g, FILTER_HEAD), d);
-	gen_branch(g, W_JEQ, reg_at(d), 0, 0, yes, no, fall);
+	gen_branch(g, W_JEQ, reg_at(d), 0, w);
 }
 
 /* Equal to a constant, or beginning with it. */
 static void equal(struct gen *g, const struct text *x, const char *bytes, uint32_t len, bool prefix, uint32_t d,
-		  struct label *yes, struct label *no, bool fall)
+		  const struct way *w)
 {
 	if (len > x->max) {
-		gen_goto(g, false, yes, no, fall);
+		gen_goto(g, false, w);
 		return;
 	}
 	if (x->count && len)
-		gen_jump(g, W_JLT, x->count, 0, (int32_t)len, no);
+		gen_jump(g, W_JLT, x->count, len, w->no);
 	if (!prefix && !x->count && len < x->max) {	/* its NUL, too */
-		compare_bytes(g, x, bytes, len + 1, d, no);
-		gen_goto(g, true, yes, no, fall);
+		compare_bytes(g, x, bytes, len + 1, d, w->no);
+		gen_goto(g, true, w);
 		return;
 	}
-	compare_bytes(g, x, bytes, len, d, no);
+	compare_bytes(g, x, bytes, len, d, w->no);
 	if (prefix || len == x->max) {
-		gen_goto(g, true, yes, no, fall);
+		gen_goto(g, true, w);
 		return;
 	}
-	gen_jump(g, W_JLE, x->count, 0, (int32_t)len, yes);
+	gen_jump(g, W_JLE, x->count, len, w->yes);
 	load_text(g, x, reg_at(d), len, 1);
-	gen_branch(g, W_JEQ, reg_at(d), 0, 0, yes, no, fall);
+	gen_branch(g, W_JEQ, reg_at(d), 0, w);
 }
 
 /* ---- through helpers ---- */
@@ -184,22 +184,22 @@ static void pass_pointer(struct gen *g, const struct text *x, uint32_t reg)
 		return;
 	}
 	if (x->base != reg)
-		gen(g, W_MOV, reg, x->base, 0, 0);
+		gen_op(g, W_MOV, reg, x->base);
 	if (x->off)
-		gen(g, W_ADDK, reg, 0, 0, x->off);
+		gen_op(g, W_ADDK, reg, x->off);
 }
 
 static void pass_length(struct gen *g, const struct text *x, uint32_t reg)
 {
 	if (!x->count) {
-		gen(g, W_MOVK, reg, 0, 0, (int32_t)x->max);
+		gen_op(g, W_MOVK, reg, (int32_t)x->max);
 		return;
 	}
 	if (x->count != reg)
-		gen(g, W_MOV, reg, x->count, 0, 0);
+		gen_op(g, W_MOV, reg, x->count);
 	if (x->max != UINT32_MAX) {	/* a count beyond the array means the array */
 		gen(g, W_JLE, reg, 0, 1, (int32_t)x->max);
-		gen(g, W_MOVK, reg, 0, 0, (int32_t)x->max);
+		gen_op(g, W_MOVK, reg, (int32_t)x->max);
 	}
 }
 
@@ -212,8 +212,7 @@ static void text_of(struct gen *g, const struct tree *t, uint32_t d, struct text
 		constant_text(g, t, x);
 }
 
-static void call_helper(struct gen *g, const struct tree *t, uint32_t d, struct label *yes, struct label *no,
-			bool fall)
+static void call_helper(struct gen *g, const struct tree *t, uint32_t d, const struct way *w)
 {
 	static const uint8_t jumps[] = { W_JEQ, W_JNE, W_JSLT, W_JSGE, W_JSGT, W_JSLE };
 	const struct tree *side[2] = { t->left, t->right };
@@ -245,16 +244,16 @@ static void call_helper(struct gen *g, const struct tree *t, uint32_t d, struct 
 	} else if (x[0].cstr) {
 		pass_pointer(g, &x[1], 2);
 		pass_length(g, &x[1], 3);
-		gen(g, W_MOVK, 4, 0, 0, side[1]->kind == TREE_GLOB);
+		gen_op(g, W_MOVK, 4, side[1]->kind == TREE_GLOB);
 	} else {
 		pass_length(g, &x[0], 2);
 		pass_pointer(g, &x[1], 3);
 		pass_length(g, &x[1], 4);
-		gen(g, W_MOVK, 5, 0, 0, side[1]->kind == TREE_GLOB);
+		gen_op(g, W_MOVK, 5, side[1]->kind == TREE_GLOB);
 	}
 	gen_call(g, gen_helper(g, which), d);
 	g->stack = stack;
-	gen_branch(g, jumps[op - TREE_EQ], reg_at(d), 0, 0, yes, no, fall);
+	gen_branch(g, jumps[op - TREE_EQ], reg_at(d), 0, w);
 }
 
 /* The constant as bytes: a prefix pattern without its stars and escapes. */
@@ -271,16 +270,17 @@ static const char *plain(struct gen *g, const struct tree *t, uint32_t *len)
 	return to;
 }
 
-void gen_text(struct gen *g, const struct tree *t, uint32_t d, struct label *yes, struct label *no, bool fall)
+void gen_text(struct gen *g, const struct tree *t, uint32_t d, const struct way *w)
 {
 	enum text_way way = text_way(t);
 	bool prefix = t->right->kind == TREE_GLOB;
 	uint32_t len, stack = g->stack;
 	const char *bytes;
+	struct way turned = gen_turn(w);
 	struct text x;
 
 	if (way == TEXT_CALL) {
-		call_helper(g, t, d, yes, no, fall);
+		call_helper(g, t, d, w);
 		return;
 	}
 	bytes = plain(g, t->right, &len);
@@ -293,16 +293,11 @@ void gen_text(struct gen *g, const struct tree *t, uint32_t d, struct label *yes
 		context_text(g, t->left, d, &x);
 	else
 		field_text(g, t->left->what, d, &x);
-	if (t->kind == TREE_NE) {
-		struct label *other = yes;
-
-		yes = no;
-		no = other;
-		fall = !fall;
-	}
+	if (t->kind == TREE_NE)
+		w = &turned;
 	if (way == TEXT_HEAD)
-		compare_head(g, &x, bytes, len + !prefix, d, yes, no, fall);
+		compare_head(g, &x, bytes, len + !prefix, d, w);
 	else	/* takes two registers beside the text's pointer and count */
-		equal(g, &x, bytes, len, prefix, x.count ? d + 2 : x.base == reg_at(d) ? d + 1 : d, yes, no, fall);
+		equal(g, &x, bytes, len, prefix, x.count ? d + 2 : x.base == reg_at(d) ? d + 1 : d, w);
 	g->stack = stack;
 }
