@@ -43,6 +43,7 @@ struct gen {
 	uint8_t cache[SPILLS];	/* field's register, for fields in cached[] */
 	uint16_t cached[SPILLS];
 	const struct helper *helper[FILTER_HELPERS];	/* found so far */
+	uint32_t room;			/* depths of evaluation that have registers */
 	uint32_t nr_cached, have;	/* have: bit per cached field that was loaded on every path here */
 	bool failed;		/* f->err says why */
 };
@@ -75,6 +76,8 @@ struct way { struct label *yes, *no; bool fall; };
 struct way gen_turn(const struct way *w);
 void gen_branch(struct gen *g, uint8_t code, uint32_t dst, uint32_t operand, const struct way *w);
 void gen_goto(struct gen *g, bool is, const struct way *w);
+/* Fails when the frame does not have so many bytes. */
+void gen_stack(struct gen *g, const struct tree *t, uint32_t bytes);
 /* The number or pointer in a field, in its cache or in register `reg`; NULL pointers reject. */
 uint32_t gen_field(struct gen *g, const struct uebpf_field *field, uint32_t reg);
 /* `size` bytes at byte `at` of the event's field, zero-extended. */

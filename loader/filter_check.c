@@ -300,7 +300,7 @@ static void count_regs(struct tree *t)
 		n += l == r;
 	else if (floating)
 		n = n > 2 ? n : 2;
-	n = n ? n : 1;
+	n = n < 1 ? 1 : n < SPILLS ? n : SPILLS;	/* beyond: by way of the stack */
 	t->regs = (uint8_t)(n > t->regs ? n : t->regs);
 }
 
@@ -338,8 +338,6 @@ static int check(struct filter *f, struct tree *t, unsigned depth)
 	if (t->left && t->kind != TREE_INDEX && fold(t))
 		t->type = t->kind == TREE_INT ? TREE_NUMBER : TREE_FLOATING;
 	count_regs(t);
-	if (t->regs > SPILLS)
-		return filter_fail(f, t->column, UEBPF_E_COMPLEX, "too many values at once; split it with &&");
 	return 0;
 }
 

@@ -199,6 +199,15 @@ const struct helper *gen_helper(struct gen *g, enum gen_helper which)
 	return g->helper[which];
 }
 
+void gen_stack(struct gen *g, const struct tree *t, uint32_t bytes)
+{
+	if (bytes > STACK_MAX && !g->failed) {
+		filter_fail(g->f, t->column, UEBPF_E_LIMIT, "the filter needs %u bytes of stack for texts and values, there are "
+			    "%d", bytes, STACK_MAX);
+		g->failed = true;
+	}
+}
+
 static int32_t spill(uint32_t d)
 {
 	return -8 * (int32_t)(d + 1);
@@ -316,13 +325,32 @@ static void truth(struct gen *g, const struct tree *t, uint32_t d)
 	gen_bind(g, &end);
 }
 
+/* Value t while reg_at(d) keeps another one: beside it or, where registers are short, by way of the stack.  Its
+ * register. */
+static uint32_t beside(struct gen *g, const struct tree *t, uint32_t d)
+{
+	int32_t at;
+
+	if (t->regs + d < g->room)
+		return operand(g, t, d + 1);
+	g->stack += 8;
+	gen_stack(g, t, g->stack);
+	at = -(int32_t)g->stack;
+	gen(g, W_STX | W_DW, FP, reg_at(d), at, 0);
+	value(g, t, d);
+	gen_op(g, W_MOV, reg_at(d + 1), reg_at(d));
+	gen(g, W_LDX | W_DW, reg_at(d), FP, at, 0);
+	g->stack -= 8;
+	return reg_at(d + 1);
+}
+
 /* Both operands, the one that needs more registers first; *swapped: the right one is in reg_at(d).  The
  * second one's register is returned. */
 static uint32_t pair(struct gen *g, const struct tree *t, uint32_t d, bool *swapped)
 {
 	*swapped = t->right->regs > t->left->regs;
 	value(g, *swapped ? t->right : t->left, d);
-	return operand(g, *swapped ? t->left : t->right, d + 1);
+	return beside(g, *swapped ? t->left : t->right, d);
 }
 
 static void bits(struct gen *g, const struct tree *t, uint32_t d)
@@ -450,8 +478,14 @@ static void compare_doubles(struct gen *g, const struct tree *t, uint32_t d, con
 		gen_goto(g, t->kind == TREE_NE, w);
 		return;
 	}
-	if (!constant)		/* both sides, before a NaN decides: either may reject */
-		floating(g, t->right, d + 1);
+	if (!constant) {	/* both sides, before a NaN decides: either may reject */
+		uint32_t reg = beside(g, t->right, d);
+
+		if (reg != b)
+			gen_op(g, W_MOV, b, reg);
+		if (t->right->type == TREE_NUMBER)
+			convert(g, d + 1, 0);
+	}
 	key(g, a, tmp);
 	if (!constant || t->kind > TREE_NE)
 		skip_nan(g, a, tmp, nan);
@@ -486,7 +520,7 @@ static void compare(struct gen *g, const struct tree *t, uint32_t d, const struc
 		uint32_t a = operand(g, first, d);
 
 		swapped = first == r;
-		reg = operand(g, second, a == reg_at(d) ? d + 1 : d);
+		reg = a == reg_at(d) ? beside(g, second, d) : operand(g, second, d);
 		gen_branch(g, code | W_X, swapped ? reg : a, swapped ? a : reg, w);
 	}
 }
@@ -561,6 +595,7 @@ bool filter_generate(struct gen *g, const struct tree *root)
 		gen_op(g, W_MOV, 6, 1);
 	g->stack = 8 * SPILLS;
 	choose_cached(g, root->regs);
+	g->room = SPILLS - (g->f->calls ? 0 : g->nr_cached);
 	gen_cond(g, root, 0, &w);
 	gen_bind(g, &yes);
 	gen_op(g, W_MOV32K, 0, 1);

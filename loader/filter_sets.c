@@ -197,7 +197,7 @@ void gen_chain(struct gen *g, const struct tree *t, uint32_t d, const struct way
 		} else {
 			s.reg = gen_field(g, leaf->left->what, reg_at(d));
 			s.tmp = reg_at(d + 1);
-			s.hash = d + 2 < SPILLS - (g->f->calls ? 0 : g->nr_cached);
+			s.hash = d + 2 < g->room;
 			way = turned ? gen_turn(&way) : way;
 			ask(g, &s, &way);
 		}

@@ -51,11 +51,7 @@ static void context_text(struct gen *g, const struct tree *t, uint32_t d, struct
 {
 	g->stack += (t->len + 7) / 8 * 8;
 	*x = (struct text){ .base = FP, .off = -(int32_t)g->stack, .max = t->len };
-	if (g->stack > STACK_MAX && !g->failed) {
-		filter_fail(g->f, t->column, UEBPF_E_LIMIT, "the texts of contexts and patterns need more than %d bytes of "
-			    "stack", STACK_MAX);
-		g->failed = true;
-	}
+	gen_stack(g, t, g->stack);
 	gen_save(g, d);
 	gen_op(g, W_MOV, 1, FP);
 	gen_op(g, W_ADDK, 1, x->off);
@@ -164,11 +160,7 @@ static void constant_text(struct gen *g, const struct tree *t, struct text *x)
 	uint32_t bytes = (t->len + 7) / 8 * 8;
 
 	*x = (struct text){ .base = FP, .off = -(int32_t)(g->stack + bytes), .max = t->len };
-	if (g->stack + bytes > STACK_MAX && !g->failed) {
-		filter_fail(g->f, t->column, UEBPF_E_LIMIT, "a text of %u bytes is too long here (the stack has %d)", t->len,
-			    STACK_MAX);
-		g->failed = true;
-	}
+	gen_stack(g, t, g->stack + bytes);
 	for (uint32_t at = 0; at < t->len && !g->failed; at += 4) {
 		uint32_t v = 0, n = t->len - at < 4 ? t->len - at : 4;
 

@@ -29,7 +29,8 @@ struct class {
 struct context { char name[NAME_ROOM]; bool text; uint64_t value; char chars[TEXT_ROOM]; bool present; };
 struct ctf {
 	struct session *s;
-	bt_message_iterator *it;
+	bt_message_iterator *it;		/* what the muxer sends */
+	bt_self_component_filter *self;		/* with --write-accepted */
 	struct class **classes;
 	size_t nr_classes;
 	struct context *contexts[64];
@@ -273,7 +274,8 @@ static void fill(struct ctf *c, const struct class *k, const bt_field *fields, u
 	}
 }
 
-static void take_event(struct ctf *c, const bt_event *ev)
+/* Is the event accepted? */
+static bool take_event(struct ctf *c, const bt_event *ev)
 {
 	const bt_field *payload = bt_event_borrow_payload_field_const(ev);
 	struct class *k;
@@ -288,18 +290,21 @@ static void take_event(struct ctf *c, const bt_event *ev)
 	k->seen++;
 	c->total++;
 	if (!k->prog)
-		return;
+		return false;
 	c->record = need(realloc(c->record, k->size));
 	memset(c->record, 0, k->size);
 	c->used = 0;
 	fill(c, k, payload, &at);
-	if (uebpf_prog_run(k->prog, c->record, k->size, NULL, &r0))
+	if (uebpf_prog_run(k->prog, c->record, k->size, NULL, &r0)) {
 		c->faults++;
-	else
-		k->accepted += r0 != 0;
+		return false;
+	}
+	k->accepted += r0 != 0;
+	return r0 != 0;
 }
 
-/* ---- the graph: source.ctf.fs, utils.muxer, and this ---- */
+/* ---- the graph: source.ctf.fs, utils.muxer, and this; with --write-accepted a filter that lets accepted events
+ * pass, and sink.ctf.fs ---- */
 
 static bt_graph_simple_sink_component_initialize_func_status sink_begin(bt_message_iterator *it, void *data)
 {
@@ -321,10 +326,66 @@ static bt_graph_simple_sink_component_consume_func_status sink_consume(bt_messag
 		return BT_GRAPH_SIMPLE_SINK_COMPONENT_CONSUME_FUNC_STATUS_ERROR;
 	for (uint64_t i = 0; i < n; i++) {
 		if (bt_message_get_type(msgs[i]) == BT_MESSAGE_TYPE_EVENT)
-			take_event(data, bt_message_event_borrow_event_const(msgs[i]));
+			(void)take_event(data, bt_message_event_borrow_event_const(msgs[i]));
 		bt_message_put_ref(msgs[i]);
 	}
 	return BT_GRAPH_SIMPLE_SINK_COMPONENT_CONSUME_FUNC_STATUS_OK;
+}
+
+static bt_component_class_initialize_method_status pass_begin(bt_self_component_filter *self,
+	bt_self_component_filter_configuration *configuration, const bt_value *params, void *data)
+{
+	(void)configuration, (void)params;
+	((struct ctf *)data)->self = self;
+	bt_self_component_set_data(bt_self_component_filter_as_self_component(self), data);
+	return bt_self_component_filter_add_input_port(self, "in", NULL, NULL) ||
+	       bt_self_component_filter_add_output_port(self, "out", NULL, NULL) ?
+		BT_COMPONENT_CLASS_INITIALIZE_METHOD_STATUS_MEMORY_ERROR : BT_COMPONENT_CLASS_INITIALIZE_METHOD_STATUS_OK;
+}
+
+static struct ctf *ctf_of(bt_self_message_iterator *self)
+{
+	return bt_self_component_get_data(bt_self_message_iterator_borrow_component(self));
+}
+
+static bt_message_iterator_class_initialize_method_status pass_connect(bt_self_message_iterator *self,
+	bt_self_message_iterator_configuration *configuration, bt_self_component_port_output *port)
+{
+	struct ctf *c = ctf_of(self);
+
+	(void)configuration, (void)port;
+	return bt_message_iterator_create_from_message_iterator(self,
+		bt_self_component_filter_borrow_input_port_by_name(c->self, "in"), &c->it) ?
+		BT_MESSAGE_ITERATOR_CLASS_INITIALIZE_METHOD_STATUS_ERROR : BT_MESSAGE_ITERATOR_CLASS_INITIALIZE_METHOD_STATUS_OK;
+}
+
+static void pass_end(bt_self_message_iterator *self)
+{
+	bt_message_iterator_put_ref(ctf_of(self)->it);
+}
+
+/* All messages but events that are not accepted. */
+static bt_message_iterator_class_next_method_status pass_next(bt_self_message_iterator *self, bt_message_array_const out,
+							      uint64_t capacity, uint64_t *count)
+{
+	struct ctf *c = ctf_of(self);
+	bt_message_iterator_next_status st = BT_MESSAGE_ITERATOR_NEXT_STATUS_OK;
+	bt_message_array_const msgs;
+	uint64_t n;
+
+	for (*count = 0; !*count && st == BT_MESSAGE_ITERATOR_NEXT_STATUS_OK;) {
+		st = bt_message_iterator_next(c->it, &msgs, &n);
+		for (uint64_t i = 0; st == BT_MESSAGE_ITERATOR_NEXT_STATUS_OK && i < n; i++)
+			if (*count < capacity && (bt_message_get_type(msgs[i]) != BT_MESSAGE_TYPE_EVENT ||
+						  take_event(c, bt_message_event_borrow_event_const(msgs[i]))))
+				out[(*count)++] = msgs[i];
+			else
+				bt_message_put_ref(msgs[i]);
+	}
+	return st == BT_MESSAGE_ITERATOR_NEXT_STATUS_OK ? BT_MESSAGE_ITERATOR_CLASS_NEXT_METHOD_STATUS_OK :
+	       st == BT_MESSAGE_ITERATOR_NEXT_STATUS_END ? BT_MESSAGE_ITERATOR_CLASS_NEXT_METHOD_STATUS_END :
+	       st == BT_MESSAGE_ITERATOR_NEXT_STATUS_AGAIN ? BT_MESSAGE_ITERATOR_CLASS_NEXT_METHOD_STATUS_AGAIN :
+	       BT_MESSAGE_ITERATOR_CLASS_NEXT_METHOD_STATUS_ERROR;
 }
 
 static const bt_plugin *plugin(const char *name)
@@ -367,29 +428,59 @@ static bool add_trace(bt_graph *g, const char *dir, size_t n, const bt_component
 	return good;
 }
 
+/* What the muxer's messages go to. */
+static bool add_end(bt_graph *g, struct ctf *c, const bt_component_filter *mux)
+{
+	const bt_component_filter *last = mux;
+	const bt_component_sink *sink = NULL;
+	bool good;
+
+	if (!c->s->opt->write_accepted) {
+		good = !bt_graph_add_simple_sink_component(g, "filter", sink_begin, sink_consume, NULL, c, &sink);
+	} else {
+		bt_message_iterator_class *it = need(bt_message_iterator_class_create(pass_next));
+		bt_component_class_filter *pass = need(bt_component_class_filter_create("accepted", it));
+		bt_value *params = need(bt_value_map_create());
+
+		bt_message_iterator_class_set_initialize_method(it, pass_connect);
+		bt_message_iterator_class_set_finalize_method(it, pass_end);
+		bt_component_class_filter_set_initialize_method(pass, pass_begin);
+		good = !bt_graph_add_filter_component_with_initialize_method_data(g,
+				pass, "filter", NULL, c, BT_LOGGING_LEVEL_NONE, &last) &&
+		       !bt_graph_connect_ports(g, bt_component_filter_borrow_output_port_by_name_const(mux, "out"),
+					       bt_component_filter_borrow_input_port_by_name_const(last, "in"), NULL) &&
+		       !bt_value_map_insert_string_entry(params, "path", c->s->opt->write_accepted) &&
+		       !bt_value_map_insert_bool_entry(params, "quiet", BT_TRUE) &&
+		       !bt_graph_add_sink_component(g, bt_plugin_borrow_sink_component_class_by_name_const(plugin("ctf"), "fs"),
+						    "written", params, BT_LOGGING_LEVEL_NONE, &sink);
+		bt_value_put_ref(params);
+		bt_component_class_filter_put_ref(pass);
+		bt_message_iterator_class_put_ref(it);
+	}
+	return good && !bt_graph_connect_ports(g, bt_component_filter_borrow_output_port_by_name_const(last, "out"),
+					       bt_component_sink_borrow_input_port_by_name_const(sink, "in"), NULL);
+}
+
 static void read_trace(struct ctf *c, const char *dir)
 {
 	bt_graph *g = need(bt_graph_create(0));
 	const bt_component_filter *mux = NULL;
-	const bt_component_sink *sink = NULL;
 	uint64_t port = 0;
 	bool good;
 
 	if (nftw(dir, find_trace, 16, FTW_PHYS) || !nr_traces)
 		die(EXIT_USAGE, "--ctf %s: no trace is there (a directory with a file \"metadata\")", dir);
 	good = !bt_graph_add_filter_component(g, bt_plugin_borrow_filter_component_class_by_name_const(plugin("utils"), "muxer"),
-					      "muxer", NULL, BT_LOGGING_LEVEL_NONE, &mux) &&
-	       !bt_graph_add_simple_sink_component(g, "filter", sink_begin, sink_consume, NULL, c, &sink);
+					      "muxer", NULL, BT_LOGGING_LEVEL_NONE, &mux);
 	for (size_t i = 0; good && i < nr_traces; i++)
 		good = add_trace(g, traces[i], i, mux, &port);
-	good = good && !bt_graph_connect_ports(g, bt_component_filter_borrow_output_port_by_name_const(mux, "out"),
-					       bt_component_sink_borrow_input_port_by_name_const(sink, "in"), NULL) &&
-	       !bt_graph_run(g);
+	good = good && add_end(g, c, mux) && !bt_graph_run(g);
 	if (!good) {
 		const bt_error *e = bt_current_thread_take_error();
 		const bt_error_cause *cause = e ? bt_error_borrow_cause_by_index(e, 0) : NULL;
 
-		die(EXIT_USAGE, "--ctf %s: cannot be read as a CTF trace%s%s", dir, cause ? ": " : "",
+		die(EXIT_USAGE, "--ctf %s: cannot be read%s as a CTF trace%s%s", dir,
+		    c->s->opt->write_accepted ? " or written" : "", cause ? ": " : "",
 		    cause ? bt_error_cause_get_message(cause) : "");
 	}
 	bt_graph_put_ref(g);
@@ -401,8 +492,6 @@ int run_ctf(struct session *s)
 	uint64_t accepted = 0, start = now_ns(), ns;
 	unsigned without = 0;
 
-	if (s->opt->write_accepted)
-		die(EXIT_USAGE, "--write-accepted: not with --ctf, which only counts");
 	session_env(s);
 	read_trace(&c, s->opt->ctf);
 	ns = now_ns() - start;
