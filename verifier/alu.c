@@ -245,7 +245,7 @@ static int move(struct env *e, unsigned from, bool sign, bool wide)
 		return 0;
 	if (is_ptr(e->s)) {
 		if (from < 64)
-			return sign && e->kernel ? refuse_pointer_op(e, e->in->src) : make_unknown(e);
+			return make_unknown(e);
 		*e->d = *e->s;
 		return step_insn(e, ST_DEF);
 	}

@@ -134,7 +134,7 @@ static int result(struct env *e, const struct args *a)
 	}
 	if (rule(e, RULE_CALLER_SAVED))
 		lose_arguments(e);
-	if (c.kind == RET_VOID && e->kernel)
+	if ((c.kind == RET_VOID || c.kind == RET_NEVER) && e->kernel)
 		memset(&r0, 0, sizeof r0);
 	e->top->r[0] = r0;
 	fact_result(e, &r0);
@@ -517,6 +517,8 @@ int do_exit(struct env *e)
 		return unsafe_(e, 0, NULL, "returns a pointer to its own stack frame");
 	if (f->callback)
 		return leave_callback(e, f);
+	if (e->kernel && r0.kind == K_STACK && !f->callback)
+		return refuse(e, UEBPF_E_FORM, "returns a pointer to the stack: the kernel refuses that");
 	pop_frame(e);
 	frame = e->st.nr_frames;
 	for_each_reg(e, forget_frame, &frame);

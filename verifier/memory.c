@@ -328,6 +328,8 @@ static int stack_write(struct env *e, unsigned reg, const struct reg *p, int64_t
 		return unsafe_(e, (int)reg, NULL, "keeps a pointer to this function's stack in its caller's");
 	if (e->kernel && src->kind == K_STACK && p->frame != e->st.nr_frames - 1)
 		return refuse(e, UEBPF_E_FORM, "keeps a stack pointer in its caller's frame: the kernel refuses that");
+	if (e->kernel && is_ptr(src) && size < 8)
+		return refuse(e, UEBPF_E_FORM, "keeps a part of a pointer on the stack: the kernel refuses that");
 	s = stack_slot(e, p->frame, at, &k);
 	if (!s)
 		return unsafe_(e, (int)reg, NULL, "stack access out of the frame");

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* generated_kernel_test.c - our verdicts against this kernel's on generated programs (tests/gen/programs.h).
+ *
+ * Each program goes to BPF_PROG_LOAD and to our verifier with the kernel's policy.  Of those that the kernel
+ * accepts we must accept 97 %.  What it alone refuses is sorted by what it says: each reason has a row
+ * below that explains why the program is safe all the same, or the test fails.  Programs with callbacks are
+ * left out: the kernel wants BTF for them (agree_test has them).
+ *   generated_kernel_test [seed [programs]] */
+#include <bpf/bpf.h>
+#include <check.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "helpers/helpers.h"
+#include "loader/loader.h"
+#include "tests/gen/programs.h"
+#include "verifier/verifier.h"
+#include "vm/code.h"
+
+static struct uebpf_env *env;
+static struct uebpf_map *maps[MADE_MAPS];
+static int fds[2][MADE_MAPS];	/* for XDP and not: a program array takes the type of its first user */
+static struct helper_table helpers = { .builtin = true };
+static uint64_t seed = 20000000;
+static unsigned programs = 6000;
+static char kernel_log[1 << 18];
+static int kernel_error;
+
+static const struct { uint32_t type, key, value, n, flags; } map_row[MADE_MAPS] = {
+	[MADE_ARRAY] = { 2, 4, 64, 4, 0 }, [MADE_HASH] = { 1, 4, 48, 16, 0 }, [MADE_RING] = { 27, 0, 0, 65536, 0 },
+	[MADE_RDONLY] = { 2, 4, 8, 1, 1 << 7 }, [MADE_PROGS] = { 3, 4, 4, 4, 0 },
+	[MADE_USER_RING] = { 31, 0, 0, 4096, 0 },
+};
+
+/* What the kernel says where we accept, and why that is no danger. */
+#define NARROWER "our ranges are narrower: the kernel follows neither quotients nor remainders"
+#define RULED_OUT "on a path that narrower ranges, or a key known to be inside the array, rule out here"
+static struct reason { const char *says, *why; unsigned n; } reasons[] = {
+	{ "unbounded min value is not allowed", NARROWER, 0 },
+	{ "unbounded memory access", NARROWER, 0 },
+	{ "invalid unbounded variable-offset", NARROWER, 0 },
+	{ "invalid variable-offset", NARROWER, 0 },
+	{ "min value is negative", NARROWER, 0 },
+	{ "min value is outside of the allowed memory range", NARROWER, 0 },
+	{ "value is outside of the allowed memory range", NARROWER, 0 },
+	{ "max value is outside of the allowed memory range", NARROWER, 0 },
+	{ "invalid access to map value", NARROWER, 0 },
+	{ "math between ", NARROWER, 0 },
+	{ "tail_call is not allowed in subprogs without BTF", "there is no BTF here; a matter of form", 0 },
+	{ "invalid mem access 'map_value_or_null'", "the key is known to be inside the array", 0 },
+	{ "invalid mem access 'scalar'", RULED_OUT, 0 },
+	{ "!read_ok", RULED_OUT, 0 },
+	{ "invalid read from stack", RULED_OUT, 0 },
+	{ "invalid write to stack", RULED_OUT, 0 },
+	{ "invalid size of register fill", RULED_OUT, 0 },
+	{ "pointer += pointer prohibited", RULED_OUT, 0 },
+	{ "offset is outside of the packet", RULED_OUT, 0 },
+	{ "invalid access to packet", RULED_OUT, 0 },
+	{ "infinite loop detected", "ends by a remainder or quotient that the kernel does not follow", 0 },
+	{ "BPF program is too large", "loop proven by induction", 0 },
+	{ "The sequence of 8193 jumps is too complex", "loop proven by induction", 0 },
+};
+enum { NR_REASONS = sizeof reasons / sizeof reasons[0] };
+
+/* The other way round: what we say where the kernel accepts. */
+static struct reason refusals[] = {
+	{ "keeps a part of a pointer", "the kernel looks only where the offset into the stack is fixed for it", 0 },
+	{ "moves by an offset without useful bounds", "on a path that the kernel rules out", 0 },
+	{ "only a pointer can be followed", "the kernel remembers a comparison with the packet's end that failed", 0 },
+	{ "compare with data_end first", "the kernel remembers a comparison with the packet's end that failed", 0 },
+};
+enum { NR_REFUSALS = sizeof refusals / sizeof refusals[0] };
+
+static bool explain(struct reason *rows, int n, const char *says)
+{
+	for (int i = 0; i < n; i++)
+		if (*rows[i].says && strstr(says, rows[i].says)) {
+			rows[i].n++;
+			return true;
+		}
+	return false;
+}
+
+static void last_line(char *out, size_t cap)
+{
+	const char *line = "", *p = kernel_log;
+
+	while (p && *p) {
+		const char *end = strchr(p, '\n');
+
+		if (strncmp(p, "processed", 9) && strncmp(p, "verification", 12) && strncmp(p, "stack depth", 11) && end != p)
+			line = p;
+		p = end ? end + 1 : NULL;
+	}
+	snprintf(out, cap, "%.*s%s%s", (int)strcspn(line, "\n"), line, *line ? "" : "no message: ",
+		 *line ? "" : strerrorname_np(-kernel_error));
+}
+
+/* 1 accepted, 0 refused, -1 cannot be asked. */
+static int ask_kernel(const struct made *m)
+{
+	LIBBPF_OPTS(bpf_prog_load_opts, o, .log_buf = kernel_log, .log_size = sizeof kernel_log, .log_level = 1,
+		    .fd_array = fds[m->type == MADE_XDP]);
+	int fd;
+
+	*kernel_log = 0;
+	fd = bpf_prog_load(m->type == MADE_XDP ? BPF_PROG_TYPE_XDP : BPF_PROG_TYPE_SOCKET_FILTER, "made", "GPL",
+			   (const struct bpf_insn *)m->slots, m->n, &o);
+	if (fd >= 0)
+		close(fd);
+	if (fd == -ENOSPC) {		/* of the log */
+		o.log_buf = NULL;
+		o.log_size = o.log_level = 0;
+		fd = bpf_prog_load(m->type == MADE_XDP ? BPF_PROG_TYPE_XDP : BPF_PROG_TYPE_SOCKET_FILTER, "made", "GPL",
+				   (const struct bpf_insn *)m->slots, m->n, &o);
+	}
+	kernel_error = fd;
+	return fd >= 0 ? 1 : fd == -EPERM && !*kernel_log ? -1 : 0;
+}
+
+static bool calls_back(const struct code *code)
+{
+	for (uint32_t i = 0; i < code->n; i++)
+		if (code->insn[i].op == OP_LD_FUNC)
+			return true;
+	return false;
+}
+
+/* 1 accepted, 0 refused, -1 not compared. */
+static int ask_us(const struct made *m, struct uebpf_error *err)
+{
+	struct code code = { .host = vm_host_of(env), .helpers = &helpers, .gpl = true, .stack_size = 512, .max_frames = 8,
+			     .type = prog_type_find(m->type == MADE_XDP ? "xdp" : "socket_filter") };
+	struct verify_opts opts = { .policy = UEBPF_POLICY_KERNEL };
+	struct verify_result res;
+	int ret = -1;
+
+	if (!code_decode(&code, m->slots, m->n, NULL, 0, 1 << 20, err)) {
+		code.map = calloc(MADE_MAPS, sizeof *code.map);
+		for (int i = 0; i < MADE_MAPS; i++)
+			code.map[i] = uebpf_map_ref(maps[i]);
+		code.nr_map = MADE_MAPS;
+		if (!calls_back(&code)) {
+			ret = verify(&code, &opts, &res, err) == 0;
+			verify_free(&res);
+		}
+	}
+	code_free(&code);
+	return ret;
+}
+
+static void show_reasons(const struct reason *rows, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (rows[i].n)
+			printf("    %5u  \"%s\": %s\n", rows[i].n, rows[i].says, rows[i].why);
+}
+
+START_TEST(generated_programs)
+{
+	static struct made m;
+	unsigned compared = 0, both = 0, neither = 0, kernel_only = 0, ours_only = 0, unexplained = 0;
+	struct uebpf_error err;
+	char line[300];
+
+	for (uint64_t at = seed; compared < programs; at++) {
+		int us, kernel;
+
+		make_program(&m, at, -1, at % 4 ? MADE_XDP : MADE_SOCKET);
+		us = ask_us(&m, &err);
+		if (us < 0)
+			continue;
+		kernel = ask_kernel(&m);
+		if (kernel < 0) {
+			puts("skip: the kernel cannot be asked (bpf() refused)");
+			return;
+		}
+		compared++;
+		both += us && kernel;
+		neither += !us && !kernel;
+		kernel_only += kernel && !us;
+		ours_only += us && !kernel;
+		if (us == kernel)
+			continue;
+		last_line(line, sizeof line);
+		if (us ? explain(reasons, NR_REASONS, line) : explain(refusals, NR_REFUSALS, err.text))
+			continue;
+		unexplained++;
+		printf("  %" PRIu64 ": kernel %s, we %s: %s\n", at, kernel ? "accepts" : "refuses", us ? "accept" : "refuse",
+		       us ? line : err.text);
+	}
+	printf("  %u programs: both accept %u, both refuse %u, kernel alone accepts %u, we alone accept %u; of what the "
+	       "kernel accepts we accept %.2f %%\n", compared, both, neither, kernel_only, ours_only,
+	       100.0 * both / (both + kernel_only ? both + kernel_only : 1));
+	puts("  what the kernel says where we accept:");
+	show_reasons(reasons, NR_REASONS);
+	puts("  what we say where the kernel accepts:");
+	show_reasons(refusals, NR_REFUSALS);
+	ck_assert_uint_gt(both, programs / 50);
+	ck_assert(both * 100 >= 97 * (both + kernel_only));
+	ck_assert_msg(!unexplained, "%u differences have no row", unexplained);
+}
+END_TEST
+
+int main(int argc, char **argv)
+{
+	Suite *s = suite_create("agreement on generated programs");
+	TCase *tc = tcase_create("kernel");
+	SRunner *sr;
+	int failed;
+
+	if (argc > 1)
+		seed = strtoull(argv[1], NULL, 0);
+	if (argc > 2)
+		programs = (unsigned)strtoul(argv[2], NULL, 0);
+	env = uebpf_env_new(NULL);
+	for (int i = 0; i < MADE_MAPS; i++) {
+		struct uebpf_map_opts o = { .size = sizeof o, .name = "m", .type = map_row[i].type, .key_size = map_row[i].key,
+					    .value_size = map_row[i].value, .max_entries = map_row[i].n,
+					    .flags = map_row[i].flags };
+		LIBBPF_OPTS(bpf_map_create_opts, ko, .map_flags = map_row[i].flags);
+		struct uebpf_error err;
+
+		maps[i] = uebpf_map_create(env, &o, &err);
+		if (!maps[i])
+			return fprintf(stderr, "%s\n", err.text), 1;
+		for (int k = 0; k < 2; k++) {
+			fds[k][i] = bpf_map_create(map_row[i].type, "m", map_row[i].key, map_row[i].value, map_row[i].n, &ko);
+			if (fds[k][i] < 0) {
+				puts("skip: the kernel makes no maps here (bpf() refused)");
+				return 0;
+			}
+		}
+	}
+	tcase_set_timeout(tc, 600);
+	tcase_add_test(tc, generated_programs);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	for (int i = 0; i < MADE_MAPS; i++)
+		uebpf_map_unref(maps[i]);
+	uebpf_env_free(env);
+	return failed != 0;
+}
