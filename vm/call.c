@@ -251,10 +251,37 @@ static const struct region *in_ctx(const struct uebpf_call *call, uint64_t addr,
 	return r->access & ACCESS_CTX && region_holds(r, addr, size) ? r : NULL;
 }
 
+struct any16 { uint16_t v; } __attribute__((packed, may_alias));
+struct any32 { uint32_t v; } __attribute__((packed, may_alias));
+struct any64 { uint64_t v; } __attribute__((packed, may_alias));
+
+uint64_t call_read(uint64_t addr, uint32_t size)
+{
+	const void *at = (const void *)(uintptr_t)addr;
+
+	switch (size) {
+	case 1: return *(const uint8_t *)at;
+	case 2: return ((const struct any16 *)at)->v;
+	case 4: return ((const struct any32 *)at)->v;
+	default: return ((const struct any64 *)at)->v;
+	}
+}
+
+void call_write(uint64_t addr, uint32_t size, uint64_t value)
+{
+	void *at = (void *)(uintptr_t)addr;
+
+	switch (size) {
+	case 1: *(uint8_t *)at = (uint8_t)value; break;
+	case 2: ((struct any16 *)at)->v = (uint16_t)value; break;
+	case 4: ((struct any32 *)at)->v = (uint32_t)value; break;
+	default: ((struct any64 *)at)->v = value; break;
+	}
+}
+
 bool call_load(struct uebpf_call *call, uint64_t addr, uint32_t size, uint64_t *value)
 {
 	const struct region *ctx = in_ctx(call, addr, size);
-	union { uint8_t b; uint16_t h; uint32_t w; uint64_t d; } u;
 
 	if (ctx && !(ctx->access & ACCESS_READ)) {
 		if (ctx_load(call->code->type, call->ctx, (uint32_t)(addr - ctx->lo), size, value))
@@ -263,15 +290,13 @@ bool call_load(struct uebpf_call *call, uint64_t addr, uint32_t size, uint64_t *
 	}
 	if (!call_find_region(call, addr, size, ACCESS_READ))
 		return refuse(call, addr);
-	memcpy(&u, (const void *)(uintptr_t)addr, size);
-	*value = size == 1 ? u.b : size == 2 ? u.h : size == 4 ? u.w : u.d;
+	*value = call_read(addr, size);
 	return true;
 }
 
 bool call_store(struct uebpf_call *call, uint64_t addr, uint32_t size, uint64_t value)
 {
 	const struct region *ctx = in_ctx(call, addr, size);
-	union { uint8_t b; uint16_t h; uint32_t w; uint64_t d; } u;
 
 	if (ctx && !(ctx->access & ACCESS_WRITE)) {
 		if (ctx_store(call->code->type, call->ctx, (uint32_t)(addr - ctx->lo), size, value))
@@ -280,15 +305,7 @@ bool call_store(struct uebpf_call *call, uint64_t addr, uint32_t size, uint64_t 
 	}
 	if (!call_find_region(call, addr, size, ACCESS_WRITE))
 		return refuse(call, addr);
-	if (size == 1)
-		u.b = (uint8_t)value;
-	else if (size == 2)
-		u.h = (uint16_t)value;
-	else if (size == 4)
-		u.w = (uint32_t)value;
-	else
-		u.d = value;
-	memcpy((void *)(uintptr_t)addr, &u, size);
+	call_write(addr, size, value);
 	return true;
 }
 

@@ -239,6 +239,9 @@ const struct region *call_find_region(struct uebpf_call *call, uint64_t addr, ui
 /* A load or store of 1, 2, 4, 8 bytes with all checks (context fields too); false: -EFAULT is set. */
 bool call_load(struct uebpf_call *call, uint64_t addr, uint32_t size, uint64_t *value);
 bool call_store(struct uebpf_call *call, uint64_t addr, uint32_t size, uint64_t value);
+/* The same without any check. */
+uint64_t call_read(uint64_t addr, uint32_t size);
+void call_write(uint64_t addr, uint32_t size, uint64_t value);
 /* LD_ABS, LD_IND: the value in host order; false with status 0: outside of the packet, the program
  * ends with 0; false with status: r6 is not the context (checked). */
 bool call_packet_load(struct uebpf_call *call, uint64_t r6, int32_t off, uint32_t size, uint64_t *value);

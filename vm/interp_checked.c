@@ -21,24 +21,19 @@ static void set_hit(struct hit *hit, uint64_t lo, uint64_t len)
 	hit->limit[3] = len > 7 ? len - 7 : 0;
 }
 
-static void remember(struct hit *hit, const struct region *r, uint64_t addr)
-{
-	uint64_t at = addr - r->lo;
-
-	if (r->stride)
-		set_hit(hit, addr - (at <= UINT32_MAX ? (uint32_t)at % r->stride : at % r->stride) + r->first, r->len);
-	else
-		set_hit(hit, r->lo, r->hi - r->lo);
-}
-
 void interp_expect(struct engine *e)
 {
 	const struct region *ctx = &e->call.own[OWN_CTX], *stack = &e->call.own[OWN_STACK];
 
-	set_hit(&e->rd[0], ctx->lo, ctx->access & ACCESS_READ ? ctx->hi - ctx->lo : 0);
-	set_hit(&e->wr[0], ctx->lo, ctx->access & ACCESS_WRITE ? ctx->hi - ctx->lo : 0);
-	set_hit(&e->rd[1], stack->lo, stack->hi - stack->lo);
-	set_hit(&e->wr[1], stack->lo, stack->hi - stack->lo);
+	interp_forget(e);
+	if (ctx->access & ACCESS_READ)
+		set_hit(&e->rd[0], ctx->lo, ctx->hi - ctx->lo);
+	if (ctx->access & ACCESS_WRITE)
+		set_hit(&e->wr[0], ctx->lo, ctx->hi - ctx->lo);
+	if (stack->access) {
+		set_hit(&e->rd[1], stack->lo, stack->hi - stack->lo);
+		set_hit(&e->wr[1], stack->lo, stack->hi - stack->lo);
+	}
 }
 
 void interp_frame_changed(struct engine *e)
@@ -51,25 +46,49 @@ void interp_frame_changed(struct engine *e)
 		*r = (struct region){ 0 };
 }
 
-/* An element of an array is soon followed by another: those share one place and leave the other to the
- * context and the stack. */
-static struct hit *place_for(struct hit hit[2], uint32_t *next, const struct region *r)
+/* An element of an array is soon followed by another, and what is read of it is often written back: those
+ * share one place and leave the other to the context and the stack. */
+static void remember(struct engine *e, const struct region *r, uint64_t addr, bool load)
 {
-	return &hit[r->stride ? 1 : (*next ^= 1)];
+	uint64_t at = addr - r->lo;
+
+	if (!r->stride) {
+		set_hit(load ? &e->rd[e->rd_next ^= 1] : &e->wr[e->wr_next ^= 1], r->lo, r->hi - r->lo);
+		return;
+	}
+	at = addr - (at <= UINT32_MAX ? (uint32_t)at % r->stride : at % r->stride) + r->first;
+	if (load) {
+		set_hit(&e->rd[1], at, r->len);
+		e->rd_next = 1;
+	}
+	if (r->access & ACCESS_WRITE) {
+		set_hit(&e->wr[1], at, r->len);
+		e->wr_next = 1;
+	}
 }
 
 bool interp_access(struct engine *e, const struct insn *in, uint64_t *r)
 {
 	const struct op_info *op = &isa_op[in->op];
-	bool load = op->shape == SHAPE_LOAD;
-	uint64_t addr = r[load ? in->src : in->dst] + (uint64_t)(int64_t)in->off, v;
-	const struct region *region = call_find_region(&e->call, addr, op->size, load ? ACCESS_READ : ACCESS_WRITE);
+	const struct region *ctx = &e->call.own[OWN_CTX], *region;
+	bool load = op->shape == SHAPE_LOAD, direct;
+	uint64_t addr = r[load ? in->src : in->dst] + (uint64_t)(int64_t)in->off;
+	uint64_t v = op->shape == SHAPE_STORE_K ? (uint64_t)in->imm : r[in->src];
 
+	region = call_find_region(&e->call, addr, op->size, load ? ACCESS_READ : ACCESS_WRITE);
 	if (region)
-		remember(load ? place_for(e->rd, &e->rd_next, region) : place_for(e->wr, &e->wr_next, region), region, addr);
-	if (!load)
-		return call_store(&e->call, addr, op->size, op->shape == SHAPE_STORE_K ? (uint64_t)in->imm : r[in->src]);
-	if (!call_load(&e->call, addr, op->size, &v))
+		remember(e, region, addr, load);
+	/* Fields of the context come first, whatever else grants its bytes. */
+	direct = region && addr - ctx->lo >= ctx->hi - ctx->lo;
+	if (!load) {
+		if (!direct)
+			return call_store(&e->call, addr, op->size, v);
+		call_write(addr, op->size, v);
+		return true;
+	}
+	if (direct)
+		v = call_read(addr, op->size);
+	else if (!call_load(&e->call, addr, op->size, &v))
 		return false;
 	if (op->flags & OPF_SIGNED)
 		v = (uint64_t)((int64_t)(v << (64 - 8 * op->size)) >> (64 - 8 * op->size));
