@@ -40,7 +40,8 @@ struct jit_opts {
 	uint32_t cpu;			/* enum jit_cpu */
 	uint32_t flags;			/* enum jit_flags */
 	const char *name;		/* program's name for perf and gdb; NULL: "prog" */
-	const char *no_rules;		/* as uebpf_load_opts: the emitter's own rules; NULL: none off */
+	const char *no_rules;		/* as uebpf_load_opts; NULL: none off */
+	const struct code *source;	/* of checked code: as it was before it was rewritten; NULL: gone */
 	/* Source of an instruction slot for gdb and jitdump; NULL: unknown. */
 	bool (*line)(void *arg, uint32_t slot, const char **file, uint32_t *line);
 	void *line_arg;

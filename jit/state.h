@@ -51,6 +51,7 @@ struct jit_code {
 	 * in it can fault and its budget suffices.  NULL: no such. */
 	uint64_t (*tame)(void *ctx, size_t len, void *host);
 	uint32_t tame_need;
+	struct code *tame_code;		/* it was compiled from (tame.c) */
 	/* Runs the code at `entry` one frame deeper with args[0..4] in r1-r5. */
 	uint64_t (*callback)(struct jit_state *state, const void *entry, const uint64_t *args);
 	int (*run)(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0);

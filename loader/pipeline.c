@@ -398,7 +398,7 @@ static int jit_stage(struct load *l, struct prog *prog)
 {
 	struct uebpf_env *env = l->obj->env;
 	struct jit_opts o = {
-		.name = prog->name, .no_rules = l->o.no_rules,
+		.name = prog->name, .no_rules = l->o.no_rules, .source = &prog->code,
 		.flags = l->o.jit_flags, .line = prog->linked ? source_line : NULL, .line_arg = prog->linked,
 	};
 	uint64_t began;

@@ -177,9 +177,9 @@ static int values_again(struct rewriter *rw)
 int rewrite_code(struct code *code, const char *no_rules, uint32_t hits[REWRITE_RULE_COUNT])
 {
 	struct rewriter rw = { .code = code, .on = rules_on(code, no_rules) };
-	int ret = 0;
+	int ret = rewrite_compact(&rw);
 
-	if (rw.on) {
+	if (!ret && rw.on) {
 		if (code->uses_stack && rule_on(&rw, RULE_FORWARD)) {
 			rw.frame = mem_array(code->host, code->nr_sub, 1);
 			ret = rw.frame ? 0 : -ENOMEM;

@@ -60,7 +60,7 @@ int rule_index(const char *names, const char *name, size_t len);	/* -1: none is 
 /* Bit per rule: set unless `list` ("rotate,fold" or "all"; NULL: none) has its name. */
 uint64_t rules_not_in(const char *names, const char *list);
 
-/* Rewrites in place.  no_rules: names that are off ("rotate,fold" or "all"); NULL: none off.  Names that
+/* Rewrites in place; instructions that the caller made OP_BAD are left out.  no_rules: names that are off ("rotate,fold" or "all"); NULL: none off.  Names that
  * no rule has are the engine's and are passed over.  hits: how often each rule
  * did something, or NULL.  0 or -ENOMEM (the code is then as it was). */
 int rewrite_code(struct code *code, const char *no_rules, uint32_t hits[REWRITE_RULE_COUNT]);

@@ -170,17 +170,13 @@ struct x_mem emit_guard(struct jc *c, int base, int32_t off, int size, uint32_t 
 	known = fact_judge(c, base, off, (uint32_t)size, access & ~(uint32_t)GUARD_ATOMIC, atomic, &need);
 	if (known == JUDGE_GOOD)
 		return m;
-	if (known == JUDGE_CTX && (c->fast || c->tame)) {	/* tested once, on entry */
+	if (known == JUDGE_CTX && c->fast) {	/* tested once, on entry */
 		c->ctx_need = need > c->ctx_need ? need : c->ctx_need;
 		return m;
 	}
 	if (base == 10 && off < 0 && off >= -(int32_t)c->code->stack_size && off + size <= 0 &&
 	    (!atomic || !(off & (size - 1))))
 		return m;
-	if (c->tame) {
-		c->wild = true;
-		return m;
-	}
 	if (c->copies && !atomic && c->delta[base] != DELTA_UNKNOWN) {
 		if (!c->copy)
 			emit_range(c, base, off, size, access);
@@ -239,32 +235,6 @@ void emit_guard_end(struct jc *c, uint32_t cold, int load_reg)
 		return;
 	c->cold[cold].size = (uint8_t)load_reg;
 	c->cold[cold].after = jc_here(c);
-}
-
-/* A field that is translated where the context's address is certain: a load from the host's struct, which
- * every run has whole (acceptable() in jit/run.c). */
-bool emit_ctx_field(struct jc *c, int size, bool sign)
-{
-	const struct prog_type *type = c->code->type;
-	struct fact f = c->fact[c->in->src];
-	int64_t at = (int64_t)f.off + c->in->off, host;
-	const struct ctx_field *field;
-
-	if (!c->checked || !c->fact_index || f.kind != FACT_CTX || f.span || sign || c->ctx_access & ACCESS_READ ||
-	    type->flags & (TYPE_RAW | TYPE_OPEN) || at < 0 || at + size > type->ctx_size)
-		return false;
-	field = ctx_field_at(type, (uint32_t)at, (uint32_t)size, false);
-	if (!field || field->size != size || field->kind == CTX_PACKET_META || (at - field->off) % size)
-		return false;
-	if (field->kind != CTX_SCALAR)
-		size = sizeof(void *);
-	else if (field->host_size > 8 || field->host_size & (field->host_size - 1u))
-		return false;
-	else if (field->host_size < size)
-		size = field->host_size;
-	host = field->host_off + (at - field->off) / field->size * field->host_size - f.off;
-	x_load(&c->b, size, false, c->reg[c->in->dst], x_at(c->reg[c->in->src], (int32_t)host));
-	return true;
 }
 
 /* ---- steps, first reads ---- */
@@ -329,8 +299,6 @@ void emit_charge(struct jc *c)
 	uint32_t again = UNSET;
 	int32_t steps;
 
-	if (c->tame)
-		return;
 	if (c->i < c->chain_end && c->fast) {
 		c->rest -= (int32_t)c->in->imm;
 		return;

@@ -53,32 +53,12 @@ static bool inner_loop(const struct jc *c, uint32_t head, uint32_t end)
 	return false;
 }
 
-/* A jump over nothing but a goto: its inverse goes there.  Not where the goto's block is charged. */
-static bool emit_inverted(struct jc *c)
-{
-	const struct insn *in = c->in, *over = in + 2;
-	struct insn out = *in;
-
-	if (!c->tame || !flow_is_jump(in) || (uint32_t)in->off != c->i + 3 || over[-1].op != OP_CHARGE ||
-	    isa_op[over->op].shape != SHAPE_JA || (c->flow.mark[c->i + 1] | c->flow.mark[c->i + 2]) & FLOW_TARGET)
-		return false;
-	out.op = (uint16_t)flow_inverse((enum op)in->op);
-	out.off = over->off;
-	if (out.op == OP_BAD)
-		return false;
-	c->in = &out;
-	emit_insn(c);
-	c->in = in;
-	c->skip = 2;
-	return true;
-}
-
 void emit_body(struct jc *c, uint32_t index)
 {
 	const struct subprog *sub = &c->code->sub[index];
 
-	for (uint32_t i = sub->start; i < sub->end && !c->no_memory && !c->wild; i++) {
-		if ((c->fast || c->tame) && emit_unrolled(c, &i))
+	for (uint32_t i = sub->start; i < sub->end && !c->no_memory; i++) {
+		if (c->fast && emit_unrolled(c, &i))
 			continue;
 		c->i = i;
 		c->in = &c->code->insn[i];
@@ -90,7 +70,7 @@ void emit_body(struct jc *c, uint32_t index)
 		jc_bind(c, c->insn_label + i);
 		if (c->skip)
 			c->skip--;
-		else if (!emit_inverted(c))
+		else
 			emit_insn(c);
 		track_kinds(c);
 		fact_leave(c);
@@ -128,64 +108,6 @@ static void emit_twice(struct jc *c)
 	c->insn_label = fast;
 }
 
-/* Could this program need no test while it runs but the one of its context's length?  One function that calls
- * nothing and whose steps the program's own budget covers whichever way it goes. */
-static bool may_be_tame(const struct jc *c)
-{
-	const struct code *code = c->code;
-
-	if (!c->fact_index || code->nr_sub != 1 || c->main_called || c->calls_helper || c->inits)
-		return false;
-	for (uint32_t i = 0; i < code->n; i++) {
-		const struct insn *in = &code->insn[i];
-
-		if (in->op == OP_MAY_GOTO || in->op == OP_LD_CALL || isa_op[in->op].shape == SHAPE_PKT_ABS ||
-		    isa_op[in->op].shape == SHAPE_PKT_IND)
-			return false;
-	}
-	return counted_steps(c) <= code->budget;
-}
-
-/* Such a program once more as a plain C function: it runs when a caller gives no options and enough context
- * (run_tame in jit/run.c); every access in it is known to be good.  Where one is not, nothing is left of it. */
-static void emit_tame(struct jc *c)
-{
-	struct jsub *j = c->cur, plain = *j;
-	bool state = c->state, metered = c->metered;
-	uint32_t used = (uint32_t)(c->b.p - c->base), nr_fix = c->nr_fix, nr_cold = c->nr_cold;
-
-	plain.leaf = true;
-	plain.frame = (int32_t)c->frame_size;
-	plain.red_zone = plain.frame <= 128;
-	plain.rbp = !plain.red_zone;
-	c->cur = &plain;
-	frame_register(c);
-	c->state = c->metered = false;
-	c->tame = true;
-	c->tame_label = jc_here(c);
-	if (c->flags & JIT_ENDBR)
-		x_endbr64(&c->b);
-	emit_prologue(c);
-	emit_body(c, 0);
-	if (c->wild && !c->no_memory) {
-		c->b.p = c->base + used;
-		c->nr_fix = nr_fix;
-		c->nr_cold = nr_cold;
-		c->tame_label = UNSET;
-		c->ctx_need = c->skip = 0;
-	} else {
-		c->insn_label = insn_labels(c);
-	}
-	memset(c->kind_at, 0, c->code->n * sizeof *c->kind_at);
-	c->next_window = c->nr_window = WINDOW_FREE;
-	c->zeroes_at = UNSET;
-	c->tame = c->wild = false;
-	c->state = state;
-	c->metered = metered;
-	c->cur = j;
-	frame_register(c);
-}
-
 static void emit_sub(struct jc *c, uint32_t index)
 {
 	c->cur = &c->sub[index];
@@ -195,18 +117,11 @@ static void emit_sub(struct jc *c, uint32_t index)
 	if (c->no_memory)
 		return;
 	jc_align(c, 16);
-	if (may_be_tame(c)) {
-		emit_tame(c);
-		jc_room(c, 1024);
-		jc_align(c, 16);
-	}
-	if (c->no_memory)
-		return;
 	jc_bind(c, c->cur->entry);
 	if (!index && !c->state && c->flags & JIT_ENDBR)
 		x_endbr64(&c->b);
 	emit_prologue(c);
-	if (!index && c->fact_index && !c->main_called && c->tame_label == UNSET)
+	if (!index && c->fact_index && !c->main_called && !c->jit->tame)
 		emit_twice(c);
 	else
 		emit_body(c, index);
@@ -315,7 +230,7 @@ static void place_unwind(struct jc *c, const struct plan *plan, const uint32_t *
 	uint32_t n = c->code->nr_sub + (c->state ? 2u : 0u);
 	struct unwind_frame *f;
 
-	if (!c->calls_c || c->inits || c->tame_label != UNSET)	/* first-read checks push around calls: no one row would hold */
+	if (!c->calls_c || c->inits)	/* first-read checks push around calls: no one row would hold */
 		return;
 	f = mem_array(c->host, n, sizeof *f);
 	if (!f)
@@ -381,11 +296,6 @@ static int place(struct jc *c, const struct plan *plan)
 		}
 		if (plan->batch != UNSET)
 			jit->batch = AT(plan->batch);
-		if (c->tame_label != UNSET) {
-			jit->tame = AT(c->tame_label);
-			jit->tame_need = c->ctx_need;
-			jit->sub_off[0] = jc_pos(c, inserted, c->tame_label);
-		}
 		place_unwind(c, plan, inserted);
 #undef AT
 	}
@@ -415,6 +325,8 @@ void jit_free(struct code *code)
 
 	if (!jit)
 		return;
+	if (jit->tame_code)
+		tame_drop(jit->tame_code);
 	unwind_drop(jit);
 	gdb_drop(jit);
 	if (jit->listed)
@@ -433,7 +345,7 @@ size_t jit_memory(const struct code *code)
 	const struct jit_code *jit = code->jit;
 
 	return jit ? sizeof *jit + jit->bytes + jit->map_bytes + jit->nr_site * sizeof *jit->site +
-		     (code->nr_sub + 1) * sizeof *jit->sub_off : 0;
+		     (code->nr_sub + 1) * sizeof *jit->sub_off + (jit->tame_code ? jit_memory(jit->tame_code) : 0) : 0;
 }
 
 static uint64_t random_key(struct vm_host *host, const struct jc *c)
@@ -458,7 +370,7 @@ static int begin(struct jc *c)
 	static const uint8_t home[11] = { RAX, RDI, RSI, RDX, RCX, R8, RBX, R13, R14, R15, RBP };
 
 	memcpy(c->reg, home, sizeof home);
-	c->exit_label = c->slow_label = c->tame_label = c->zeroes_at = UNSET;
+	c->exit_label = c->slow_label = c->zeroes_at = UNSET;
 	c->next_window = c->nr_window = WINDOW_FREE;
 	c->sub = mem_array(c->host, c->code->nr_sub, sizeof *c->sub);
 	if (!c->sub || flow_build(c->code, &c->flow))
@@ -494,6 +406,8 @@ int jit_compile(struct code *code, const struct jit_opts *opts, struct uebpf_err
 	c.jit = code->jit;
 	c.rules = (uint32_t)rules_not_in(jit_rule_names, opts->no_rules);
 	c.blind = random_key(code->host, &c);
+	if (code->checked && opts->source)
+		tame_compile(code->jit, opts);
 	ret = begin(&c);
 	if (!ret)
 		emit_all(&c, &plan);

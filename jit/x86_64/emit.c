@@ -208,6 +208,16 @@ static bool load_swapped(struct jc *c, int size)
 	return true;
 }
 
+static bool ctx_field(struct jc *c, bool sign)
+{
+	struct insn in;
+
+	if (!fact_field(c, size(c), sign, &in))
+		return false;
+	x_load(&c->b, isa_op[in.op].size, false, dst(c), x_at(src(c), in.off));
+	return true;
+}
+
 /* acquire: under x86's memory order a load acquires and a store releases. */
 static void load(struct jc *c, unsigned acquire)
 {
@@ -216,7 +226,7 @@ static void load(struct jc *c, unsigned acquire)
 	struct x_mem m;
 
 	if (!acquire && ((!sign && (load_swapped(c, size(c)) || (size(c) == 8 && emit_vector(c)))) ||
-			 emit_ctx_field(c, size(c), sign)))
+			 ctx_field(c, sign)))
 		return;
 	m = emit_guard(c, c->in->src, c->in->off, size(c), acquire ? GUARD_ATOMIC | ACCESS_READ : ACCESS_READ, &cold);
 	x_load(&c->b, size(c), sign, dst(c), m);

@@ -263,6 +263,31 @@ enum judgement fact_judge(const struct jc *c, int base, int32_t off, uint32_t si
 	return f.kind == FACT_VALUE ? JUDGE_GOOD : f.span ? JUDGE_TEST : JUDGE_NULL;
 }
 
+bool fact_field(const struct jc *c, int size, bool sign, struct insn *out)
+{
+	const struct prog_type *type = c->code->type;
+	struct fact f = c->fact[c->in->src];
+	int64_t at = (int64_t)f.off + c->in->off;
+	const struct ctx_field *field;
+
+	if (!c->checked || !c->fact_index || f.kind != FACT_CTX || f.span || sign || c->ctx_access & ACCESS_READ ||
+	    type->flags & (TYPE_RAW | TYPE_OPEN) || at < 0 || at + size > type->ctx_size)
+		return false;
+	field = ctx_field_at(type, (uint32_t)at, (uint32_t)size, false);
+	if (!field || field->size != size || field->kind == CTX_PACKET_META || (at - field->off) % size)
+		return false;
+	if (field->kind != CTX_SCALAR)
+		size = sizeof(void *);
+	else if (field->host_size > 8 || field->host_size & (field->host_size - 1u))
+		return false;
+	else if (field->host_size < size)
+		size = field->host_size;
+	*out = *c->in;
+	out->op = size == 8 ? OP_LD_DW : size == 4 ? OP_LD_W : size == 2 ? OP_LD_H : OP_LD_B;
+	out->off = (int32_t)(field->host_off + (at - field->off) / field->size * field->host_size - f.off);
+	return true;
+}
+
 /* Instructions for a helper call whose arguments are known to be good, by its row's inliner; only such as
  * need nothing of the run.  *map: whose value r0 is, or NULL. */
 uint32_t fact_inline(const struct jc *c, const struct insn *in, const struct fact now[11],

@@ -95,9 +95,6 @@ struct jc {
 	uint8_t call_window;
 	bool calls_helper;		/* some helper call is not inlined */
 	bool fast, sliced, bails, ctx_window;
-	bool tame;			/* the copy that tests nothing is being emitted ... */
-	bool wild;			/* ... and something in it had to be tested */
-	uint32_t tame_label;		/* its prologue; UNSET: none */
 	uint32_t refill_label;
 	uint32_t insn_label;		/* label of instruction 0 in the copy being emitted */
 	uint32_t exit_label;		/* batch copy: where exit goes; UNSET: return */
@@ -201,6 +198,9 @@ void fact_leave(struct jc *c);
 void fact_step(const struct jc *c, const struct insn *in, struct fact now[11]);
 enum judgement fact_judge(const struct jc *c, int base, int32_t off, uint32_t size, uint32_t access, bool atomic,
 			  uint32_t *need);
+/* Is the load c->in of a translated field whose place is certain, so that the host's struct, which every run has
+ * whole (acceptable() in jit/run.c), can be read?  *out: as that load. */
+bool fact_field(const struct jc *c, int size, bool sign, struct insn *out);
 uint32_t fact_inline(const struct jc *c, const struct insn *in, const struct fact now[11],
 		     struct insn out[INLINE_MOST], uint16_t *map);
 
@@ -210,10 +210,13 @@ struct counted *counted_at(struct jc *c, uint32_t head);	/* NULL: none begins th
 void counted_enter(struct counted *l, struct fact now[11]);	/* from before the loop: what holds in all rounds */
 uint64_t counted_steps(const struct jc *c);
 
+/* ---- tame.c ---- */
+void tame_compile(struct jit_code *jit, const struct jit_opts *opts);	/* sets tame and what belongs to it, or not */
+void tame_drop(struct code *code);
+
 /* ---- checked.c ---- */
 uint8_t new_window(struct jc *c);
 uint32_t emit_leave(struct jc *c, uint32_t label);	/* where a jump out of a chain goes */
-bool emit_ctx_field(struct jc *c, int size, bool sign);	/* a load of a field whose place is known */
 enum { KIND_UNKNOWN = 0xff, KIND_FRAME = 0xfe };
 enum { GUARD_ATOMIC = 0x100 };	/* with enum access: aligned, memory only */
 struct x_mem emit_guard(struct jc *c, int base, int32_t off, int size, uint32_t access, uint32_t *cold);

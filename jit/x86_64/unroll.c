@@ -5,8 +5,7 @@
  * addresses grow by a constant.  The fast copy of a program therefore holds such a loop twice: rounds
  * in a row that are charged together and whose accesses are tested together (emit_range), and the loop
  * as it was written, which takes over where a row of rounds does not fit; after one round of that the
- * row is tried again.  Leaving in the middle of a row gives the steps of the others back.  Where nothing is
- * tested (emit_tame) a row of rounds is all there is, if it divides the number of rounds. */
+ * row is tried again.  Leaving in the middle of a row gives the steps of the others back. */
 #include <string.h>
 #include "jit/x86_64/jc.h"
 
@@ -158,7 +157,7 @@ static void rounds(struct jc *c, uint32_t head, uint32_t last, int32_t steps, ui
 	memcpy(first, c->delta, sizeof first);
 	for (c->copy = 0; c->copy < c->copies && !c->no_memory; c->copy++) {
 		c->again_steps = steps * (int32_t)(c->copies - 1 - c->copy);
-		c->rest = c->tame ? 0 : c->again_steps + steps - (int32_t)c->code->insn[head].imm;
+		c->rest = c->again_steps + steps - (int32_t)c->code->insn[head].imm;
 		memcpy(c->delta, first, sizeof first);
 		c->i = head;
 		fact_enter(c);
@@ -179,24 +178,6 @@ static void rounds(struct jc *c, uint32_t head, uint32_t last, int32_t steps, ui
 	}
 }
 
-static bool tame_rounds(struct jc *c, uint32_t head, uint32_t last, uint32_t count)
-{
-	const struct counted *l = counted_at(c, head);
-
-	c->copies = last - head > SHORT ? 2 : 8;
-	while (count && l && l->fixed && l->rounds % (int32_t)c->copies)
-		c->copies /= 2;
-	if (!count || !l || !l->fixed || c->copies == 1) {
-		c->copies = 0;
-		return false;
-	}
-	jc_align(c, 32);
-	jc_bind(c, c->insn_label + head);
-	rounds(c, head, last, 0, count);
-	c->copies = 0;
-	return true;
-}
-
 bool emit_unrolled(struct jc *c, uint32_t *at)
 {
 	uint32_t head = *at, again, plain, last;
@@ -206,21 +187,15 @@ bool emit_unrolled(struct jc *c, uint32_t *at)
 	last = find_end(c, head, &steps);
 	if (!last)
 		return false;
-	c->i = head;
-	c->in = &c->code->insn[head];
-	first_deltas(c, head, last);
-	count = counted(c, head, last);
-	if (c->tame) {
-		if (!tame_rounds(c, head, last, count))
-			return false;
-		*at = last;
-		return true;
-	}
 	plain = c->nr_label;
 	for (uint32_t i = head; i <= last && !c->no_memory; i++)
 		jc_label(c);
 	if (c->no_memory)
 		return true;
+	c->i = head;
+	c->in = &c->code->insn[head];
+	first_deltas(c, head, last);
+	count = counted(c, head, last);
 	c->copies = last - head > SHORT ? 2 : count ? 8 : 4;
 	c->plain_label = plain - head;
 	jc_room(c, 512);

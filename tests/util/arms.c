@@ -43,6 +43,8 @@ static int compiled(const struct arm *arm, struct code *code, struct uebpf_error
 {
 	static struct jit_pages *pages;
 	struct jit_opts opts = { .flags = arm->flags, .no_rules = arm->no_rules };
+	struct code *source;
+	int ret;
 
 	if (!jit_arch())
 		return -EOPNOTSUPP;
@@ -51,7 +53,13 @@ static int compiled(const struct arm *arm, struct code *code, struct uebpf_error
 	if (!pages || jit_cpu_detect(arm->no_cpu ? "all" : NULL, &opts.cpu))
 		return -ENOMEM;
 	opts.pages = pages;
-	return rewritten(arm, code, err) ? -ENOMEM : jit_compile(code, &opts, err);
+	source = code_copy(code);
+	opts.source = source;
+	ret = !source || rewritten(arm, code, err) ? -ENOMEM : jit_compile(code, &opts, err);
+	if (source)
+		code_free(source);
+	free(source);
+	return ret;
 }
 /* One record, through the loop that is compiled with the program where there is one. */
 static int jit_batch(const struct code *code, void *ctx, size_t len, struct uebpf_run *run, uint64_t *r0)
