@@ -1,13 +1,70 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* dis.c - text of the machine code that this backend emits (Intel's order of operands), for
  * --dump=x86.  It knows the forms of encode.h and no others; what it does not know it shows as a byte.
- * tests/jit/dis_test.c compares it with llvm-mc. */
+ * tests/jit/encode_test.c compares it with llvm-mc. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include "jit/x86_64/jc.h"
 #include "jit/x86_64/dis.h"
 
-struct out { char *buf; size_t cap; long n; char name[4][12]; unsigned next; };
+/* Where text goes, and one instruction being read. */
+struct out { char *buf; size_t cap; long n; };
+struct ins {
+	const uint8_t *p, *end;
+	bool rex_seen, w, o16, rep, have;	/* have: ModRM and what follows it were read */
+	int r, x, b;			/* REX bits, shifted */
+	int reg, rm, vvvv;
+	uint32_t pp;			/* VEX: which prefix it stands for */
+	bool mem;
+	int base, index, scale;
+	int32_t disp;
+	int size;
+	uint32_t op;
+	int64_t target;
+};
+
+/* A form: opcodes of one map (0: one byte, 1: 0f, 2: 0f38, 3: VEX) and, in texts, how it reads.  Small letters
+ * stand for themselves; a capital and the letter after it for an operand:
+ *   E r/m  G reg  Z the opcode's register  A rax  V VEX's extra register  P both, as xchg puts them
+ *     of b, w, d, q: 1, 2, 4, 8 bytes; v: as the prefixes say; n: memory whose size is not told
+ *   I immediate: b, d signed; u unsigned byte; z 2 or 4 bytes; q what mov to a register has; t only of test
+ *   J target of a jump, b or d    X xmm register: g reg, e r/m
+ *   N name: of group 1 by opcode (1) or by reg (r), of shifts (s), of group 3 (t), of group 5 (f), condition (c);
+ *     m, p, q, b, v: what a prefix decides    O reads ModRM and shows nothing */
+static const struct { uint8_t map, value, mask; } rows[] = {
+	{ 0, 0x00, 0xc7 }, { 0, 0x01, 0xc7 }, { 0, 0x02, 0xc7 }, { 0, 0x03, 0xc7 }, { 0, 0x05, 0xc7 },
+	{ 0, 0x50, 0xf8 }, { 0, 0x58, 0xf8 }, { 0, 0xb8, 0xf8 }, { 0, 0x63, 0xff }, { 0, 0x69, 0xff },
+	{ 0, 0x6b, 0xff }, { 0, 0x70, 0xf0 }, { 0, 0x80, 0xff }, { 0, 0x81, 0xff }, { 0, 0x83, 0xff },
+	{ 0, 0x84, 0xff }, { 0, 0x85, 0xff }, { 0, 0x87, 0xff }, { 0, 0x88, 0xff }, { 0, 0x89, 0xff },
+	{ 0, 0x8b, 0xff }, { 0, 0x8d, 0xff }, { 0, 0x8f, 0xff }, { 0, 0x90, 0xff }, { 0, 0x99, 0xff },
+	{ 0, 0xa8, 0xff }, { 0, 0xc1, 0xff }, { 0, 0xc3, 0xff }, { 0, 0xc6, 0xff }, { 0, 0xc7, 0xff },
+	{ 0, 0xc9, 0xff }, { 0, 0xcc, 0xff }, { 0, 0xd1, 0xff }, { 0, 0xd3, 0xff }, { 0, 0xe8, 0xff },
+	{ 0, 0xe9, 0xff }, { 0, 0xeb, 0xff }, { 0, 0xf6, 0xff }, { 0, 0xf7, 0xff }, { 0, 0xff, 0xff },
+	{ 1, 0x10, 0xff }, { 1, 0x11, 0xff }, { 1, 0x1e, 0xff }, { 1, 0x1f, 0xff }, { 1, 0x40, 0xf0 },
+	{ 1, 0x6c, 0xff }, { 1, 0x6d, 0xff }, { 1, 0x6e, 0xff }, { 1, 0x6f, 0xff }, { 1, 0x7e, 0xff },
+	{ 1, 0x80, 0xf0 }, { 1, 0x90, 0xf0 }, { 1, 0xae, 0xff }, { 1, 0xaf, 0xff }, { 1, 0xb1, 0xff },
+	{ 1, 0xb6, 0xff }, { 1, 0xb7, 0xff }, { 1, 0xbc, 0xff }, { 1, 0xbe, 0xff }, { 1, 0xbf, 0xff },
+	{ 1, 0xc1, 0xff }, { 1, 0xc8, 0xf8 }, { 1, 0xd4, 0xff }, { 1, 0xdb, 0xff }, { 1, 0xeb, 0xff },
+	{ 1, 0xef, 0xff }, { 1, 0xfb, 0xff },
+	{ 2, 0xf0, 0xff }, { 3, 0xf6, 0xff }, { 3, 0xf7, 0xff },
+};
+static const char texts[] =
+	"N1 Eb, Gb\0" "N1 Ev, Gv\0" "N1 Gb, Eb\0" "N1 Gv, Ev\0" "N1 Av, Iz\0"
+	"push Zq\0" "pop Zq\0" "Nm Zv, Iq\0" "movsxd Gq, Ed\0" "imul Gv, Ev, Id\0"
+	"imul Gv, Ev, Ib\0" "jNcJb\0" "Nr Eb, Ib\0" "Nr Ev, Iz\0" "Nr Ev, Ib\0"
+	"test Eb, Gb\0" "test Ev, Gv\0" "xchg Pv\0" "mov Eb, Gb\0" "mov Ev, Gv\0"
+	"mov Gv, Ev\0" "lea Gv, En\0" "pop Eq\0" "Np\0" "Nq\0"
+	"test al, Ib\0" "Ns Ev, Iu\0" "ret\0" "mov Eb, Ib\0" "mov Ev, Iz\0"
+	"leave\0" "int3\0" "Ns Ev\0" "Ns Ev, cl\0" "callJd\0"
+	"jmpJd\0" "jmpJb\0" "test Eb, Ib\0" "Nt EvIt\0" "Nf Eq\0"
+	"movups Xg, xmmword ptr En\0" "movups xmmword ptr En, Xg\0" "endbr64On\0" "nopOn\0" "cmovNc Gv, Ev\0"
+	"punpcklqdq Xg, Xe\0" "punpckhqdq Xg, Xe\0" "movq Xg, Eq\0" "movdqa Xg, Xe\0" "movq Eq, Xg\0"
+	"jNcJd\0" "setNc Eb\0" "lfenceOn\0" "imul Gv, Ev\0" "cmpxchg Ev, Gv\0"
+	"movzx Gv, Eb\0" "movzx Gv, Ew\0" "Nb Gv, Ev\0" "movsx Gv, Eb\0" "movsx Gv, Ew\0"
+	"xadd Ev, Gv\0" "bswap Zv\0" "paddq Xg, Xe\0" "pand Xg, Xe\0" "por Xg, Xe\0"
+	"pxor Xg, Xe\0" "psubq Xg, Xe\0"
+	"movbe Gv, Ev\0" "mulx Gv, Vv, Ev\0" "Nv Gv, Ev, Vv";
 
 static void put(struct out *o, const char *form, ...) __attribute__((format(printf, 2, 3)));
 static void put(struct out *o, const char *form, ...)
@@ -20,40 +77,24 @@ static void put(struct out *o, const char *form, ...)
 	va_end(args);
 }
 
-static const char *const group1[] = { "add", "or", "adc", "sbb", "and", "sub", "xor", "cmp" };
-static const char *const shifts[] = { "rol", "ror", "rcl", "rcr", "shl", "shr", "sal", "sar" };
-static const char *const group3[] = { "test", "test", "not", "neg", "mul", "imul", "div", "idiv" };
-static const char *const cond[] = { "o", "no", "b", "ae", "e", "ne", "be", "a", "s", "ns", "p", "np",
-				    "l", "ge", "le", "g" };
-
-/* Valid until four more names were asked for. */
-static const char *reg_name(struct out *o, int size, int r, bool rex)
+/* Word k of those that are `width` wide, blanks filling them. */
+static void put_word(struct out *o, const char *words, int width, uint32_t k)
 {
-	static const char *const base[] = { "ax", "cx", "dx", "bx", "sp", "bp", "si", "di" };
-	static const char *const low[] = { "al", "cl", "dl", "bl", "spl", "bpl", "sil", "dil" };
-	static const char *const high[] = { "ah", "ch", "dh", "bh" };
-	char *text = o->name[o->next++ & 3];
-
-	if (r >= 8)
-		snprintf(text, sizeof o->name[0], "r%d%s", r & 15, size == 8 ? "" : size == 4 ? "d" : size == 2 ? "w" : "b");
-	else if (size == 1)
-		snprintf(text, sizeof o->name[0], "%s", !rex && r >= 4 ? high[r - 4] : low[r]);
-	else
-		snprintf(text, sizeof o->name[0], "%s%s", size == 8 ? "r" : size == 4 ? "e" : "", base[r]);
-	return text;
+	words += (uint32_t)width * k;
+	while (width > 1 && words[width - 1] == ' ')
+		width--;
+	put(o, "%.*s", width, words);
 }
 
-/* One instruction being read. */
-struct ins {
-	const uint8_t *p, *end;
-	bool rex_seen, w, o16, lock, rep;
-	int r, x, b;			/* REX bits, shifted */
-	int mod, reg, rm;
-	bool mem;
-	int base, index, scale;
-	int32_t disp;
-	int size;
-};
+static void put_reg(struct out *o, int size, int r, bool rex)
+{
+	if (r >= 8)
+		put(o, "r%d%s", r & 15, size == 8 ? "" : size == 4 ? "d" : size == 2 ? "w" : "b");
+	else if (size == 1)
+		put_word(o, rex ? "al cl dl bl splbplsildil" : "al cl dl bl ah ch dh bh ", 3, (uint32_t)r);
+	else
+		put(o, "%s%.2s", size == 8 ? "r" : size == 4 ? "e" : "", &"axcxdxbxspbpsidi"[2 * r]);
+}
 
 static uint32_t take(struct ins *in, int n)
 {
@@ -64,21 +105,27 @@ static uint32_t take(struct ins *in, int n)
 	return v;
 }
 
+static int32_t take_signed(struct ins *in, int n)
+{
+	uint32_t v = take(in, n);
+
+	return n == 1 ? (int8_t)v : (int32_t)v;
+}
+
 static void modrm(struct ins *in)
 {
-	uint32_t m = take(in, 1), sib;
+	uint32_t m, sib;
 
-	in->mod = (int)(m >> 6);
-	in->reg = (int)(m >> 3 & 7) | in->r;
-	in->rm = (int)(m & 7);
-	in->mem = in->mod != 3;
-	in->index = -1;
-	if (!in->mem) {
-		in->rm |= in->b;
+	if (in->have)
 		return;
-	}
-	in->base = in->rm | in->b;
-	if (in->rm == 4) {
+	in->have = true;
+	m = take(in, 1);
+	in->reg = (int)(m >> 3 & 7) | in->r;
+	in->rm = (int)(m & 7) | in->b;
+	in->mem = m < 0xc0;
+	in->index = -1;
+	in->base = in->rm;
+	if (in->mem && (m & 7) == 4) {
 		sib = take(in, 1);
 		in->base = (int)(sib & 7) | in->b;
 		in->scale = 1 << (sib >> 6);
@@ -86,257 +133,183 @@ static void modrm(struct ins *in)
 		if (in->index == 4)
 			in->index = -1;
 	}
-	in->disp = in->mod == 1 ? (int8_t)take(in, 1) : in->mod == 2 ? (int32_t)take(in, 4) : 0;
+	if (in->mem && m >> 6)
+		in->disp = take_signed(in, m >> 6 == 1 ? 1 : 4);
 }
 
 static void put_rm(struct out *o, const struct ins *in, int size)
 {
-	static const char *const ptr[] = { [1] = "byte", [2] = "word", [4] = "dword", [8] = "qword" };
-
 	if (!in->mem) {
-		put(o, "%s", reg_name(o, size, in->rm, in->rex_seen));
+		put_reg(o, size, in->rm, in->rex_seen);
 		return;
 	}
-	if (size)
-		put(o, "%s ptr ", ptr[size]);
-	put(o, "[%s", reg_name(o, 8, in->base, true));
-	if (in->index >= 0 && in->scale > 1)
-		put(o, " + %d*%s", in->scale, reg_name(o, 8, in->index, true));
-	else if (in->index >= 0)
-		put(o, " + %s", reg_name(o, 8, in->index, true));
+	if (size) {
+		put_word(o, "byte word dwordqword", 5, (uint32_t)(size == 8 ? 3 : size / 2));
+		put(o, " ptr ");
+	}
+	put(o, "[");
+	put_reg(o, 8, in->base, true);
+	if (in->index >= 0) {
+		put(o, in->scale > 1 ? " + %d*" : " + ", in->scale);
+		put_reg(o, 8, in->index, true);
+	}
 	if (in->disp)
 		put(o, " %c %lld", in->disp < 0 ? '-' : '+', in->disp < 0 ? -(long long)in->disp : (long long)in->disp);
 	put(o, "]");
 }
 
-static void rm_reg(struct out *o, struct ins *in, const char *name, int size)
+static void put_name(struct out *o, struct ins *in, char kind)
 {
-	modrm(in);
-	put(o, "%s ", name);
-	put_rm(o, in, size);
-	put(o, ", %s", reg_name(o, size, in->reg, in->rex_seen));
+	static const char group1[] = "add or  adc sbb and sub xor cmp ";
+
+	switch (kind) {
+	case '1': put_word(o, group1, 4, in->op >> 3); break;
+	case 'r': put_word(o, group1, 4, in->reg & 7); break;
+	case 's': put_word(o, "rolrorrclrcrshlshrsalsar", 3, in->reg & 7); break;
+	case 't': put_word(o, "testtestnot neg mul imuldiv idiv", 4, in->reg & 7); break;
+	case 'f': put_word(o, "inc dec callcalljmp jmp push", 4, in->reg & 7); break;
+	case 'c': put_word(o, "o nob aee nebea s nsp npl gele" "g ", 2, in->op & 15); break;
+	case 'm': put(o, in->w ? "movabs" : "mov"); break;
+	case 'p': put(o, in->rep ? "pause" : "nop"); break;
+	case 'q': put(o, in->w ? "cqo" : "cdq"); break;
+	case 'b': put(o, in->rep ? "tzcnt" : "bsf"); break;
+	case 'v': put_word(o, "    shlxsarxshrx", 4, in->pp); break;
+	}
 }
 
-static void reg_rm(struct out *o, struct ins *in, const char *name, int reg_size, int rm_size)
+static void put_imm(struct out *o, struct ins *in, char kind)
 {
-	modrm(in);
-	put(o, "%s %s, ", name, reg_name(o, reg_size, in->reg, in->rex_seen));
-	put_rm(o, in, rm_size);
-}
+	int wide = in->o16 ? 2 : 4;
+	uint64_t v;
 
-static void rm_imm(struct out *o, struct ins *in, const char *name, int size, int imm_bytes)
-{
-	int32_t imm;
-
-	put(o, "%s ", name);
-	put_rm(o, in, size);
-	imm = (int32_t)take(in, imm_bytes);
-	if (imm_bytes == 1)
-		imm = (int8_t)imm;
-	put(o, ", %d", imm);
-}
-
-/* Two-byte opcodes. */
-static bool escape(struct out *o, struct ins *in)
-{
-	uint32_t op = take(in, 1);
-	int size = in->size;
-
-	if (op == 0x38) {
-		op = take(in, 1);
-		if (op != 0xf0)
-			return false;
-		reg_rm(o, in, "movbe", size, size);
-	} else if (op >= 0x40 && op <= 0x4f) {
-		char name[8];
-
-		snprintf(name, sizeof name, "cmov%s", cond[op & 15]);
-		reg_rm(o, in, name, size, size);
-	} else if (op >= 0x90 && op <= 0x9f) {
-		modrm(in);
-		put(o, "set%s ", cond[op & 15]);
-		put_rm(o, in, 1);
-	} else if (op >= 0xc8 && op <= 0xcf) {
-		put(o, "bswap %s", reg_name(o, size, (int)(op & 7) | in->b, true));
-	} else {
-		switch (op) {
-		case 0xb6: case 0xb7: reg_rm(o, in, "movzx", size, op == 0xb6 ? 1 : 2); break;
-		case 0xbe: case 0xbf: reg_rm(o, in, "movsx", size, op == 0xbe ? 1 : 2); break;
-		case 0xaf: reg_rm(o, in, "imul", size, size); break;
-		case 0xbc: reg_rm(o, in, in->rep ? "tzcnt" : "bsf", size, size); break;
-		case 0xc1: rm_reg(o, in, "xadd", size); break;
-		case 0xb1: rm_reg(o, in, "cmpxchg", size); break;
-		case 0x1f: modrm(in); put(o, "nop"); break;
-		case 0x10: modrm(in); put(o, "movups xmm%d, xmmword ptr ", in->reg); put_rm(o, in, 0); break;
-		case 0x11: modrm(in); put(o, "movups xmmword ptr "); put_rm(o, in, 0); put(o, ", xmm%d", in->reg); break;
-		case 0x6e: modrm(in); put(o, "movq xmm%d, ", in->reg); put_rm(o, in, 8); break;
-		case 0x7e: modrm(in); put(o, "movq "); put_rm(o, in, 8); put(o, ", xmm%d", in->reg); break;
-		case 0xef: modrm(in); put(o, "pxor xmm%d, xmm%d", in->reg, in->rm); break;
-		case 0xae: take(in, 1); put(o, "lfence"); break;
-		case 0x1e: take(in, 1); put(o, "endbr64"); break;
-		default: return false;
-		}
-	}
-	return true;
-}
-
-static bool one_byte(struct out *o, struct ins *in, uint32_t op)
-{
-	int size = in->size, small = in->o16 ? 2 : 4;
-
-	if (op < 0x40 && (op & 7) <= 3) {
-		int s = op & 1 ? size : 1;
-
-		if (op & 2)
-			reg_rm(o, in, group1[op >> 3], s, s);
-		else
-			rm_reg(o, in, group1[op >> 3], s);
-		return true;
-	}
-	if (op < 0x40 && (op & 7) == 5) {
-		put(o, "%s %s, %d", group1[op >> 3], reg_name(o, size, RAX, true), (int32_t)take(in, small));
-		return true;
-	}
-	if (op >= 0x50 && op <= 0x5f) {
-		put(o, "%s %s", op < 0x58 ? "push" : "pop", reg_name(o, 8, (int)(op & 7) | in->b, true));
-		return true;
-	}
-	if (op >= 0xb8 && op <= 0xbf) {
-		uint64_t v = take(in, 4);
-
+	switch (kind) {
+	case 'b': put(o, "%d", take_signed(in, 1)); break;
+	case 'd': put(o, "%d", take_signed(in, 4)); break;
+	case 'u': put(o, "%u", take(in, 1)); break;
+	case 'z': put(o, "%d", take_signed(in, wide)); break;
+	case 't':
+		if ((in->reg & 7) < 2)
+			put(o, ", %d", take_signed(in, wide));
+		break;
+	default:
+		v = take(in, 4);
 		if (in->w)
 			v |= (uint64_t)take(in, 4) << 32;
-		put(o, in->w ? "movabs %s, %lld" : "mov %s, 0x%llx", reg_name(o, size, (int)(op & 7) | in->b, true),
-		    (long long)v);
-		return true;
-	}
-	switch (op) {
-	case 0x63: reg_rm(o, in, "movsxd", 8, 4); return true;
-	case 0x69: case 0x6b:
-		reg_rm(o, in, "imul", size, size);
-		put(o, ", %d", op == 0x6b ? (int8_t)take(in, 1) : (int32_t)take(in, 4));
-		return true;
-	case 0x80: case 0x81: case 0x83:
-		modrm(in);
-		rm_imm(o, in, group1[in->reg & 7], op == 0x80 ? 1 : size, op == 0x81 ? small : 1);
-		return true;
-	case 0x84: rm_reg(o, in, "test", 1); return true;
-	case 0x85: rm_reg(o, in, "test", size); return true;
-	case 0x87: *in->p >= 0xc0 ? reg_rm(o, in, "xchg", size, size) : rm_reg(o, in, "xchg", size); return true;
-	case 0x88: rm_reg(o, in, "mov", 1); return true;
-	case 0x89: rm_reg(o, in, "mov", size); return true;
-	case 0x8b: reg_rm(o, in, "mov", size, size); return true;
-	case 0x8d: reg_rm(o, in, "lea", size, 0); return true;
-	case 0x8f: modrm(in); put(o, "pop "); put_rm(o, in, 8); return true;
-	case 0x90: put(o, in->rep ? "pause" : "nop"); return true;
-	case 0x99: put(o, in->w ? "cqo" : "cdq"); return true;
-	case 0xa8: put(o, "test al, %d", (int8_t)take(in, 1)); return true;
-	case 0xc1: case 0xd1: case 0xd3:
-		modrm(in);
-		put(o, "%s ", shifts[in->reg & 7]);
-		put_rm(o, in, size);
-		op == 0xc1 ? put(o, ", %u", take(in, 1)) : put(o, "%s", op == 0xd3 ? ", cl" : "");
-		return true;
-	case 0xc3: put(o, "ret"); return true;
-	case 0xc9: put(o, "leave"); return true;
-	case 0xcc: put(o, "int3"); return true;
-	case 0xc6: modrm(in); rm_imm(o, in, "mov", 1, 1); return true;
-	case 0xc7: modrm(in); rm_imm(o, in, "mov", size, small); return true;
-	case 0xf6: case 0xf7:
-		modrm(in);
-		if ((in->reg & 7) < 2) {
-			rm_imm(o, in, "test", op == 0xf6 ? 1 : size, op == 0xf6 ? 1 : small);
-		} else {
-			put(o, "%s ", group3[in->reg & 7]);
-			put_rm(o, in, size);
-		}
-		return true;
-	case 0xff:
-		modrm(in);
-		put(o, "%s ", (in->reg & 7) == 2 ? "call" : (in->reg & 7) == 4 ? "jmp" : "push");
-		put_rm(o, in, 8);
-		return true;
-	default: return false;
+		put(o, in->w ? "%lld" : "0x%llx", (long long)v);
 	}
 }
 
-static bool vex(struct out *o, struct ins *in)
+static void put_operand(struct out *o, struct ins *in, char what, char kind)
 {
-	uint32_t a = take(in, 1), b = take(in, 1), op = take(in, 1);
-	static const char *const name[] = { "", "shlx", "sarx", "shrx" };
-	int size = b & 0x80 ? 8 : 4;
+	int size = kind == 'b' ? 1 : kind == 'w' ? 2 : kind == 'd' ? 4 : kind == 'q' ? 8 : kind == 'n' ? 0 : in->size;
 
-	in->r = a & 0x80 ? 0 : 8;
-	in->b = a & 0x20 ? 0 : 8;
-	in->rex_seen = true;
-	if (op != 0xf7 || (a & 31) != 2)
+	switch (what) {
+	case 'A': put_reg(o, size, RAX, true); break;
+	case 'E': put_rm(o, in, size); break;
+	case 'G': put_reg(o, size, in->reg, in->rex_seen); break;
+	case 'I': put_imm(o, in, kind); break;
+	case 'J':
+		in->target = take_signed(in, size);
+		break;
+	case 'N': put_name(o, in, kind); break;
+	case 'P':
+		put_operand(o, in, in->mem ? 'E' : 'G', kind);
+		put(o, ", ");
+		put_operand(o, in, in->mem ? 'G' : 'E', kind);
+		break;
+	case 'V': put_reg(o, size, in->vvvv, true); break;
+	case 'X': put(o, "xmm%d", kind == 'g' ? in->reg : in->rm); break;
+	case 'Z': put_reg(o, size, (int)(in->op & 7) | in->b, true); break;
+	}
+}
+
+static bool put_form(struct out *o, struct ins *in, uint8_t map)
+{
+	const char *at = texts;
+	size_t k = 0;
+
+	while (k < sizeof rows / sizeof *rows && (rows[k].map != map || (in->op & rows[k].mask) != rows[k].value)) {
+		at += strlen(at) + 1;
+		k++;
+	}
+	if (k == sizeof rows / sizeof *rows)
 		return false;
-	modrm(in);
-	put(o, "%s %s, %s, %s", name[b & 3], reg_name(o, size, in->reg, true), reg_name(o, size, in->rm, true),
-	    reg_name(o, size, (int)(~b >> 3 & 15), true));
+	if (strpbrk(at, "EGXOP"))
+		modrm(in);
+	for (; *at; at++) {
+		if (*at < 'A' || *at > 'Z') {
+			put(o, "%c", *at);
+		} else {
+			put_operand(o, in, at[0], at[1]);
+			at++;
+		}
+	}
 	return true;
+}
+
+static uint8_t prefixes(struct ins *in, bool *lock)
+{
+	for (;; in->p++) {
+		uint8_t op = in->p < in->end ? *in->p : 0;
+
+		if (op == 0xf0)
+			*lock = true;
+		else if (op == 0x66)
+			in->o16 = true;
+		else if (op == 0xf3)
+			in->rep = true;
+		else
+			return op;
+	}
 }
 
 uint32_t x86_text(const uint8_t *code, uint32_t len, char *buf, size_t cap, int64_t *target)
 {
-	struct ins in = { .p = code, .end = code + len };
+	struct ins in = { .p = code, .end = code + len, .target = INT64_MIN };
 	struct out o = { .buf = buf, .cap = cap };
-	bool known = true;
-	uint32_t op;
+	bool lock = false;
+	uint8_t map = 0;
+	uint32_t rex = 0, vex;
 
 	*target = INT64_MIN;
 	if (cap)
 		*buf = 0;
-	for (;;) {
-		op = take(&in, 1);
-		if (op == 0xf0)
-			in.lock = true;
-		else if (op == 0x66)
-			in.o16 = true;
-		else if (op == 0xf3)
-			in.rep = true;
-		else
-			break;
-	}
-	if ((op & 0xf0) == 0x40) {
+	if ((prefixes(&in, &lock) & 0xf0) == 0x40) {
+		rex = take(&in, 1);
 		in.rex_seen = true;
-		in.w = op & 8;
-		in.r = op & 4 ? 8 : 0;
-		in.x = op & 2 ? 8 : 0;
-		in.b = op & 1 ? 8 : 0;
-		op = take(&in, 1);
 	}
+	in.op = take(&in, 1);
+	if (in.op == 0xc4) {
+		rex = ~take(&in, 1) >> 5 & 7;
+		vex = take(&in, 1);
+		rex |= vex >> 4 & 8;
+		in.pp = vex & 3;
+		in.vvvv = (int)(~vex >> 3 & 15);
+		in.rex_seen = true;
+		in.op = take(&in, 1);
+		map = 3;
+	} else if (in.op == 0x0f) {
+		in.op = take(&in, 1);
+		map = 1;
+		if (in.op == 0x38) {
+			in.op = take(&in, 1);
+			map = 2;
+		}
+	}
+	in.w = rex & 8;
+	in.r = rex & 4 ? 8 : 0;
+	in.x = rex & 2 ? 8 : 0;
+	in.b = rex & 1 ? 8 : 0;
 	in.size = in.w ? 8 : in.o16 ? 2 : 4;
-	if (in.lock)
+	if (lock)
 		put(&o, "lock ");
-	if (op == 0xeb || (op >= 0x70 && op <= 0x7f)) {
-		int8_t d = (int8_t)take(&in, 1);
-
-		put(&o, op == 0xeb ? "jmp" : "j%s", cond[op & 15]);
-		*target = in.p - code + d;
-	} else if (op == 0xe9 || op == 0xe8) {
-		int32_t d = (int32_t)take(&in, 4);
-
-		put(&o, op == 0xe9 ? "jmp" : "call");
-		*target = in.p - code + d;
-	} else if (op == 0x0f && in.p < in.end && *in.p >= 0x80 && *in.p <= 0x8f) {
-		uint32_t cc = take(&in, 1) & 15;
-		int32_t d = (int32_t)take(&in, 4);
-
-		put(&o, "j%s", cond[cc]);
-		*target = in.p - code + d;
-	} else if (op == 0x0f) {
-		known = escape(&o, &in);
-	} else if (op == 0xc4) {
-		known = vex(&o, &in);
-	} else {
-		known = one_byte(&o, &in, op);
-	}
-	if (!known) {
+	if (!put_form(&o, &in, map)) {
 		o.n = 0;
 		put(&o, ".byte 0x%02x", code[0]);
 		return 1;
 	}
+	if (in.target != INT64_MIN)
+		*target = in.p - code + in.target;
 	return (uint32_t)(in.p - code);
 }
 
@@ -350,7 +323,7 @@ static void put_line(struct out *o, const struct jit_code *jit, uint32_t *at)
 
 	put(o, "  %6x:  ", *at);
 	for (uint32_t k = 0; k < 11; k++)
-		k < n ? put(o, "%02x", jit->text[*at + k]) : put(o, "  ");
+		put(o, k < n ? "%02x" : "  ", jit->text[*at + k]);
 	put(o, "  %s", text);
 	if (target != INT64_MIN)
 		put(o, " 0x%llx", (unsigned long long)(*at + target));
@@ -358,35 +331,47 @@ static void put_line(struct out *o, const struct jit_code *jit, uint32_t *at)
 	*at += n;
 }
 
+static void put_lines(struct out *o, const struct jit_code *jit, uint32_t *at, size_t to)
+{
+	while (*at < to)
+		put_line(o, jit, at);
+}
+
+static void put_code(struct out *o, const struct code *code, const char *(*note)(void *arg, uint32_t slot), void *arg)
+{
+	const struct jit_code *jit = code->jit;
+	uint32_t map = 0, next = 0, at = 0, sub = 0;
+	char text[160];
+
+	for (uint32_t i = 0; i < code->n; i++) {
+		jit_map_next(jit, &map, &next);
+		for (; sub < code->nr_sub && code->sub[sub].start == i; sub++) {
+			at = jit->sub_off[sub];
+			put(o, "%s:\n", *code->sub[sub].name ? code->sub[sub].name : "sub");
+		}
+		put_lines(o, jit, &at, next);
+		if (note)
+			put(o, "%s", note(arg, code->slot[i]));
+		insn_text(text, sizeof text, code, i);
+		put(o, "%6u: %s\n", code->slot[i], text);
+	}
+	put_lines(o, jit, &at, jit->sub_off[code->nr_sub]);	/* the last one's code, then entries and cold code */
+	put(o, "(entries, batch loop and out-of-line code)\n");
+	put_lines(o, jit, &at, jit->bytes);
+}
+
 long jit_dump(const struct code *code, char *buf, size_t cap, const char *(*note)(void *arg, uint32_t slot),
 	      void *arg)
 {
 	const struct jit_code *jit = code->jit;
 	struct out o = { .buf = buf, .cap = cap };
-	uint32_t map = 0, next = 0, at = 0, sub = 0;
-	char text[160];
 
 	if (!jit)
 		return -1;
-	for (uint32_t i = 0; i < code->n; i++) {
-		jit_map_next(jit, &map, &next);
-		for (; sub < code->nr_sub && code->sub[sub].start == i; sub++) {
-			at = jit->sub_off[sub];
-			put(&o, "%s:\n", *code->sub[sub].name ? code->sub[sub].name : "sub");
-		}
-		while (at < next)
-			put_line(&o, jit, &at);
-		if (note)
-			put(&o, "%s", note(arg, code->slot[i]));
-		insn_text(text, sizeof text, code, i);
-		put(&o, "%6u: %s\n", code->slot[i], text);
+	put_code(&o, code, note, arg);
+	if (jit->tame_code) {
+		put(&o, "(without options, and with %u bytes of context or more:)\n", jit->tame_need);
+		put_code(&o, jit->tame_code, note, arg);
 	}
-	for (uint32_t k = 0; k <= code->nr_sub; k++)	/* the last one's code, then entries and cold code */
-		if (jit->sub_off[k] > next)
-			while (at < jit->sub_off[k] && at < jit->bytes)
-				put_line(&o, jit, &at);
-	put(&o, "(entries, batch loop and out-of-line code)\n");
-	while (at < jit->bytes)
-		put_line(&o, jit, &at);
 	return o.n;
 }
