@@ -118,41 +118,6 @@ static struct x_mem window_limit(int kind, int size, uint32_t access)
 				      offsetof(struct jit_window, read))) + 8 * size_log(size));
 }
 
-/* Tests all copies of an access of an unrolled loop at once: its addresses are an arithmetic row.  Where
- * the row leaves the window, the loop goes on as it was written, from this instruction. */
-static void emit_range(struct jc *c, int base, int32_t off, int size, uint32_t access)
-{
-	int32_t span = c->delta[base] * (int32_t)(c->copies - 1), rest = c->rest;
-	uint8_t kind = c->kind[base];
-	uint32_t leave;
-
-	c->rest = c->again_steps;
-	leave = emit_leave(c, c->plain_label + c->i);
-	c->rest = rest;
-	if (kind == KIND_UNKNOWN)
-		kind = c->kind[base] = new_window(c);
-	x_lea(&c->b, true, TMP, x_at(c->reg[base], kind == KIND_FRAME ? off + (int32_t)c->frame_size : off));
-	if (kind == KIND_FRAME)
-		x_alu(&c->b, true, X_SUB, TMP, RBP);
-	else
-		x_alu_load(&c->b, true, X_SUB, TMP, x_at(STATE, (int32_t)(offsetof(struct jit_state, window) +
-									  kind * sizeof(struct jit_window))));
-	if (span > 0)		/* the last copy's address; it must not have come round through 0 */
-		x_alu_k(&c->b, true, X_ADD, TMP, span);
-	if (span) {
-		x_alu_k(&c->b, true, X_CMP, TMP, span > 0 ? span : -span);
-		jc_jcc(c, CC_B, leave);
-	}
-	if (kind == KIND_FRAME) {
-		x_alu_k(&c->b, true, X_CMP, TMP, (int32_t)c->frame_size - size);
-		jc_jcc(c, CC_A, leave);
-	} else {
-		c->ctx_window |= kind == WINDOW_CTX;
-		x_alu_load(&c->b, true, X_CMP, TMP, window_limit(kind, size, access));
-		jc_jcc(c, CC_AE, leave);
-	}
-}
-
 struct x_mem emit_guard(struct jc *c, int base, int32_t off, int size, uint32_t access, uint32_t *out)
 {
 	struct x_mem m = x_at(c->reg[base], off);
@@ -177,11 +142,6 @@ struct x_mem emit_guard(struct jc *c, int base, int32_t off, int size, uint32_t 
 	if (base == 10 && off < 0 && off >= -(int32_t)c->code->stack_size && off + size <= 0 &&
 	    (!atomic || !(off & (size - 1))))
 		return m;
-	if (c->copies && !atomic && c->delta[base] != DELTA_UNKNOWN) {
-		if (!c->copy)
-			emit_range(c, base, off, size, access);
-		return m;
-	}
 	if (kind == KIND_UNKNOWN)
 		kind = c->kind[base] = new_window(c);
 	site.window = kind == KIND_FRAME ? WINDOW_CTX : kind;	/* a frame is not remembered from here */
@@ -265,7 +225,7 @@ static int32_t chain_steps(struct jc *c)
 	return (int32_t)sum;
 }
 
-static void charge_cold(struct jc *c, enum x_cc cc, int32_t steps, uint32_t again, uint32_t other, bool cancel)
+static void charge_cold(struct jc *c, enum x_cc cc, int32_t steps, uint32_t again, bool cancel)
 {
 	struct cold *cold = jc_cold(c, COLD_BUDGET);
 
@@ -275,23 +235,9 @@ static void charge_cold(struct jc *c, enum x_cc cc, int32_t steps, uint32_t agai
 	cold->flag = cancel;
 	cold->back = again;
 	cold->wide = c->fast;	/* whether another copy goes on, and where */
-	cold->after = other;
+	cold->after = c->slow_label + c->i;
 	c->bails |= c->fast;
 	jc_jcc(c, cc, cold->label);
-}
-
-void emit_steps(struct jc *c, int32_t steps, uint32_t again, uint32_t other)
-{
-	x_alu_k(&c->b, true, X_SUB, LEFT, steps);
-	charge_cold(c, CC_B, steps, again, other, false);
-	/* The flag can change at any time; asking at loop heads, on entry and after calls bounds the delay
-	 * and sees what a helper set.  Sliced code asks when a slice is spent. */
-	if (!c->sliced && (c->i == c->code->sub[0].start || c->flow.mark[c->i] & FLOW_LOOP ||
-			   isa_op[c->in[-1].op].shape == SHAPE_CALL || c->cur_start == c->i)) {
-		x_load(&c->b, 8, false, TMP, CALL_FIELD(abort));
-		x_alu_mem_k(&c->b, 4, X_CMP, x_at(TMP, 0), 0);
-		charge_cold(c, CC_NE, steps, UNSET, UNSET, true);
-	}
 }
 
 void emit_charge(struct jc *c)
@@ -307,7 +253,16 @@ void emit_charge(struct jc *c)
 	c->rest = 0;
 	if (c->sliced)
 		again = jc_here(c);
-	emit_steps(c, steps, again, c->slow_label + c->i);
+	x_alu_k(&c->b, true, X_SUB, LEFT, steps);
+	charge_cold(c, CC_B, steps, again, false);
+	/* The flag can change at any time; asking at loop heads, on entry and after calls bounds the delay
+	 * and sees what a helper set.  Sliced code asks when a slice is spent. */
+	if (!c->sliced && (c->i == c->code->sub[0].start || c->flow.mark[c->i] & FLOW_LOOP ||
+			   isa_op[c->in[-1].op].shape == SHAPE_CALL || c->cur_start == c->i)) {
+		x_load(&c->b, 8, false, TMP, CALL_FIELD(abort));
+		x_alu_mem_k(&c->b, 4, X_CMP, x_at(TMP, 0), 0);
+		charge_cold(c, CC_NE, steps, UNSET, true);
+	}
 	c->rest = steps - (int32_t)c->in->imm;
 }
 

@@ -58,8 +58,6 @@ void emit_body(struct jc *c, uint32_t index)
 	const struct subprog *sub = &c->code->sub[index];
 
 	for (uint32_t i = sub->start; i < sub->end && !c->no_memory; i++) {
-		if (c->fast && emit_unrolled(c, &i))
-			continue;
 		c->i = i;
 		c->in = &c->code->insn[i];
 		jc_room(c, ROOM);

@@ -31,7 +31,7 @@ struct cold {
 enum fact_kind { FACT_NONE, FACT_MAP, FACT_CONST, FACT_CTX, FACT_FRAME, FACT_VALUE, FACT_MAYBE /* value or NULL */, FACT_TOP = 0xff };
 /* off .. off + span: paths may differ */
 struct fact { int32_t off; uint16_t span; uint8_t kind, map; };
-enum { INLINE_MOST = 24, DELTA_UNKNOWN = INT32_MIN };
+enum { INLINE_MOST = 24 };
 
 /* A loop [head, last] whose rounds are counted in a register (counted.c). */
 struct counted {
@@ -88,10 +88,6 @@ struct jc {
 	uint32_t slow_label;		/* instruction 0 of the copy that tests everything; UNSET: none */
 	uint32_t chain_end;		/* blocks before it are charged already */
 	int32_t rest;			/* steps charged for those that are still to come */
-	/* a loop that is being emitted several times over (unroll.c) */
-	uint32_t copies, copy, plain_label;
-	int32_t again_steps;		/* charged for the copies after this one */
-	int32_t delta[11];		/* what each register grows by from copy to copy; DELTA_UNKNOWN */
 	uint8_t call_window;
 	bool calls_helper;		/* some helper call is not inlined */
 	bool fast, sliced, bails, ctx_window;
@@ -186,9 +182,6 @@ void unwind_drop(struct jit_code *jit);
 void unwind_of_sub(const struct jc *c, uint32_t index, struct unwind_frame *out);
 void unwind_of_entry(const struct jc *c, struct unwind_frame *out);
 
-/* ---- unroll.c ---- */
-bool emit_unrolled(struct jc *c, uint32_t *i);	/* the loop that begins at *i, whole; *i: its last instruction */
-
 /* ---- facts.c ---- */
 enum judgement { JUDGE_TEST, JUDGE_GOOD, JUDGE_CTX /* when the context has *need bytes */, JUDGE_NULL /* unless NULL */ };
 void facts_build(struct jc *c);
@@ -225,8 +218,6 @@ void track_kinds(struct jc *c);		/* after each instruction: what its result poin
 void enter_kinds(struct jc *c);		/* before each */
 void emit_colds(struct jc *c);
 void emit_charge(struct jc *c);
-/* Charges `steps`, which end at `again` after a refill; when less is left the fast copy goes on at `other`. */
-void emit_steps(struct jc *c, int32_t steps, uint32_t again, uint32_t other);
 void emit_init_check(struct jc *c);
 /* Ends the run when cc holds: status (0: it is set already) and this instruction's pc. */
 void emit_fault_if(struct jc *c, enum x_cc cc, int status);
