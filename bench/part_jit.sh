@@ -26,8 +26,10 @@ repeat() { for _ in $(seq "$1"); do printf '%s' "$2"; done; }
 		echo "for (size_t i = 0; i < n; i++) r[i] = filter_$n(a[i].data, a[i].len); }"
 	done
 } >"$native"
-echo 'unsigned long native_helper(unsigned long a, unsigned long b, unsigned long c, unsigned long d, unsigned long e)
-{ return a ^ b + c ^ d + e; }' >"$OUT"/jit_helper.c
+for f in "native_helper(" "host_helper("; do
+	echo "unsigned long ${f}unsigned long a, unsigned long b, unsigned long c, unsigned long d, unsigned long e$([ "$f" = "host_helper(" ] && echo ', void *call'))"
+	echo '{ return a ^ b + c ^ d + e; }'
+done >"$OUT"/jit_helper.c
 $cc -O2 -Wno-parentheses -c "$native" -o "$OUT"/jit_native.o
 $cc -O2 -Wno-parentheses -c "$OUT"/jit_helper.c -o "$OUT"/jit_helper.o
 cc -O2 -g -std=gnu11 -I. -o "$OUT"/jit bench/jit.c "$OUT"/jit_native.o "$OUT"/jit_helper.o build/libuebpf-inner.a -lelf -lm -lpthread
