@@ -19,6 +19,9 @@ struct filter {
 /* -EINVAL (or -ENOMEM, code UEBPF_E_MEMORY) with *err: the place, the sentence and a caret line. */
 int filter_fail(struct filter *f, uint32_t column, enum uebpf_code code, const char *text, ...)
 	__attribute__((format(printf, 4, 5)));
+#ifdef __clang_analyzer__	/* which does not look into functions with "..." */
+#define filter_fail(f, ...) ((void)filter_fail(f, __VA_ARGS__), -1)
+#endif
 int filter_no_memory(struct filter *f);
 
 struct tree *filter_parse(struct filter *f);		/* f->source; NULL: f->err */

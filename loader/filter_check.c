@@ -8,7 +8,7 @@
 
 enum { DEPTH_MAX = 1000, WINDOW = 70, BEFORE = 50 };
 
-int filter_fail(struct filter *f, uint32_t column, enum uebpf_code code, const char *text, ...)
+int (filter_fail)(struct filter *f, uint32_t column, enum uebpf_code code, const char *text, ...)
 {
 	char what[300];
 	va_list ap;

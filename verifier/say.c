@@ -261,7 +261,7 @@ static bool silent(struct env *e)
 	return e->quiet || (!e->loops.unroll && culprit(e));
 }
 
-int refuse(struct env *e, enum uebpf_code code, const char *text, ...)
+int (refuse)(struct env *e, enum uebpf_code code, const char *text, ...)
 {
 	char what[400];
 	va_list ap;
@@ -274,7 +274,7 @@ int refuse(struct env *e, enum uebpf_code code, const char *text, ...)
 	return report(e, code, -1, NULL, what);
 }
 
-int unsafe_(struct env *e, int reg, const char *advice, const char *text, ...)
+int (unsafe_)(struct env *e, int reg, const char *advice, const char *text, ...)
 {
 	char what[400];
 	va_list ap;

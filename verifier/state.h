@@ -370,6 +370,10 @@ int refuse(struct env *e, enum uebpf_code code, const char *text, ...)
 	__attribute__((format(printf, 3, 4)));
 int unsafe_(struct env *e, int reg, const char *advice, const char *text, ...)
 	__attribute__((format(printf, 4, 5)));
+#ifdef __clang_analyzer__	/* which does not look into functions with "..." */
+#define refuse(e, ...) ((void)refuse(e, __VA_ARGS__), -1)
+#define unsafe_(e, ...) ((void)unsafe_(e, __VA_ARGS__), -1)
+#endif
 int unwritten(struct env *e, unsigned reg, const char *how);	/* "read", "stored" */
 const char *follow_advice(struct env *e, const struct reg *r);	/* to who follows what is no pointer */
 void describe(struct env *e, const struct reg *r, char *buf, size_t cap);

@@ -271,5 +271,8 @@ int ctx_store(const struct prog_type *type, void *ctx, uint32_t off, uint32_t si
 /* Fills *err (may be NULL) and returns `errnum` (negative). text is printf-like. */
 int error_set(struct uebpf_error *err, enum uebpf_stage stage, enum uebpf_code code, int errnum,
 	      uint32_t pc, const char *text, ...) __attribute__((format(printf, 6, 7)));
+#ifdef __clang_analyzer__	/* which does not look into functions with "..." */
+#define error_set(err, stage, code, errnum, ...) ((void)error_set(err, stage, code, errnum, __VA_ARGS__), (errnum))
+#endif
 
 #endif

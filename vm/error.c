@@ -6,7 +6,7 @@
 #include <string.h>
 #include "vm/code.h"
 
-int error_set(struct uebpf_error *err, enum uebpf_stage stage, enum uebpf_code code, int errnum,
+int (error_set)(struct uebpf_error *err, enum uebpf_stage stage, enum uebpf_code code, int errnum,
 	      uint32_t pc, const char *text, ...)
 {
 	int saved = errno;

@@ -3,43 +3,6 @@
  * a host adds and withdraws, golden errors. */
 #include "tests/api/api.h"
 
-/* ---- an allocator that counts, checks the sizes it is given back, and fails on demand ---- */
-
-struct ledger { size_t live, blocks, calls, fail_at; };
-struct block { size_t size; size_t pad; };
-
-static void *counted(void *ctx, void *old, size_t old_size, size_t new_size)
-{
-	struct ledger *l = ctx;
-	struct block *b = old ? (struct block *)old - 1 : NULL, *moved;
-
-	if (b)
-		ck_assert_uint_eq(b->size, old_size);
-	else
-		ck_assert_uint_eq(old_size, 0);
-	if (!new_size) {
-		l->live -= old_size;
-		l->blocks -= b != NULL;
-		free(b);
-		return NULL;
-	}
-	if (++l->calls == l->fail_at)
-		return NULL;
-	moved = realloc(b, sizeof(*b) + new_size);
-	ck_assert_ptr_nonnull(moved);
-	moved->size = new_size;
-	l->live += new_size - old_size;
-	l->blocks += !old;
-	return moved + 1;
-}
-
-static struct uebpf_env *counted_env(struct ledger *l)
-{
-	struct uebpf_env_opts o = { .size = sizeof(o), .alloc = counted, .alloc_ctx = l };
-
-	return uebpf_env_new(&o);
-}
-
 static uint64_t helper_sum(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, struct uebpf_call *call)
 {
 	(void)c, (void)d, (void)e;

@@ -334,37 +334,10 @@ END_TEST
 
 /* ---- every allocation fails in turn; nothing may be lost, cycles of prog_arrays included ---- */
 
-struct ledger { size_t live, blocks, calls, fail_at; };
-
-static void *counted(void *ctx, void *old, size_t old_size, size_t new_size)
-{
-	struct ledger *l = ctx;
-	size_t *b = old ? (size_t *)old - 2 : NULL;
-
-	if ((b ? *b : 0) != old_size)
-		abort();
-	if (!new_size) {
-		l->live -= old_size;
-		l->blocks -= b != NULL;
-		free(b);
-		return NULL;
-	}
-	if (++l->calls == l->fail_at)
-		return NULL;
-	b = realloc(b, 2 * sizeof(size_t) + new_size);
-	if (!b)
-		abort();
-	*b = new_size;
-	l->live += new_size - old_size;
-	l->blocks += !old;
-	return b + 2;
-}
-
 static bool story(struct ledger *l)
 {
-	struct uebpf_env_opts eo = { .size = sizeof(eo), .alloc = counted, .alloc_ctx = l };
 	struct uebpf_open_opts oo = { .size = sizeof(oo), .type = "raw" };
-	struct uebpf_env *e = uebpf_env_new(&eo);
+	struct uebpf_env *e = counted_env(l);
 	struct uebpf_object *obj = e ? uebpf_object_open_file(e, object, &oo, NULL) : NULL;
 	uint32_t nine = 9;
 	bool ok = obj && !uebpf_object_set_global(obj, "seen", &nine, 4, NULL) &&

@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* slot_threads_test.c - slots: filters replaced while threads and signal handlers run them, when the old one
  * comes back, counters, error policy; errors on the wire. */
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stddef.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include "tests/api/api.h"
@@ -429,13 +425,6 @@ END_TEST
 
 START_TEST(first_run_of_a_thread_makes_no_system_call)
 {
-	struct sock_filter filter[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-	};
-	struct sock_fprog fprog = { 4, filter };
 	int status;
 	pid_t pid;
 
@@ -445,8 +434,7 @@ START_TEST(first_run_of_a_thread_makes_no_system_call)
 	if (!pid) {
 		int ok;
 
-		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &fprog))
-			syscall(SYS_exit_group, 77);
+		only_exit_group();
 		ok = uebpf_slot_accepts(&slot, event, 8, NULL);
 		syscall(SYS_exit_group, !ok);
 	}

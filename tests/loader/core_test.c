@@ -10,60 +10,35 @@
 #include "include/uebpf.h"
 #include "loader/loader.h"
 #include "tests/util/compile.h"
+#include "tests/util/object.h"
 #include "tests/util/run.h"
 #ifdef HAVE_LIBBPF
 #include <bpf/libbpf.h>
 #endif
 
-static struct uebpf_env *env;
-static struct uebpf_object *obj;
-static struct uebpf_error err;
 static const char *const flags[] = { "-O2 -g -mcpu=v3", "-O2 -g -mcpu=v2", "-O2 -g -mcpu=v4" };
 static const char *const compilers[] = { NULL, NULL, "clang-19" };
 
-static void setup(void)
-{
-	env = uebpf_env_new(NULL);
-}
-
-static void teardown(void)
-{
-	uebpf_object_free(obj);
-	obj = NULL;
-	uebpf_env_free(env);
-}
-
 static bool open_core(int variant)
 {
-	struct uebpf_load_opts load = { .size = sizeof(load), .mode = UEBPF_MODE_CHECKED,
-					.engine = UEBPF_ENGINE_INTERP };
 	struct uebpf_open_opts opts = { .size = sizeof(opts) };
 	const char *path = compile(compilers[variant], "core.bpf.c", flags[variant]);
 
 	opts.btf = path ? compile(compilers[variant], "core_target.c", "-O2 -g") : NULL;
 	if (!opts.btf)
 		return false;
-	obj = uebpf_object_open_file(env, path, &opts, &err);
-	ck_assert_msg(obj != NULL, "%s", err.text);
-	ck_assert_msg(!uebpf_object_load(obj, &load, &err), "%s", err.text);
+	open_with(path, &opts);
+	load_in(UEBPF_MODE_CHECKED);
 	return true;
 }
 
 static int run(const char *name, uint64_t *r0)
 {
-	const struct uebpf_prog *prog = uebpf_object_prog(obj, name);
-	struct uebpf_run info = { .size = sizeof(info) };
 	uint8_t ctx[256];
-	int ret;
 
-	ck_assert_msg(prog != NULL, "no program %s", name);
 	for (unsigned int i = 0; i < sizeof(ctx); i++)
 		ctx[i] = (uint8_t)i;
-	ck_assert_msg(!uebpf_prog_error(prog, &err), "%s", err.text);
-	ret = uebpf_prog_run(prog, ctx, sizeof(ctx), &info, r0);
-	if (ret)
-		uebpf_prog_explain(prog, ret, &info, &err);
-	return ret;
+	return status_of(name, ctx, sizeof(ctx), r0);
 }
 
 /* Offsets of struct moved in core_target.c: grown 40, shifted 48, x 56, hidden 60, the bit-fields

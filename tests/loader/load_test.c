@@ -8,11 +8,8 @@
 #include <string.h>
 #include "include/uebpf.h"
 #include "tests/util/compile.h"
+#include "tests/util/object.h"
 #include "tests/util/run.h"
-
-static struct uebpf_env *env;
-static struct uebpf_object *obj;
-static struct uebpf_error err;
 
 static uint64_t host_twice(uint64_t x, uint64_t b, uint64_t c, uint64_t d, uint64_t e, struct uebpf_call *call)
 {
@@ -20,47 +17,9 @@ static uint64_t host_twice(uint64_t x, uint64_t b, uint64_t c, uint64_t d, uint6
 	return x * 2;
 }
 
-static void setup(void)
-{
-	env = uebpf_env_new(NULL);
-	ck_assert_ptr_nonnull(env);
-}
-
-static void teardown(void)
-{
-	uebpf_object_free(obj);
-	obj = NULL;
-	uebpf_env_free(env);
-}
-
-static void open_with(const char *path, const struct uebpf_open_opts *opts)
-{
-	obj = uebpf_object_open_file(env, path, opts, &err);
-	ck_assert_msg(obj != NULL, "%s", err.text);
-}
-
 static void load(void)
 {
-	struct uebpf_load_opts opts = { .size = sizeof(opts), .mode = UEBPF_MODE_CHECKED,
-					.engine = UEBPF_ENGINE_INTERP };
-
-	ck_assert_msg(!uebpf_object_load(obj, &opts, &err), "%s", err.text);
-}
-
-static uint64_t run_on(const char *name, void *ctx, size_t len)
-{
-	const struct uebpf_prog *prog = uebpf_object_prog(obj, name);
-	struct uebpf_run run = { .size = sizeof(run) };
-	uint64_t r0 = 0;
-	int ret;
-
-	ck_assert_msg(prog != NULL, "no program %s", name);
-	ck_assert_msg(!uebpf_prog_error(prog, &err), "%s", err.text);
-	ret = uebpf_prog_run(prog, ctx, len, &run, &r0);
-	if (ret)
-		uebpf_prog_explain(prog, ret, &run, &err);
-	ck_assert_msg(!ret, "%s: %s", name, err.text);
-	return r0;
+	load_in(UEBPF_MODE_CHECKED);
 }
 
 static int run(const char *name)

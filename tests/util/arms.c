@@ -4,6 +4,7 @@
 #include "jit/jit.h"
 #include "vm/mem.h"
 #include "vm/rewrite.h"
+#include <check.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -296,3 +297,10 @@ const struct helper_table test_helpers = { .host = rows, .nr_host = sizeof rows 
 /* Until the maps floor is linked in: programs here have no maps. */
 __attribute__((weak)) struct uebpf_map *uebpf_map_ref(struct uebpf_map *map) { return map; }
 __attribute__((weak)) void uebpf_map_unref(struct uebpf_map *map) { (void)map; }
+
+void assemble(const char *text, void **slots, uint32_t *n)
+{
+	struct uebpf_error err = { 0 };
+
+	ck_assert_msg(!asm_text(text, slots, n, &err), "%s", err.text);
+}

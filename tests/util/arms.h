@@ -50,5 +50,7 @@ int arm_load(const struct arm *arm, struct code *code, const void *slots, uint32
 int arm_load_memory(const struct arm *arm, struct code *code, const void *slots, uint32_t n,
 		    const struct prog_type *type, void *memory, uint32_t bytes, struct uebpf_error *err);
 void arm_free(const struct arm *arm, struct code *code);
+/* Text to instructions (the caller frees); ends the test where it is none. */
+void assemble(const char *text, void **slots, uint32_t *n);
 
 #endif
