@@ -33,6 +33,8 @@ extern const bool elf_present;
 /* `bytes` must live as long as the view; section bounds and names are checked. */
 int elf_view_open(struct arena *arena, uint8_t *bytes, size_t len, const char *name,
 		  struct elf_view *view, struct uebpf_error *err);
+/* A name in a string table; NULL: it does not end there, or has control characters, which messages would print. */
+const char *elf_name(const uint8_t *table, uint64_t size, uint64_t off);	/* elf_sym.c */
 const struct elf_section *elf_view_find(const struct elf_view *view, const char *name);
 
 static inline uint16_t le16(const uint8_t *p) { return (uint16_t)(p[0] | p[1] << 8); }

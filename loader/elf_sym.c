@@ -4,6 +4,17 @@
 #include <stdlib.h>
 #include "loader/elf_inner.h"
 
+const char *elf_name(const uint8_t *table, uint64_t size, uint64_t off)
+{
+	for (uint64_t at = off; at < size; at++) {
+		if (!table[at])
+			return (const char *)table + off;
+		if (table[at] < ' ' || table[at] == 0x7f)
+			break;
+	}
+	return NULL;
+}
+
 enum { SYM_SIZE = 24, REL_SIZE = 16, RELA_SIZE = 24 };
 
 /* ---- symbols ---- */
@@ -47,11 +58,10 @@ static int read_table(struct image_inner *in, struct uebpf_error *err)
 	for (uint32_t i = 0; i < in->nr_syms; i++) {
 		const uint8_t *p = table->data + (size_t)i * SYM_SIZE;
 		struct elf_sym *s = &in->syms[i];
-		uint32_t name = le32(p);
 
-		if (name >= names->size || !memchr(names->data + name, 0, names->size - name))
-			return image_malformed(in, err, table->name, NULL, "a symbol's name is not terminated");
-		s->name = (const char *)names->data + name;
+		s->name = elf_name(names->data, names->size, le32(p));
+		if (!s->name)
+			return image_malformed(in, err, table->name, NULL, "a symbol's name is not terminated or no text");
 		s->type = p[4] & 0xf;
 		s->bind = p[4] >> 4;
 		s->hidden = (p[5] & 3) == 1 || (p[5] & 3) == 2;

@@ -15,13 +15,6 @@ static int fail(const char *name, struct uebpf_error *err, const char *what, uin
 			 "%s: malformed ELF: section %u: %s", name, section, what);
 }
 
-static const char *string_at(const uint8_t *table, uint64_t size, uint64_t off)
-{
-	if (off >= size || !memchr(table + off, 0, size - off))
-		return NULL;
-	return (const char *)table + off;
-}
-
 static int read_sections(struct arena *arena, Elf *elf, uint8_t *bytes, size_t len, const char *name,
 			 struct elf_view *view, size_t names, struct uebpf_error *err)
 {
@@ -56,9 +49,9 @@ static int read_sections(struct arena *arena, Elf *elf, uint8_t *bytes, size_t l
 	for (uint32_t i = 1; i < view->nr_sections; i++) {
 		const struct elf_section *t = &view->sections[names];
 
-		view->sections[i].name = t->data ? string_at(t->data, t->size, name_off[i]) : NULL;
+		view->sections[i].name = t->data ? elf_name(t->data, t->size, name_off[i]) : NULL;
 		if (!view->sections[i].name)
-			return fail(name, err, "its name lies outside the name table", i);
+			return fail(name, err, "its name lies outside the name table or is no text", i);
 	}
 	return 0;
 }

@@ -29,6 +29,12 @@ bool capture_next(struct capture *c, struct captured *out)
 	return false;
 }
 
+const char *capture_damage(const struct capture *c)
+{
+	(void)c;
+	return NULL;
+}
+
 uint64_t capture_size(const struct capture *c)
 {
 	(void)c;

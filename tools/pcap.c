@@ -37,6 +37,7 @@ struct capture {
 	const struct link *link;
 	uint64_t size, count, cut, odd;	/* cut: shorter than on the wire; odd: no network packet in it */
 	uint8_t *frame;
+	char damage[PCAP_ERRBUF_SIZE + 64];
 };
 struct capture_out { pcap_t *pcap; pcap_dumper_t *dump; const char *path; };
 
@@ -148,10 +149,17 @@ bool capture_next(struct capture *c, struct captured *out)
 		out->wire_len = h->len + (out->len - h->caplen);
 		return true;
 	}
-	if (r == PCAP_ERROR)
-		die(EXIT_USAGE, "--pcap: %s: after packet %llu: %s", c->path, (unsigned long long)c->count,
-		    pcap_geterr(c->pcap));
+	if (r == PCAP_ERROR && !*c->damage) {
+		snprintf(c->damage, sizeof c->damage, "after packet %llu: %s", (unsigned long long)c->count,
+			 pcap_geterr(c->pcap));
+		fprintf(stderr, "uebpf-run: --pcap: %s: %s\n", c->path, c->damage);
+	}
 	return false;
+}
+
+const char *capture_damage(const struct capture *c)
+{
+	return *c->damage ? c->damage : NULL;
 }
 
 uint64_t capture_size(const struct capture *c)

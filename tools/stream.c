@@ -406,7 +406,7 @@ int run_stream(struct session *s)
 	struct progress bar;
 	struct kernel *k;
 	const char *why = NULL;
-	bool same = true;
+	bool same = true, damaged;
 
 	source_open(s, &src);
 	for (size_t i = 0; i < s->opt->writes.n; i++)
@@ -429,6 +429,9 @@ int run_stream(struct session *s)
 	progress_end(&bar);
 	if (k && s->opt->json)
 		json_close();
+	damaged = src.capture && capture_damage(src.capture);
+	if (damaged && s->opt->json)
+		json_string("damaged", capture_damage(src.capture));
 	source_close(&src);
 	for (unsigned i = 0; i < st.nr_sinks; i++)
 		capture_finish(st.sink[i].out);
@@ -451,5 +454,5 @@ int run_stream(struct session *s)
 	maps_push(s);
 	maps_dump(s);
 	input_free(&in);
-	return st.faults ? EXIT_FAULT : st.spent ? EXIT_BUDGET : st.differs || !same ? EXIT_DIFFERS : EXIT_RAN;
+	return damaged ? EXIT_USAGE : st.faults ? EXIT_FAULT : st.spent ? EXIT_BUDGET : st.differs || !same ? EXIT_DIFFERS : EXIT_RAN;
 }

@@ -160,7 +160,8 @@ struct uebpf_cbpf_insn *capture_compile(const char *expression, size_t *n);
 struct capture;
 struct captured { const uint8_t *data; uint32_t len, wire_len; uint64_t time_ns; };
 struct capture *capture_open(const char *path);
-bool capture_next(struct capture *c, struct captured *out);	/* false at the end */
+bool capture_next(struct capture *c, struct captured *out);	/* false at the end, or where it is damaged */
+const char *capture_damage(const struct capture *c);		/* what ended it early (it was told); NULL: nothing */
 uint64_t capture_size(const struct capture *c);			/* bytes of the file, 0 unknown */
 uint64_t capture_at(const struct capture *c);
 void capture_close(struct capture *c);				/* says what was cut short */

@@ -187,6 +187,24 @@ START_TEST(unterminated_names)
 }
 END_TEST
 
+/* A message or a list that prints them must not move the cursor of a terminal. */
+START_TEST(names_with_control_characters)
+{
+	uint32_t name;
+
+	if (!take("functions.bpf.c", "-O2 -g"))
+		return;
+	memcpy(&name, symbol("calls_first"), 4);
+	content(section(".strtab"))[name + 2] = '\n';
+	fails(UEBPF_E_MALFORMED, "or no text");
+	if (!take("functions.bpf.c", "-O2 -g"))
+		return;
+	memcpy(&name, section(".text"), 4);
+	content(section(".strtab"))[name] = 27;
+	fails(UEBPF_E_MALFORMED, "its name lies outside the name table");
+}
+END_TEST
+
 START_TEST(section_bytes_outside_the_file)
 {
 	if (!take("data.bpf.c", "-O2 -g"))
@@ -525,6 +543,7 @@ int main(void)
 	tcase_add_test(t, function_past_its_section);
 	tcase_add_test(t, section_numbers_out_of_range);
 	tcase_add_test(t, unterminated_names);
+	tcase_add_test(t, names_with_control_characters);
 	tcase_add_test(t, section_bytes_outside_the_file);
 	tcase_add_test(t, overlapping_sections_and_trailing_bytes);
 	tcase_add_test(t, stripped_of_symbols);
