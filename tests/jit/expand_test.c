@@ -7,6 +7,7 @@
 #include <string.h>
 #include "jit/jit.h"
 #include "tests/util/arms.h"
+#include "tests/util/run.h"
 
 enum { COPIES = 1000 };
 
@@ -78,21 +79,12 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("jit/expand");
-	TCase *t = tcase_create("all");
-	SRunner *r;
-	int bad;
+	TCase *t = test_case("jit/expand", 0);
 
 	if (!jit_arch()) {
 		printf("skip: no JIT here\n");
 		return 0;
 	}
-	tcase_set_timeout(t, 0);
 	tcase_add_test(t, every_row_a_thousand_times);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	bad = srunner_ntests_failed(r);
-	srunner_free(r);
-	return bad != 0;
+	return run_tests();
 }

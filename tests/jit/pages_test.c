@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include "jit/jit.h"
 #include "tests/util/arms.h"
+#include "tests/util/run.h"
 
 static struct jit_pages *pages;
 
@@ -268,10 +269,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("jit/pages");
-	TCase *t = tcase_create("all");
-	SRunner *sr;
-	int failed;
+	TCase *t = test_case("jit/pages", 0);
 
 	if (!jit_arch()) {
 		printf("skip: no JIT here\n");
@@ -285,11 +283,5 @@ int main(void)
 	tcase_add_test(t, rounds_leave_nothing);
 	tcase_add_test(t, large_programs_have_room);
 	tcase_add_test(t, denied_executable_memory_is_an_error);
-	tcase_set_timeout(t, 0);
-	suite_add_tcase(s, t);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return run_tests();
 }

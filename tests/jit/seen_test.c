@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "include/uebpf.h"
+#include "tests/util/run.h"
 
 /* As a C++ program has it: libgcc's unwinder linked in, not loaded later. */
 void __register_frame(void *frames);
@@ -265,11 +266,9 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("jit/seen");
-	TCase *t = tcase_create("all");
+	TCase *t = test_case("jit/seen", 60);
+
 	char words[256];
-	SRunner *sr;
-	int failed;
 
 	uebpf_features(words, sizeof words);
 	if (!strstr(words, "jit=")) {
@@ -282,11 +281,5 @@ int main(void)
 	tcase_add_test(t, gdb_names_functions);
 	tcase_add_test(t, blinding_hides_constants);
 	tcase_add_test(t, a_thread_in_a_helper_can_be_cancelled);
-	tcase_set_timeout(t, 60);
-	suite_add_tcase(s, t);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return run_tests();
 }

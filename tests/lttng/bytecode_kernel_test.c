@@ -11,6 +11,7 @@
 #include "loader/object.h"
 #include "tests/lttng/event.c"
 #include "tests/lttng/type.h"
+#include "tests/util/run.h"
 
 static int sys_bpf(int cmd, union bpf_attr *attr)
 {
@@ -122,17 +123,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("lttng bytecode in the kernel");
-	TCase *t = tcase_create("kernel");
-	SRunner *r;
-	int failed;
+	TCase *t = test_case("lttng bytecode in the kernel", 120);
 
-	tcase_set_timeout(t, 120);
 	tcase_add_test(t, the_kernel_takes_them_and_agrees);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_tests();
 }

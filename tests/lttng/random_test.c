@@ -10,6 +10,7 @@
 #include "tests/lttng/block.h"
 #include "tests/lttng/event.c"
 #include "tests/lttng/type.h"
+#include "tests/util/run.h"
 
 /* ---- filters ---- */
 
@@ -496,10 +497,7 @@ static int compare_real(const char *path, uint64_t n, uint64_t seed)
 
 int main(int argc, char **argv)
 {
-	Suite *s = suite_create("lttng random");
-	TCase *t = tcase_create("random");
-	SRunner *r;
-	int failed;
+	TCase *t = test_case("lttng random", 3600);
 
 	if (argc == 4 && !strcmp(argv[1], "--print")) {
 		static char text[65536];
@@ -512,12 +510,6 @@ int main(int argc, char **argv)
 	}
 	if (argc == 5 && !strcmp(argv[1], "--compare"))
 		return compare_real(argv[2], strtoull(argv[3], NULL, 0), strtoull(argv[4], NULL, 0));
-	tcase_set_timeout(t, 3600);
 	tcase_add_test(t, all_agree);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_tests();
 }

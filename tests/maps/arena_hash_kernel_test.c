@@ -7,6 +7,7 @@
 #include "jit/jit.h"
 #include "tests/maps/suite.h"
 #include "tests/util/compile.h"
+#include "tests/util/run.h"
 #ifdef HAVE_LIBBPF
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -187,17 +188,9 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("arena hash");
-	TCase *c = tcase_create("all");
-	SRunner *r = srunner_create(s);
-	int failed;
+	TCase *c = test_case("arena hash", getenv("SOAK") ? 3600 : 60);
 
-	tcase_set_timeout(c, getenv("SOAK") ? 3600 : 60);
 	tcase_add_test(c, the_table_is_its_model);
 	tcase_add_test(c, kernel_here_and_c_count_in_one_table);
-	suite_add_tcase(s, c);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_tests();
 }

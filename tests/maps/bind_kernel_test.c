@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include "maps/array.h"
 #include "tests/maps/suite.h"
+#include "tests/util/run.h"
 
 static int sys(int cmd, union bpf_attr *a)
 {
@@ -371,12 +372,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("kernel maps here");
-	TCase *t = tcase_create("all");
-	SRunner *sr;
-	int failed;
+	TCase *t = test_case("kernel maps here", 120);
 
-	tcase_set_timeout(t, 120);
 	tcase_add_test(t, a_counter_updated_from_both_sides_adds_up);
 	tcase_add_test(t, values_of_4_bytes_lie_where_the_kernel_has_them);
 	tcase_add_test(t, a_frozen_kernel_array_is_mapped_read_only);
@@ -387,10 +384,5 @@ int main(void)
 	tcase_add_test(t, queues_of_the_kernel_are_pushed_and_popped);
 	tcase_add_test(t, what_means_nothing_here_is_refused);
 	tcase_add_test(t, an_arena_of_the_kernel_is_the_same_memory);
-	suite_add_tcase(suite, t);
-	sr = srunner_create(suite);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return run_tests();
 }

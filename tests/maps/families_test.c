@@ -6,6 +6,7 @@
 #include "maps/hash.h"
 #include "maps/ring.h"
 #include "tests/maps/suite.h"
+#include "tests/util/run.h"
 
 static struct uebpf_map *make(uint32_t type, uint32_t key, uint32_t value, uint32_t n, uint32_t flags)
 {
@@ -769,12 +770,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("map families");
-	TCase *t = tcase_create("all");
-	SRunner *run;
-	int failed;
+	TCase *t = test_case("map families", 60);
 
-	tcase_set_timeout(t, 60);
 	tcase_add_test(t, colliding_keys_survive_each_others_removal);
 	tcase_add_test(t, values_are_8_aligned_for_any_key_size);
 	tcase_add_test(t, hash_is_seeded);
@@ -800,10 +797,5 @@ int main(void)
 	tcase_add_test(t, spin_locked_values_keep_their_lock_word);
 	tcase_add_test(t, batches_read_everything_once);
 	tcase_add_test(t, every_type_of_the_yardstick_is_there);
-	suite_add_tcase(suite, t);
-	run = srunner_create(suite);
-	srunner_run_all(run, CK_NORMAL);
-	failed = srunner_ntests_failed(run);
-	srunner_free(run);
-	return failed != 0;
+	return run_tests();
 }

@@ -4,6 +4,7 @@
  * with many producers.  Runs under TSan too; argv or SOAK=1 make it longer. */
 #include <pthread.h>
 #include "tests/maps/suite.h"
+#include "tests/util/run.h"
 
 enum { WRITERS = 4, READERS = 2, OWN_KEYS = 64, ANCHORS = 4, FIRST_ANCHOR = WRITERS * OWN_KEYS };
 static uint32_t rounds = 100000;
@@ -252,10 +253,7 @@ END_TEST
 
 int main(int argc, char **argv)
 {
-	Suite *suite = suite_create("maps under threads");
-	TCase *t = tcase_create("all");
-	SRunner *run;
-	int failed;
+	TCase *t = test_case("maps under threads", 600);
 
 	if (argc > 1)
 		rounds = (uint32_t)atoi(argv[1]);
@@ -264,14 +262,8 @@ int main(int argc, char **argv)
 #ifdef __SANITIZE_THREAD__
 	rounds /= 5;
 #endif
-	tcase_set_timeout(t, 600);
 	tcase_add_loop_test(t, each_thread_sees_exactly_its_own_model, 0, sizeof(tables) / sizeof(tables[0]));
 	tcase_add_loop_test(t, percpu_increments_of_8_threads_add_up, 0, 2);
 	tcase_add_test(t, ring_with_many_producers_loses_nothing);
-	suite_add_tcase(suite, t);
-	run = srunner_create(suite);
-	srunner_run_all(run, CK_NORMAL);
-	failed = srunner_ntests_failed(run);
-	srunner_free(run);
-	return failed != 0;
+	return run_tests();
 }

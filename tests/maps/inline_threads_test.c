@@ -7,6 +7,7 @@
 #include "maps/hash.h"
 #include "tests/maps/suite.h"
 #include "tests/util/compile.h"
+#include "tests/util/run.h"
 
 static const char *const names[] = { "hash4", "hash8", "hash16", "small8", "lru4", "lru8", "lru16", "percpu4",
 				     "percpu8", "percpu16", "array", "percpu_array" };
@@ -206,18 +207,10 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("lookups in place");
-	TCase *c = tcase_create("all");
-	SRunner *r = srunner_create(s);
-	int failed;
+	TCase *c = test_case("lookups in place", getenv("SOAK") ? 3600 : 60);
 
-	tcase_set_timeout(c, getenv("SOAK") ? 3600 : 60);
 	tcase_add_loop_test(c, a_lookup_in_place_finds_what_the_map_has, 0, 2);
 	tcase_add_test(c, a_cgroup_storage_is_one_value);
 	tcase_add_loop_test(c, a_lookup_in_place_is_sound_while_others_write, 0, 2);
-	suite_add_tcase(s, c);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_tests();
 }

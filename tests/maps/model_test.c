@@ -4,6 +4,7 @@
 #include "maps/hash.h"
 #include "maps/lpm.h"
 #include "tests/maps/suite.h"
+#include "tests/util/run.h"
 
 enum { KEYS = 700, ROOM = 512 };
 
@@ -174,17 +175,9 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("maps and their models");
-	TCase *c = tcase_create("all");
-	SRunner *r = srunner_create(s);
-	int failed;
+	TCase *c = test_case("maps and their models", getenv("SOAK") ? 3600 : 60);
 
-	tcase_set_timeout(c, getenv("SOAK") ? 3600 : 60);
 	tcase_add_loop_test(c, a_hash_is_its_model, 0, 2 * SHAPES);
 	tcase_add_loop_test(c, a_trie_is_its_model, 0, 2);
-	suite_add_tcase(s, c);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_tests();
 }

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include "maps/hash.h"
 #include "tests/maps/suite.h"
+#include "tests/util/run.h"
 
 static struct uebpf_map *hash, *lpm, *ring, *counts, *queue;
 static volatile sig_atomic_t hits, busy, done_in_handler, wrong;
@@ -169,18 +170,9 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("maps in handlers and children");
-	TCase *t = tcase_create("all");
-	SRunner *run;
-	int failed;
+	TCase *t = test_case("maps in handlers and children", 300);
 
-	tcase_set_timeout(t, 300);
 	tcase_add_test(t, a_handler_at_1_khz_uses_the_maps_it_interrupts);
 	tcase_add_test(t, a_child_forked_under_load_uses_everything_at_once);
-	suite_add_tcase(suite, t);
-	run = srunner_create(suite);
-	srunner_run_all(run, CK_NORMAL);
-	failed = srunner_ntests_failed(run);
-	srunner_free(run);
-	return failed != 0;
+	return run_tests();
 }

@@ -9,6 +9,7 @@
 #ifdef HAVE_LIBBPF
 #include "include/uebpf_libbpf.h"
 #include "tests/util/compile.h"
+#include "tests/util/run.h"
 
 enum { CALLS = 200 };		/* of the kernel's program in one system call */
 struct halves {
@@ -140,21 +141,12 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("rings with the kernel");
-	TCase *t = tcase_create("rings");
-	SRunner *r;
-	int failed;
+	TCase *t = test_case("rings with the kernel", 240);
 
-	tcase_set_timeout(t, 240);
 #ifdef HAVE_LIBBPF
 	tcase_add_test(t, a_million_each_way_without_loss);
 #else
 	printf("skip: rings with the kernel: built without libbpf\n");
 #endif
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_tests();
 }

@@ -9,6 +9,7 @@
 #include <time.h>
 #include "maps/hash.h"
 #include "tests/maps/suite.h"
+#include "tests/util/run.h"
 
 /* A peer dies with this process, however that ends. */
 static pid_t spawn(void)
@@ -375,12 +376,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("shared maps");
-	TCase *t = tcase_create("all");
-	SRunner *run;
-	int failed;
+	TCase *t = test_case("shared maps", 300);
 
-	tcase_set_timeout(t, 300);
 	tcase_add_loop_test(t, a_second_handle_sees_the_same_bytes, 0, 5);
 	tcase_add_test(t, what_cannot_be_trusted_is_refused);
 	tcase_add_test(t, a_peer_killed_in_the_middle_leaves_the_map_usable);
@@ -388,10 +385,5 @@ int main(void)
 	tcase_add_test(t, percpu_counts_of_processes_add_up);
 	tcase_add_test(t, ring_between_processes_and_a_producer_that_dies);
 	tcase_add_loop_test(t, a_hostile_peer_cannot_hurt_this_process, 0, 10);
-	suite_add_tcase(suite, t);
-	run = srunner_create(suite);
-	srunner_run_all(run, CK_NORMAL);
-	failed = srunner_ntests_failed(run);
-	srunner_free(run);
-	return failed != 0;
+	return run_tests();
 }

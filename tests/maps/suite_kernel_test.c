@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* Our maps and the kernel's side by side: creation, and random walks of operations. */
 #include "tests/maps/suite.h"
+#include "tests/util/run.h"
 
 #define O(t, k, v, n, f) { .size = sizeof(struct uebpf_map_opts), .type = BPF_MAP_TYPE_##t, .key_size = k, \
 			   .value_size = v, .max_entries = n, .flags = f }
@@ -194,20 +195,11 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("maps beside the kernel's");
-	TCase *t = tcase_create("all");
-	SRunner *run;
-	int failed;
+	TCase *t = test_case("maps beside the kernel's", 120);
 
-	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, creation_gives_the_kernels_errno, 0, sizeof(creations) / sizeof(creations[0]));
 	tcase_add_loop_test(t, operations_give_the_kernels_values_and_errno, 0, sizeof(shapes) / sizeof(shapes[0]));
 	tcase_add_test(t, bloom_never_forgets_and_takes_the_kernels_flags);
 	tcase_add_test(t, a_frozen_map_refuses_the_user_side);
-	suite_add_tcase(suite, t);
-	run = srunner_create(suite);
-	srunner_run_all(run, CK_NORMAL);
-	failed = srunner_ntests_failed(run);
-	srunner_free(run);
-	return failed != 0;
+	return run_tests();
 }

@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "include/uebpf.h"
+#include "tests/util/run.h"
 
 static int nr_files;
 static char **files;
@@ -201,10 +202,7 @@ END_TEST
 
 int main(int argc, char **argv)
 {
-	Suite *s = suite_create("agreement");
-	TCase *tc = tcase_create("kernel");
-	SRunner *sr;
-	int failed;
+	TCase *tc = test_case("agreement", 600);
 
 	libbpf_set_print(no_print);
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
@@ -216,12 +214,6 @@ int main(int argc, char **argv)
 		totals();
 		return 0;
 	}
-	tcase_set_timeout(tc, 600);
 	tcase_add_test(tc, corpus);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return run_tests();
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "include/uebpf.h"
+#include "tests/util/run.h"
 
 static struct uebpf_env *env;
 
@@ -82,17 +83,11 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("trusted");
-	TCase *c = tcase_create("trusted");
+	TCase *c = test_case("trusted", 4);
 
 	env = uebpf_env_new(NULL);
 	tcase_add_test(c, context_accesses_are_translated);
 	tcase_add_test(c, an_uncertain_base_is_refused);
-	suite_add_tcase(s, c);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
 	uebpf_env_free(env);
-	return failed != 0;
+	return run_tests();
 }

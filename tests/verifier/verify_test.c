@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "include/uebpf.h"
+#include "tests/util/run.h"
 
 struct test_case {
 	const char *name, *type, *say;
@@ -120,19 +121,10 @@ END_TEST
 int main(void)
 {
 	struct uebpf_env_opts eo = { .size = sizeof eo };
-	Suite *s = suite_create("verify");
-	TCase *tc = tcase_create("cases");
-	SRunner *sr;
-	int failed;
+	TCase *tc = test_case("verify", 60);
 
 	env = uebpf_env_new(&eo);
-	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, one, 0, (int)(sizeof cases / sizeof *cases));
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
 	uebpf_env_free(env);
-	return failed != 0;
+	return run_tests();
 }
