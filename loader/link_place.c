@@ -71,26 +71,25 @@ void link_blame(const struct linked *linked, const char *object, struct uebpf_er
 	struct link_place place;
 	size_t n = strlen(object);
 
-	snprintf(sentence, sizeof(sentence), "%.380s", poisoned ? poisoned->text : err->text);
+	snprintf(sentence, sizeof(sentence), "%s", poisoned ? poisoned->text : err->text);
 	if (poisoned)
 		err->code = poisoned->code;
 	snprintf(err->object, sizeof(err->object), "%s",
 		 n < sizeof(err->object) ? object : object + n - sizeof(err->object) + 1);
-	if (!link_place(linked, err->pc, &place) && !link_place(linked, 0, &place)) {
-		snprintf(err->text, sizeof(err->text), "%.120s: %.380s", err->object, sentence);
-		return;
+	n = (size_t)snprintf(err->text, sizeof(err->text), "%.120s:", err->object);
+	if (link_place(linked, err->pc, &place) || link_place(linked, 0, &place)) {
+		if (err->pc == UINT32_MAX)
+			place.line = 0;
+		snprintf(err->section, sizeof(err->section), "%s", place.section);
+		snprintf(err->symbol, sizeof(err->symbol), "%s", place.function);
+		snprintf(err->file, sizeof(err->file), "%s", place.file);
+		err->line = place.line;
+		err->column = place.column;
+		n += (size_t)snprintf(err->text + n, sizeof(err->text) - n, "%.60s/%.60s:", place.section, place.function);
+		if (place.line)
+			n += (size_t)snprintf(err->text + n, sizeof(err->text) - n, "%.60s:%u:",
+					      link_base_name(place.file), place.line);
 	}
-	if (err->pc == UINT32_MAX)
-		place.line = 0;
-	snprintf(err->section, sizeof(err->section), "%s", place.section);
-	snprintf(err->symbol, sizeof(err->symbol), "%s", place.function);
-	snprintf(err->file, sizeof(err->file), "%s", place.file);
-	err->line = place.line;
-	err->column = place.column;
-	if (place.line)
-		snprintf(err->text, sizeof(err->text), "%.100s:%.60s/%.60s:%.60s:%u: %.200s", err->object,
-			 place.section, place.function, link_base_name(place.file), place.line, sentence);
-	else
-		snprintf(err->text, sizeof(err->text), "%.100s:%.60s/%.60s: %.280s", err->object,
-			 place.section, place.function, sentence);
+	/* The names leave two hundred bytes at least. */
+	snprintf(err->text + n, sizeof(err->text) - n, " %.*s", (int)(sizeof(err->text) - n - 2), sentence);
 }
