@@ -282,7 +282,7 @@ static struct value walk_texts(const struct event *ev, const struct node *n)
 
 static int64_t cut(struct value v)
 {
-	return !v.floating ? v.i : v.d >= -0x1p63 && v.d < 0x1p63 ? (int64_t)v.d : INT64_MIN;
+	return !v.floating ? v.i : v.d >= -9223372036854775808.0 && v.d < 9223372036854775808.0 ? (int64_t)v.d : INT64_MIN;
 }
 
 static struct value walk(const struct event *ev, const struct node *n)

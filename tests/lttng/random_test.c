@@ -390,7 +390,8 @@ static void engines(struct uebpf_env *env, const struct ex *e, const char *text,
 START_TEST(all_agree)
 {
 	static const struct lv_event described = { lt_fields, NULL, sizeof(lt_fields) / sizeof(*lt_fields), 0 };
-	uint64_t n = getenv("SOAK") ? 20000 : 400, seed = getenv("SEED") ? strtoull(getenv("SEED"), NULL, 0) : 1;
+	const char *given = getenv("SEED");
+	uint64_t n = getenv("SOAK") ? 20000 : 400, seed = given ? strtoull(given, NULL, 0) : 1;
 	struct uebpf_env *env = lt_env();
 	int yes = 0, no = 0;
 

@@ -213,12 +213,13 @@ START_TEST(a_lock_whose_owner_died_is_taken_over)
 		pid_t peer = spawn();
 
 		if (!peer) {	/* dies at each step of a replacement */
+			static const uint64_t zero = 0, some = 77;
 			struct bucket *b = &h->bucket[0];
 
 			lock_take(&h->local, &b->lock);
 			if (step > 0)
 				atomic_store(&b->idx[0], bucket_spare(h, b));
-			memcpy(elem_at(h, bucket_spare(h, b)), &(uint64_t){ step > 0 ? 0 : 77 }, 8);
+			memcpy(elem_at(h, bucket_spare(h, b)), step > 0 ? &zero : &some, 8);
 			kill(getpid(), SIGKILL);
 		}
 		waitpid(peer, NULL, 0);
@@ -292,7 +293,7 @@ START_TEST(ring_between_processes_and_a_producer_that_dies)
 	pid_t peer = spawn();
 
 	if (!peer) {
-		uint64_t *rec = uebpf_map_reserve(map, 8);
+		uint64_t *rec;
 
 		for (uint64_t i = 1; i <= N; i++) {
 			while (!(rec = uebpf_map_reserve(map, 8)))

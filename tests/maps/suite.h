@@ -114,7 +114,7 @@ static inline uint32_t all_keys(struct side *s, const struct map_shape *sh, uint
 static inline void same_keys(struct side *a, struct side *b, const struct map_shape *sh)
 {
 	enum { ROOM = 4096 };
-	uint8_t *ka = calloc(ROOM, sh->opts.key_size), *kb = calloc(ROOM, sh->opts.key_size);
+	uint8_t *ka = calloc(ROOM, sh->opts.key_size + 1), *kb = calloc(ROOM, sh->opts.key_size + 1);
 	uint32_t na = all_keys(a, sh, ka, ROOM), nb = all_keys(b, sh, kb, ROOM);
 
 	if (na != nb)
