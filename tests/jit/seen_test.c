@@ -267,7 +267,6 @@ END_TEST
 int main(void)
 {
 	TCase *t = test_case("jit/seen", 60);
-
 	char words[256];
 
 	uebpf_features(words, sizeof words);

@@ -84,10 +84,12 @@ END_TEST
 int main(void)
 {
 	TCase *c = test_case("trusted", 4);
+	int failed;
 
 	env = uebpf_env_new(NULL);
 	tcase_add_test(c, context_accesses_are_translated);
 	tcase_add_test(c, an_uncertain_base_is_refused);
+	failed = run_tests();
 	uebpf_env_free(env);
-	return run_tests();
+	return failed;
 }

@@ -122,9 +122,11 @@ int main(void)
 {
 	struct uebpf_env_opts eo = { .size = sizeof eo };
 	TCase *tc = test_case("verify", 60);
+	int failed;
 
 	env = uebpf_env_new(&eo);
 	tcase_add_loop_test(tc, one, 0, (int)(sizeof cases / sizeof *cases));
+	failed = run_tests();
 	uebpf_env_free(env);
-	return run_tests();
+	return failed;
 }
