@@ -332,7 +332,8 @@ int64_t btf_size(const struct btf *btf, uint32_t id)
 			id = btf_target(btf, id);
 			continue;
 		case BTF_ARRAY:
-			btf_array(btf, id, &array);
+			if (!btf_array(btf, id, &array))
+				return -EINVAL;
 			if (__builtin_mul_overflow(count, array.count, &count) || count > UINT32_MAX)
 				return -E2BIG;
 			id = array.elem;

@@ -140,6 +140,7 @@ static const char *target_name(const struct image_inner *in, uint32_t type)
 
 static int find_candidates(struct image_inner *in, uint32_t type, struct uebpf_error *err)
 {
+	/* whoever relocates made it: NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 	struct candidates *c = &in->core->of[type];
 	const struct btf *btf = in->image.btf;
 	const char *name = btf_name(btf, type);
@@ -322,7 +323,7 @@ static int make_answer(const struct core_path *local, const struct core_path *ta
 		out->poison = true;
 		return 0;
 	}
-	if (!ret && out->old_size != out->new_size && old_type && new_type)
+	if (!ret && target && out->old_size != out->new_size && old_type && new_type)
 		out->bad_width = !width_may_change(local->btf, old_type, target->btf, new_type);
 	return ret;
 }

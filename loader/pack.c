@@ -58,7 +58,7 @@ size_t uebpf_error_pack(const struct uebpf_error *err, void *buf, size_t cap)
 		n += 2 + text_length(t[i]);
 	if (n > cap)
 		return n;
-	memcpy(to, "UEB1", 4);
+	memcpy(to, "UEB1", 4);	/* no string: NOLINT(bugprone-not-null-terminated-result) */
 	to = put(to + 4, (uint32_t)(n - HEAD), 2);
 	for (i = 0; i < 6; i++)
 		to = put(to, number[i], 4);

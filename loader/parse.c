@@ -95,6 +95,7 @@ static int parse_name(struct in *in, char name[NAME_MAX_])
 	size_t n = 0;
 	int ret;
 
+	name[0] = 0;
 	if (next(in) == '"') {
 		ret = parse_string(in, (uint8_t *)name, NAME_MAX_ - 1, &n);
 		if (ret)
@@ -122,6 +123,7 @@ static int parse_integer(struct in *in, uint32_t type, uint64_t *value, enum sig
 	bool quoted = next(in) == '"';
 	int ret, saved = errno;
 
+	*value = 0;
 	*sign = *in->at == '0' || *in->at == '\'' ? BITS : PLAIN;
 	if (*in->at == '\'' && in->at[1] && in->at[1] != '\\' && in->at[2] == '\'') {
 		*value = (unsigned char)in->at[1];

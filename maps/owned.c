@@ -54,7 +54,7 @@ static void *owned_storage(struct uebpf_map *map, uint64_t owner, const void *in
 		r = hash_update(map, &owner, init ? init : zero, BPF_NOEXIST, NULL);
 		if (r == -E2BIG && map->type == BPF_MAP_TYPE_TASK_STORAGE) {
 			drop_dead_threads(map);
-			r = hash_update(map, &owner, init ? init : zero, BPF_NOEXIST, NULL);
+			hash_update(map, &owner, init ? init : zero, BPF_NOEXIST, NULL);
 		}
 		e = hash_find(h, &owner, hash);
 	}
