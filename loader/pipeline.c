@@ -19,6 +19,7 @@ struct load {
 	struct uebpf_object *obj;
 	struct uebpf_load_opts o;
 	struct uebpf_error *err;	/* never NULL */
+	struct verify_result facts;	/* of the program at hand, for the copy that runs; fact NULL: none */
 };
 
 static int no_memory(struct load *l)
@@ -354,7 +355,7 @@ static int may_stage(struct load *l, struct prog *prog)
 
 static int verify_stage(struct load *l, struct prog *prog)
 {
-	return prog->mode == UEBPF_MODE_VERIFIED ? verify_prog(prog, &l->o, l->err) :
+	return prog->mode == UEBPF_MODE_VERIFIED ? verify_prog(prog, &l->o, &l->facts, l->err) :
 	       prog->mode == UEBPF_MODE_TRUSTED ? trust_prog(prog, l->err) : 0;
 }
 
@@ -388,6 +389,8 @@ static int rewrite_stage(struct load *l, struct prog *prog)
 	prog->fast = code_copy(&prog->code);
 	if (prog->fast)
 		prog->fast->compiled = jit_arch() && l->o.engine != UEBPF_ENGINE_INTERP;
+	if (prog->fast && l->facts.fact)
+		verify_apply(prog->fast, &l->facts);
 	if (!prog->fast || rewrite_code(prog->fast, l->o.no_rules, NULL))
 		return no_memory(l);
 	return 0;
@@ -459,6 +462,7 @@ static int load_prog(struct load *l, struct prog *prog)
 	l->err->pc = UINT32_MAX;
 	for (s = 0; !rc && s < sizeof(stages) / sizeof(*stages); s++)
 		rc = stages[s](l, prog);
+	verify_free(&l->facts);
 	if (!rc)
 		return 0;
 	l->err->err = rc;

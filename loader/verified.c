@@ -198,11 +198,11 @@ static bool names(const char *list, const char *word)
 	return false;
 }
 
-int verify_prog(struct prog *prog, const struct uebpf_load_opts *o, struct uebpf_error *err)
+int verify_prog(struct prog *prog, const struct uebpf_load_opts *o, struct verify_result *facts,
+		struct uebpf_error *err)
 {
 	struct vm_host *host = object_host(prog->object);
 	struct code *code = &prog->code;
-	struct verify_result res;
 	struct verify_opts opts = {
 		.policy = o->policy, .log_level = o->log_level, .max_insns = o->max_states, .max_ns = o->max_ns,
 		.log = log_line, .log_arg = prog->object, .place = place, .place_arg = prog,
@@ -214,19 +214,18 @@ int verify_prog(struct prog *prog, const struct uebpf_load_opts *o, struct uebpf
 		return rc;
 	code->stack_size = host->stack_size ? host->stack_size : 512;
 	code->max_frames = host->max_frames ? host->max_frames : 8;
-	rc = verify(code, &opts, &res, err);
-	prog->verify_ns = res.ns;
-	prog->verify_insns = res.insns;
-	prog->verify_states = res.states;
-	if (!rc && !code->metered && !names(o->no_rules, "facts") && !names(o->no_rules, "all"))
-		verify_apply(code, &res);
+	rc = verify(code, &opts, facts, err);
+	prog->verify_ns = facts->ns;
+	prog->verify_insns = facts->insns;
+	prog->verify_states = facts->states;
 	if (!rc)
-		rc = verify_layout(code, &res, err);
+		rc = verify_layout(code, facts, err);
 	if (!rc)
-		rc = keep_sites(code, &res, err);
+		rc = keep_sites(code, facts, err);
 	if (!rc)
-		prog->ctx_need = res.ctx_need;
-	verify_free(&res);
+		prog->ctx_need = facts->ctx_need;
+	if (code->metered || names(o->no_rules, "facts") || names(o->no_rules, "all"))
+		verify_free(facts);
 	return rc;
 }
 

@@ -6,11 +6,14 @@
 #include "loader/object.h"
 #include "verifier/verifier.h"
 
-/* Verifies prog->code (decoded, not bound) and lays out its context accesses.  0 or -errno with *err. */
 /* What the verifier knows of each instruction, as text; verifies the program once more.  -ENOENT: not a
  * verified program. */
 int verified_facts(const struct prog *prog, void (*put)(void *arg, const char *text), void *arg);
-int verify_prog(struct prog *prog, const struct uebpf_load_opts *o, struct uebpf_error *err);
+/* Verifies prog->code (decoded, not bound) and lays out its context accesses.  *facts, zeroed before: what the
+ * copy that runs may make use of (verify_apply), none where options forbid; freed with verify_free.
+ * 0 or -errno with *err. */
+int verify_prog(struct prog *prog, const struct uebpf_load_opts *o, struct verify_result *facts,
+		struct uebpf_error *err);
 /* Frees what verify_prog kept for verified_facts. */
 void verified_forget(struct prog *prog);
 /* Mode trusted: finds the context accesses and translates them; proves nothing. */

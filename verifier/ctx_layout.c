@@ -196,6 +196,8 @@ static int build(struct layout *l, uint32_t total, const struct insn *fresh)
 			insn[n].steps = n == l->moved[i] ? code->insn[i].steps : 0;
 			slot[n] = code->slot[i];
 			fact[n] = l->res->fact[i];
+			if (insn[n].op != code->insn[i].op)	/* says what the access made, not each of its parts */
+				fact[n].flags &= (uint8_t)~FACT_RANGE;
 			if (targets(&code->insn[i]))
 				insn[n].off = (int32_t)l->moved[code->insn[i].off];
 			else if (insn[n].op == OP_JNE64_K)

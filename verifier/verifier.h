@@ -107,7 +107,8 @@ int verify_trusted(const struct code *code, struct verify_result *result, struct
 
 /* Writes into the code what the facts say outright: a branch that only ever goes one way is a jump, a load
  * of what nobody can change any more is its constant.  The rewriter makes the most of it.  Instructions
- * stay where they are.  Not for metered code, whose blocks are counted as they stood. */
+ * stay where they are.  For a copy that is to run, after verify_layout: the program itself stays as it was
+ * given.  Not for metered code, whose blocks are counted as they stood. */
 void verify_apply(struct code *code, const struct verify_result *result);
 
 /* Turns proven context accesses into loads and stores of the host's own struct (ctx_layout.c), and
