@@ -28,6 +28,17 @@ static bool emit(struct assembler *a, struct raw_insn raw)
 	return true;
 }
 
+static bool emit_op(struct assembler *a, enum op op, uint8_t dst, uint8_t src, int16_t off, int32_t imm)
+{
+	struct raw_insn raw = isa_wire(op);
+
+	raw.dst = dst;
+	raw.src = src;
+	raw.off = off;
+	raw.imm |= imm;		/* an atomic's stands there already */
+	return emit(a, raw);
+}
+
 /* "+3", "-0x2" or a label: a distance for the slot that is emitted next, in off or (wide) imm. */
 static bool target(struct assembler *a, struct raw_insn *raw, bool wide)
 {
@@ -58,7 +69,7 @@ static bool target(struct assembler *a, struct raw_insn *raw, bool wide)
 
 /* ---- operands ---- */
 
-static const struct { const char *name; uint8_t size; bool is_signed; } types[] = {
+static const struct { char name[4]; uint8_t size; bool is_signed; } types[] = {
 	{ "u8", 1, false }, { "u16", 2, false }, { "u32", 4, false }, { "u64", 8, false },
 	{ "s8", 1, true }, { "s16", 2, true }, { "s32", 4, true },
 };
@@ -107,7 +118,7 @@ static enum op sized(enum op b, enum op h, enum op w, enum op dw, uint8_t size)
 /* The row with this operator text among ALU or jump rows: base form is 64_K, then 64_X, 32_K, 32_X. */
 static enum op operator_row(struct assembler *a, bool jump)
 {
-	static const struct { const char *text; enum op op; bool jump; } rows[] = {
+	static const struct { char text[5]; uint8_t op; bool jump; } rows[] = {
 #define ALU(n, c, o, t, e) { t, OP_##n##64_K, false },
 #define JCC(n, c, t, e) { t, OP_##n##64_K, true },
 #include "vm/isa.def"
@@ -121,7 +132,7 @@ static enum op operator_row(struct assembler *a, bool jump)
 
 		if (rows[i].jump == jump && !strncmp(a->at, rows[i].text, len) && (!best || len > strlen(best))) {
 			best = rows[i].text;
-			op = rows[i].op;
+			op = (enum op)rows[i].op;
 		}
 	}
 	if (best)
@@ -188,31 +199,24 @@ static bool call(struct assembler *a)
 
 static bool store(struct assembler *a)
 {
-	struct raw_insn raw;
 	uint8_t size, base, src;
 	bool is_signed, w;
 	int16_t off;
+	int32_t imm;
 
 	if (!memory(a, &size, &is_signed, &base, &off) || !asm_need(a, "="))
 		return false;
 	if (is_signed)
 		return asm_fail(a, "stores have no sign: u8 u16 u32 u64");
-	if (asm_reg(a, &src, &w)) {
-		raw = isa_wire(sized(OP_STX_B, OP_STX_H, OP_STX_W, OP_STX_DW, size));
-		raw.src = src;
-	} else {
-		raw = isa_wire(sized(OP_ST_B, OP_ST_H, OP_ST_W, OP_ST_DW, size));
-		if (!asm_need_imm(a, size < 8, &raw.imm))
-			return false;
-	}
-	raw.dst = base;
-	raw.off = off;
-	return emit(a, raw);
+	if (asm_reg(a, &src, &w))
+		return emit_op(a, sized(OP_STX_B, OP_STX_H, OP_STX_W, OP_STX_DW, size), base, src, off, 0);
+	return asm_need_imm(a, size < 8, &imm) &&
+	       emit_op(a, sized(OP_ST_B, OP_ST_H, OP_ST_W, OP_ST_DW, size), base, 0, off, imm);
 }
 
 static bool locked(struct assembler *a)
 {
-	static const struct { const char *text; enum op op; } rows[] = {
+	static const struct { char text[3]; uint8_t op; } rows[] = {
 #define ATOMIC(n, i, t, e) { t, OP_##n##64 },
 #include "vm/isa.def"
 	};
@@ -223,26 +227,17 @@ static bool locked(struct assembler *a)
 	if (!asm_need(a, "*") || !memory(a, &size, &is_signed, &base, &off))
 		return false;
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		struct raw_insn raw;
-
 		if (!asm_take(a, rows[i].text))
 			continue;
 		if (size < 4 || is_signed)
 			return asm_fail(a, "atomics work on u32 and u64");
-		raw = isa_wire((enum op)(rows[i].op + (size == 4)));
-		if (!asm_need_reg(a, &src, &w))
-			return false;
-		raw.dst = base;
-		raw.src = src;
-		raw.off = off;
-		return emit(a, raw);
+		return asm_need_reg(a, &src, &w) && emit_op(a, (enum op)(rows[i].op + (size == 4)), base, src, off, 0);
 	}
 	return asm_fail(a, "expected += |= &= ^=");
 }
 
 static bool release(struct assembler *a)
 {
-	struct raw_insn raw;
 	uint8_t size, base, src;
 	bool is_signed, w;
 	int16_t off;
@@ -252,11 +247,7 @@ static bool release(struct assembler *a)
 		return false;
 	if (is_signed)
 		return asm_fail(a, "store_release has no sign");
-	raw = isa_wire(sized(OP_STREL_B, OP_STREL_H, OP_STREL_W, OP_STREL_DW, size));
-	raw.dst = base;
-	raw.src = src;
-	raw.off = off;
-	return emit(a, raw);
+	return emit_op(a, sized(OP_STREL_B, OP_STREL_H, OP_STREL_W, OP_STREL_DW, size), base, src, off, 0);
 }
 
 /* ---- what may stand right of "r1 =" ---- */
@@ -264,7 +255,6 @@ static bool release(struct assembler *a)
 static bool fetch(struct assembler *a, uint8_t dst, bool w, enum op op64, bool typed)
 {
 	uint8_t size = w ? 4 : 8, base, src;
-	struct raw_insn raw;
 	bool is_signed, src_w;
 	int16_t off;
 
@@ -282,16 +272,12 @@ static bool fetch(struct assembler *a, uint8_t dst, bool w, enum op op64, bool t
 	} else if (src != dst) {
 		return asm_fail(a, "the result comes back in the operand register");
 	}
-	raw = isa_wire((enum op)(op64 + (size == 4)));
-	raw.dst = base;
-	raw.src = src;
-	raw.off = off;
-	return asm_need(a, ")") && emit(a, raw);
+	return asm_need(a, ")") && emit_op(a, (enum op)(op64 + (size == 4)), base, src, off, 0);
 }
 
 static bool is_fetch(struct assembler *a, uint8_t dst, bool w, bool *ok)
 {
-	static const struct { const char *text; enum op op; bool w, typed; } rows[] = {
+	static const struct { char text[17]; uint8_t op; bool w, typed; } rows[] = {
 		{ "atomic_fetch_add", OP_FADD64, false, true }, { "atomic_fetch_or", OP_FOR64, false, true },
 		{ "atomic_fetch_and", OP_FAND64, false, true }, { "atomic_fetch_xor", OP_FXOR64, false, true },
 		{ "xchg_64", OP_XCHG64, false, false }, { "xchg32_32", OP_XCHG64, true, false },
@@ -300,7 +286,7 @@ static bool is_fetch(struct assembler *a, uint8_t dst, bool w, bool *ok)
 
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
 		if (asm_take(a, rows[i].text)) {
-			*ok = fetch(a, dst, rows[i].w, rows[i].op, rows[i].typed);
+			*ok = fetch(a, dst, rows[i].w, (enum op)rows[i].op, rows[i].typed);
 			(void)w;
 			return true;
 		}
@@ -309,10 +295,10 @@ static bool is_fetch(struct assembler *a, uint8_t dst, bool w, bool *ok)
 
 static bool load(struct assembler *a, uint8_t dst)
 {
-	struct raw_insn raw;
 	uint8_t size, base;
 	bool is_signed, w;
 	int64_t v = 0;
+	int32_t imm;
 	int16_t off;
 
 	if (!asm_need(a, "(") || !pointer_type(a, &size, &is_signed))
@@ -323,32 +309,23 @@ static bool load(struct assembler *a, uint8_t dst)
 		if (!asm_need(a, "["))
 			return false;
 		if (asm_reg(a, &base, &w)) {
-			raw = isa_wire(sized(OP_IND_B, OP_IND_H, OP_IND_W, OP_BAD, size));
-			raw.src = base;
 			asm_blanks(a);
 			if ((*a->at == '+' || *a->at == '-') && !asm_need_number(a, INT32_MIN, INT32_MAX, &v))
 				return false;
-			raw.imm = (int32_t)v;
-		} else {
-			raw = isa_wire(sized(OP_ABS_B, OP_ABS_H, OP_ABS_W, OP_BAD, size));
-			if (!asm_need_imm(a, true, &raw.imm))
-				return false;
+			return asm_need(a, "]") && emit_op(a, sized(OP_IND_B, OP_IND_H, OP_IND_W, OP_BAD, size), 0, base, 0,
+							   (int32_t)v);
 		}
-		return asm_need(a, "]") && emit(a, raw);
+		return asm_need_imm(a, true, &imm) && asm_need(a, "]") &&
+		       emit_op(a, sized(OP_ABS_B, OP_ABS_H, OP_ABS_W, OP_BAD, size), 0, 0, 0, imm);
 	}
 	if (!asm_need(a, "(") || !place(a, &base, &off) || !asm_need(a, ")"))
 		return false;
-	raw = is_signed ? isa_wire(sized(OP_LD_SB, OP_LD_SH, OP_LD_SW, OP_BAD, size)) :
-			  isa_wire(sized(OP_LD_B, OP_LD_H, OP_LD_W, OP_LD_DW, size));
-	raw.dst = dst;
-	raw.src = base;
-	raw.off = off;
-	return emit(a, raw);
+	return emit_op(a, is_signed ? sized(OP_LD_SB, OP_LD_SH, OP_LD_SW, OP_BAD, size) :
+				      sized(OP_LD_B, OP_LD_H, OP_LD_W, OP_LD_DW, size), dst, base, off, 0);
 }
 
 static bool acquire(struct assembler *a, uint8_t dst)
 {
-	struct raw_insn raw;
 	uint8_t size, base;
 	bool is_signed;
 	int16_t off;
@@ -357,11 +334,7 @@ static bool acquire(struct assembler *a, uint8_t dst)
 		return false;
 	if (is_signed)
 		return asm_fail(a, "load_acquire has no sign");
-	raw = isa_wire(sized(OP_LDACQ_B, OP_LDACQ_H, OP_LDACQ_W, OP_LDACQ_DW, size));
-	raw.dst = dst;
-	raw.src = base;
-	raw.off = off;
-	return emit(a, raw);
+	return emit_op(a, sized(OP_LDACQ_B, OP_LDACQ_H, OP_LDACQ_W, OP_LDACQ_DW, size), dst, base, off, 0);
 }
 
 static bool cast(struct assembler *a, uint8_t dst)
@@ -393,7 +366,7 @@ static bool wide(struct assembler *a, uint8_t dst, enum op op, int32_t lo, int32
 
 static bool is_pseudo(struct assembler *a, uint8_t dst, bool *ok)
 {
-	static const struct { const char *text; enum op op; bool two; } rows[] = {
+	static const struct { char text[13]; uint8_t op; bool two; } rows[] = {
 		{ "map_fd", OP_LD_MAPFD, false }, { "map_value_fd", OP_LD_MAPVALFD, true },
 		{ "btf_id", OP_LD_BTFVAR, true }, { "map", OP_LD_MAP, false }, { "map_value", OP_LD_MAPVAL, true },
 	};
@@ -416,7 +389,7 @@ static bool is_pseudo(struct assembler *a, uint8_t dst, bool *ok)
 			continue;
 		*ok = asm_need(a, "(") && asm_need_number(a, INT32_MIN, INT32_MAX, &lo) &&
 		      (!rows[i].two || (asm_need(a, ",") && asm_need_number(a, INT32_MIN, UINT32_MAX, &hi))) &&
-		      asm_need(a, ")") && wide(a, dst, rows[i].op, (int32_t)lo, (int32_t)(uint32_t)hi);
+		      asm_need(a, ")") && wide(a, dst, (enum op)rows[i].op, (int32_t)lo, (int32_t)(uint32_t)hi);
 		return true;
 	}
 	return false;
@@ -425,7 +398,7 @@ static bool is_pseudo(struct assembler *a, uint8_t dst, bool *ok)
 /* Rows on one register: swaps and negation; sign-extending moves. */
 static bool is_unary(struct assembler *a, uint8_t dst, bool w, bool *ok)
 {
-	static const struct { const char *text; enum op op, op32; bool move; } rows[] = {
+	static const struct { char text[8]; uint8_t op, op32; bool move; } rows[] = {
 		{ "be16", OP_BE16, OP_BE16, false }, { "be32", OP_BE32, OP_BE32, false },
 		{ "be64", OP_BE64, OP_BE64, false }, { "le16", OP_LE16, OP_LE16, false },
 		{ "le32", OP_LE32, OP_LE32, false }, { "le64", OP_LE64, OP_LE64, false },
@@ -448,7 +421,7 @@ static bool is_unary(struct assembler *a, uint8_t dst, bool w, bool *ok)
 			continue;
 		}
 		*ok = false;
-		raw = isa_wire(w ? rows[i].op32 : rows[i].op);
+		raw = isa_wire((enum op)(w ? rows[i].op32 : rows[i].op));
 		raw.dst = dst;
 		if (rows[i].move)
 			raw.src = src;
@@ -499,7 +472,7 @@ static bool assign(struct assembler *a, uint8_t dst, bool w)
 
 static bool set_register(struct assembler *a)
 {
-	struct raw_insn raw;
+	struct raw_insn raw = { 0 };
 	uint8_t dst;
 	enum op row;
 	bool w;

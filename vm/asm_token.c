@@ -3,6 +3,7 @@
  * by line and column.  Knows no instruction. */
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "vm/asm_in.h"
@@ -73,17 +74,12 @@ bool asm_take(struct assembler *a, const char *text)
 
 bool asm_need(struct assembler *a, const char *text)
 {
-	static const char *const said[] = { "(", ")", "[", "]", ",", "*", "=", "ll", "goto" };
+	char why[24];
 
 	if (asm_take(a, text))
 		return true;
-	for (size_t i = 0; i < sizeof said / sizeof said[0]; i++)
-		if (!strcmp(said[i], text)) {
-			char why[24] = "expected ";
-
-			return asm_fail(a, strcat(why, text));
-		}
-	return asm_fail(a, "unexpected text");
+	snprintf(why, sizeof why, "expected %s", text);
+	return asm_fail(a, why);
 }
 
 bool asm_name(struct assembler *a, char out[ASM_NAME + 1])

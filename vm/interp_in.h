@@ -67,7 +67,7 @@ void interp_expect(struct engine *e);
 void interp_frame_changed(struct engine *e);
 static inline void zero_stack(const struct engine *e, uint64_t fp, uint32_t size)
 {
-	if (size && !e->call.code->no_zero)
+	if (size && fp && !e->call.code->no_zero)	/* fp 0: a run that has no frames */
 		__builtin_memset((char *)(uintptr_t)fp - size, 0, size);
 }
 

@@ -34,7 +34,7 @@ static void put_distance(struct out *o, int64_t v)
 
 static const char *type_name(const struct op_info *row)
 {
-	static const char *const name[2][9] = {
+	static const char name[2][9][4] = {
 		{ [1] = "u8", [2] = "u16", [4] = "u32", [8] = "u64" },
 		{ [1] = "s8", [2] = "s16", [4] = "s32" },
 	};
