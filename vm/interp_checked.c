@@ -12,28 +12,26 @@ void interp_forget(struct engine *e)
 	e->rd[0] = e->rd[1] = e->wr[0] = e->wr[1] = none;
 }
 
-static void set_hit(struct hit *hit, uint64_t lo, uint64_t len)
+/* Both hits (or one, twice). */
+static void set_hits(struct hit *a, struct hit *b, uint64_t lo, uint64_t len)
 {
-	hit->lo = lo;
-	hit->limit[0] = len;
-	hit->limit[1] = len > 1 ? len - 1 : 0;
-	hit->limit[2] = len > 3 ? len - 3 : 0;
-	hit->limit[3] = len > 7 ? len - 7 : 0;
+	a->lo = b->lo = lo;
+	a->limit[0] = b->limit[0] = len;
+	a->limit[1] = b->limit[1] = len > 1 ? len - 1 : 0;
+	a->limit[2] = b->limit[2] = len > 3 ? len - 3 : 0;
+	a->limit[3] = b->limit[3] = len > 7 ? len - 7 : 0;
 }
 
+/* What may be written may be read. */
 void interp_expect(struct engine *e)
 {
 	const struct region *ctx = &e->call.own[OWN_CTX], *stack = &e->call.own[OWN_STACK];
 
 	interp_forget(e);
 	if (ctx->access & ACCESS_READ)
-		set_hit(&e->rd[0], ctx->lo, ctx->hi - ctx->lo);
-	if (ctx->access & ACCESS_WRITE)
-		set_hit(&e->wr[0], ctx->lo, ctx->hi - ctx->lo);
-	if (stack->access) {
-		set_hit(&e->rd[1], stack->lo, stack->hi - stack->lo);
-		set_hit(&e->wr[1], stack->lo, stack->hi - stack->lo);
-	}
+		set_hits(&e->rd[0], ctx->access & ACCESS_WRITE ? &e->wr[0] : &e->rd[0], ctx->lo, ctx->hi - ctx->lo);
+	if (stack->access)
+		set_hits(&e->rd[1], &e->wr[1], stack->lo, stack->hi - stack->lo);
 }
 
 void interp_frame_changed(struct engine *e)
@@ -51,20 +49,19 @@ void interp_frame_changed(struct engine *e)
 static void remember(struct engine *e, const struct region *r, uint64_t addr, bool load)
 {
 	uint64_t at = addr - r->lo;
+	struct hit *hit;
 
 	if (!r->stride) {
-		set_hit(load ? &e->rd[e->rd_next ^= 1] : &e->wr[e->wr_next ^= 1], r->lo, r->hi - r->lo);
+		hit = load ? &e->rd[e->rd_next ^= 1] : &e->wr[e->wr_next ^= 1];
+		set_hits(hit, hit, r->lo, r->hi - r->lo);
 		return;
 	}
 	at = addr - (at <= UINT32_MAX ? (uint32_t)at % r->stride : at % r->stride) + r->first;
-	if (load) {
-		set_hit(&e->rd[1], at, r->len);
+	hit = load ? &e->rd[1] : &e->wr[1];
+	set_hits(hit, r->access & ACCESS_WRITE ? &e->wr[1] : hit, at, r->len);
+	e->wr_next = 1;
+	if (load)
 		e->rd_next = 1;
-	}
-	if (r->access & ACCESS_WRITE) {
-		set_hit(&e->wr[1], at, r->len);
-		e->wr_next = 1;
-	}
 }
 
 bool interp_access(struct engine *e, const struct insn *in, uint64_t *r)
