@@ -295,6 +295,7 @@ START_TEST(ring_between_processes_and_a_producer_that_dies)
 	if (!peer) {
 		uint64_t *rec;
 
+		uebpf_map_reserve(map, 8);	/* and never commits it */
 		for (uint64_t i = 1; i <= N; i++) {
 			while (!(rec = uebpf_map_reserve(map, 8)))
 				sched_yield();
