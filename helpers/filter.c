@@ -25,7 +25,7 @@ FN(filter_number)
 		n.d = (double)f;
 		return n.u;
 	default:	/* what x86 and LTTng give for those without an integer */
-		return n.d >= -0x1p63 && n.d < 0x1p63 ? (uint64_t)(int64_t)n.d : UINT64_C(1) << 63;
+		return n.d >= -9223372036854775808.0 && n.d < 9223372036854775808.0 ? (uint64_t)(int64_t)n.d : UINT64_C(1) << 63;
 	}
 }
 

@@ -124,6 +124,7 @@ static int choose_target(struct image_inner *in, uint32_t type, struct uebpf_err
 		}
 	}
 	core->asked = true;
+	/* cppcheck-suppress invalidLifetime ; event_btf() does not keep &why */
 	c->in = core->events && btf_find(core->events, BTF_STRUCT, btf_name(in->image.btf, type)) ? core->events : NULL;
 	if (c->in)
 		return 0;

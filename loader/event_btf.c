@@ -72,7 +72,7 @@ static uint32_t number(struct btf_out *o, uint32_t value, uint32_t size, bool bi
 	char name[16];
 
 	if (*id)
-		return *id;
+		return *id;	/* cppcheck-suppress identicalInnerCondition ; which is what is meant */
 	if (big_endian) {
 		inner = number(o, value, size, false);
 		snprintf(name, sizeof(name), "be%u", size * 8);

@@ -467,7 +467,7 @@ int do_jump(struct env *e)
 	int err = 0;
 
 	if (e->in->op != OP_MAY_GOTO) {
-		for (int i = 0; i <= two_regs(e); i++)
+		for (int i = 0; i < 1 + two_regs(e); i++)
 			if ((i ? e->s : e->d)->kind == K_NONE && rule(e, RULE_UNINIT))
 				return unwritten(e, i ? e->in->src : e->in->dst, "read");
 		jumps = possible(e, true);

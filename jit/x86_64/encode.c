@@ -273,6 +273,7 @@ void x_nops(struct x_buf *b, unsigned n)
 	while (n) {
 		unsigned k = n > 9 ? 9 : n;
 
+		/* cppcheck-suppress negativeIndex ; k is not 0 */
 		memcpy(b->p, nop[k - 1], k);
 		b->p += k;
 		n -= k;
