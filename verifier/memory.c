@@ -17,19 +17,31 @@ static const char *verb(uint32_t how)
 	return how & WRITE ? "writes" : "reads";
 }
 
-static int outside(struct env *e, unsigned reg, const struct reg *p, int64_t off, uint64_t size, uint32_t how,
-		   const char *what, const char *of, uint64_t have, const char *advice)
+/* What is asked: may [p + off, + size) be accessed so?  what: on whose behalf, NULL the instruction's. */
+struct touch {
+	const struct reg *p;
+	int64_t off, lo, hi;		/* from the base: the first byte, and the one behind the last */
+	uint64_t size;
+	unsigned reg;
+	uint32_t how;
+	const char *what;
+};
+
+static int outside(struct env *e, const struct touch *a, const char *of, const char *name, uint64_t have,
+		   const char *advice)
 {
-	char v[100], text[200];
+	const struct reg *p = a->p;
+	char v[100], text[240];
 
 	if (scalar_is_const(&p->s))
-		snprintf(v, sizeof v, "offset %" PRId64, p->off + off + (int64_t)p->s.umin);
+		snprintf(v, sizeof v, "offset %" PRId64, p->off + a->off + (int64_t)p->s.umin);
 	else
-		snprintf(v, sizeof v, "offset %" PRId64 "..%" PRId64, p->off + off + p->s.smin,
-			 p->s.smax > INT64_MAX / 2 ? INT64_MAX : p->off + off + p->s.smax);
-	snprintf(text, sizeof text, "%s%s%s %" PRIu64 " byte%s at %s of %s", what ? what : "",
-		 what ? " " : "", verb(how), size, size == 1 ? "" : "s", v, of);
-	return unsafe_(e, (int)reg, advice, "%s, which has %" PRIu64, text, have);
+		snprintf(v, sizeof v, "offset %" PRId64 "..%" PRId64, p->off + a->off + p->s.smin,
+			 p->s.smax > INT64_MAX / 2 ? INT64_MAX : p->off + a->off + p->s.smax);
+	snprintf(text, sizeof text, "%s%s%s", of, name, *name ? "`" : "");
+	return unsafe_(e, (int)a->reg, advice, "%s%s%s %" PRIu64 " byte%s at %s of %s, which has %" PRIu64,
+		       a->what ? a->what : "", a->what ? " " : "", verb(a->how), a->size, a->size == 1 ? "" : "s", v, text,
+		       have);
 }
 
 static int64_t low(const struct reg *p, int64_t off) { return p->off + off + p->s.smin; }
@@ -38,89 +50,78 @@ static bool huge(const struct reg *p)
 	return p->s.smin < -(int64_t)MAX_LEN || p->s.smax > (int64_t)MAX_LEN;
 }
 
-static int stack_range(struct env *e, unsigned reg, const struct reg *p, int64_t off, uint64_t size,
-		       uint32_t how, const char *what)
+static int stack_range(struct env *e, const struct touch *a)
 {
-	int64_t lo = low(p, off), hi = p->off + off + p->s.smax + (int64_t)size;
 	int64_t most = 8 * (int64_t)e->nr_slots;
-	uint32_t sub = e->st.f[p->frame].sub;
-	char text[80];
+	uint32_t *depth = &e->sub[e->st.f[a->p->frame].sub].depth;
+	char text[60];
 
-	if ((huge(p) || lo < -most || hi > 0) && rule(e, RULE_STACK_BOUNDS)) {
+	if ((huge(a->p) || a->lo < -most || a->hi > 0) && rule(e, RULE_STACK_BOUNDS)) {
 		snprintf(text, sizeof text, "the stack frame (bytes -%" PRId64 "..-1 from r10)", most);
-		return outside(e, reg, p, off, size, how, what, text, (uint64_t)most,
-			       scalar_is_const(&p->s) ? "keep within the frame, or use a smaller buffer" :
+		return outside(e, a, text, "", (uint64_t)most,
+			       scalar_is_const(&a->p->s) ? "keep within the frame, or use a smaller buffer" :
 			       "bound the index first, e.g. `if (i < sizeof(buf))`");
 	}
-	if (lo >= -most && -lo > (int64_t)e->sub[sub].depth)
-		e->sub[sub].depth = (uint32_t)-lo;
+	if (a->lo >= -most && -a->lo > (int64_t)*depth)
+		*depth = (uint32_t)-a->lo;
 	return 0;
 }
 
-static int value_range(struct env *e, unsigned reg, const struct reg *p, int64_t off, uint64_t size,
-		       uint32_t how, const char *what)
+static int value_range(struct env *e, const struct touch *a)
 {
-	const struct uebpf_map *map = p->map;
-	int64_t lo = low(p, off), hi = p->off + off + p->s.smax + (int64_t)size;
-	char text[120];
+	const struct uebpf_map *map = a->p->map;
+	int64_t lock = map->spin_lock_off;
 
-	if ((huge(p) || lo < 0 || hi > (int64_t)map->value_size) && rule(e, RULE_VALUE_BOUNDS)) {
-		snprintf(text, sizeof text, "a value of map `%s`", map->name);
-		return outside(e, reg, p, off, size, how, what, text, map->value_size,
-			       scalar_is_const(&p->s) ? "check the offset against the value's type" :
+	if ((huge(a->p) || a->lo < 0 || a->hi > (int64_t)map->value_size) && rule(e, RULE_VALUE_BOUNDS))
+		return outside(e, a, "a value of map `", map->name, map->value_size,
+			       scalar_is_const(&a->p->s) ? "check the offset against the value's type" :
 			       "bound the index before this line, e.g. `if (i < N)` or `i &= N - 1`");
-	}
-	if ((how & WRITE) && ((map->flags & F_RDONLY_PROG) || (p->flags & R_RDONLY)) && rule(e, RULE_RDONLY))
-		return unsafe_(e, (int)reg, NULL, "writes to map `%s`, which programs may only read", map->name);
-	if ((how & READ) && (map->flags & F_WRONLY_PROG))
-		return unsafe_(e, (int)reg, NULL, "reads map `%s`, which programs may only write", map->name);
-	if (map->spin_lock_off != UINT32_MAX && size && lo < (int64_t)map->spin_lock_off + 4 &&
-	    hi > (int64_t)map->spin_lock_off)
-		return unsafe_(e, (int)reg, "use bpf_spin_lock and bpf_spin_unlock",
+	if ((a->how & WRITE) && ((map->flags & F_RDONLY_PROG) || (a->p->flags & R_RDONLY)) && rule(e, RULE_RDONLY))
+		return unsafe_(e, (int)a->reg, NULL, "writes to map `%s`, which programs may only read", map->name);
+	if ((a->how & READ) && (map->flags & F_WRONLY_PROG))
+		return unsafe_(e, (int)a->reg, NULL, "reads map `%s`, which programs may only write", map->name);
+	if (lock != UINT32_MAX && a->size && a->lo < lock + 4 && a->hi > lock)
+		return unsafe_(e, (int)a->reg, "use bpf_spin_lock and bpf_spin_unlock",
 			       "touches the spin lock in a value of map `%s`", map->name);
 	return 0;
 }
 
-static int packet_range(struct env *e, unsigned reg, const struct reg *p, int64_t off, uint64_t size,
-			uint32_t how, const char *what)
+static int packet_range(struct env *e, const struct touch *a)
 {
-	int64_t at = p->off + off;
+	const struct reg *p = a->p;
+	int64_t at = p->off + a->off;
 
-	if ((how & WRITE) && !(e->code->type->flags & TYPE_PACKET_WRITE))
-		return unsafe_(e, (int)reg, NULL, "writes into the packet: %s programs may only read it",
+	if ((a->how & WRITE) && !(e->code->type->flags & TYPE_PACKET_WRITE))
+		return unsafe_(e, (int)a->reg, NULL, "writes into the packet: %s programs may only read it",
 			       e->code->type->name);
-	if ((p->s.smin < 0 || at < 0 || at + (int64_t)size > p->range) && rule(e, RULE_PACKET_BOUNDS))
-		return outside(e, reg, p, off, size, how, what, "the packet's part that was checked",
-			       p->range < 0 ? 0 : (uint64_t)p->range,
+	if ((p->s.smin < 0 || at < 0 || at + (int64_t)a->size > p->range) && rule(e, RULE_PACKET_BOUNDS))
+		return outside(e, a, "the packet's part that was checked", "", p->range < 0 ? 0 : (uint64_t)p->range,
 			       "compare with data_end first: `if (p + n > data_end) return ...`");
 	return 0;
 }
 
-static int mem_range(struct env *e, unsigned reg, const struct reg *p, int64_t off, uint64_t size,
-		     uint32_t how, const char *what)
+static int mem_range(struct env *e, const struct touch *a)
 {
-	int64_t lo = low(p, off), hi = p->off + off + p->s.smax + (int64_t)size;
+	const struct reg *p = a->p;
 	uint64_t have = p->region ? e->st.min_len[p->region - 1] : p->size;
 
-	if ((how & WRITE) && (p->flags & R_RDONLY) && rule(e, RULE_RDONLY))
-		return unsafe_(e, (int)reg, NULL, "writes to memory that is read-only");
-	if (!rule(e, RULE_MEM_BOUNDS) || (lo >= 0 && !huge(p) && (uint64_t)hi <= have))
+	if ((a->how & WRITE) && (p->flags & R_RDONLY) && rule(e, RULE_RDONLY))
+		return unsafe_(e, (int)a->reg, NULL, "writes to memory that is read-only");
+	if (!rule(e, RULE_MEM_BOUNDS) || (a->lo >= 0 && !huge(p) && (uint64_t)a->hi <= have))
 		return 0;
-	if (p->region && lo >= 0 && !p->len && p->off + off + (int64_t)size <= p->range)
+	if (p->region && a->lo >= 0 && !p->len && p->off + a->off + (int64_t)a->size <= p->range)
 		return 0;
-	if (p->region)
-		return outside(e, reg, p, off, size, how, what, "memory whose length was checked",
-			       have, e->region[p->region - 1].text ?
-			       "look at the bytes before it first: none of them may be zero" :
-			       "compare the offset with the length first: `if (off + n > len) return ...`");
-	return outside(e, reg, p, off, size, how, what, "a block of memory", have,
-		       "bound the offset before this line");
+	return outside(e, a, p->region ? "memory whose length was checked" : "a block of memory", "", have,
+		       !p->region ? "bound the offset before this line" : e->region[p->region - 1].text ?
+		       "look at the bytes before it first: none of them may be zero" :
+		       "compare the offset with the length first: `if (off + n > len) return ...`");
 }
 
 /* [p + off, + size) may be accessed so. */
 int check_range(struct env *e, unsigned reg, const struct reg *p, int64_t off, uint64_t size, uint32_t how,
 		const char *what)
 {
+	struct touch a = { p, off, low(p, off), p->off + off + p->s.smax + (int64_t)size, size, reg, how, what };
 	char text[100];
 
 	if ((p->flags & R_MAYBE_NULL) && rule(e, RULE_NULL)) {
@@ -132,20 +133,19 @@ int check_range(struct env *e, unsigned reg, const struct reg *p, int64_t off, u
 		return unsafe_(e, (int)reg, "bound the size first", "%s has no useful upper bound",
 			       what ? what : "the size");
 	switch (p->kind) {
-	case K_STACK: return stack_range(e, reg, p, off, size, how, what);
-	case K_VALUE: return value_range(e, reg, p, off, size, how, what);
-	case K_PACKET: case K_META: return packet_range(e, reg, p, off, size, how, what);
-	case K_MEM: return mem_range(e, reg, p, off, size, how, what);
+	case K_STACK: return stack_range(e, &a);
+	case K_VALUE: return value_range(e, &a);
+	case K_PACKET: case K_META: return packet_range(e, &a);
+	case K_MEM: return mem_range(e, &a);
+	case K_NONE: return unwritten(e, reg, "read");
 	case K_OBJECT:
 		if (p->obj && how == READ && !what)
 			return 0;		/* object_load looks closer */
 		/* fall through */
 	default:
 		describe(e, p, text, sizeof text);
-		return unsafe_(e, (int)reg, follow_advice(e, p),
-			       "%s memory through r%u, which is %s", verb(how), reg, text);
-	case K_NONE:
-		return unwritten(e, reg, "read");
+		return unsafe_(e, (int)reg, follow_advice(e, p), "%s memory through r%u, which is %s", verb(how), reg,
+			       text);
 	}
 }
 

@@ -21,7 +21,7 @@ struct pass {
 	const struct code *code;
 	int32_t (*val)[NR_REGS];	/* before each instruction */
 	int32_t spill[MAX_SLOTS];	/* whole slots: what frame pointer may be there */
-	bool escaped;
+	bool escaped, news;		/* news: spill or escaped changed */
 	uint32_t start, end;
 	uint16_t *sub_in;		/* live registers at subprograms' starts */
 };
@@ -282,15 +282,19 @@ static void fp_alu(struct pass *p, const struct insn *in, int32_t *v)
 
 static void fp_store(struct pass *p, const struct insn *in, int32_t *v)
 {
+	int32_t was;
 	int k;
 
 	if (isa_op[in->op].shape != SHAPE_STORE_X || !is_fp(v[in->src]))
 		return;
 	k = fp_known(v[in->dst]) && in->op == OP_STX_DW ? whole_slot((int64_t)v[in->dst] + in->off) : -1;
-	if (k < 0)
+	if (k < 0) {
 		p->escaped = true;
-	else
-		p->spill[k] = merge(p->spill[k], v[in->src]);
+		return;
+	}
+	was = p->spill[k];
+	p->spill[k] = merge(was, v[in->src]);
+	p->news |= p->spill[k] != was;
 }
 
 static int32_t fp_fill(struct pass *p, const struct insn *in, int32_t base)
@@ -376,8 +380,8 @@ static void fp_pass(struct pass *p)
 		p->val[p->start][r] = r == 10 ? 0 : V_OTHER;
 	p->escaped = false;
 	while (changed) {
-		changed = false;
 		escaped = p->escaped;
+		changed = p->news = false;
 		for (uint32_t i = p->start; i < p->end; i++) {
 			if (p->val[i][10] == V_UNSET)
 				continue;
@@ -389,12 +393,12 @@ static void fp_pass(struct pass *p)
 
 					if (to[n] < p->end && m != p->val[to[n]][r]) {
 						p->val[to[n]][r] = m;
-						changed = true;
+						changed |= to[n] <= i;	/* the others come later */
 					}
 				}
 			}
 		}
-		changed |= escaped != p->escaped;
+		changed |= p->news || escaped != p->escaped;
 	}
 }
 
@@ -529,15 +533,16 @@ static void live_pass(struct pass *p)
 	struct flow *flow = p->e->flow;
 	struct live l;
 	uint32_t to[2];
-	bool changed = true;
+	bool changed = true, back = false;
 
-	while (changed) {
+	while (changed) {	/* once, when every edge leads down */
 		changed = false;
 		for (uint32_t i = p->end; i-- > p->start;) {
 			memset(&l, 0, sizeof l);
 			for (int n = successors(p->code, i, to); n--;) {
 				if (to[n] >= p->end)
 					continue;
+				back |= to[n] <= i;
 				l.regs |= flow[to[n]].live.regs;
 				l.bytes4[0] |= flow[to[n]].live.bytes4[0];
 				l.bytes4[1] |= flow[to[n]].live.bytes4[1];
@@ -550,6 +555,7 @@ static void live_pass(struct pass *p)
 				changed = true;
 			}
 		}
+		changed &= back;
 	}
 	p->sub_in[p->e->flow[p->start].sub] = flow[p->start].live.regs & 0x3e;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* verify.c - our verification beside the kernel's of the same programs: median of interleaved rounds with
- * the 95 % interval of the median, instructions, explored instructions, states.
+ * the 95 % interval of the median, instructions, explored instructions, states, and the most memory that opening
+ * and loading held at once.
  *   verify object.o [rounds] */
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,6 +82,22 @@ static double kernel_once(const char *name)
 }
 #endif
 
+static size_t held, most_held;
+
+static void *counted(void *ctx, void *old, size_t old_size, size_t new_size)
+{
+	void *p = NULL;
+
+	(void)ctx;
+	if (!new_size)
+		free(old);
+	else if (!(p = realloc(old, new_size)))
+		return NULL;
+	held += new_size - old_size;
+	most_held = held > most_held ? held : most_held;
+	return p;
+}
+
 static double ours_once(struct uebpf_env *env, const char *name, struct uebpf_prog_info *out)
 {
 	struct uebpf_load_opts lo = { .size = sizeof lo, .mode = UEBPF_MODE_VERIFIED, .engine = UEBPF_ENGINE_INTERP };
@@ -105,7 +122,8 @@ int main(int argc, char **argv)
 	int rounds = argc > 2 ? atoi(argv[2]) : 31, n;
 	static const char *const names[] = { "straight_50", "state_machine", "sieve", "packet_10k" };
 	struct uebpf_prog_info st = { .size = sizeof st };
-	struct uebpf_env *env = uebpf_env_new(NULL);
+	struct uebpf_env_opts eo = { .size = sizeof eo, .alloc = counted };
+	struct uebpf_env *env = uebpf_env_new(&eo);
 
 	if (argc < 2 || rounds < 1 || rounds > MAX_ROUNDS)
 		return fprintf(stderr, "usage: verify object.o [rounds up to %d]\n", MAX_ROUNDS), 2;
@@ -113,9 +131,10 @@ int main(int argc, char **argv)
 #ifdef HAVE_LIBBPF
 	libbpf_set_print(quiet);
 #endif
-	puts("| program | instructions | ours: verify | kernel: BPF_PROG_LOAD | explored | states |\n|---|---|---|---|---|---|");
+	puts("| program | instructions | ours: verify | kernel: BPF_PROG_LOAD | explored | states | memory |\n|---|---|---|---|---|---|---|");
 	for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
 		n = 0;
+		most_held = held;
 		for (int r = 0; r < rounds; r++) {
 			double k;
 
@@ -127,7 +146,8 @@ int main(int argc, char **argv)
 		printf("| %s | %u |", names[i], (unsigned)st.insns);
 		cell(ours, rounds);
 		cell(kernel, n);
-		printf(" %llu | %llu |\n", (unsigned long long)st.verify_insns, (unsigned long long)st.verify_states);
+		printf(" %llu | %llu | %.1f MB |\n", (unsigned long long)st.verify_insns, (unsigned long long)st.verify_states,
+		       (double)most_held / 1e6);
 	}
 	uebpf_env_free(env);
 	return 0;

@@ -137,7 +137,7 @@ void made_access(int base, int32_t size)
 static bool focused(void)
 {
 	switch (made_work.focus) {
-	case RULE_PACKET_MOVED: part_packet(); return true;
+	case RULE_PACKET_MOVED: case RULE_PACKET_BOUNDS: case RULE_MEM_BOUNDS: part_packet(); return true;
 	case RULE_SPILL_CLOBBER: case RULE_NARROW_FILL: case RULE_ATOMIC_CLOBBER: case RULE_PRUNE_STACK:
 		part_stack();
 		return true;
@@ -175,9 +175,9 @@ void made_body(int n)
 		case 14: part_subcall(); break;
 		default: part_copy();
 		}
-		if (chance(60))		/* calls leave r1-r5 undefined */
+		if (chance(85))		/* calls leave r1-r5 undefined */
 			for (int r = 0; r < 6; r++)
-				if (chance(50))
+				if (chance(90))
 					mov_k(r, made_odd());
 	}
 	made_work.depth--;

@@ -20,7 +20,7 @@
 #include "verifier/verifier.h"
 #include "vm/code.h"
 
-enum { SAMPLE = 128 };	/* one program in so many is asked for each rule */
+enum { SAMPLE = 256 };	/* one program in so many is asked for each rule */
 static const char *const rule_name[RULE_COUNT] = {
 #define R(id, text) text,
 	VERIFY_RULES(R)
@@ -144,7 +144,7 @@ static int run_one(const struct code *code, struct watch *w)
 {
 	uint8_t memory[400];
 	struct uebpf_packet pkt = { .size = sizeof pkt };
-	struct uebpf_run run = { .size = sizeof run, .budget = 1 << 22 };
+	struct uebpf_run run = { .size = sizeof run, .budget = w->may_goto ? 1 << 14 : 1 << 22 };
 	uint32_t len = chance(30) ? below(20) : below(256);
 	uint64_t r0;
 	int rc;
@@ -312,7 +312,7 @@ static uint64_t now_ms(void)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
@@ -339,7 +339,7 @@ START_TEST(accepted_programs_never_fault)
 	printf("  %u programs, %u accepted, %u not decodable, %" PRIu64 " instructions explored, %" PRIu64 " ms\n",
 	       tried, ok, broken, insns, now_ms() - start);
 	broken = show_coverage();
-	ck_assert_msg(!broken || covered.sampled < 2000, "%u rules never made a difference", broken);
+	ck_assert_msg(!broken || covered.sampled < 1500, "%u rules never made a difference", broken);
 }
 END_TEST
 
@@ -353,7 +353,7 @@ START_TEST(each_missing_rule_is_found)
 		unsigned tried = 0, found = 0;
 		uint64_t start = now_ms();
 
-		for (uint64_t at = seed + 1000000; !found && now_ms() - start < 4000; at++, tried++)
+		for (uint64_t at = seed + 1000000; !found && now_ms() - start < 6000; at++, tried++)
 			found = try_one(at, rule, UINT32_C(1) << rule, 3, &w, &res) == 1;
 		printf("  without %-26s %s after %u programs%s%s\n", rule_name[rule],
 		       found ? "found" : "MISSED", tried, found ? ": " : "",
