@@ -517,7 +517,7 @@ int do_exit(struct env *e)
 		return unsafe_(e, 0, NULL, "returns a pointer to its own stack frame");
 	if (f->callback)
 		return leave_callback(e, f);
-	if (e->kernel && r0.kind == K_STACK && !f->callback)
+	if (e->kernel && r0.kind == K_STACK)
 		return refuse(e, UEBPF_E_FORM, "returns a pointer to the stack: the kernel refuses that");
 	pop_frame(e);
 	frame = e->st.nr_frames;

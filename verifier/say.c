@@ -169,48 +169,60 @@ static const char *kind_of(enum uebpf_code code)
 	}
 }
 
+/* "r1 is a map, since prog.bpf.c:7 (insn 3)" */
+static void say_register(struct env *e, int reg, char *buf, size_t cap)
+{
+	const struct reg *r = &e->top->r[reg];
+	struct verify_place p;
+	char what[160];
+	int n;
+
+	describe(e, r, what, sizeof what);
+	n = append(buf, cap, 0, "r%d is %s", reg, what);
+	if (r->since >= e->code->n || r->since == e->pc)
+		return;
+	if (place_of(e, r->since, &p))
+		append(buf, cap, n, ", since %s:%u (insn %u)", base_name(p.file), p.line, e->code->slot[r->since]);
+	else
+		append(buf, cap, n, ", since insn %u", e->code->slot[r->since]);
+}
+
 static int report(struct env *e, enum uebpf_code code, int reg, const char *advice, const char *what)
 {
-	struct verify_place p, q;
-	uint32_t slot = e->pc < e->code->n ? e->code->slot[e->pc] : UINT32_MAX;
-	char insn[160] = "", held[160] = "", since[120] = "";
-	const struct reg *r = reg >= 0 ? &e->top->r[reg] : NULL;
+	enum { PLACE = 120 };	/* room that the object's name, section and line need in front */
+	struct verify_place p;
+	bool inside = e->pc < e->code->n;
+	uint32_t slot = inside ? e->code->slot[e->pc] : UINT32_MAX;
+	char insn[160] = "", held[300] = "";
+	const char *more = advice ? advice : "", *kind = kind_of(code);
 	int err = errno_of(code);
 
 	place_of(e, e->pc, &p);
-	if (e->pc < e->code->n)
+	if (inside)
 		insn_text(insn, sizeof insn, e->code, e->pc);
-	if (r && r->kind) {
-		describe(e, r, held, sizeof held);
-		if (r->since < e->code->n && r->since != e->pc) {
-			if (place_of(e, r->since, &q))
-				snprintf(since, sizeof since, ", since %s:%u (insn %u)", base_name(q.file), q.line,
-					 e->code->slot[r->since]);
-			else
-				snprintf(since, sizeof since, ", since insn %u", e->code->slot[r->since]);
-		}
-	}
-	error_set(e->err, UEBPF_STAGE_VERIFY, code, err, slot, "%s: insn %u `%s`: %s%s%s%s%s%s%s", kind_of(code), slot,
-		  insn, what, *held ? "; r" : "", *held ? (char[]){ (char)(reg < 10 ? '0' + reg : '1'),
-		  reg < 10 ? 0 : '0', 0 } : "", *held ? " is " : "", held, since, "");
+	if (reg >= 0 && e->top->r[reg].kind)
+		say_register(e, reg, held, sizeof held);
+	error_set(e->err, UEBPF_STAGE_VERIFY, code, err, slot, "%s: insn %u `%s`: %s", kind, slot, insn, what);
 	if (e->err) {
-		size_t n = strlen(e->err->text);
+		size_t n = strlen(e->err->text), cap = sizeof e->err->text - n;
+		/* rather the advice whole than both in part */
+		bool both = strlen(held) + strlen(more) + PLACE < cap;
 
-		if (advice)
-			snprintf(e->err->text + n, sizeof e->err->text - n, "; %s", advice);
+		snprintf(e->err->text + n, cap, "%s%s%s%s", *held && both ? "; " : "", both ? held : "",
+			 advice ? "; " : "", more);
 		e->err->line = p.line;
 		snprintf(e->err->file, sizeof e->err->file, "%s", p.file);
 	}
 	if (p.line)
-		say(e, "%s:%u: %s: %s\n", base_name(p.file), p.line, kind_of(code), what);
+		say(e, "%s:%u: %s: %s\n", base_name(p.file), p.line, kind, what);
 	else
-		say(e, "%s: %s\n", kind_of(code), what);
+		say(e, "%s: %s\n", kind, what);
 	if (*p.source)
 		say(e, "       %s\n", p.source);
-	if (e->pc < e->code->n)
+	if (inside)
 		say(e, "%5u: %s\n", slot, insn);
 	if (*held)
-		say(e, "       r%d is %s%s\n", reg, held, since);
+		say(e, "       %s\n", held);
 	if (advice)
 		say(e, "       to mend it: %s\n", advice);
 	if (e->opts.log_level >= 1)

@@ -57,6 +57,10 @@ static struct reason { const char *says, *why; unsigned n; } reasons[] = {
 	{ "invalid write to stack", RULED_OUT, 0 },
 	{ "invalid size of register fill", RULED_OUT, 0 },
 	{ "pointer += pointer prohibited", RULED_OUT, 0 },
+	{ "makes fp pointer be out of bounds", RULED_OUT, 0 },
+	{ "cannot return stack pointer to the caller", RULED_OUT, 0 },
+	{ "program of this type cannot use helper", RULED_OUT, 0 },
+	{ "potential write to dynptr", "a dynptr over a map value may be overwritten: nothing has to be given back", 0 },
 	{ "offset is outside of the packet", RULED_OUT, 0 },
 	{ "invalid access to packet", RULED_OUT, 0 },
 	{ "infinite loop detected", "ends by a remainder or quotient that the kernel does not follow", 0 },
@@ -70,6 +74,7 @@ static struct reason refusals[] = {
 	{ "keeps a part of a pointer", "the kernel looks only where the offset into the stack is fixed for it", 0 },
 	{ "moves by an offset without useful bounds", "on a path that the kernel rules out", 0 },
 	{ "only a pointer can be followed", "the kernel remembers a comparison with the packet's end that failed", 0 },
+	{ "packet load at an offset that is not a number", "the kernel takes a pointer's bits for the offset", 0 },
 	{ "compare with data_end first", "the kernel remembers a comparison with the packet's end that failed", 0 },
 };
 enum { NR_REFUSALS = sizeof refusals / sizeof refusals[0] };
