@@ -8,7 +8,7 @@
 #include "vm/mem.h"
 #include "vm/rewrite.h"
 
-enum { BATCH_LIMIT = 512, ROOM = 512 };
+enum { ROOM = 512 };
 
 const char *jit_arch(void) { return "x86-64"; }
 
@@ -125,11 +125,6 @@ static void emit_sub(struct jc *c, uint32_t index)
 		emit_body(c, index);
 }
 
-static bool wants_batch(const struct jc *c)
-{
-	return !c->state && c->sub[0].leaf && !c->sub[0].loops && c->code->sub[0].end <= BATCH_LIMIT;
-}
-
 struct plan { struct entries entry; uint32_t batch, end; uint32_t insn_label; };
 
 static void emit_all(struct jc *c, struct plan *plan)
@@ -140,24 +135,17 @@ static void emit_all(struct jc *c, struct plan *plan)
 	c->retpoline_label = jc_label(c);
 	c->retpoline_ret_label = jc_label(c);
 	plan->insn_label = c->insn_label = insn_labels(c);
-	plan->batch = UNSET;
 	for (uint32_t k = 0; k < c->code->nr_sub && !c->no_memory; k++)
 		emit_sub(c, k);
 	plan->end = jc_here(c);
 	if (c->no_memory)
 		return;
-	if (wants_batch(c)) {
-		c->insn_label = insn_labels(c);
-		if (c->no_memory)
-			return;
-		c->cur = c->sub;
-		frame_register(c);
-		emit_batch(c, &plan->batch);
-	}
-	if (c->state)
+	if (c->state) {
 		emit_entries(c, &plan->entry);
-	else
+	} else {
+		emit_batch(c, &plan->batch);
 		emit_plain_tail(c, &plan->entry);
+	}
 	emit_colds(c);
 	if (c->flags & JIT_RETPOLINE)
 		emit_retpolines(c);
@@ -225,7 +213,7 @@ bool jit_addr(const struct code *code, uintptr_t addr, uint32_t *slot)
 /* Frames of the functions and of the entries, for programs that call C. */
 static void place_unwind(struct jc *c, const struct plan *plan, const uint32_t *inserted)
 {
-	uint32_t n = c->code->nr_sub + (c->state ? 2u : 0u);
+	uint32_t n = c->code->nr_sub + (c->state ? 2u : 1u);
 	struct unwind_frame *f;
 
 	if (!c->calls_c || c->inits)	/* first-read checks push around calls: no one row would hold */
@@ -245,6 +233,10 @@ static void place_unwind(struct jc *c, const struct plan *plan, const uint32_t *
 		f[n - 1] = f[n - 2];
 		f[n - 2].from = full;
 		f[n - 2].to = f[n - 1].from = back;
+		f[n - 1].to = jc_pos(c, inserted, plan->entry.tail);
+	} else {
+		unwind_of_batch(&f[n - 1]);
+		f[n - 1].from = jc_pos(c, inserted, plan->batch);
 		f[n - 1].to = jc_pos(c, inserted, plan->entry.tail);
 	}
 	unwind_register(c->jit, f, n, c->flags & JIT_GDB);
@@ -291,9 +283,8 @@ static int place(struct jc *c, const struct plan *plan)
 		} else {
 			jit->plain = AT(c->sub[0].entry);
 			jit->tail = AT(plan->entry.tail);
-		}
-		if (plan->batch != UNSET)
 			jit->batch = AT(plan->batch);
+		}
 		place_unwind(c, plan, inserted);
 #undef AT
 	}
@@ -368,7 +359,7 @@ static int begin(struct jc *c)
 	static const uint8_t home[11] = { RAX, RDI, RSI, RDX, RCX, R8, RBX, R13, R14, R15, RBP };
 
 	memcpy(c->reg, home, sizeof home);
-	c->exit_label = c->slow_label = c->zeroes_at = UNSET;
+	c->slow_label = c->zeroes_at = UNSET;
 	c->next_window = c->nr_window = WINDOW_FREE;
 	c->sub = mem_array(c->host, c->code->nr_sub, sizeof *c->sub);
 	if (!c->sub || flow_build(c->code, &c->flow))

@@ -93,7 +93,6 @@ struct jc {
 	bool fast, sliced, bails, ctx_window;
 	uint32_t refill_label;
 	uint32_t insn_label;		/* label of instruction 0 in the copy being emitted */
-	uint32_t exit_label;		/* batch copy: where exit goes; UNSET: return */
 	uint32_t abort_label, miss_label, retpoline_label, retpoline_ret_label;
 	uint8_t saved[4], nr_saved;	/* of all functions */
 	uint8_t kind[11];		/* what each register points to: a window, or KIND_x */
@@ -181,6 +180,7 @@ void unwind_register(struct jit_code *jit, const struct unwind_frame *frames, ui
 void unwind_drop(struct jit_code *jit);
 void unwind_of_sub(const struct jc *c, uint32_t index, struct unwind_frame *out);
 void unwind_of_entry(const struct jc *c, struct unwind_frame *out);
+void unwind_of_batch(struct unwind_frame *out);
 
 /* ---- facts.c ---- */
 enum judgement { JUDGE_TEST, JUDGE_GOOD, JUDGE_CTX /* when the context has *need bytes */, JUDGE_NULL /* unless NULL */ };
