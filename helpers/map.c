@@ -4,6 +4,13 @@
 
 enum { LOOP_LIMIT = 1 << 23, STORAGE_CREATE = 1 /* BPF_LOCAL_STORAGE_GET_F_CREATE */ };
 
+static int map_inline(const struct call_site *site, enum map_call what, struct insn *out, int cap)
+{
+	const struct uebpf_map *map = site->map;
+
+	return map && map->ops->inline_call ? map->ops->inline_call(map, what, out, cap) : 0;
+}
+
 /* An element of a plain array never moves: with a known index the result is a constant. */
 int map_lookup_inliner(const struct call_site *site, struct insn *out, int cap)
 {
@@ -18,7 +25,17 @@ int map_lookup_inliner(const struct call_site *site, struct insn *out, int cap)
 		out[0] = (struct insn){ .op = OP_LDDW, .steps = 1, .imm = (int64_t)(uintptr_t)value };
 		return 1;
 	}
-	return map->ops->inline_lookup ? map->ops->inline_lookup(map, site->key_inside, out, cap) : 0;
+	return map_inline(site, site->key_inside ? MAP_CALL_LOOKUP_INSIDE : MAP_CALL_LOOKUP, out, cap);
+}
+
+int map_update_inliner(const struct call_site *site, struct insn *out, int cap)
+{
+	return map_inline(site, MAP_CALL_UPDATE, out, cap);
+}
+
+int map_delete_inliner(const struct call_site *site, struct insn *out, int cap)
+{
+	return map_inline(site, MAP_CALL_REMOVE, out, cap);
 }
 
 FN(map_lookup_elem)

@@ -73,12 +73,13 @@ static struct insn times(uint8_t dst, uint64_t by)
 }
 
 /* As array_lookup: an index below max_entries, times the stride, from the base. */
-static int array_inline_lookup(const struct uebpf_map *map, bool inside, struct insn *out, int cap)
+static int array_inline(const struct uebpf_map *map, enum map_call what, struct insn *out, int cap)
 {
 	uint32_t stride = map->value_stride;
+	bool inside = what == MAP_CALL_LOOKUP_INSIDE;
 	int n = 0;
 
-	if (cap < 7 || map->max_entries > INT32_MAX || stride > INT32_MAX || map->key_size != 4)
+	if ((what != MAP_CALL_LOOKUP && !inside) || cap < 7 || map->max_entries > INT32_MAX || stride > INT32_MAX || map->key_size != 4)
 		return 0;
 	/* The way of NULL is apart, so that the program's own test of it is decided on both. */
 	out[n++] = (struct insn){ .op = OP_LD_W, .dst = 0, .src = 2 };
@@ -234,12 +235,13 @@ static void *percpu_lookup_cpu(struct uebpf_map *map, const void *key, uint32_t 
 }
 
 /* While the run owns a slot already; else the helper takes one. */
-static int percpu_inline_lookup(const struct uebpf_map *map, bool inside, struct insn *out, int cap)
+static int percpu_inline(const struct uebpf_map *map, enum map_call what, struct insn *out, int cap)
 {
 	const struct percpu_array *a = (const struct percpu_array *)map;
 
-	(void)inside;		/* the slot table may be full all the same */
-	if (cap < 13 || map->max_entries > INT32_MAX || a->slot_stride > INT32_MAX || a->local.store || map->key_size != 4)
+	/* The key may be known to be inside: the slot table may be full all the same. */
+	if ((what != MAP_CALL_LOOKUP && what != MAP_CALL_LOOKUP_INSIDE) || cap < 13 || map->max_entries > INT32_MAX ||
+	    a->slot_stride > INT32_MAX || a->local.store || map->key_size != 4)
 		return 0;
 	out[0] = (struct insn){ .op = OP_LD_CALL, .dst = 0, .imm = offsetof(struct uebpf_call, slot) };
 	out[1] = (struct insn){ .op = OP_JSLT64_K, .dst = 0, .off = 10 };
@@ -336,7 +338,7 @@ const struct map_ops array_ops = {
 	.name = "array", .type = BPF_MAP_TYPE_ARRAY, .traits = MT_ARRAY,
 	.flags = BPF_F_NUMA_NODE | BPF_F_MMAPABLE | BPF_F_INNER_MAP | MAP_ACCESS_FLAGS,
 	.check = array_check, .bytes = array_bytes, .handle_size = sizeof(struct map_local),
-	.init = array_init, .inline_lookup = array_inline_lookup,
+	.init = array_init, .inline_call = array_inline,
 	.lookup = array_lookup, .update = array_update, .remove = array_remove,
 	.lookup_cpu = array_lookup_cpu, .user_lookup = array_user_lookup,
 	.user_update = array_user_update, .next_key = array_next_key, .for_each = array_for_each,
@@ -346,7 +348,7 @@ const struct map_ops percpu_array_ops = {
 	.name = "percpu_array", .type = BPF_MAP_TYPE_PERCPU_ARRAY, .traits = MT_ARRAY | MT_PERCPU,
 	.flags = MAP_ACCESS_FLAGS, .may = UEBPF_MAY_SYSCALL,
 	.check = percpu_array_check, .bytes = percpu_bytes, .handle_size = sizeof(struct percpu_array),
-	.init = percpu_init, .inline_lookup = percpu_inline_lookup,
+	.init = percpu_init, .inline_call = percpu_inline,
 	.lookup = percpu_lookup, .update = percpu_update, .remove = array_remove,
 	.lookup_cpu = percpu_lookup_cpu, .user_lookup = percpu_user_lookup,
 	.user_update = percpu_user_update, .next_key = array_next_key, .for_each = array_for_each,

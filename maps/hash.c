@@ -37,15 +37,22 @@ static uint32_t nr_over(const struct uebpf_map *map)
 static bool is_lru(const struct uebpf_map *map) { return map->ops->traits & MT_LRU; }
 static bool is_percpu(const struct uebpf_map *map) { return map->ops->traits & MT_PERCPU; }
 
+static bool is_twin(const struct uebpf_map *map)
+{
+	return !is_lru(map) && !is_percpu(map) && key_bytes(map) <= 8 && map->value_size <= 8;
+}
+
 static size_t elem_bytes(const struct uebpf_map *map)
 {
+	if (is_twin(map))
+		return sizeof(struct twin);
 	return (is_lru(map) ? sizeof(struct lru_mark) : 0) + round_up(key_bytes(map), 8) +
 	       (is_percpu(map) ? 0 : map->value_stride);
 }
 
 static size_t nr_elems(const struct uebpf_map *map)
 {
-	return 1 + (size_t)capacity(map) + nr_buckets(map);
+	return 1 + (size_t)capacity(map) + (is_twin(map) || is_percpu(map) ? 0 : nr_buckets(map));
 }
 
 static size_t elems_off(const struct uebpf_map *map)
@@ -54,9 +61,14 @@ static size_t elems_off(const struct uebpf_map *map)
 	       ((size_t)nr_buckets(map) + nr_over(map)) * sizeof(struct bucket);
 }
 
+static size_t links_off(const struct uebpf_map *map)
+{
+	return elems_off(map) + nr_elems(map) * elem_bytes(map);
+}
+
 static size_t percpu_off(const struct uebpf_map *map)
 {
-	return round_up(elems_off(map) + nr_elems(map) * elem_bytes(map), MAP_LINE);
+	return round_up(links_off(map) + nr_elems(map) * sizeof(uint32_t), MAP_LINE);
 }
 
 size_t hash_bytes(const struct uebpf_map *map)
@@ -96,15 +108,6 @@ static int percpu_hash_check(const struct uebpf_map_opts *o, const char **why)
 	return r;
 }
 
-/* The row of this handle: functions for its key size. */
-static void pick(struct hash_map *h)
-{
-	h->ops = *h->local.m.ops;
-	hash_pick_readers(h, &h->ops);
-	hash_pick_writers(h, &h->ops);
-	h->local.m.ops = &h->ops;
-}
-
 int hash_init(struct uebpf_map *map, bool fresh)
 {
 	struct hash_map *h = (struct hash_map *)map;
@@ -113,6 +116,7 @@ int hash_init(struct uebpf_map *map, bool fresh)
 	h->head = map->base;
 	h->bucket = (struct bucket *)(base + round_up(sizeof(struct hash_head), MAP_LINE));
 	h->elem = base + elems_off(map);
+	h->next = (_Atomic uint32_t *)(base + links_off(map));
 	h->mask = nr_buckets(map) - 1;
 	h->shift = 56 - (uint32_t)__builtin_popcount(h->mask);
 	h->nr_over = nr_over(map);
@@ -121,6 +125,8 @@ int hash_init(struct uebpf_map *map, bool fresh)
 	h->last = (uint32_t)(nr_elems(map) - 1);
 	h->lru = is_lru(map);
 	h->percpu = is_percpu(map);
+	h->twin = is_twin(map);
+	h->quick = !h->percpu && (h->key_size == 4 || h->key_size == 8 || h->key_size == 16);
 	h->elem_size = (uint32_t)elem_bytes(map);
 	h->key_off = h->lru ? sizeof(struct lru_mark) : 0;
 	h->value_off = h->key_off + (uint32_t)round_up(h->key_size, 8);
@@ -132,6 +138,8 @@ int hash_init(struct uebpf_map *map, bool fresh)
 	map->values = (struct region){ .lo = (uintptr_t)h->elem, .stride = h->elem_size,
 				       .first = h->value_off, .len = map->value_size };
 	map->values.hi = map->values.lo + nr_elems(map) * h->elem_size;
+	if (h->twin)	/* two values an element, each behind a word */
+		map->values.stride = sizeof(struct twin) / 2;
 	if (h->percpu) {
 		h->percpu_values = base + percpu_off(map);
 		h->slot_stride = percpu_slot_stride(nr_elems(map), map->value_stride);
@@ -139,7 +147,6 @@ int hash_init(struct uebpf_map *map, bool fresh)
 			.hi = (uintptr_t)h->percpu_values + h->slot_stride * map->cpu_slots,
 			.stride = map->value_stride, .len = map->value_size };
 	}
-	pick(h);
 	return 0;
 }
 
@@ -148,15 +155,14 @@ int hash_init(struct uebpf_map *map, bool fresh)
 int hash_user_update(struct uebpf_map *map, const void *key, const void *value, uint64_t flags)
 {
 	struct hash_map *h = (struct hash_map *)map;
-	struct source src = { .value = value, .all = h->percpu };
-	int r = hash_check_update(h, flags);
+	struct source src = { .value = value, .all = true };
 
-	return r ? r : hash_update_from(h, key, &src, flags);
+	return h->percpu ? hash_change(h, key, &src, flags, false) : (int)hash_update(map, key, value, flags, NULL);
 }
 
 static int hash_lookup_delete(struct uebpf_map *map, const void *key, void *value, uint64_t flags)
 {
-	return hash_take_out((struct hash_map *)map, key, value, flags);
+	return hash_take_out((struct hash_map *)map, key, value, flags, false);
 }
 
 /* The copy is of this key: an element that was reused meanwhile is read again. */
@@ -187,7 +193,7 @@ int hash_user_lookup(struct uebpf_map *map, const void *key, void *value, uint64
 	.update = hash_update, .remove = hash_remove, .user_lookup = hash_user_lookup, \
 	.user_update = hash_user_update, .next_key = hash_next_key, \
 	.lookup_delete = hash_lookup_delete, .for_each = hash_for_each, .may = UEBPF_MAY_LOCK, \
-	.inline_lookup = hash_inline_lookup
+	.inline_call = hash_inline
 enum { HASH_FLAGS = BPF_F_NO_PREALLOC | BPF_F_NUMA_NODE | BPF_F_ZERO_SEED | MAP_ACCESS_FLAGS };
 
 static int lru_check(const struct uebpf_map_opts *o, const char **why)

@@ -2,7 +2,7 @@
 /* hash.h - the table behind hash, per-CPU hash, LRU and the maps keyed by objects.
  *
  * Layout (offsets from base, constant for the life of a map):
- *   head | buckets[nr_buckets + nr_over] | elements[1 + capacity + nr_buckets] | per-CPU values
+ *   head | buckets[nr_buckets + nr_over] | elements[1 + capacity + spares] | links of free ones | per-CPU values
  * A bucket is one cache line: tags of 8 elements, their numbers, a chain to an overflow bucket, a spare
  * element and one kept from the last delete, a sequence number and the lock.  Elements never move and
  * their memory stays valid, so a value pointer outlives a delete, as in the kernel's preallocated tables.
@@ -12,9 +12,18 @@
  * or moved an element and before that element's key can be overwritten.  It is raised once, so a
  * writer that sleeps inside its change stops no reader.
  *
- * An update of an existing key stores a value of one word in place; a longer one goes into the bucket's
- * spare element, the two numbers are swapped with one store and the old element is the next spare:
- * readers see the old value or the new one, never a mixture, and no free list is touched. */
+ * An update of an existing key replaces its value, as in the kernel: who holds a pointer to the old one
+ * goes on seeing that.  The new value goes into the bucket's spare element, the two numbers are swapped with
+ * one store and the old element is the next spare: readers see the old value or the new one, never a
+ * mixture, and no free list is touched.
+ *
+ * Twins: where key and value are one word each, an element has room for two values and a word that says
+ * which one counts.  That word is also the element's own lock and a count of its changes, so an update takes
+ * no lock of the bucket and writes no line that another key's update needs (hash_write.c):
+ *   free: count, side;  there: count, TWIN_THERE, side;  held: owner as in a map_lock, TWIN_HELD, side
+ * Who reads the word, then the key, and then puts his name into the word with a compare-and-swap, knows that
+ * the key was there all the time.  A delete holds the element too; an insert says TWIN_THERE when the
+ * element is linked. */
 #ifndef UEBPF_MAPS_HASH_H
 #define UEBPF_MAPS_HASH_H
 
@@ -63,14 +72,19 @@ struct hash_map {
 	uint32_t last;			/* highest element number */
 	uint32_t nr_over;
 	bool percpu, lru;
+	bool twin;			/* elements are struct twin */
+	bool quick;			/* keys of 4, 8 or 16 bytes, not per-CPU: the short ways */
+	_Atomic uint32_t *next;		/* of free elements, the next one on its list */
 	uint8_t *percpu_values;		/* + slot * slot_stride + element * value_stride */
 	size_t slot_stride;
 	struct hash_head *head;
-	struct map_ops ops;		/* the type's, with the lookup for this key size */
 };
 
 /* An LRU element begins with this. */
 struct lru_mark { _Atomic uint32_t bucket; _Atomic uint8_t used, linked; uint8_t pad[2]; };
+
+struct twin { uint64_t key, first; _Atomic uint64_t word; uint64_t second; };
+enum { TWIN_SIDE = 1, TWIN_HELD = 2, TWIN_THERE = 4, TWIN_COUNT = 8, TWIN_OWNER_SHIFT = 8 };
 
 size_t hash_bytes(const struct uebpf_map *map);
 int hash_init(struct uebpf_map *map, bool fresh);
@@ -95,8 +109,6 @@ long hash_for_each(struct uebpf_map *map, uint64_t (*fn)(void *arg, void *key, v
 uint32_t lru_evict(struct hash_map *h, const struct bucket *wants);
 
 /* ---- inside the table ---- */
-/* Values that one store replaces: the update needs no second element. */
-static inline bool one_word(const struct hash_map *h) { return h->local.m.value_size <= 8; }
 static inline uint32_t home_of(const struct hash_map *h, uint64_t hash)
 {
 	return (uint32_t)(hash >> h->shift >> 8);
@@ -144,22 +156,60 @@ static inline struct lru_mark *elem_mark(const struct hash_map *h, uint32_t e)
 {
 	return (struct lru_mark *)elem_at(h, e);
 }
+static inline struct twin *twin_at(const struct hash_map *h, uint32_t e) { return (struct twin *)h->elem + e; }
+static inline uint8_t *twin_value(struct twin *t, uint64_t word)
+{
+	return (uint8_t *)(word & TWIN_SIDE ? &t->second : &t->first);
+}
 static inline uint8_t *elem_value(const struct hash_map *h, uint32_t e, uint32_t slot)
 {
 	if (h->percpu)
 		return h->percpu_values + slot * h->slot_stride + (size_t)e * h->local.m.value_stride;
+	if (h->twin)
+		return twin_value(twin_at(h, e), get64(&twin_at(h, e)->word));
 	return elem_at(h, e) + h->value_off;
+}
+/* Holds an element, whose bucket's lock is ours, against updates: 0 or -EBUSY; *word is for twin_give. */
+int twin_wait(struct hash_map *h, struct twin *t, uint64_t me, uint64_t *word);
+static inline int twin_hold(struct hash_map *h, uint32_t e, uint64_t *word)
+{
+	struct twin *t = twin_at(h, e);
+	uint64_t me = lock_me(&h->local), was = *word = get64(&t->word);
+
+	if (__builtin_expect(!(was & TWIN_HELD) &&
+			     atomic_compare_exchange_strong_explicit(&t->word, &was, me << TWIN_OWNER_SHIFT | TWIN_HELD |
+					(was & TWIN_SIDE), memory_order_acquire, memory_order_relaxed), 1))
+		return 0;
+	return twin_wait(h, t, me, word);
+}
+static inline void twin_give(struct twin *t, uint64_t word)
+{
+	atomic_store_explicit(&t->word, word + TWIN_COUNT, memory_order_release);
+}
+void twin_revive(struct twin *t);
+/* After it was linked. */
+static inline void twin_is_there(struct twin *t)
+{
+	uint64_t word = atomic_load_explicit(&t->word, memory_order_relaxed);
+
+	if (__builtin_expect(word & TWIN_HELD, 0))
+		twin_revive(t);
+	else
+		twin_give(t, word | TWIN_THERE);
 }
 /* What an operation writes: the value of one slot or of all (user side of per-CPU maps). */
 struct source { const void *value; bool all; int slot; };
-int hash_update_from(struct hash_map *h, const void *key, const struct source *src, uint64_t flags);
-int hash_check_update(const struct hash_map *h, uint64_t flags);
+/* hash_change.c: what is not in hash_write.c.  held: the head bucket's lock is ours already; it is given
+ * back in any case. */
+int hash_change(struct hash_map *h, const void *key, const struct source *src, uint64_t flags, bool held);
 /* Takes an entry out; out: its value as the user side sees it, or NULL. */
-int hash_take_out(struct hash_map *h, const void *key, void *out, uint64_t flags);
-/* Functions for the common key sizes, in place of the row's (hash_find.c, hash_write.c). */
-void hash_pick_readers(struct hash_map *h, struct map_ops *ops);
-void hash_pick_writers(struct hash_map *h, struct map_ops *ops);
-int hash_inline_lookup(const struct uebpf_map *map, bool inside, struct insn *out, int cap);
+int hash_take_out(struct hash_map *h, const void *key, void *out, uint64_t flags, bool held);
+void hash_set_linked(struct hash_map *h, struct bucket *head, uint32_t e, bool linked, bool used);
+int hash_inline(const struct uebpf_map *map, enum map_call what, struct insn *out, int cap);
+uint64_t hash_update_call(uint64_t map, uint64_t key, uint64_t value, uint64_t flags, uint64_t none,
+			  struct uebpf_call *call);
+uint64_t hash_remove_call(uint64_t map, uint64_t key, uint64_t none3, uint64_t none4, uint64_t none5,
+			  struct uebpf_call *call);
 /* Stripes keep threads that work in different buckets apart. */
 static inline _Atomic uint64_t *stripe_of(struct hash_map *h, const struct bucket *head, uint32_t n)
 {
@@ -209,6 +259,17 @@ static inline int bucket_lock(struct hash_map *h, struct bucket *head)	/* 0 or -
 	if (__builtin_expect(r > 0, 0))
 		hash_repair_bucket(h, head);
 	return r < 0 ? r : 0;
+}
+static inline void seq_raise(struct bucket *head)
+{
+	atomic_store_explicit(&head->seq, atomic_load_explicit(&head->seq, memory_order_relaxed) + 1,
+			      memory_order_release);
+}
+/* The number, then the tag that makes it count. */
+static inline void place_put(struct place at, uint8_t tag, uint32_t e)
+{
+	atomic_store_explicit(&at.b->idx[at.i], e, memory_order_release);
+	atomic_store_explicit(&at.b->tag[at.i], tag, memory_order_release);
 }
 struct place bucket_find_elem(struct hash_map *h, struct bucket *head, uint32_t e);
 void bucket_unlink(struct hash_map *h, struct bucket *head, struct place at);

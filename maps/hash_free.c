@@ -9,7 +9,7 @@ static uint32_t pop(struct hash_map *h, _Atomic uint64_t *list)
 	while ((uint32_t)head) {
 		if ((uint32_t)head > h->last)
 			return 0;
-		next = ((head >> 32) + 1) << 32 | (uint32_t)word_get(elem_key(h, (uint32_t)head));
+		next = ((head >> 32) + 1) << 32 | get_relaxed(&h->next[(uint32_t)head]);
 		if (atomic_compare_exchange_weak_explicit(list, &head, next, memory_order_acquire,
 							  memory_order_acquire))
 			return (uint32_t)head;
@@ -23,7 +23,7 @@ void elem_push(struct hash_map *h, _Atomic uint64_t *list, uint32_t e)
 
 	atomic_thread_fence(memory_order_release);
 	do {
-		word_put(elem_key(h, e), (uint32_t)head);
+		set_relaxed(&h->next[e], (uint32_t)head);
 		next = ((head >> 32) + 1) << 32 | e;
 	} while (!atomic_compare_exchange_weak_explicit(list, &head, next, memory_order_release,
 							memory_order_relaxed));
@@ -49,8 +49,7 @@ uint32_t elem_take(struct hash_map *h, struct bucket *head)
 	return e;
 }
 
-/* A bucket keeps one element of its own: to delete and insert again costs no atomic on a shared list.
- * LRU tables evict instead, and so never look for what others keep. */
+/* All of `give` in hash_write.c. */
 void elem_give(struct hash_map *h, struct bucket *head, uint32_t e)
 {
 	uint32_t pause = atomic_load_explicit(&h->head->keep_pause, memory_order_relaxed);

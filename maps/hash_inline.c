@@ -121,16 +121,21 @@ static void value(struct writer *w, const struct hash_map *h)
 		if (over < w->cap)
 			w->out[over].off = w->n;
 	}
+	if (h->twin) {
+		PUT(LDACQ_DW, .dst = 4, .src = 0, .off = offsetof(struct twin, word));
+		PUT(AND64_K, .dst = 4, .imm = TWIN_SIDE);
+		PUT(LSH64_K, .dst = 4, .imm = 4);
+		PUT(ADD64_X, .dst = 0, .src = 4);
+	}
 	PUT(ADD64_K, .dst = 0, .imm = h->value_off);
 }
 
-int hash_inline_lookup(const struct uebpf_map *map, bool inside, struct insn *out, int cap)
+static int inline_lookup(const struct uebpf_map *map, struct insn *out, int cap)
 {
 	const struct hash_map *h = (const struct hash_map *)map;
 	struct writer writer = { out, 0, cap }, *w = &writer;
 	int place[3];
 
-	(void)inside;
 	if ((h->key_size != 4 && h->key_size != 8 && h->key_size != 16) || h->elem_size > INT32_MAX ||
 	    h->last > INT32_MAX || (h->percpu && (h->lru || h->local.store || h->slot_stride > INT32_MAX ||
 						  h->key_size > 8)))
@@ -156,4 +161,14 @@ int hash_inline_lookup(const struct uebpf_map *map, bool inside, struct insn *ou
 		    out[i].op == OP_JSLT64_K))
 			out[i].off = place[out[i].off - SLOW];
 	return w->n;
+}
+
+int hash_inline(const struct uebpf_map *map, enum map_call what, struct insn *out, int cap)
+{
+	if (what == MAP_CALL_LOOKUP || what == MAP_CALL_LOOKUP_INSIDE)
+		return inline_lookup(map, out, cap);
+	if (map_local(map)->read_only)
+		return 0;
+	out[0] = map_called(what == MAP_CALL_UPDATE ? hash_update_call : hash_remove_call);
+	return 1;
 }

@@ -92,9 +92,7 @@ int hash_next_key(struct uebpf_map *map, const void *key, void *next)
 			if (next == c.key)
 				c.key = NULL;
 		}
-		atomic_thread_fence(memory_order_acquire);
-		if (atomic_load_explicit(&head->seq, memory_order_relaxed) != seq &&
-		    !(h->local.hostile && ++tries > HOSTILE_TRIES))
+		if (!unchanged(head, seq) && !(h->local.hostile && ++tries > HOSTILE_TRIES))
 			continue;
 		if (e)
 			return 0;
@@ -116,9 +114,7 @@ static uint32_t snapshot(const struct hash_map *h, const struct bucket *head, ui
 			for (int i = 0; i < BUCKET_SLOTS; i++)
 				if (slot_used(b, i) && n < SNAPSHOT)
 					out[n++] = get32(&b->idx[i]);
-		atomic_thread_fence(memory_order_acquire);
-		if (atomic_load_explicit(&head->seq, memory_order_relaxed) == seq ||
-		    (h->local.hostile && ++tries > HOSTILE_TRIES))
+		if (unchanged(head, seq) || (h->local.hostile && ++tries > HOSTILE_TRIES))
 			return n;
 	}
 }

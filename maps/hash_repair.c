@@ -6,6 +6,7 @@
  *   replace  the new element is linked and still named as spare; the old one is in nobody's hands
  *   insert   an element (or overflow bucket) is off its free list and not linked
  *   remove   the element is unlinked and on no list; or a chain's last entry stands in two places
+ *   twins    an insert: linked, but not said to be there (an owner's name in it is for twin_wait)
  * Who takes the lock over mends the bucket (no element twice, no linked spare, sequence raised) and
  * marks the table; the sweep then finds what nothing refers to and gives it back. */
 #include "maps/hash.h"
@@ -36,6 +37,8 @@ void hash_repair_bucket(struct hash_map *h, struct bucket *head)
 
 			if (slot_used(b, i) && (e - 1 >= h->last || linked_before(h, head, b, i, e)))
 				atomic_store_explicit(&b->tag[i], 0, memory_order_release);
+			else if (slot_used(b, i) && h->twin && !(get64(&twin_at(h, e)->word) & (TWIN_THERE | TWIN_HELD)))
+				twin_is_there(twin_at(h, e));
 			else if (slot_used(b, i) && h->lru)
 				atomic_store_explicit(&elem_mark(h, e)->linked, 1, memory_order_relaxed);
 		}

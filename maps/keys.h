@@ -31,8 +31,19 @@ static inline uint64_t mum(uint64_t x, uint64_t y)
 static inline uint64_t key_word(const uint8_t *p, size_t n)
 {
 	uint64_t w = 0;
+	uint32_t half;
 
-	memcpy(&w, p, n < 8 ? n : 8);
+	if (n >= 8) {
+		memcpy(&w, p, 8);
+	} else if (n == 4) {
+		memcpy(&half, p, 4);
+		w = half;
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+		w <<= 32;	/* as the bytes lie */
+#endif
+	} else {
+		memcpy(&w, p, n);
+	}
 	return w;
 }
 
@@ -49,6 +60,13 @@ static inline uint64_t key_part(const uint8_t *p, size_t n, bool stored)
 
 #define KEY_HASH_LAST INT32_C(-1640531535)	/* 2^32 / the golden ratio, odd */
 
+static inline uint64_t key_round(const struct key_seed *seed, uint64_t h, uint64_t word)
+{
+	h = (word ^ h) * seed->b;
+	return h ^ h >> 32;
+}
+static inline uint64_t key_last(uint64_t h) { return h * (uint64_t)(int64_t)KEY_HASH_LAST; }
+
 /* Multiplications by a secret odd number with the upper half folded down in between; in terms of BPF
  * instructions, because lookups are inlined.  Use the upper bits. */
 static inline uint64_t key_hash_of(const struct key_seed *seed, const void *key, uint32_t size, bool stored)
@@ -56,13 +74,9 @@ static inline uint64_t key_hash_of(const struct key_seed *seed, const void *key,
 	const uint8_t *p = key;
 	uint64_t h = seed->a;
 
-	for (; size > 8; size -= 8, p += 8) {
-		h = (key_part(p, 8, stored) ^ h) * seed->b;
-		h ^= h >> 32;
-	}
-	h = (key_part(p, size, stored) ^ h) * seed->b;
-	h ^= h >> 32;
-	return h * (uint64_t)(int64_t)KEY_HASH_LAST;
+	for (; size > 8; size -= 8, p += 8)
+		h = key_round(seed, h, key_part(p, 8, stored));
+	return key_last(key_round(seed, h, key_part(p, size, stored)));
 }
 
 static inline uint64_t key_hash(const struct key_seed *seed, const void *key, uint32_t size)

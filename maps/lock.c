@@ -17,27 +17,34 @@ static bool owner_is_gone(struct map_local *local, uint64_t owner, uint64_t me, 
 	       !self_alive((uint32_t)owner & OWNER_TID, (uint32_t)(owner >> OWNER_BIRTH_SHIFT) & OWNER_BIRTH);
 }
 
-int lock_wait(struct map_local *local, struct map_lock *lock, uint64_t me, bool try)
+int lock_look(struct map_local *local, uint64_t owner, uint64_t me, uint32_t n, bool try)
 {
 	int saved = errno;
 
+	if (owner == me)
+		return -EBUSY;
+	if (owner_is_gone(local, owner, me, n))
+		return 1;
+	if (try)
+		return -EAGAIN;
+	if (local->hostile && n > HOSTILE_YIELDS)
+		return -EBUSY;
+	if (n > SPINS)
+		sched_yield();
+	errno = saved;
+	return 0;
+}
+
+int lock_wait(struct map_local *local, struct map_lock *lock, uint64_t me, bool try)
+{
 	for (uint32_t n = 0;; n++) {
 		uint64_t owner = atomic_load_explicit(&lock->owner, memory_order_relaxed);
+		int r = owner ? lock_look(local, owner, me, n, try) : 1;
 
-		if (owner == me)
-			return -EBUSY;
-		if (!owner || owner_is_gone(local, owner, me, n)) {
-			if (atomic_compare_exchange_strong_explicit(&lock->owner, &owner, me,
-					memory_order_acquire, memory_order_relaxed))
-				return owner != 0;
-			continue;
-		}
-		if (try)
-			return -EAGAIN;
-		if (local->hostile && n > HOSTILE_YIELDS)
-			return -EBUSY;
-		if (n > SPINS)
-			sched_yield();
-		errno = saved;
+		if (r < 0)
+			return r;
+		if (r && atomic_compare_exchange_strong_explicit(&lock->owner, &owner, me, memory_order_acquire,
+								 memory_order_relaxed))
+			return owner != 0;
 	}
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include "vm/code.h"
+#include "vm/insn.h"
 #include "vm/self.h"
 
 #ifndef ENOTSUPP
@@ -67,6 +68,7 @@ static inline struct map_local *map_local(const struct uebpf_map *map)
 }
 
 static inline uint32_t get32(const _Atomic uint32_t *p) { return atomic_load_explicit(p, memory_order_acquire); }
+static inline uint64_t get64(const _Atomic uint64_t *p) { return atomic_load_explicit(p, memory_order_acquire); }
 static inline size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 enum { MAP_PAGE = 4096, MAP_LINE = 64 };
 
@@ -172,12 +174,13 @@ static inline uint64_t lock_me(struct map_local *local)
 {
 	struct self *self = self_get();
 
-	return (uint64_t)self->pid << 32 | self->tid |
-	       (local->peers ? (uint64_t)(self->birth ? self->birth : self_birth()) << 22 : 0);
+	return self->pid_tid | (local->peers ? (uint64_t)(self->birth ? self->birth : self_birth()) << 22 : 0);
 }
 /* 0: held now; 1: taken over from a dead owner, the caller repairs first; -EBUSY: this thread
  * already holds it.  try: -EAGAIN instead of waiting. */
 int lock_wait(struct map_local *local, struct map_lock *lock, uint64_t me, bool try);
+/* One look, the n-th, at who holds a lock: 0: waited, look again; 1: he is gone; -EBUSY; try: -EAGAIN. */
+int lock_look(struct map_local *local, uint64_t owner, uint64_t me, uint32_t n, bool try);
 static inline int lock_take(struct map_local *local, struct map_lock *lock)
 {
 	uint64_t me = lock_me(local), none = 0;
@@ -202,6 +205,11 @@ static inline void lock_give(struct map_lock *lock)
 }
 
 uint64_t random_u64(void);
+/* For ops->inline_call: the call, but of fn. */
+static inline struct insn map_called(uebpf_helper_fn fn)
+{
+	return (struct insn){ .op = OP_CALL, .imm = (int64_t)(intptr_t)fn };
+}
 
 /* ---- rows, one list (types.c) ---- */
 extern const struct map_ops array_ops, percpu_array_ops, hash_ops, percpu_hash_ops, lru_hash_ops,

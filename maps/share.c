@@ -17,7 +17,7 @@
 #include "vm/mem.h"
 
 #define STORE_MAGIC UINT64_C(0x70616d4650426555)	/* "UeBPFmap" */
-enum { STORE_VERSION = 2, MAX_BTF = 1 << 20 };
+enum { STORE_VERSION = 3, MAX_BTF = 1 << 20 };
 
 struct shared_args {
 	const struct uebpf_map_opts *opts;
@@ -321,7 +321,7 @@ static int make_read_only(struct map_local *l, const struct uebpf_map_opts *opts
 	ops->remove = ops->remove ? refuse_remove : NULL;
 	if (ops->traits & MT_LRU) {
 		ops->lookup = NULL;
-		ops->inline_lookup = NULL;
+		ops->inline_call = NULL;
 	}
 	l->m.ops = ops;
 	l->m.flags |= BPF_F_RDONLY | BPF_F_RDONLY_PROG;

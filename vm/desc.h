@@ -153,7 +153,7 @@ struct host_helper {
 };
 /* Writes instructions that do the same at this place; r1-r5 in and free afterwards, r0 out.  Jumps hold
  * in `off` an index into out, its length for the end; OP_CALL is the call itself, with r1-r5 as they
- * were.  Returns how many, 0 = no. */
+ * were, of the function in imm if that is not 0.  Returns how many, 0 = no. */
 typedef int (*helper_inliner_fn)(const struct call_site *site, struct insn *out, int cap);
 /* Load-time test of a constant ARG_CSTR argument; size: value of the last size argument, when known (else
  * UINT64_MAX).  0, or -EINVAL with *why. */
@@ -222,6 +222,8 @@ enum map_traits {
 	MT_MAPS_ITSELF = 8192,	/* its init makes the mapping (twice mapped rings, arena) */
 	MT_STORAGE = 4096,	/* local storage: the program reaches it by owner (ops->storage) */
 };
+/* The helper calls that a map type may replace. */
+enum map_call { MAP_CALL_LOOKUP, MAP_CALL_LOOKUP_INSIDE /* the key is known to be below max_entries */, MAP_CALL_UPDATE, MAP_CALL_REMOVE, MAP_CALL_RESERVE, MAP_CALL_COMMIT };
 struct map_ops {
 	const char *name;		/* "hash" */
 	uint32_t type;			/* BPF_MAP_TYPE_x */
@@ -271,9 +273,8 @@ struct map_ops {
 	const struct uebpf_prog *(*prog)(struct uebpf_map *map, uint32_t index);
 	/* devmap, cpumap, xskmap, sockmap, cgroup_array ...: is something at this key? */
 	bool (*has_target)(struct uebpf_map *map, const void *key);
-	/* Instructions for map_lookup_elem on this very map, as struct helper.inliner: r1 map, r2 key in, r0
-	 * out; how many, 0 = no.  inside: the key is known to be below max_entries. */
-	int (*inline_lookup)(const struct uebpf_map *map, bool inside, struct insn *out, int cap);
+	/* Instructions for an operation on this very map, as struct helper.inliner; how many, 0 = no. */
+	int (*inline_call)(const struct uebpf_map *map, enum map_call what, struct insn *out, int cap);
 };
 /* The process-local handle of a map; families extend it (handle_size). */
 struct uebpf_map {

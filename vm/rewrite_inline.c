@@ -70,8 +70,12 @@ static uint32_t expand(const struct rewriter *rw, uint32_t i, struct insn out[MO
 		look_back(rw, i, helper, &site);
 	n = helper_inliner(helper)(&site, out, code->compiled ? MOST : MOST_INTERPRETED);
 	for (int k = 0; k < n && k < MOST; k++)
-		if (out[k].op == OP_CALL)
+		if (out[k].op == OP_CALL) {
+			int64_t fn = out[k].imm;
+
 			out[k] = code->insn[i];
+			out[k].imm = fn ? fn : out[k].imm;
+		}
 	return n > 0 && n <= MOST ? (uint32_t)n : 0;
 }
 

@@ -418,19 +418,19 @@ END_TEST
 
 START_TEST(an_operation_that_meets_its_own_lock_is_busy)
 {
-	struct uebpf_map *map = make(BPF_MAP_TYPE_HASH, 8, 8, 1, 0);
+	struct uebpf_map *map = make(BPF_MAP_TYPE_HASH, 8, 16, 1, 0);
 	struct uebpf_map *ring = make(BPF_MAP_TYPE_RINGBUF, 0, 0, 4096, 0);
 	struct hash_map *h = (struct hash_map *)map;
 	struct ring_map *r = (struct ring_map *)ring;
-	uint64_t k = 1, v = 2;
+	uint64_t k = 1, v[2] = { 2, 3 };
 
-	uebpf_map_update(map, &k, &v, 0);
+	uebpf_map_update(map, &k, v, 0);
 	ck_assert_int_eq(lock_take(&h->local, &h->bucket[0].lock), 0);
-	ck_assert_int_eq(uebpf_map_update(map, &k, &v, 0), -EBUSY);
+	ck_assert_int_eq(uebpf_map_update(map, &k, v, 0), -EBUSY);
 	ck_assert_int_eq(uebpf_map_delete(map, &k), -EBUSY);
-	ck_assert_int_eq(uebpf_map_lookup(map, &k, &v), 0);
+	ck_assert_int_eq(uebpf_map_lookup(map, &k, v), 0);
 	lock_give(&h->bucket[0].lock);
-	ck_assert_int_eq(uebpf_map_update(map, &k, &v, 0), 0);
+	ck_assert_int_eq(uebpf_map_update(map, &k, v, 0), 0);
 	lock_take(&r->local, &r->ring.control->lock);
 	ck_assert_ptr_null(ring->ops->reserve(ring, 8));
 	lock_give(&r->ring.control->lock);
@@ -440,26 +440,63 @@ START_TEST(an_operation_that_meets_its_own_lock_is_busy)
 }
 END_TEST
 
+/* Where key and value are a word each: an update holds the element, and only inserts and deletes the bucket. */
+START_TEST(an_operation_that_meets_its_own_element_is_busy)
+{
+	struct uebpf_map *map = make(BPF_MAP_TYPE_HASH, 8, 8, 2, 0);
+	struct hash_map *h = (struct hash_map *)map;
+	uint64_t k = 1, other = 2, v = 2, word, got;
+	int status;
+
+	ck_assert(h->twin);
+	uebpf_map_update(map, &k, &v, 0);
+	ck_assert_int_eq(lock_take(&h->local, &h->bucket[0].lock), 0);
+	v = 3;
+	ck_assert_int_eq(uebpf_map_update(map, &k, &v, 0), 0);
+	ck_assert_int_eq(uebpf_map_delete(map, &k), -EBUSY);
+	ck_assert_int_eq(uebpf_map_update(map, &other, &v, 0), -EBUSY);
+	lock_give(&h->bucket[0].lock);
+	ck_assert_int_eq(twin_hold(h, hash_find(h, &k, hash_of(h, &k)), &word), 0);
+	ck_assert_int_eq(uebpf_map_update(map, &k, &v, 0), -EBUSY);
+	ck_assert_int_eq(uebpf_map_delete(map, &k), -EBUSY);
+	ck_assert_int_eq(uebpf_map_lookup_delete(map, &k, &got), -EBUSY);
+	ck_assert_int_eq(uebpf_map_lookup(map, &k, &got), 0);
+	ck_assert_uint_eq(got, 3);
+	if (!fork()) {		/* the thread that holds it does not exist there */
+		v = 4;
+		_exit(uebpf_map_update(map, &k, &v, 0) || uebpf_map_lookup(map, &k, &got) || got != 4 ||
+		      uebpf_map_lookup_delete(map, &k, &got) || got != 4 || uebpf_map_update(map, &k, &v, 0) ||
+		      uebpf_map_update(map, &k, &v, 0));
+	}
+	wait(&status);
+	ck_assert_int_eq(status, 0);
+	twin_give(twin_at(h, hash_find(h, &k, hash_of(h, &k))), word);
+	ck_assert_int_eq(uebpf_map_delete(map, &k), 0);
+	ck_assert_int_eq(uebpf_map_lookup(map, &k, &got), -ENOENT);
+	uebpf_map_unref(map);
+}
+END_TEST
+
 START_TEST(a_child_takes_over_locks_and_slots_of_the_parents_threads)
 {
-	struct uebpf_map *map = make(BPF_MAP_TYPE_HASH, 8, 8, 1, 0);
+	struct uebpf_map *map = make(BPF_MAP_TYPE_HASH, 8, 16, 1, 0);
 	struct uebpf_map *counts = make(BPF_MAP_TYPE_PERCPU_ARRAY, 4, 8, 1, 0);
 	struct hash_map *h = (struct hash_map *)map;
 	struct uebpf_call busy = call_of();
-	uint64_t k = 1, v = 2;
+	uint64_t k = 1, v[2] = { 2, 2 };
 	uint32_t zero = 0;
 	int status;
 	pid_t pid;
 
-	uebpf_map_update(map, &k, &v, 0);
+	uebpf_map_update(map, &k, v, 0);
 	lock_take(&h->local, &h->bucket[0].lock);
 	counts->ops->lookup(counts, &zero, &busy);
 	pid = fork();
 	if (!pid) {
 		struct uebpf_call call = call_of();
 
-		v = 3;
-		if (uebpf_map_update(map, &k, &v, 0) || !counts->ops->lookup(counts, &zero, &call) ||
+		v[0] = 3;
+		if (uebpf_map_update(map, &k, v, 0) || !counts->ops->lookup(counts, &zero, &call) ||
 		    call.slot != busy.slot)
 			_exit(1);
 		_exit(0);
@@ -468,8 +505,8 @@ START_TEST(a_child_takes_over_locks_and_slots_of_the_parents_threads)
 	ck_assert_int_eq(status, 0);
 	lock_give(&h->bucket[0].lock);
 	finish(&busy);
-	uebpf_map_lookup(map, &k, &v);
-	ck_assert_uint_eq(v, 2);	/* private maps are copies */
+	uebpf_map_lookup(map, &k, v);
+	ck_assert_uint_eq(v[0], 2);	/* private maps are copies */
 	uebpf_map_unref(map);
 	uebpf_map_unref(counts);
 }
@@ -786,6 +823,7 @@ int main(void)
 	tcase_add_test(t, more_than_64_slots_and_none_left);
 	tcase_add_test(t, a_new_percpu_element_is_zero_in_other_slots);
 	tcase_add_test(t, an_operation_that_meets_its_own_lock_is_busy);
+	tcase_add_test(t, an_operation_that_meets_its_own_element_is_busy);
 	tcase_add_test(t, a_child_takes_over_locks_and_slots_of_the_parents_threads);
 	tcase_add_test(t, memory_that_runs_out_while_creating_is_an_error);
 	tcase_add_test(t, inner_maps_are_checked_and_stay_while_the_outer_lives);
