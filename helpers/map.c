@@ -49,9 +49,9 @@ FN(map_lookup_percpu_elem)
 {
 	struct uebpf_map *map = ptr(r1);
 
-	if (!map->ops->lookup_cpu || (uint32_t)r3 >= map->cpu_slots)
+	if (!map->ops->more->lookup_cpu || (uint32_t)r3 >= map->cpu_slots)
 		return 0;
-	return (uintptr_t)map->ops->lookup_cpu(map, ptr(r2), (uint32_t)r3);
+	return (uintptr_t)map->ops->more->lookup_cpu(map, ptr(r2), (uint32_t)r3);
 }
 
 FN(map_update_elem)
@@ -73,21 +73,21 @@ FN(map_push_elem)
 {
 	struct uebpf_map *map = ptr(r1);
 
-	return map->ops->push ? (uint64_t)map->ops->push(map, ptr(r2), r3) : ERR(EOPNOTSUPP);
+	return map->ops->more->push ? (uint64_t)map->ops->more->push(map, ptr(r2), r3) : ERR(EOPNOTSUPP);
 }
 
 FN(map_pop_elem)
 {
 	struct uebpf_map *map = ptr(r1);
 
-	return map->ops->pop ? (uint64_t)map->ops->pop(map, ptr(r2)) : ERR(EOPNOTSUPP);
+	return map->ops->more->pop ? (uint64_t)map->ops->more->pop(map, ptr(r2)) : ERR(EOPNOTSUPP);
 }
 
 FN(map_peek_elem)
 {
 	struct uebpf_map *map = ptr(r1);
 
-	return map->ops->peek ? (uint64_t)map->ops->peek(map, ptr(r2)) : ERR(EOPNOTSUPP);
+	return map->ops->more->peek ? (uint64_t)map->ops->more->peek(map, ptr(r2)) : ERR(EOPNOTSUPP);
 }
 
 /* ---- control flow ---- */
@@ -97,9 +97,9 @@ FN(tail_call)
 	struct uebpf_map *map = ptr(r2);
 	const struct uebpf_prog *prog;
 
-	if (!map->ops->prog || call->tails >= TAIL_LIMIT)
+	if (!map->ops->more->prog || call->tails >= TAIL_LIMIT)
 		return ERR(ENOENT);
-	prog = map->ops->prog(map, (uint32_t)r3);
+	prog = map->ops->more->prog(map, (uint32_t)r3);
 	if (!prog || !prog->code)
 		return ERR(ENOENT);
 	call->tail = prog->code;	/* the engine counts, and goes there */
@@ -164,16 +164,16 @@ FN(for_each_map_elem)
 
 static uint64_t storage_get(struct uebpf_map *map, uint64_t owner, uint64_t init, uint64_t flags)
 {
-	if (!owner || flags & ~(uint64_t)STORAGE_CREATE || !map->ops->storage)
+	if (!owner || flags & ~(uint64_t)STORAGE_CREATE || !map->ops->more->storage)
 		return 0;
-	return (uintptr_t)map->ops->storage(map, owner, ptr(init), flags & STORAGE_CREATE);
+	return (uintptr_t)map->ops->more->storage(map, owner, ptr(init), flags & STORAGE_CREATE);
 }
 
 static uint64_t storage_delete(struct uebpf_map *map, uint64_t owner)
 {
 	if (!owner)
 		return ERR(EINVAL);
-	return map->ops->storage_remove ? (uint64_t)map->ops->storage_remove(map, owner)
+	return map->ops->more->storage_remove ? (uint64_t)map->ops->more->storage_remove(map, owner)
 					: ERR(EOPNOTSUPP);
 }
 

@@ -68,7 +68,7 @@ FN(redirect_map)
 
 	if (!packet || r3 & ~(uint64_t)(many ? ACTION | TO_MANY : ACTION))
 		return XDP_ABORTED;
-	known = ops->has_target ? ops->has_target(map, &key)
+	known = ops->more->has_target ? ops->more->has_target(map, &key)
 				: ops->lookup && ops->lookup(map, &key, call);
 	if (!known && !(r3 & BPF_F_BROADCAST))
 		return r3 & ACTION;

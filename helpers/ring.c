@@ -12,16 +12,16 @@ enum { WAKEUP_MASK = 3 /* BPF_RB_NO_WAKEUP | BPF_RB_FORCE_WAKEUP */ };
 static void drop_record(struct uebpf_call *call, struct call_hold *hold)
 {
 	(void)call;
-	hold->map->ops->commit(hold->map, hold->what, 0, true);
+	hold->map->ops->more->commit(hold->map, hold->what, 0, true);
 }
 
 static void *reserve(struct uebpf_call *call, struct uebpf_map *map, uint64_t size)
 {
 	void *record;
 
-	if (!map->ops->reserve || call->nr_hold == CALL_HOLDS)
+	if (!map->ops->more->reserve || call->nr_hold == CALL_HOLDS)
 		return NULL;
-	record = map->ops->reserve(map, size);
+	record = map->ops->more->reserve(map, size);
 	if (!record)
 		return NULL;
 	if (call->code->checked)
@@ -43,7 +43,7 @@ static void commit(struct uebpf_call *call, void *record, uint64_t flags, bool d
 		call->hold[i] = call->hold[--call->nr_hold];
 		if (call->code->checked)
 			call_drop_region(call, record);
-		map->ops->commit(map, record, flags, discard);
+		map->ops->more->commit(map, record, flags, discard);
 		return;
 	}
 }
@@ -72,12 +72,12 @@ FN(ringbuf_output)
 
 	if (r4 & ~(uint64_t)WAKEUP_MASK)
 		return ERR(EINVAL);
-	record = map->ops->reserve ? map->ops->reserve(map, r3) : NULL;
+	record = map->ops->more->reserve ? map->ops->more->reserve(map, r3) : NULL;
 	if (!record)
 		return ERR(EAGAIN);
 	if (r3)
 		memcpy(record, ptr(r2), (size_t)r3);
-	map->ops->commit(map, record, r4, false);
+	map->ops->more->commit(map, record, r4, false);
 	return 0;
 }
 
@@ -85,7 +85,7 @@ FN(ringbuf_query)
 {
 	struct uebpf_map *map = ptr(r1);
 
-	return map->ops->query ? map->ops->query(map, r2) : 0;
+	return map->ops->more->query ? map->ops->more->query(map, r2) : 0;
 }
 
 /* ---- dynptrs: 16 bytes of the program's stack ---- */
@@ -235,7 +235,7 @@ FN(user_ringbuf_drain)
 
 	if (r4 & ~(uint64_t)WAKEUP_MASK)
 		return ERR(EINVAL);
-	return map->ops->drain ? (uint64_t)map->ops->drain(map, drain_sample, &drain, r4)
+	return map->ops->more->drain ? (uint64_t)map->ops->more->drain(map, drain_sample, &drain, r4)
 			       : ERR(EOPNOTSUPP);
 }
 

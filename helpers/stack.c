@@ -56,12 +56,12 @@ FN(get_stackid)
 
 	if (r3 & ~(uint64_t)(SKIP_MASK | USER_STACK | COMPARE_FAST | REUSE_ID))
 		return ERR(EINVAL);
-	if (!map->ops->stack_id)
+	if (!map->ops->more->stack_id)
 		return ERR(EOPNOTSUPP);
 	n = walk(call, r3, ip, max);
 	if (n <= 0)
 		return ERR(EFAULT);
-	return (uint64_t)map->ops->stack_id(map, ip, (uint32_t)n, r3);
+	return (uint64_t)map->ops->more->stack_id(map, ip, (uint32_t)n, r3);
 }
 
 FN(get_stack)

@@ -90,6 +90,6 @@ static int none_next(struct uebpf_map *map, const void *key, void *next)
 const struct map_ops arena_ops = {
 	.name = "arena", .type = MAP_TYPE_ARENA, .traits = MT_NO_KEY | MT_NO_LOOKUP | MT_EXTRA | MT_MAPS_ITSELF,
 	.flags = BPF_F_MMAPABLE | MAP_F_SEGV_ON_FAULT | MAP_F_NO_USER_CONV, .check = arena_check,
-	.handle_size = sizeof(struct map_local), .init = arena_init, .user_lookup = none_lookup,
+	.handle_size = sizeof(struct map_local), .init = arena_init, .more = &map_no_more, .user_lookup = none_lookup,
 	.user_update = none_update, .remove = none_remove, .next_key = none_next,
 };

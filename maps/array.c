@@ -160,14 +160,6 @@ int array_next_key(struct uebpf_map *map, const void *key, void *next)
 	return 0;
 }
 
-static void *array_lookup_cpu(struct uebpf_map *map, const void *key, uint32_t cpu)
-{
-	(void)map;
-	(void)key;
-	(void)cpu;
-	return NULL;
-}
-
 static long array_for_each(struct uebpf_map *map, uint64_t (*fn)(void *, void *, void *), void *arg,
 			   struct uebpf_call *call)
 {
@@ -340,16 +332,17 @@ const struct map_ops array_ops = {
 	.check = array_check, .bytes = array_bytes, .handle_size = sizeof(struct map_local),
 	.init = array_init, .inline_call = array_inline,
 	.lookup = array_lookup, .update = array_update, .remove = array_remove,
-	.lookup_cpu = array_lookup_cpu, .user_lookup = array_user_lookup,
+	.more = &map_no_more, .user_lookup = array_user_lookup,
 	.user_update = array_user_update, .next_key = array_next_key, .for_each = array_for_each,
 };
 
+static const struct map_more percpu_more = { .lookup_cpu = percpu_lookup_cpu };
 const struct map_ops percpu_array_ops = {
 	.name = "percpu_array", .type = BPF_MAP_TYPE_PERCPU_ARRAY, .traits = MT_ARRAY | MT_PERCPU,
 	.flags = MAP_ACCESS_FLAGS, .may = UEBPF_MAY_SYSCALL,
 	.check = percpu_array_check, .bytes = percpu_bytes, .handle_size = sizeof(struct percpu_array),
 	.init = percpu_init, .inline_call = percpu_inline,
 	.lookup = percpu_lookup, .update = percpu_update, .remove = array_remove,
-	.lookup_cpu = percpu_lookup_cpu, .user_lookup = percpu_user_lookup,
+	.more = &percpu_more, .user_lookup = percpu_user_lookup,
 	.user_update = percpu_user_update, .next_key = array_next_key, .for_each = array_for_each,
 };

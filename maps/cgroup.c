@@ -98,7 +98,7 @@ static int cgroup_next_key(struct uebpf_map *map, const void *key, void *next)
 
 #define CGROUP_OPS \
 	.flags = BPF_F_NUMA_NODE | MAP_ACCESS_FLAGS, .bytes = one_value, \
-	.init = cgroup_init, .lookup = cgroup_lookup, .remove = array_remove, \
+	.init = cgroup_init, .more = &map_no_more, .lookup = cgroup_lookup, .remove = array_remove, \
 	.user_lookup = cgroup_user_lookup, .user_update = cgroup_user_update, .next_key = cgroup_next_key
 
 const struct map_ops cgroup_storage_ops = {

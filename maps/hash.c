@@ -126,7 +126,7 @@ int hash_init(struct uebpf_map *map, bool fresh)
 	h->lru = is_lru(map);
 	h->percpu = is_percpu(map);
 	h->twin = is_twin(map);
-	h->quick = !h->percpu && (h->key_size == 4 || h->key_size == 8 || h->key_size == 16);
+	h->quick = h->key_size == 4 || h->key_size == 8 || h->key_size == 16;
 	h->elem_size = (uint32_t)elem_bytes(map);
 	h->key_off = h->lru ? sizeof(struct lru_mark) : 0;
 	h->value_off = h->key_off + (uint32_t)round_up(h->key_size, 8);
@@ -212,21 +212,23 @@ static int lru_percpu_check(const struct uebpf_map_opts *o, const char **why)
 	return r ? r : percpu_hash_check(o, why);
 }
 
+static const struct map_more percpu_more = { .lookup_cpu = percpu_hash_lookup_cpu };
 const struct map_ops hash_ops = {
 	.name = "hash", .type = BPF_MAP_TYPE_HASH, .traits = MT_HASH, .flags = HASH_FLAGS,
-	.check = hash_check, .lookup = hash_lookup, HASH_OPS,
+	.check = hash_check, .lookup = hash_lookup, .more = &map_no_more, HASH_OPS,
 };
 const struct map_ops percpu_hash_ops = {
 	.name = "percpu_hash", .type = BPF_MAP_TYPE_PERCPU_HASH, .traits = MT_HASH | MT_PERCPU,
 	.flags = HASH_FLAGS, .check = percpu_hash_check, .lookup = percpu_hash_lookup,
-	.lookup_cpu = percpu_hash_lookup_cpu, HASH_OPS,
+	.more = &percpu_more, HASH_OPS,
 };
 const struct map_ops lru_hash_ops = {
 	.name = "lru_hash", .type = BPF_MAP_TYPE_LRU_HASH, .traits = MT_HASH | MT_LRU,
-	.flags = HASH_FLAGS | BPF_F_NO_COMMON_LRU, .check = lru_check, .lookup = lru_lookup, HASH_OPS,
+	.flags = HASH_FLAGS | BPF_F_NO_COMMON_LRU, .check = lru_check, .lookup = lru_lookup,
+	.more = &map_no_more, HASH_OPS,
 };
 const struct map_ops lru_percpu_hash_ops = {
 	.name = "lru_percpu_hash", .type = BPF_MAP_TYPE_LRU_PERCPU_HASH,
 	.traits = MT_HASH | MT_PERCPU | MT_LRU, .flags = HASH_FLAGS | BPF_F_NO_COMMON_LRU,
-	.check = lru_percpu_check, .lookup = lru_lookup, .lookup_cpu = percpu_hash_lookup_cpu, HASH_OPS,
+	.check = lru_percpu_check, .lookup = lru_lookup, .more = &percpu_more, HASH_OPS,
 };

@@ -73,7 +73,7 @@ struct hash_map {
 	uint32_t nr_over;
 	bool percpu, lru;
 	bool twin;			/* elements are struct twin */
-	bool quick;			/* keys of 4, 8 or 16 bytes, not per-CPU: the short ways */
+	bool quick;			/* keys of 4, 8 or 16 bytes: the short ways */
 	_Atomic uint32_t *next;		/* of free elements, the next one on its list */
 	uint8_t *percpu_values;		/* + slot * slot_stride + element * value_stride */
 	size_t slot_stride;
@@ -271,6 +271,35 @@ static inline void place_put(struct place at, uint8_t tag, uint32_t e)
 	atomic_store_explicit(&at.b->idx[at.i], e, memory_order_release);
 	atomic_store_explicit(&at.b->tag[at.i], tag, memory_order_release);
 }
+/* Keys of 4, 8 and 16 bytes come this way (h->quick), as one or two words. */
+struct quick_key { uint64_t a, b, hash; };
+static inline __attribute__((always_inline))
+struct quick_key quick_key(const struct hash_map *h, const void *key)
+{
+	struct quick_key k = { .b = 0 };
+
+	k.a = 0;
+	if (h->key_size == 4) {
+		memcpy(&k.a, key, 4);
+	} else {
+		memcpy(&k.a, key, 8);
+	}
+	k.hash = key_round(&h->seed, h->seed.a, k.a);
+	if (h->key_size == 16) {
+		memcpy(&k.b, (const uint8_t *)key + 8, 8);
+		k.hash = key_round(&h->seed, k.hash, k.b);
+	}
+	k.hash = key_last(k.hash);
+	return k;
+}
+
+static inline bool quick_equal(const struct hash_map *h, uint32_t e, const struct quick_key *k)
+{
+	const uint8_t *at = elem_key(h, e);
+
+	return word_get(at) == k->a && (h->key_size != 16 || word_get(at + 8) == k->b);
+}
+
 struct place bucket_find_elem(struct hash_map *h, struct bucket *head, uint32_t e);
 void bucket_unlink(struct hash_map *h, struct bucket *head, struct place at);
 

@@ -3,6 +3,37 @@
 #include "maps/array.h"
 #include "maps/hash.h"
 
+enum { HOSTILE_TRIES = 10000 };
+
+uint32_t hash_find(const struct hash_map *h, const void *key, uint64_t hash)
+{
+	const struct bucket *head = home(h, hash), *b;
+	uint32_t seq, e, next, steps = 0, tries = 0;
+	uint8_t tag = tag_of(h, hash);
+	uint64_t match;
+
+again:
+	if (h->local.hostile && ++tries > HOSTILE_TRIES)
+		return 0;
+	seq = get32(&head->seq);
+	for (b = head; b; b = over(h, next)) {
+		for (match = tags_match(tags_of(b), tag); match; match &= match - 1) {
+			e = slot_elem(b, slot_of(match));
+			if (e - 1 >= h->last || !key_equal(elem_key(h, e), key, h->key_size))
+				continue;
+			if (!unchanged(head, seq))
+				goto again;
+			return e;
+		}
+		next = get32(&b->next);
+		if (__builtin_expect(next, 0) && (too_far(h, &steps) ? (next = 0, false) : !unchanged(head, seq)))
+			goto again;
+	}
+	if (!unchanged(head, seq))
+		goto again;
+	return 0;
+}
+
 static struct place find_locked(struct hash_map *h, struct bucket *head, const void *key, uint64_t hash)
 {
 	uint32_t steps = 0;

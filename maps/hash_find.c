@@ -2,58 +2,33 @@
 /* hash_find.c - readers of a hash table: no lock, no store but the LRU mark. */
 #include "maps/hash.h"
 
-enum { HOSTILE_TRIES = 10000 };
-
-uint32_t hash_find(const struct hash_map *h, const void *key, uint64_t hash)
-{
-	const struct bucket *head = home(h, hash), *b;
-	uint32_t seq, e, next, steps = 0, tries = 0;
-	uint8_t tag = tag_of(h, hash);
-	uint64_t match;
-
-again:
-	if (h->local.hostile && ++tries > HOSTILE_TRIES)
-		return 0;
-	seq = get32(&head->seq);
-	for (b = head; b; b = over(h, next)) {
-		for (match = tags_match(tags_of(b), tag); match; match &= match - 1) {
-			e = slot_elem(b, slot_of(match));
-			if (e - 1 >= h->last || !key_equal(elem_key(h, e), key, h->key_size))
-				continue;
-			if (!unchanged(head, seq))
-				goto again;
-			return e;
-		}
-		next = get32(&b->next);
-		if (__builtin_expect(next, 0) && (too_far(h, &steps) ? (next = 0, false) : !unchanged(head, seq)))
-			goto again;
-	}
-	if (!unchanged(head, seq))
-		goto again;
-	return 0;
-}
-
 /* The common case in few instructions: the first tag that matches, in the head bucket.  A key of
  * one word cannot be read torn, so a hit needs no second look at the sequence number; and nothing
  * leaves a head bucket that had no chain before its tags were read, so that a miss there is one. */
 static inline __attribute__((always_inline))
 uint32_t find_fast(const struct hash_map *h, const void *key)
 {
-	uint32_t size = h->key_size, e;
-	uint64_t hash = key_hash(&h->seed, key, size), match;
-	const struct bucket *head = home(h, hash);
-	uint32_t seq = size > 8 ? get32(&head->seq) : 0, next = get32(&head->next);
+	const struct bucket *head;
+	uint32_t seq, next, e;
+	struct quick_key k;
+	uint64_t match;
 
-	match = tags_match(tags_of(head), tag_of(h, hash));
+	if (__builtin_expect(!h->quick, 0))
+		return hash_find(h, key, hash_of(h, key));
+	k = quick_key(h, key);
+	head = home(h, k.hash);
+	seq = get32(&head->seq);
+	next = get32(&head->next);
+	match = tags_match(tags_of(head), tag_of(h, k.hash));
 	if (__builtin_expect(match != 0, 1)) {
 		e = slot_elem(head, slot_of(match));
-		if (__builtin_expect(e - 1 < h->last && key_equal(elem_key(h, e), key, size) &&
-				     (size <= 8 || unchanged(head, seq)), 1))
+		if (__builtin_expect(e - 1 < h->last && quick_equal(h, e, &k) &&
+				     (h->key_size != 16 || unchanged(head, seq)), 1))
 			return e;
 	} else if (!next) {
 		return 0;
 	}
-	return hash_find(h, key, hash);
+	return hash_find(h, key, k.hash);
 }
 
 static __attribute__((noinline)) uint32_t find(const struct hash_map *h, const void *key)

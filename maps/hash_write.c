@@ -3,36 +3,6 @@
  * per-CPU tables, locks in values, odd key sizes and every surprise are hash_change.c's. */
 #include "maps/hash.h"
 
-/* Keys of 4, 8 and 16 bytes come this way (h->quick), as one or two words. */
-struct quick_key { uint64_t a, b, hash; };
-static inline __attribute__((always_inline))
-struct quick_key quick_key(const struct hash_map *h, const void *key)
-{
-	struct quick_key k = { .b = 0 };
-	uint32_t half;
-
-	if (h->key_size == 4) {
-		memcpy(&half, key, 4);
-		k.a = key_word((uint8_t *)&half, 4);
-	} else {
-		memcpy(&k.a, key, 8);
-	}
-	k.hash = key_round(&h->seed, h->seed.a, k.a);
-	if (h->key_size == 16) {
-		memcpy(&k.b, (const uint8_t *)key + 8, 8);
-		k.hash = key_round(&h->seed, k.hash, k.b);
-	}
-	k.hash = key_last(k.hash);
-	return k;
-}
-
-static inline bool quick_equal(const struct hash_map *h, uint32_t e, const struct quick_key *k)
-{
-	const uint8_t *at = elem_key(h, e);
-
-	return word_get(at) == k->a && (h->key_size != 16 || word_get(at + 8) == k->b);
-}
-
 /* No lock of the bucket, and nothing written but the element: threads that update different keys do not
  * meet.  False: not so simple. */
 static inline __attribute__((always_inline))
@@ -147,7 +117,7 @@ long hash_update(struct uebpf_map *map, const void *key, const void *value, uint
 	struct bucket *head;
 	int r;
 
-	if (__builtin_expect(flags > BPF_EXIST || !h->quick || map->spin_lock_off != UINT32_MAX, 0))
+	if (__builtin_expect(flags > BPF_EXIST || !h->quick || h->percpu || map->spin_lock_off != UINT32_MAX, 0))
 		return update_slow(h, key, value, flags, call);
 	k = quick_key(h, key);
 	head = home(h, k.hash);

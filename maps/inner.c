@@ -223,6 +223,7 @@ static void *hash_of_maps_lookup(struct uebpf_map *map, const void *key, struct 
 }
 
 const struct map_ops array_of_maps_ops = {
+	.more = &map_no_more,
 	.name = "array_of_maps", .type = BPF_MAP_TYPE_ARRAY_OF_MAPS, .traits = MT_MAPS,
 	.flags = BPF_F_NUMA_NODE | BPF_F_RDONLY | BPF_F_WRONLY, .check = array_of_maps_check,
 	.bytes = array_of_maps_bytes, .handle_size = sizeof(struct array_of_maps),
@@ -231,6 +232,7 @@ const struct map_ops array_of_maps_ops = {
 	.remove = array_of_maps_remove, .next_key = array_next_key,
 };
 const struct map_ops hash_of_maps_ops = {
+	.more = &map_no_more,
 	.name = "hash_of_maps", .type = BPF_MAP_TYPE_HASH_OF_MAPS, .traits = MT_MAPS | MT_HASH,
 	.flags = BPF_F_NO_PREALLOC | BPF_F_NUMA_NODE | BPF_F_ZERO_SEED | BPF_F_RDONLY | BPF_F_WRONLY,
 	.may = UEBPF_MAY_LOCK, .check = hash_of_maps_check, .bytes = hash_bytes,

@@ -118,12 +118,12 @@ static int map_producer(struct map_local *l, void *arg) { return map_ring(l, arg
 static const struct map_ops kernel_ringbuf_ops = {
 	.name = "user_ringbuf", .type = BPF_MAP_TYPE_USER_RINGBUF,
 	.traits = MT_RINGBUF | MT_NO_KEY | MT_NO_LOOKUP | MT_MAPS_ITSELF,
-	.may = UEBPF_MAY_LOCK, .handle_size = sizeof(struct ring_map), .init = none_init, .drain = ring_drain,
+	.may = UEBPF_MAY_LOCK, .handle_size = sizeof(struct ring_map), .init = none_init, .more = &ring_drained,
 };
 static const struct map_ops kernel_user_ringbuf_ops = {
 	.name = "ringbuf", .type = BPF_MAP_TYPE_RINGBUF, .traits = MT_NO_KEY | MT_NO_LOOKUP | MT_MAPS_ITSELF,
 	.may = UEBPF_MAY_LOCK, .handle_size = sizeof(struct ring_map), .init = none_init,
-	.reserve = ring_reserve, .commit = ring_commit, .query = ring_query,
+	.more = &ring_producer,
 };
 
 /* ---- mirrored ---- */
@@ -248,6 +248,8 @@ static void mirror_fini(struct uebpf_map *map)
 	uebpf_map_unref(mirror(map)->copy);
 }
 
+static const struct map_more mirror_queue = { .push = mirror_push, .pop = mirror_pop, .peek = mirror_peek };
+
 /* The type's row with every function that reaches storage replaced. */
 static void mirror_ops(struct map_ops *ops, const struct map_ops *of)
 {
@@ -261,8 +263,7 @@ static void mirror_ops(struct map_ops *ops, const struct map_ops *of)
 		.next_key = mirror_next_key, .remove = keyed ? mirror_remove : NULL,
 		.lookup = visible ? mirror_lookup : NULL, .update = visible ? mirror_update : NULL,
 		.for_each = visible && of->for_each ? mirror_for_each : NULL,
-		.push = of->push ? mirror_push : NULL, .pop = of->pop ? mirror_pop : NULL,
-		.peek = of->peek ? mirror_peek : NULL,
+		.more = of->more->pop ? &mirror_queue : &map_no_more,
 	};
 }
 
@@ -300,7 +301,7 @@ static int mirror_storage(struct map_local *l, void *arg)
 	return 0;
 }
 
-static const struct map_ops mirror_base = { .handle_size = sizeof(struct mirror), .init = none_init };
+static const struct map_ops mirror_base = { .more = &map_no_more, .handle_size = sizeof(struct mirror), .init = none_init };
 
 static bool is_mirror(const struct uebpf_map *map)
 {
@@ -482,7 +483,7 @@ static int build(struct vm_host *host, struct kernel_args *a, struct uebpf_map_o
 		return map_build_ops(host, &kernel_user_ringbuf_ops, o, map_producer, a, false, out, err);
 	}
 	if (!ops || (ops->traits & (MT_MAPS | MT_PROGS | MT_REDIRECT | MT_STORAGE)) ||
-	    (!ops->lookup && !ops->peek && !ops->user_lookup))
+	    (!ops->lookup && !ops->more->peek && !ops->user_lookup))
 		return fail(err, -EOPNOTSUPP, o->name,
 			    "holds the kernel's own programs, maps, devices or sockets, which mean nothing here");
 	return map_build_ops(host, &mirror_base, o, mirror_storage, a, false, out, err);

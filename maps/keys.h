@@ -28,22 +28,14 @@ static inline uint64_t mum(uint64_t x, uint64_t y)
 #endif
 }
 
+uint64_t key_tail(const uint8_t *p, size_t n);	/* of fewer than 8 bytes (storage.c) */
 static inline uint64_t key_word(const uint8_t *p, size_t n)
 {
-	uint64_t w = 0;
-	uint32_t half;
+	uint64_t w;
 
-	if (n >= 8) {
-		memcpy(&w, p, 8);
-	} else if (n == 4) {
-		memcpy(&half, p, 4);
-		w = half;
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-		w <<= 32;	/* as the bytes lie */
-#endif
-	} else {
-		memcpy(&w, p, n);
-	}
+	if (__builtin_expect(n < 8, 0))
+		return key_tail(p, n);
+	memcpy(&w, p, 8);
 	return w;
 }
 

@@ -192,6 +192,7 @@ static int lpm_user_update(struct uebpf_map *map, const void *key, const void *v
 }
 
 const struct map_ops lpm_trie_ops = {
+	.more = &map_no_more,
 	.name = "lpm_trie", .type = BPF_MAP_TYPE_LPM_TRIE, .may = UEBPF_MAY_LOCK,
 	.flags = BPF_F_NO_PREALLOC | BPF_F_NUMA_NODE | MAP_ACCESS_FLAGS, .check = lpm_check,
 	.bytes = lpm_bytes, .handle_size = sizeof(struct lpm_map), .init = lpm_init,

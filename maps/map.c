@@ -28,9 +28,9 @@ void map_adjust_opts(struct uebpf_map_opts *opts)
 			size *= 2;
 		opts->max_entries = size;
 	}
-	if (ops->stack_id && !opts->value_size)
+	if (ops->more->stack_id && !opts->value_size)
 		opts->value_size = 127 * 8;
-	if (ops->stack_id && !opts->key_size)
+	if (ops->more->stack_id && !opts->key_size)
 		opts->key_size = 4;
 }
 
@@ -373,7 +373,7 @@ int uebpf_map_set_inner(struct uebpf_map *map, const void *key, struct uebpf_map
 
 static bool is_ring(const struct uebpf_map *map)
 {
-	return map->ops->reserve || map->ops == &user_ringbuf_ops;
+	return map->ops->more->reserve || map->ops == &user_ringbuf_ops;
 }
 
 void *uebpf_map_reserve(struct uebpf_map *map, size_t size)

@@ -172,9 +172,7 @@ void slots_touch(_Atomic uint32_t *touched, uint32_t slots);
 struct map_lock { _Atomic uint64_t owner; };
 static inline uint64_t lock_me(struct map_local *local)
 {
-	struct self *self = self_get();
-
-	return self->pid_tid | (local->peers ? (uint64_t)(self->birth ? self->birth : self_birth()) << 22 : 0);
+	return __builtin_expect(local->peers, 0) ? self_owner() : self_get()->pid_tid;
 }
 /* 0: held now; 1: taken over from a dead owner, the caller repairs first; -EBUSY: this thread
  * already holds it.  try: -EAGAIN instead of waiting. */

@@ -100,11 +100,12 @@ static int owned_next_key(struct uebpf_map *map, const void *key, void *next)
 	return r;
 }
 
+static const struct map_more owned_more = { .storage = owned_storage, .storage_remove = owned_storage_remove };
 #define OWNED_OPS \
 	.traits = MT_STORAGE | MT_NO_LOOKUP, .may = UEBPF_MAY_LOCK, \
 	.flags = BPF_F_NO_PREALLOC | BPF_F_CLONE, .check = owned_check, .bytes = hash_bytes, \
-	.handle_size = sizeof(struct hash_map), .init = hash_init, .storage = owned_storage, \
-	.storage_remove = owned_storage_remove, .user_lookup = owned_user_lookup, \
+	.handle_size = sizeof(struct hash_map), .init = hash_init, .more = &owned_more, \
+	.user_lookup = owned_user_lookup, \
 	.user_update = owned_user_update, .remove = owned_remove, .next_key = owned_next_key
 
 const struct map_ops sk_storage_ops = { .name = "sk_storage", .type = BPF_MAP_TYPE_SK_STORAGE, OWNED_OPS };

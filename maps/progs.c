@@ -201,11 +201,12 @@ static bool fd_has_target(struct uebpf_map *map, const void *key)
 	return i < map->max_entries && word_get((uint64_t *)map->base + i);
 }
 
+static const struct map_more prog_more = { .prog = prog_get }, fd_more = { .has_target = fd_has_target };
 const struct map_ops prog_array_ops = {
 	.name = "prog_array", .type = BPF_MAP_TYPE_PROG_ARRAY, .traits = MT_PROGS | MT_NO_LOOKUP,
 	.flags = BPF_F_NUMA_NODE | BPF_F_RDONLY | BPF_F_WRONLY, .check = fd_array_check,
 	.bytes = prog_bytes, .handle_size = sizeof(struct prog_array), .init = prog_init,
-	.fini = prog_fini, .prog = prog_get, .user_lookup = prog_user_lookup,
+	.fini = prog_fini, .more = &prog_more, .user_lookup = prog_user_lookup,
 	.user_update = prog_user_update, .remove = prog_remove, .next_key = array_next_key,
 };
 const struct map_ops perf_event_array_ops = {
@@ -214,12 +215,12 @@ const struct map_ops perf_event_array_ops = {
 	.flags = BPF_F_NUMA_NODE | BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_PRESERVE_ELEMS,
 	.check = fd_array_check, .bytes = fd_bytes, .handle_size = sizeof(struct map_local),
 	.init = prog_init, .user_update = fd_user_update, .remove = fd_remove,
-	.next_key = array_next_key, .has_target = fd_has_target,
+	.next_key = array_next_key, .more = &fd_more,
 };
 const struct map_ops cgroup_array_ops = {
 	.name = "cgroup_array", .type = BPF_MAP_TYPE_CGROUP_ARRAY, .traits = MT_NO_LOOKUP,
 	.flags = BPF_F_NUMA_NODE | BPF_F_RDONLY | BPF_F_WRONLY, .check = fd_array_check,
 	.bytes = fd_bytes, .handle_size = sizeof(struct map_local), .init = prog_init,
 	.user_update = fd_user_update, .remove = fd_remove, .next_key = array_next_key,
-	.has_target = fd_has_target,
+	.more = &fd_more,
 };

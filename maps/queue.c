@@ -120,7 +120,7 @@ static int queue_lookup_delete(struct uebpf_map *map, const void *key, void *val
 static int queue_user_update(struct uebpf_map *map, const void *key, const void *value, uint64_t flags)
 {
 	(void)key;
-	return (int)map->ops->push(map, value, flags);
+	return (int)map->ops->more->push(map, value, flags);
 }
 
 static long queue_remove(struct uebpf_map *map, const void *key)
@@ -255,11 +255,13 @@ static int bloom_next_key(struct uebpf_map *map, const void *key, void *next)
 	return -EOPNOTSUPP;
 }
 
+static const struct map_more queue_more = { .push = queue_push, .pop = queue_pop, .peek = queue_peek },
+			     bloom_more = { .push = bloom_push, .peek = bloom_peek, .pop = bloom_pop };
 #define QUEUE_OPS \
 	.traits = MT_NO_KEY | MT_NO_LOOKUP, .flags = BPF_F_NUMA_NODE | MAP_ACCESS_FLAGS, \
 	.may = UEBPF_MAY_LOCK, .check = queue_check, .bytes = queue_bytes, \
-	.handle_size = sizeof(struct map_local), .init = queue_init, .push = queue_push, \
-	.pop = queue_pop, .peek = queue_peek, .user_lookup = queue_user_lookup, \
+	.handle_size = sizeof(struct map_local), .init = queue_init, .more = &queue_more, \
+	.user_lookup = queue_user_lookup, \
 	.user_update = queue_user_update, .lookup_delete = queue_lookup_delete, \
 	.remove = queue_remove, .next_key = queue_next_key
 
@@ -270,6 +272,6 @@ const struct map_ops bloom_ops = {
 	.traits = MT_NO_KEY | MT_NO_LOOKUP | MT_EXTRA,
 	.flags = BPF_F_NUMA_NODE | BPF_F_ZERO_SEED | MAP_ACCESS_FLAGS, .check = bloom_check,
 	.bytes = bloom_bytes, .handle_size = sizeof(struct bloom_map), .init = bloom_init,
-	.push = bloom_push, .peek = bloom_peek, .pop = bloom_pop, .user_lookup = bloom_user_lookup,
+	.more = &bloom_more, .user_lookup = bloom_user_lookup,
 	.user_update = queue_user_update, .remove = bloom_remove, .next_key = bloom_next_key,
 };

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* ring.c - ring buffer: many producers under a short lock, one consumer without any.
+/* ring.c - ring buffers: made, consumed and waited for; ring_write.c has the producers' side.
  *
- * Only reserve is ordered by the lock, as in the kernel; commit is one store.  A producer in a
- * signal handler that interrupted a reserve of its own thread gets NULL, as one in an NMI does.
  * Waking: the eventfd is written when the consumer had read everything up to this record.  While
  * nobody polls there is neither fence nor system call; who starts to poll pays a membarrier. */
 #include <stdlib.h>
@@ -70,7 +68,7 @@ int ring_init(struct uebpf_map *map, bool fresh)
 				 .producer = (void *)(p + 2 * MAP_PAGE), .data = p + front,
 				 .mask = size - 1, .dead_owners = r->local.store != NULL };
 	if (!r->local.store)
-		self_birth();	/* asks /proc once, not in the first reserve */
+		self_owner();	/* asks /proc once, not in the first reserve */
 	return 0;
 }
 
@@ -86,66 +84,13 @@ void ring_fini(struct uebpf_map *map)
 	errno = saved;
 }
 
-static void notify(struct ring_map *r)
+void ring_notify(struct ring_map *r)
 {
 	int fd = atomic_load_explicit(&r->fd, memory_order_relaxed), saved = errno;
 	uint64_t one = 1;
 
 	if (fd && write(fd - 1, &one, sizeof(one)) < 0)
 		errno = saved;	/* full: it is readable already */
-}
-
-/* Who reserved it; consumers of the kernel's layout do not look at this half of the header. */
-static uint32_t owner_now(void)
-{
-	return self_birth() << 22 | self_get()->tid;
-}
-
-static struct ring_record *record_at(const struct ring *ring, uint64_t at)
-{
-	return (struct ring_record *)(ring->data + (at & ring->mask & ~UINT64_C(7)));
-}
-
-void *ring_reserve(struct uebpf_map *map, uint64_t size)
-{
-	struct ring_map *r = (struct ring_map *)map;
-	struct ring *ring = &r->ring;
-	uint64_t len = round_up((size_t)size + RING_HEADER, 8), at;
-	struct ring_record *rec = NULL;
-
-	if (size > UINT32_MAX / 4 || len > ring->mask + 1)
-		return NULL;
-	if (lock_take(&r->local, &ring->control->lock) < 0)
-		return NULL;
-	at = atomic_load_explicit(ring->producer, memory_order_relaxed);
-	if (at + len - atomic_load_explicit(ring->consumer, memory_order_acquire) <= ring->mask) {
-		rec = record_at(ring, at);
-		atomic_store_explicit(&rec->len, (uint32_t)size | RING_BUSY, memory_order_relaxed);
-		rec->owner = ring->dead_owners ? owner_now() : 0;
-		atomic_store_explicit(ring->producer, at + len, memory_order_release);
-	}
-	lock_give(&ring->control->lock);
-	return rec ? rec + 1 : NULL;
-}
-
-void ring_commit(struct uebpf_map *map, void *record, uint64_t flags, bool discard)
-{
-	struct ring_map *r = (struct ring_map *)map;
-	struct ring *ring = &r->ring;
-	struct ring_record *rec = (struct ring_record *)record - 1;
-	uint32_t len = atomic_load_explicit(&rec->len, memory_order_relaxed) & ~RING_BUSY;
-	uint64_t at = (uint64_t)((uint8_t *)rec - ring->data);
-
-	atomic_store_explicit(&rec->len, discard ? len | RING_DISCARD : len, memory_order_release);
-	if (!atomic_load_explicit(&r->fd, memory_order_relaxed))
-		return;
-	if (flags & BPF_RB_FORCE_WAKEUP) {
-		notify(r);
-	} else if (!(flags & BPF_RB_NO_WAKEUP)) {
-		atomic_thread_fence(memory_order_seq_cst);
-		if ((atomic_load_explicit(ring->consumer, memory_order_relaxed) & ring->mask) == at)
-			notify(r);
-	}
 }
 
 uint64_t ring_query(struct uebpf_map *map, uint64_t what)
@@ -181,7 +126,7 @@ static long walk_ready(struct ring *ring, uebpf_record_fn cb, void *arg, int *st
 	long n = 0;
 
 	while (at != end && !*stop) {
-		struct ring_record *rec = record_at(ring, at);
+		struct ring_record *rec = ring_record(ring, at);
 		uint32_t len = atomic_load_explicit(&rec->len, memory_order_acquire);
 		uint64_t bytes = round_up((size_t)(len & ~(RING_BUSY | RING_DISCARD)) + RING_HEADER, 8);
 
@@ -220,7 +165,7 @@ long ring_walk(struct ring *ring, uebpf_record_fn cb, void *arg)
 static bool holds_record(struct ring *ring)
 {
 	uint64_t at = atomic_load_explicit(ring->consumer, memory_order_relaxed);
-	struct ring_record *rec = record_at(ring, at);
+	struct ring_record *rec = ring_record(ring, at);
 
 	return at != atomic_load_explicit(ring->producer, memory_order_acquire) &&
 	       !(atomic_load_explicit(&rec->len, memory_order_acquire) & RING_BUSY);
@@ -237,7 +182,7 @@ long ring_consume(struct uebpf_map *map, uebpf_record_fn cb, void *arg)
 		errno = saved;	/* was not readable */
 	n = ring_walk(&r->ring, cb, arg);
 	if (fd && holds_record(&r->ring))
-		notify(r);	/* the callback stopped early: stay readable */
+		ring_notify(r);	/* the callback stopped early: stay readable */
 	return n;
 }
 
@@ -269,12 +214,13 @@ int ring_poll_fd(struct uebpf_map *map)
 	return made;
 }
 
+const struct map_more ring_producer = { .reserve = ring_reserve, .commit = ring_commit, .query = ring_query };
 const struct map_ops ringbuf_ops = {
+	.more = &ring_producer,
 	.name = "ringbuf", .type = BPF_MAP_TYPE_RINGBUF, .traits = MT_RINGBUF | MT_NO_KEY | MT_NO_LOOKUP | MT_MAPS_ITSELF,
 	.flags = BPF_F_NUMA_NODE, .may = UEBPF_MAY_LOCK | UEBPF_MAY_SYSCALL, .check = ring_check,
 	.bytes = ring_bytes,
 	.handle_size = sizeof(struct ring_map), .init = ring_init, .fini = ring_fini,
-	.reserve = ring_reserve, .commit = ring_commit, .query = ring_query,
 };
 
 /* ---- user ring buffer: the host produces, a program drains ---- */
@@ -304,15 +250,16 @@ long ring_drain(struct uebpf_map *map, long (*fn)(void *arg, void *data, uint32_
 	n = ring_walk(&r->ring, drain_one, &d);
 	lock_give(&r->ring.control->drain);
 	if ((flags & BPF_RB_FORCE_WAKEUP) || (!(flags & BPF_RB_NO_WAKEUP) && n > 0))
-		notify(r);
+		ring_notify(r);
 	return n;
 }
 
+const struct map_more ring_drained = { .drain = ring_drain };
 const struct map_ops user_ringbuf_ops = {
+	.more = &ring_drained,
 	.name = "user_ringbuf", .type = BPF_MAP_TYPE_USER_RINGBUF,
 	.traits = MT_NO_KEY | MT_NO_LOOKUP | MT_MAPS_ITSELF,
 	.flags = BPF_F_NUMA_NODE, .may = UEBPF_MAY_LOCK | UEBPF_MAY_SYSCALL, .check = ring_check,
 	.bytes = ring_bytes,
 	.handle_size = sizeof(struct ring_map), .init = ring_init, .fini = ring_fini,
-	.drain = ring_drain,
 };

@@ -33,6 +33,13 @@ struct ring_map {
 	_Atomic int fd;		/* eventfd + 1, 0: nobody polls */
 };
 
+static inline struct ring_record *ring_record(const struct ring *ring, uint64_t at)
+{
+	return (struct ring_record *)(ring->data + (at & ring->mask & ~UINT64_C(7)));
+}
+void ring_notify(struct ring_map *r);	/* wakes who polls */
+/* What the two ends of a ring have, ours and the kernel's alike. */
+extern const struct map_more ring_producer, ring_drained;
 long ring_consume(struct uebpf_map *map, uebpf_record_fn cb, void *arg);
 int ring_poll_fd(struct uebpf_map *map);
 /* The walk itself, for any ring of this layout. */

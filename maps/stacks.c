@@ -183,11 +183,13 @@ static int stacks_next_key(struct uebpf_map *map, const void *key, void *next)
 	return 0;
 }
 
+static const struct map_more more = { .stack_id = stacks_id };
 const struct map_ops stack_trace_ops = {
+	.more = &more,
 	.name = "stack_trace", .type = BPF_MAP_TYPE_STACK_TRACE, .traits = MT_NO_LOOKUP,
 	.flags = BPF_F_NUMA_NODE | BPF_F_RDONLY | BPF_F_WRONLY, .may = UEBPF_MAY_LOCK,
 	.check = stacks_check, .bytes = stacks_bytes, .handle_size = sizeof(struct stacks_map),
-	.init = stacks_init, .stack_id = stacks_id, .user_lookup = stacks_user_lookup,
+	.init = stacks_init, .user_lookup = stacks_user_lookup,
 	.user_update = stacks_user_update, .lookup_delete = stacks_lookup_delete,
 	 .remove = stacks_remove, .next_key = stacks_next_key,
 };

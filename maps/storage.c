@@ -69,6 +69,14 @@ uint64_t random_u64(void)
 	return v;
 }
 
+uint64_t key_tail(const uint8_t *p, size_t n)
+{
+	uint64_t w = 0;
+
+	memcpy(&w, p, n);
+	return w;
+}
+
 void words_store(void *shared, const void *from, size_t n)
 {
 	uint8_t *s = shared;

@@ -201,16 +201,17 @@ static bool hash_has(struct uebpf_map *map, const void *key)
 	return hash_lookup(map, key, NULL) != NULL;
 }
 
+static const struct map_more target_more = { .has_target = target_has }, hash_more = { .has_target = hash_has };
 #define TARGET_OPS(look) \
 	.traits = MT_REDIRECT, .check = target_check, .bytes = target_bytes, \
 	.handle_size = sizeof(struct map_local), .init = target_init, .lookup = look, \
 	.user_lookup = target_user_lookup, .user_update = target_user_update, .remove = target_remove, \
-	.next_key = array_next_key, .has_target = target_has
+	.next_key = array_next_key, .more = &target_more
 #define TARGET_HASH_OPS(look) \
 	.traits = MT_REDIRECT | MT_HASH, .may = UEBPF_MAY_LOCK, .bytes = hash_bytes, \
 	.handle_size = sizeof(struct hash_map), .init = hash_init, .lookup = look, \
 	.user_lookup = hash_user_lookup, .remove = hash_remove, .next_key = hash_next_key, \
-	.has_target = hash_has
+	.more = &hash_more
 enum { RIGHTS = BPF_F_RDONLY | BPF_F_WRONLY };
 
 const struct map_ops devmap_ops = { .name = "devmap", .type = BPF_MAP_TYPE_DEVMAP, TARGET_OPS(target_lookup),

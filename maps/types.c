@@ -2,6 +2,8 @@
 /* types.c - the table of map types, one row a type. */
 #include "maps/maps.h"
 
+const struct map_more map_no_more;
+
 static const struct map_ops *const rows[] = {
 	&array_ops, &percpu_array_ops, &hash_ops, &percpu_hash_ops, &lru_hash_ops, &lru_percpu_hash_ops,
 	&lpm_trie_ops, &prog_array_ops, &array_of_maps_ops, &hash_of_maps_ops, &queue_ops, &stack_ops,

@@ -224,33 +224,12 @@ enum map_traits {
 };
 /* The helper calls that a map type may replace. */
 enum map_call { MAP_CALL_LOOKUP, MAP_CALL_LOOKUP_INSIDE /* the key is known to be below max_entries */, MAP_CALL_UPDATE, MAP_CALL_REMOVE, MAP_CALL_RESERVE, MAP_CALL_COMMIT };
-struct map_ops {
-	const char *name;		/* "hash" */
-	uint32_t type;			/* BPF_MAP_TYPE_x */
-	uint32_t traits;
-	uint32_t flags;			/* BPF_F_x accepted at creation */
-	uint8_t object;			/* enum object: what a look-up gives; of OBJECT_SOCK it acquires */
-	uint32_t may;
-	/* 0 or -errno (the kernel's) with *why. */
-	int (*check)(const struct uebpf_map_opts *opts, const char **why);
-	size_t (*bytes)(const struct uebpf_map *map);	/* storage for the geometry in *map */
-	size_t handle_size;		/* size of the process-local struct, begins with struct uebpf_map */
-	int (*init)(struct uebpf_map *map, bool fresh);	/* storage is mapped; fresh: zeroed, lay it out */
-	void (*fini)(struct uebpf_map *map);
-	/* Program side: BPF semantics, return values of the helpers. call may be NULL (host calls). */
-	void *(*lookup)(struct uebpf_map *map, const void *key, struct uebpf_call *call);
-	long (*update)(struct uebpf_map *map, const void *key, const void *value, uint64_t flags,
-		       struct uebpf_call *call);
-	long (*remove)(struct uebpf_map *map, const void *key);
+/* Operations that few types have. */
+struct map_more {
 	long (*push)(struct uebpf_map *map, const void *value, uint64_t flags);
 	long (*pop)(struct uebpf_map *map, void *value);
 	long (*peek)(struct uebpf_map *map, void *value);
 	void *(*lookup_cpu)(struct uebpf_map *map, const void *key, uint32_t cpu);
-	/* User side: bpf() semantics. */
-	int (*user_lookup)(struct uebpf_map *map, const void *key, void *value, uint64_t flags);
-	int (*user_update)(struct uebpf_map *map, const void *key, const void *value, uint64_t flags);
-	int (*next_key)(struct uebpf_map *map, const void *key, void *next);
-	int (*lookup_delete)(struct uebpf_map *map, const void *key, void *value, uint64_t flags);
 	/* Ring buffer, producer: memory of a record (8-aligned) or NULL; then commit, once.  output
 	 * copies.  flags: BPF_RB_x. */
 	void *(*reserve)(struct uebpf_map *map, uint64_t size);
@@ -259,10 +238,6 @@ struct map_ops {
 	/* User ring buffer: gives each sample to fn until it returns non-zero; how many, or -errno. */
 	long (*drain)(struct uebpf_map *map, long (*fn)(void *arg, void *data, uint32_t len), void *arg,
 		      uint64_t flags);
-	/* Each element of this thread's view until fn returns non-zero; how many were visited, or
-	 * -errno.  A visited element stays valid memory while fn runs, even when fn deletes it. */
-	long (*for_each)(struct uebpf_map *map, uint64_t (*fn)(void *arg, void *key, void *value),
-			 void *arg, struct uebpf_call *call);
 	/* Local storage keyed by an object (thread id for task storage, host's cookie for sockets):
 	 * create: makes it when absent, from init or zeroes. */
 	void *(*storage)(struct uebpf_map *map, uint64_t owner, const void *init, bool create);
@@ -273,9 +248,39 @@ struct map_ops {
 	const struct uebpf_prog *(*prog)(struct uebpf_map *map, uint32_t index);
 	/* devmap, cpumap, xskmap, sockmap, cgroup_array ...: is something at this key? */
 	bool (*has_target)(struct uebpf_map *map, const void *key);
+};
+struct map_ops {
+	const char *name;		/* "hash" */
+	uint32_t flags;			/* BPF_F_x accepted at creation */
+	uint16_t traits;
+	uint8_t type;			/* BPF_MAP_TYPE_x */
+	uint8_t may;			/* enum uebpf_may */
+	uint8_t object;			/* enum object: what a look-up gives; of OBJECT_SOCK it acquires */
+	uint16_t handle_size;		/* size of the process-local struct, begins with struct uebpf_map */
+	/* 0 or -errno (the kernel's) with *why. */
+	int (*check)(const struct uebpf_map_opts *opts, const char **why);
+	size_t (*bytes)(const struct uebpf_map *map);	/* storage for the geometry in *map */
+	int (*init)(struct uebpf_map *map, bool fresh);	/* storage is mapped; fresh: zeroed, lay it out */
+	void (*fini)(struct uebpf_map *map);
+	/* Program side: BPF semantics, return values of the helpers. call may be NULL (host calls). */
+	void *(*lookup)(struct uebpf_map *map, const void *key, struct uebpf_call *call);
+	long (*update)(struct uebpf_map *map, const void *key, const void *value, uint64_t flags,
+		       struct uebpf_call *call);
+	long (*remove)(struct uebpf_map *map, const void *key);
+	/* User side: bpf() semantics. */
+	int (*user_lookup)(struct uebpf_map *map, const void *key, void *value, uint64_t flags);
+	int (*user_update)(struct uebpf_map *map, const void *key, const void *value, uint64_t flags);
+	int (*next_key)(struct uebpf_map *map, const void *key, void *next);
+	int (*lookup_delete)(struct uebpf_map *map, const void *key, void *value, uint64_t flags);
+	/* Each element of this thread's view until fn returns non-zero; how many were visited, or
+	 * -errno.  A visited element stays valid memory while fn runs, even when fn deletes it. */
+	long (*for_each)(struct uebpf_map *map, uint64_t (*fn)(void *arg, void *key, void *value),
+			 void *arg, struct uebpf_call *call);
 	/* Instructions for an operation on this very map, as struct helper.inliner; how many, 0 = no. */
 	int (*inline_call)(const struct uebpf_map *map, enum map_call what, struct insn *out, int cap);
+	const struct map_more *more;	/* never NULL */
 };
+extern const struct map_more map_no_more;
 /* The process-local handle of a map; families extend it (handle_size). */
 struct uebpf_map {
 	const struct map_ops *ops;

@@ -42,7 +42,7 @@ struct self *self_refresh(void)
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		self->random = mix(self->random ^ mix((uint64_t)now.tv_sec << 30 ^ (uint64_t)now.tv_nsec) ^
 				   mix((uint64_t)pid << 32 | tid) ^ (uintptr_t)&now);
-		self->birth = 0;
+		self->owner = 0;
 		self->tid = tid;
 		self->pid = pid;
 		self->pid_tid = (uint64_t)pid << 32 | tid;
@@ -84,19 +84,21 @@ static uint32_t birth_of(uint32_t tid)
 	return (uint32_t)(mix(hash) % 1022) + 2;
 }
 
-uint32_t self_birth(void)
+uint64_t self_owner_ask(void)
 {
 	struct self *self = self_get();
 	int saved = errno;
 
-	if (!self->birth) {
+	if (!self->owner) {
 		uint32_t birth = birth_of(self->tid);
 
-		self->birth = birth ? birth : 1;
+		self->owner = self->pid_tid | (uint64_t)(birth ? birth : 1) << SELF_BIRTH_SHIFT;
 	}
 	errno = saved;
-	return self->birth;
+	return self->owner;
 }
+
+uint32_t self_birth(void) { return (uint32_t)self_owner() >> SELF_BIRTH_SHIFT; }
 
 int self_alive(uint32_t tid, uint32_t birth)
 {

@@ -14,8 +14,7 @@ struct self {
 	uint64_t pid_tid;	/* pid << 32 | tid */
 	uint32_t pid, tid;	/* tgid and thread id of this thread, in its pid namespace */
 	uint64_t random;	/* state of its random stream, different in each thread and child */
-	uint32_t birth;		/* 1..1023 from the thread's start time, 0: not asked, see self_birth */
-	uint32_t pad;
+	uint64_t owner;		/* pid_tid and, from bit 22, its birth; 0: not asked, see self_owner */
 };
 extern _Thread_local struct self self_cache
 	__attribute__((tls_model("initial-exec"), visibility("hidden")));
@@ -31,6 +30,7 @@ static inline char *self_thread(void)
 #endif
 }
 
+enum { SELF_BIRTH_SHIFT = 22 };
 struct self *self_refresh(void);
 static inline struct self *self_get(void)
 {
@@ -42,6 +42,14 @@ static inline struct self *self_get(void)
 /* Ten bits of when a thread was born (/proc/TID/stat), never 0; 1 when it cannot be known.  Together
  * with the thread id it tells a lock's owner from a later thread of equal number. */
 uint32_t self_birth(void);
+/* What a lock that other processes see too says of its holder. */
+uint64_t self_owner_ask(void);
+static inline uint64_t self_owner(void)
+{
+	struct self *self = self_get();
+
+	return __builtin_expect(self->owner != 0, 1) ? self->owner : self_owner_ask();
+}
 /* Does the thread that called itself (tid, birth) still exist? */
 int self_alive(uint32_t tid, uint32_t birth);
 

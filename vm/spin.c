@@ -7,13 +7,7 @@
 
 enum { TID_BITS = 22, TID_MASK = (1 << TID_BITS) - 1, SPINS = 200, YIELDS = 100 };
 
-static uint32_t owner_word(void)
-{
-	struct self *self = self_get();
-	uint32_t birth = self->birth ? self->birth : self_birth();
-
-	return birth << TID_BITS | (self->tid & TID_MASK);
-}
+static uint32_t owner_word(void) { return (uint32_t)self_owner(); }
 
 static void relax(void)
 {

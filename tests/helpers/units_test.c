@@ -314,7 +314,8 @@ static void fake_commit(struct uebpf_map *map, void *record, uint64_t flags, boo
 
 START_TEST(record_of_a_run_that_ends_early_is_discarded)
 {
-	static const struct map_ops ops = { .name = "ring", .reserve = fake_reserve, .commit = fake_commit };
+	static const struct map_more more = { .reserve = fake_reserve, .commit = fake_commit };
+	static const struct map_ops ops = { .name = "ring", .more = &more };
 	struct uebpf_map map = { .ops = &ops };
 	uint64_t record;
 

@@ -308,14 +308,14 @@ START_TEST(queues_of_the_kernel_are_pushed_and_popped)
 
 	if (!make(&s, BPF_MAP_TYPE_QUEUE, 0, 8, 4, 0, 0))
 		return;
-	ck_assert_int_eq(s.map->ops->push(s.map, &v, 0), 0);
+	ck_assert_int_eq(s.map->ops->more->push(s.map, &v, 0), 0);
 	v = 2;
 	ck_assert_int_eq(uebpf_map_update(s.map, NULL, &v, 0), 0);
-	ck_assert_int_eq(s.map->ops->pop(s.map, &got), 0);
+	ck_assert_int_eq(s.map->ops->more->pop(s.map, &got), 0);
 	ck_assert_uint_eq(got, 1);
 	ck_assert_int_eq(uebpf_map_lookup_delete(s.map, NULL, &got), 0);
 	ck_assert_uint_eq(got, 2);
-	ck_assert_int_eq(s.map->ops->pop(s.map, &got), -ENOENT);
+	ck_assert_int_eq(s.map->ops->more->pop(s.map, &got), -ENOENT);
 	close(s.fd);
 	uebpf_map_unref(s.map);
 }

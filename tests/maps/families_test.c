@@ -232,31 +232,31 @@ START_TEST(ring_wraps_and_honours_busy_and_discard)
 	uint64_t sent = 0, *first, *second;
 
 	for (uint64_t i = 0; i < 1000; i++) {	/* records of 8..807 bytes cross the end many times */
-		uint64_t *rec = map->ops->reserve(map, 8 + i % 800);
+		uint64_t *rec = map->ops->more->reserve(map, 8 + i % 800);
 
 		ck_assert_ptr_nonnull(rec);
 		memset(rec, 0xee, 8 + i % 800);
 		*rec = i;
-		map->ops->commit(map, rec, 0, i % 3 == 0);
+		map->ops->more->commit(map, rec, 0, i % 3 == 0);
 		sent += i % 3 ? i : 0;
 		ck_assert_int_eq(uebpf_map_consume(map, take_record, &got), i % 3 ? 1 : 0);
 	}
 	ck_assert_uint_eq(got.sum, sent);
-	first = map->ops->reserve(map, 8);
-	second = map->ops->reserve(map, 8);
+	first = map->ops->more->reserve(map, 8);
+	second = map->ops->more->reserve(map, 8);
 	*first = 1;
 	*second = 2;
-	map->ops->commit(map, second, 0, false);
+	map->ops->more->commit(map, second, 0, false);
 	ck_assert_int_eq(uebpf_map_consume(map, take_record, &got), 0);	/* the first is still being written */
-	map->ops->commit(map, first, 0, false);
+	map->ops->more->commit(map, first, 0, false);
 	ck_assert_int_eq(uebpf_map_consume(map, take_record, &got), 2);
-	ck_assert_ptr_null(map->ops->reserve(map, 4096));
-	ck_assert_ptr_null(map->ops->reserve(map, UINT64_MAX));
-	ck_assert_ptr_nonnull(first = map->ops->reserve(map, 4000));
-	ck_assert_ptr_null(map->ops->reserve(map, 88));
-	ck_assert_uint_eq(map->ops->query(map, BPF_RB_AVAIL_DATA), 4008);
-	ck_assert_uint_eq(map->ops->query(map, BPF_RB_RING_SIZE), 4096);
-	map->ops->commit(map, first, 0, true);
+	ck_assert_ptr_null(map->ops->more->reserve(map, 4096));
+	ck_assert_ptr_null(map->ops->more->reserve(map, UINT64_MAX));
+	ck_assert_ptr_nonnull(first = map->ops->more->reserve(map, 4000));
+	ck_assert_ptr_null(map->ops->more->reserve(map, 88));
+	ck_assert_uint_eq(map->ops->more->query(map, BPF_RB_AVAIL_DATA), 4008);
+	ck_assert_uint_eq(map->ops->more->query(map, BPF_RB_RING_SIZE), 4096);
+	map->ops->more->commit(map, first, 0, true);
 	ck_assert_int_eq(uebpf_map_consume(map, take_record, &got), 0);
 	uebpf_map_unref(map);
 }
@@ -292,11 +292,11 @@ START_TEST(ring_fd_is_readable_while_there_are_records)
 	got.stop_after = 0;
 	ck_assert_int_eq(uebpf_map_consume(map, take_record, &got), 2);
 	ck_assert(!readable(fd));
-	rec = map->ops->reserve(map, 8);
-	map->ops->commit(map, rec, BPF_RB_NO_WAKEUP, false);
+	rec = map->ops->more->reserve(map, 8);
+	map->ops->more->commit(map, rec, BPF_RB_NO_WAKEUP, false);
 	ck_assert(!readable(fd));
-	rec = map->ops->reserve(map, 8);
-	map->ops->commit(map, rec, BPF_RB_FORCE_WAKEUP, false);
+	rec = map->ops->more->reserve(map, 8);
+	map->ops->more->commit(map, rec, BPF_RB_FORCE_WAKEUP, false);
 	ck_assert(readable(fd));
 	uebpf_map_unref(map);
 }
@@ -320,7 +320,7 @@ START_TEST(user_ring_is_drained_by_programs)
 		*rec = i;
 		uebpf_map_commit(map, rec, i == 10);
 	}
-	ck_assert_int_eq(map->ops->drain(map, sample, &sum, 0), 9);
+	ck_assert_int_eq(map->ops->more->drain(map, sample, &sum, 0), 9);
 	ck_assert_uint_eq(sum, 45);
 	uebpf_map_unref(map);
 }
@@ -344,13 +344,13 @@ START_TEST(nested_runs_have_slots_of_their_own)
 	finish(&outer);
 	ck_assert_int_eq(uebpf_map_lookup(map, &k, all), 0);
 	for (uint32_t i = 0; i < map->cpu_slots; i++) {
-		uint64_t *at = map->ops->lookup_cpu(map, &k, i);
+		uint64_t *at = map->ops->more->lookup_cpu(map, &k, i);
 
 		ck_assert_uint_eq(*at, all[i]);
 		sum += all[i];
 	}
 	ck_assert_uint_eq(sum, 12);
-	ck_assert_ptr_null(map->ops->lookup_cpu(map, &k, map->cpu_slots));
+	ck_assert_ptr_null(map->ops->more->lookup_cpu(map, &k, map->cpu_slots));
 	free(all);
 	uebpf_map_unref(map);
 }
@@ -432,9 +432,9 @@ START_TEST(an_operation_that_meets_its_own_lock_is_busy)
 	lock_give(&h->bucket[0].lock);
 	ck_assert_int_eq(uebpf_map_update(map, &k, v, 0), 0);
 	lock_take(&r->local, &r->ring.control->lock);
-	ck_assert_ptr_null(ring->ops->reserve(ring, 8));
+	ck_assert_ptr_null(ring->ops->more->reserve(ring, 8));
 	lock_give(&r->ring.control->lock);
-	ck_assert_ptr_nonnull(ring->ops->reserve(ring, 8));
+	ck_assert_ptr_nonnull(ring->ops->more->reserve(ring, 8));
 	uebpf_map_unref(map);
 	uebpf_map_unref(ring);
 }
@@ -618,13 +618,13 @@ START_TEST(prog_array_holds_each_program_once)
 	ck_assert_int_eq(uebpf_map_set_prog(map, 299, &b), 0);
 	ck_assert_int_eq(uebpf_map_set_prog(map, 299, &a), 0);
 	ck_assert_int_eq(holds, 2);
-	ck_assert_ptr_eq(map->ops->prog(map, 299), &a);
-	ck_assert_ptr_null(map->ops->prog(map, 300));
+	ck_assert_ptr_eq(map->ops->more->prog(map, 299), &a);
+	ck_assert_ptr_null(map->ops->more->prog(map, 300));
 	ck_assert_int_eq(uebpf_map_set_prog(map, 300, &a), -E2BIG);
 	ck_assert_int_eq(uebpf_map_update(map, &k, &fd, 0), -EBADF);
 	ck_assert_int_eq(uebpf_map_delete(map, &k), 0);
 	ck_assert_int_eq(uebpf_map_delete(map, &k), -ENOENT);
-	ck_assert_ptr_null(map->ops->prog(map, 299));
+	ck_assert_ptr_null(map->ops->more->prog(map, 299));
 	uebpf_map_unref(map);
 	ck_assert_int_eq(holds, 0);
 }
@@ -633,20 +633,20 @@ END_TEST
 START_TEST(task_storage_is_by_owner)
 {
 	struct uebpf_map *map = make(BPF_MAP_TYPE_TASK_STORAGE, 4, 8, 0, BPF_F_NO_PREALLOC);
-	uint64_t *v = map->ops->storage(map, 100, NULL, false), init = 5;
+	uint64_t *v = map->ops->more->storage(map, 100, NULL, false), init = 5;
 	uint32_t k = 100;
 
 	ck_assert_ptr_null(v);
-	v = map->ops->storage(map, 100, &init, true);
+	v = map->ops->more->storage(map, 100, &init, true);
 	ck_assert_uint_eq(*v, 5);
 	++*v;
 	ck_assert_int_eq(uebpf_map_lookup(map, &k, &init), 0);
 	ck_assert_uint_eq(init, 6);
-	ck_assert_int_eq(map->ops->storage_remove(map, 100), 0);
-	ck_assert_int_eq(map->ops->storage_remove(map, 100), -ENOENT);
+	ck_assert_int_eq(map->ops->more->storage_remove(map, 100), 0);
+	ck_assert_int_eq(map->ops->more->storage_remove(map, 100), -ENOENT);
 	/* owners that are gone make room */
 	for (uint64_t tid = 1; tid < 3 * STORAGE_OWNERS; tid++)
-		if (!map->ops->storage(map, (UINT32_C(1) << 22) + tid, NULL, true))
+		if (!map->ops->more->storage(map, (UINT32_C(1) << 22) + tid, NULL, true))
 			ck_abort_msg("no room at %llu", (unsigned long long)tid);
 	uebpf_map_unref(map);
 }
@@ -658,19 +658,19 @@ START_TEST(redirect_targets)
 	struct uebpf_map *hash = make(BPF_MAP_TYPE_DEVMAP_HASH, 4, 4, 4, 0);
 	uint32_t k = 2, ifindex[2] = { 7, 0 };
 
-	ck_assert(!dev->ops->has_target(dev, &k));
+	ck_assert(!dev->ops->more->has_target(dev, &k));
 	ck_assert_int_eq(uebpf_map_update(dev, &k, ifindex, BPF_NOEXIST), -EEXIST);
 	ck_assert_int_eq(uebpf_map_update(dev, &k, ifindex, 0), 0);
-	ck_assert(dev->ops->has_target(dev, &k));
+	ck_assert(dev->ops->more->has_target(dev, &k));
 	ck_assert_uint_eq(*(uint32_t *)dev->ops->lookup(dev, &k, NULL), 7);
 	ck_assert_int_eq(uebpf_map_delete(dev, &k), 0);
-	ck_assert(!dev->ops->has_target(dev, &k));
+	ck_assert(!dev->ops->more->has_target(dev, &k));
 	k = 4;
-	ck_assert(!dev->ops->has_target(dev, &k));
+	ck_assert(!dev->ops->more->has_target(dev, &k));
 	ck_assert_int_eq(uebpf_map_delete(dev, &k), -EINVAL);
 	k = 1000000;
 	ck_assert_int_eq(uebpf_map_update(hash, &k, ifindex, 0), 0);
-	ck_assert(hash->ops->has_target(hash, &k));
+	ck_assert(hash->ops->more->has_target(hash, &k));
 	ck_assert_int_eq(uebpf_map_update(hash, &k, ifindex + 1, 0), -EINVAL);
 	uebpf_map_unref(dev);
 	uebpf_map_unref(hash);
@@ -681,11 +681,11 @@ START_TEST(stack_ids)
 {
 	struct uebpf_map *map = make(BPF_MAP_TYPE_STACK_TRACE, 4, 64, 128, 0);
 	uint64_t a[3] = { 1, 2, 3 }, got[8];
-	long id = map->ops->stack_id(map, a, 3, 0);
+	long id = map->ops->more->stack_id(map, a, 3, 0);
 	uint32_t key = (uint32_t)id, next;
 
 	ck_assert_int_ge(id, 0);
-	ck_assert_int_eq(map->ops->stack_id(map, a, 3, 0), id);
+	ck_assert_int_eq(map->ops->more->stack_id(map, a, 3, 0), id);
 	ck_assert_int_eq(uebpf_map_lookup(map, &key, got), 0);
 	ck_assert(got[0] == 1 && got[2] == 3 && got[3] == 0);
 	ck_assert_int_eq(uebpf_map_next_key(map, NULL, &next), 0);

@@ -207,10 +207,10 @@ static void *producer(void *arg)
 	for (uint32_t i = 0; i < rounds; i++) {
 		struct message *m;
 
-		while (!(m = map->ops->reserve(map, sizeof(*m) + i % 100)))
+		while (!(m = map->ops->more->reserve(map, sizeof(*m) + i % 100)))
 			sched_yield();
 		*m = (struct message){ who, i };
-		map->ops->commit(map, m, 0, i % 10 == 9);
+		map->ops->more->commit(map, m, 0, i % 10 == 9);
 	}
 	return NULL;
 }

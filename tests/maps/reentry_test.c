@@ -73,11 +73,11 @@ static bool use_all(uint64_t n)
 		ok &= fine(hash->ops->remove(hash, &k));
 	ok &= fine(lpm->ops->update(lpm, prefix, &v, 0, &call));
 	lpm->ops->lookup(lpm, prefix, &call);
-	rec = ring->ops->reserve(ring, 8);
+	rec = ring->ops->more->reserve(ring, 8);
 	if (rec)
-		ring->ops->commit(ring, rec, 0, false);
-	ok &= fine(queue->ops->push(queue, &v, BPF_EXIST));
-	ok &= fine(queue->ops->pop(queue, &got));
+		ring->ops->more->commit(ring, rec, 0, false);
+	ok &= fine(queue->ops->more->push(queue, &v, BPF_EXIST));
+	ok &= fine(queue->ops->more->pop(queue, &got));
 	if (call.on_exit)
 		call.on_exit(&call);
 	return ok;

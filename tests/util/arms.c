@@ -121,7 +121,8 @@ const struct arm *rule_arm(size_t k)
 	return &arm[k];
 }
 
-static const struct map_ops test_map_ops = { .name = "test", .type = 2, .traits = MT_ARRAY };
+static const struct map_ops test_map_ops = {
+	.name = "test", .type = 2, .traits = MT_ARRAY, .more = &map_no_more };
 static struct uebpf_map test_map = { .ops = &test_map_ops, .type = 2, .key_size = 4, .max_entries = 1,
 				     .refs = 1 << 30, .name = "memory" };
 
