@@ -268,11 +268,11 @@ int ctx_load(const struct prog_type *type, const void *ctx, uint32_t off, uint32
 int ctx_store(const struct prog_type *type, void *ctx, uint32_t off, uint32_t size, uint64_t value);
 
 /* ---- errors: one way to make them ---- */
-/* Fills *err (may be NULL) and returns `errnum` (negative). text is printf-like. */
-int error_set(struct uebpf_error *err, enum uebpf_stage stage, enum uebpf_code code, int errnum,
-	      uint32_t pc, const char *text, ...) __attribute__((format(printf, 6, 7)));
-#ifdef __clang_analyzer__	/* which does not look into functions with "..." */
-#define error_set(err, stage, code, errnum, ...) ((void)error_set(err, stage, code, errnum, __VA_ARGS__), (errnum))
-#endif
+/* error_set(err, stage, code, errnum, pc, text, ...) fills *err (may be NULL) and returns `errnum` (negative);
+ * text is printf-like.  There are many such calls, so three of the arguments share a word. */
+#define error_set(err, stage, code, errnum, ...) \
+	error_make(err, (uint32_t)(stage) << 28 | (uint32_t)(code) << 16 | (uint32_t)-(errnum), __VA_ARGS__)
+int error_make(struct uebpf_error *err, uint32_t what, uint32_t pc, const char *text, ...)
+	__attribute__((format(printf, 4, 5)));
 
 #endif

@@ -6,17 +6,16 @@
 #include <string.h>
 #include "vm/code.h"
 
-int (error_set)(struct uebpf_error *err, enum uebpf_stage stage, enum uebpf_code code, int errnum,
-	      uint32_t pc, const char *text, ...)
+int error_make(struct uebpf_error *err, uint32_t what, uint32_t pc, const char *text, ...)
 {
-	int saved = errno;
+	int saved = errno, errnum = -(int)(what & 0xffff);
 	va_list args;
 
 	if (!err)
 		return errnum;
 	memset(err, 0, sizeof *err);
-	err->stage = stage;
-	err->code = code;
+	err->stage = what >> 28;
+	err->code = what >> 16 & 0xfff;
 	err->err = errnum;
 	err->pc = pc;
 	va_start(args, text);
