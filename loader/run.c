@@ -71,7 +71,7 @@ int uebpf_prog_run(const struct uebpf_prog *prog, void *ctx, size_t ctx_len, str
 	return prog_run(p, ctx, ctx_len, run, r0);
 }
 
-int uebpf_prog_trace(const struct uebpf_prog *base, void *ctx, size_t ctx_len, struct uebpf_run *run,
+__attribute__((cold)) int uebpf_prog_trace(const struct uebpf_prog *base, void *ctx, size_t ctx_len, struct uebpf_run *run,
 		     uint64_t *r0, uebpf_trace_fn step, void *arg)
 {
 	const struct prog *prog = prog_of(base);
