@@ -21,7 +21,12 @@ struct link {
 	struct uebpf_error *err;
 	struct piece *pieces;
 	uint32_t nr_pieces, cap, max;
-	uint32_t *at;			/* slot of each function of the image, IMAGE_NONE: not needed yet */
+	uint32_t *begins;		/* slot of each function of the image, IMAGE_NONE: not needed yet */
+	/* What is being worked on: a piece, a slot of its section, a relocation there and its symbol. */
+	struct piece p;
+	uint32_t at;
+	const struct elf_reloc *r;
+	const struct elf_sym *sym;
 };
 
 /* ---- where things come from ---- */
@@ -41,13 +46,24 @@ static uint32_t first_record(const struct ext_list *list, uint64_t off)
 	return lo;
 }
 
-/* Fails with the place of slot `at` of section `shndx` in front. */
-static int fail(struct link *l, const struct func *func, uint32_t at, enum uebpf_stage stage,
-		enum uebpf_code code, int errnum, const char *symbol, const char *text, ...)
-	__attribute__((format(printf, 8, 9)));
-static int fail(struct link *l, const struct func *func, uint32_t at, enum uebpf_stage stage,
-		enum uebpf_code code, int errnum, const char *symbol, const char *text, ...)
+/* That slot in the linked program, and its bytes. */
+static uint32_t here(const struct link *l)
 {
+	return l->p.slot + l->at - l->p.func->start;
+}
+
+static uint8_t *bytes_here(const struct link *l)
+{
+	return l->out->slots + (size_t)here(l) * 8;
+}
+
+/* Fails with the place of that slot in front; a symbol of NULL: the function. */
+#define fail(l, stage, code, errnum, ...) fail_make(l, ERROR_WHAT(stage, code, errnum), __VA_ARGS__)
+static int fail_make(struct link *l, uint32_t what, const char *symbol, const char *text, ...)
+	__attribute__((format(printf, 4, 5)));
+static int fail_make(struct link *l, uint32_t what, const char *symbol, const char *text, ...)
+{
+	const struct func *func = l->p.func;
 	const struct image_inner *in = l->in;
 	const char *section = in->view.sections[func->shndx].name, *file = "";
 	uint32_t line = 0, column = 0;
@@ -59,7 +75,7 @@ static int fail(struct link *l, const struct func *func, uint32_t at, enum uebpf
 	va_end(ap);
 	if (in->lines && in->lines[func->shndx].rec) {
 		const struct ext_list *list = &in->lines[func->shndx];
-		uint32_t i = first_record(list, (uint64_t)at * 8 + 1);
+		uint32_t i = first_record(list, (uint64_t)l->at * 8 + 1);
 		const uint8_t *rec = list->rec + (size_t)(i ? i - 1 : 0) * list->rec_size;
 
 		if (i && le32(rec) / 8 >= func->start) {
@@ -69,11 +85,10 @@ static int fail(struct link *l, const struct func *func, uint32_t at, enum uebpf
 		}
 	}
 	if (line)
-		error_set(l->err, stage, code, errnum, UINT32_MAX, "%s:%s/%s:%s:%u: %s", in->image.name,
-			  section, func->name, link_base_name(file), line, sentence);
+		error_make(l->err, what, UINT32_MAX, "%s:%s/%s:%s:%u: %s", in->image.name, section, func->name,
+			   link_base_name(file), line, sentence);
 	else
-		error_set(l->err, stage, code, errnum, UINT32_MAX, "%s:%s/%s: %s", in->image.name, section,
-			  func->name, sentence);
+		error_make(l->err, what, UINT32_MAX, "%s:%s/%s: %s", in->image.name, section, func->name, sentence);
 	if (l->err) {
 		snprintf(l->err->object, sizeof(l->err->object), "%.127s", in->image.name);
 		snprintf(l->err->section, sizeof(l->err->section), "%.63s", section);
@@ -82,7 +97,7 @@ static int fail(struct link *l, const struct func *func, uint32_t at, enum uebpf
 		l->err->line = line;
 		l->err->column = column;
 	}
-	return errnum;
+	return -(int)(what & 0xffff);
 }
 
 static int no_memory(struct link *l)
@@ -93,18 +108,17 @@ static int no_memory(struct link *l)
 /* ---- pieces ---- */
 
 /* Appends a function unless it is there; *slot is where it begins. */
-static int need_func(struct link *l, const struct func *func, const struct func *from, uint32_t at,
-		     uint32_t *slot)
+static int need_func(struct link *l, const struct func *func, uint32_t *slot)
 {
 	struct linked *out = l->out;
 	uint32_t index = (uint32_t)(func - l->in->funcs);
 
-	if (l->at[index] != IMAGE_NONE) {
-		*slot = l->at[index];
+	if (l->begins[index] != IMAGE_NONE) {
+		*slot = l->begins[index];
 		return 0;
 	}
 	if (func->slots > l->max || out->n > l->max - func->slots)
-		return fail(l, from, at, UEBPF_STAGE_LINK, UEBPF_E_TOO_LONG, -E2BIG, NULL,
+		return fail(l, UEBPF_STAGE_LINK, UEBPF_E_TOO_LONG, -E2BIG, NULL,
 			    "the program and its subprograms have more than %u instruction slots", l->max);
 	if (out->n + func->slots > l->cap) {
 		uint32_t cap = (out->n + func->slots) * (l->nr_pieces ? 2 : 1);
@@ -123,7 +137,7 @@ static int need_func(struct link *l, const struct func *func, const struct func 
 	l->pieces[l->nr_pieces++] = (struct piece){ func, out->n };
 	memcpy(out->slots + (size_t)out->n * 8,
 	       l->in->view.sections[func->shndx].data + (size_t)func->start * 8, (size_t)func->slots * 8);
-	*slot = l->at[index] = out->n;
+	*slot = l->begins[index] = out->n;
 	out->n += func->slots;
 	return 0;
 }
@@ -143,10 +157,11 @@ static int need_map(struct link *l, uint32_t map, uint32_t *index)
 }
 
 /* Replaces the instruction by a call that must not be reached. */
-static int poison(struct link *l, uint32_t slot, enum uebpf_code code, const char *why)
+static int poison(struct link *l, enum uebpf_code code, const char *why)
 {
 	struct linked *out = l->out;
-	uint8_t *p = out->slots + (size_t)slot * 8;
+	uint32_t slot = here(l);
+	uint8_t *p = bytes_here(l);
 	uint32_t width = *p == LDDW && slot + 1 < out->n ? 2 : 1;
 	char *text = arena_string(&l->scratch, why);
 
@@ -179,78 +194,83 @@ static const struct helper *find_helper(const struct image_inner *in, const char
 	return NULL;
 }
 
-static int call_extern(struct link *l, const struct piece *p, uint32_t at, const struct elf_sym *sym)
+static int call_extern(struct link *l)
 {
+	const struct elf_sym *sym = l->sym;
 	const struct image_extern *ext = image_extern_find(l->in, sym->name);
 	const struct helper *h = find_helper(l->in, sym->name);
 	const char *advice = elf_advice(sym->name);
-	uint32_t slot = p->slot + at - p->func->start;
 	char text[256];
 
 	if (h) {
-		raw_store(l->out->slots + (size_t)slot * 8,
-			  (struct raw_insn){ CALL, 0, 0, 0, (int32_t)helper_id(h) });
+		raw_store(bytes_here(l), (struct raw_insn){ CALL, 0, 0, 0, (int32_t)helper_id(h) });
 		return 0;
 	}
 	if (sym->bind == ELF_B_WEAK) {
 		snprintf(text, sizeof(text), "weak function %.150s() does not exist here", sym->name);
-		return poison(l, slot, ext ? UEBPF_E_KFUNC : UEBPF_E_EXTERN, text);
+		return poison(l, ext ? UEBPF_E_KFUNC : UEBPF_E_EXTERN, text);
 	}
 	if (ext)
-		return fail(l, p->func, at, UEBPF_STAGE_LINK, UEBPF_E_KFUNC, -ENOTSUP, sym->name,
+		return fail(l, UEBPF_STAGE_LINK, UEBPF_E_KFUNC, -ENOTSUP, sym->name,
 			    "kernel function %s() exists only in a kernel: the host can add a helper of "
 			    "that name", sym->name);
-	return fail(l, p->func, at, UEBPF_STAGE_LINK, UEBPF_E_EXTERN, -ENOENT, sym->name,
+	return fail(l, UEBPF_STAGE_LINK, UEBPF_E_EXTERN, -ENOENT, sym->name,
 		    "%s() is neither in this object nor a helper here: %s", sym->name,
 		    advice ? advice : "BPF programs have no libraries; define it in the same file "
 		    "(static __always_inline), or have the host add a helper of that name");
 }
 
-static int load_extern(struct link *l, const struct piece *p, uint32_t at, const struct elf_sym *sym)
+/* The 64-bit load there: its source and the two halves of its immediate. */
+static void set_wide(const struct link *l, uint8_t src, uint32_t low, uint32_t high)
 {
-	const struct image_extern *ext = image_extern_find(l->in, sym->name);
-	uint8_t *bytes = l->out->slots + (size_t)(p->slot + at - p->func->start) * 8;
-	struct raw_insn raw = raw_load(bytes);
+	struct raw_insn raw = raw_load(bytes_here(l));
+
+	raw.src = src;
+	raw.imm = (int32_t)low;
+	raw_store(bytes_here(l), raw);
+	put_le32(bytes_here(l) + 12, high);
+}
+
+static int set_value(struct link *l, uint8_t src, uint32_t map, uint32_t off)
+{
 	uint32_t index;
+	int ret = need_map(l, map, &index);
 
-	if (ext && ext->kind == EXTERN_KCONFIG && !ext->missing) {
-		int ret = need_map(l, l->in->kconfig_map, &index);
+	if (!ret)
+		set_wide(l, src, index, off);
+	return ret;
+}
 
-		raw.src = SRC_VALUE;
-		raw.imm = (int32_t)index;
-		raw_store(bytes, raw);
-		put_le32(bytes + 12, ext->off);
-		return ret;
-	}
+static int load_extern(struct link *l)
+{
+	const struct elf_sym *sym = l->sym;
+	const struct image_extern *ext = image_extern_find(l->in, sym->name);
+
+	if (ext && ext->kind == EXTERN_KCONFIG && !ext->missing)
+		return set_value(l, SRC_VALUE, l->in->kconfig_map, ext->off);
 	if (sym->bind == ELF_B_WEAK && !(ext && ext->kind == EXTERN_KCONFIG)) {
-		raw.src = 0;		/* the address of what does not exist */
-		raw.imm = 0;
-		raw_store(bytes, raw);
-		put_le32(bytes + 12, 0);
+		set_wide(l, 0, 0, 0);	/* the address of what does not exist */
 		return 0;
 	}
 	if (ext && ext->kind == EXTERN_KCONFIG)
-		return fail(l, p->func, at, UEBPF_STAGE_LINK, UEBPF_E_EXTERN, -ENOENT, sym->name,
+		return fail(l, UEBPF_STAGE_LINK, UEBPF_E_EXTERN, -ENOENT, sym->name,
 			    "no value is known for the kernel configuration variable %s: name a "
 			    "configuration file (--kconfig FILE), set it (--set-global %s=VALUE) or "
 			    "declare it __weak", sym->name, sym->name);
 	if (ext)
-		return fail(l, p->func, at, UEBPF_STAGE_LINK, UEBPF_E_UNSUPPORTED, -ENOTSUP, sym->name,
+		return fail(l, UEBPF_STAGE_LINK, UEBPF_E_UNSUPPORTED, -ENOTSUP, sym->name,
 			    "kernel symbol %s has no address in user space (declare it __weak if the "
 			    "program can do without)", sym->name);
-	return fail(l, p->func, at, UEBPF_STAGE_LINK, UEBPF_E_EXTERN, -ENOENT, sym->name,
+	return fail(l, UEBPF_STAGE_LINK, UEBPF_E_EXTERN, -ENOENT, sym->name,
 		    "extern variable %s is not defined in this object", sym->name);
 }
 
 /* ---- relocations ---- */
 
-static int bad_reloc(struct link *l, const struct piece *p, uint32_t at, const struct elf_reloc *r,
-		     const char *what)
+static int bad_reloc(struct link *l, const char *what)
 {
-	const char *name = l->in->syms[r->sym].name;
-
-	return fail(l, p->func, at, UEBPF_STAGE_RELOC, UEBPF_E_BAD_RELOC, -EINVAL, name,
-		    "relocation of type %u against \"%s\": %s", r->type, name, what);
+	return fail(l, UEBPF_STAGE_RELOC, UEBPF_E_BAD_RELOC, -EINVAL, l->sym->name,
+		    "relocation of type %u against \"%s\": %s", l->r->type, l->sym->name, what);
 }
 
 /* Function that a call or function pointer means; *inside is how far behind its start. */
@@ -264,37 +284,36 @@ static const struct func *target_func(struct link *l, uint32_t shndx, uint64_t s
 	return f;
 }
 
-static int set_call(struct link *l, const struct piece *p, uint32_t at, uint32_t shndx, uint64_t to)
+static int set_call(struct link *l, uint32_t shndx, uint64_t to)
 {
-	struct piece here = *p;		/* need_func moves the array */
-	uint32_t slot = here.slot + at - here.func->start, target = 0, inside;
+	uint32_t target = 0, inside;
 	const struct func *f = target_func(l, shndx, to, &inside);
 	int ret;
 
 	if (!f)
-		return fail(l, here.func, at, UEBPF_STAGE_LINK, UEBPF_E_JUMP, -EINVAL, NULL,
+		return fail(l, UEBPF_STAGE_LINK, UEBPF_E_JUMP, -EINVAL, NULL,
 			    "a call to slot %llu of section %s, where no function is",
 			    (unsigned long long)to, l->in->view.sections[shndx].name);
-	ret = need_func(l, f, here.func, at, &target);
-	if (ret)
-		return ret;
-	raw_store(l->out->slots + (size_t)slot * 8, (struct raw_insn){ CALL, 0, SRC_LOCAL, 0,
-		  (int32_t)(target + inside - slot - 1) });
-	return 0;
+	ret = need_func(l, f, &target);
+	if (!ret)
+		raw_store(bytes_here(l), (struct raw_insn){ CALL, 0, SRC_LOCAL, 0,
+			  (int32_t)(target + inside - here(l) - 1) });
+	return ret;
 }
 
-static int reloc_call(struct link *l, const struct piece *p, uint32_t at, const struct elf_reloc *r)
+static int reloc_call(struct link *l)
 {
-	const struct elf_sym *sym = &l->in->syms[r->sym];
-	int32_t imm = (int32_t)le32(l->in->view.sections[p->func->shndx].data + r->off + 4);
+	const struct elf_sym *sym = l->sym;
+	const struct elf_reloc *r = l->r;
+	int32_t imm = (int32_t)le32(l->in->view.sections[l->p.func->shndx].data + r->off + 4);
 	uint64_t to;
 
 	if (sym->shndx == ELF_UNDEF)
-		return call_extern(l, p, at, sym);
+		return call_extern(l);
 	if (sym->shndx >= l->in->view.nr_sections || l->in->use[sym->shndx] != USE_CODE)
-		return bad_reloc(l, p, at, r, "a call of something that is not code");
+		return bad_reloc(l, "a call of something that is not code");
 	if (sym->value % 8)
-		return bad_reloc(l, p, at, r, "the function does not begin at an instruction");
+		return bad_reloc(l, "the function does not begin at an instruction");
 	/* The addend is (imm + 1) slots: 0 for a function's own symbol, its place for a section's. */
 	to = sym->value / 8 + (uint64_t)(int64_t)imm + 1;
 	if (l->in->old_gas && !r->rela && sym->type != ELF_T_SECTION) {
@@ -304,7 +323,7 @@ static int reloc_call(struct link *l, const struct piece *p, uint32_t at, const 
 		if (!image_func(l->in, sym->shndx, to, true))
 			to += (uint64_t)(int64_t)imm + 1;
 	}
-	return set_call(l, p, at, sym->shndx, to);
+	return set_call(l, sym->shndx, to);
 }
 
 /* -O0 leaves helper calls as calls through variables that hold their numbers.  The name of the
@@ -321,122 +340,108 @@ static const char *helper_variable(struct link *l, uint32_t map, uint64_t off)
 	return NULL;
 }
 
-static int load_func(struct link *l, const struct piece *p, uint32_t at, const struct elf_reloc *r,
-		     uint64_t off)
+static int load_func(struct link *l, uint64_t off)
 {
-	const struct elf_sym *sym = &l->in->syms[r->sym];
-	uint32_t slot = p->slot + at - p->func->start, target = 0, inside = 0;
-	const struct func *f = off % 8 ? NULL : target_func(l, sym->shndx, off / 8, &inside);
-	struct raw_insn raw;
+	uint32_t target = 0, inside = 0;
+	const struct func *f = off % 8 ? NULL : target_func(l, l->sym->shndx, off / 8, &inside);
 	int ret;
 
 	if (!f || inside)
-		return bad_reloc(l, p, at, r, "a pointer into code that is no function's start");
-	ret = need_func(l, f, p->func, at, &target);
-	if (ret)
-		return ret;
-	raw = raw_load(l->out->slots + (size_t)slot * 8);
-	raw.src = SRC_FUNC;
-	raw.imm = (int32_t)(target - slot - 1);		/* relative, as the kernel has it */
-	raw_store(l->out->slots + (size_t)slot * 8, raw);
-	put_le32(l->out->slots + (size_t)slot * 8 + 12, 0);
-	return 0;
+		return bad_reloc(l, "a pointer into code that is no function's start");
+	ret = need_func(l, f, &target);
+	if (!ret)
+		set_wide(l, SRC_FUNC, target - here(l) - 1, 0);	/* relative, as the kernel has it */
+	return ret;
 }
 
-static int load_data(struct link *l, const struct piece *p, uint32_t at, const struct elf_reloc *r,
-		     uint64_t off)
+static int load_data(struct link *l, uint64_t off)
 {
-	const struct elf_sym *sym = &l->in->syms[r->sym];
-	uint8_t *bytes = l->out->slots + (size_t)(p->slot + at - p->func->start) * 8;
-	struct raw_insn raw = raw_load(bytes);
+	const struct elf_sym *sym = l->sym;
 	bool value = l->in->use[sym->shndx] == USE_DATA;
 	const char *helper;
-	uint32_t map, index;
-	int ret;
+	uint32_t map;
 
 	map = value ? l->in->section_map[sym->shndx] : image_map_at(l->in, sym->shndx, off);
 	if (map == IMAGE_NONE)
-		return bad_reloc(l, p, at, r, "there is no map definition at that place");
+		return bad_reloc(l, "there is no map definition at that place");
 	helper = value ? helper_variable(l, map, off) : NULL;
 	if (helper)
-		return fail(l, p->func, at, UEBPF_STAGE_LINK, UEBPF_E_UNSUPPORTED, -ENOTSUP, helper,
+		return fail(l, UEBPF_STAGE_LINK, UEBPF_E_UNSUPPORTED, -ENOTSUP, helper,
 			    "%s() is called through a variable: the object was compiled without "
 			    "optimisation; compile with -O2 (\"clang --target=bpf -O2 -g -c FILE.c\")",
 			    helper);
 	if (value && off > l->in->image.maps[map].size)
-		return bad_reloc(l, p, at, r, "it points past the end of the section's data");
-	ret = need_map(l, map, &index);
-	if (ret)
-		return ret;
-	raw.src = value ? SRC_VALUE : SRC_MAP;
-	raw.imm = (int32_t)index;
-	raw_store(bytes, raw);
-	put_le32(bytes + 12, value ? (uint32_t)off : 0);
-	return 0;
+		return bad_reloc(l, "it points past the end of the section's data");
+	return set_value(l, value ? SRC_VALUE : SRC_MAP, map, value ? (uint32_t)off : 0);
 }
 
-static int reloc_load(struct link *l, const struct piece *p, uint32_t at, const struct elf_reloc *r)
+static int reloc_load(struct link *l)
 {
-	const struct elf_sym *sym = &l->in->syms[r->sym];
-	const uint8_t *bytes = l->in->view.sections[p->func->shndx].data + r->off;
+	const struct elf_sym *sym = l->sym;
+	const struct elf_reloc *r = l->r;
+	const uint8_t *bytes = l->in->view.sections[l->p.func->shndx].data + r->off;
 	uint64_t off = sym->value + (r->rela ? (uint64_t)r->addend : le32(bytes + 4));
 
 	if (l->in->old_gas && !r->rela)
 		off = le32(bytes + 4);
 	if (sym->shndx == ELF_UNDEF)
-		return load_extern(l, p, at, sym);
+		return load_extern(l);
 	if (sym->shndx == ELF_COMMON)
-		return bad_reloc(l, p, at, r, "a common symbol: compile with -fno-common");
+		return bad_reloc(l, "a common symbol: compile with -fno-common");
 	if (sym->shndx >= l->in->view.nr_sections)
-		return bad_reloc(l, p, at, r, "a symbol without a section");
+		return bad_reloc(l, "a symbol without a section");
 	switch (l->in->use[sym->shndx]) {
 	case USE_CODE:
-		return load_func(l, p, at, r, off);
+		return load_func(l, off);
 	case USE_MAPS: case USE_LEGACY: case USE_DATA:
-		return load_data(l, p, at, r, off);
+		return load_data(l, off);
 	default:
-		return bad_reloc(l, p, at, r, "a section that is neither code, data nor maps");
+		return bad_reloc(l, "a section that is neither code, data nor maps");
 	}
 }
 
-static int apply_reloc(struct link *l, const struct piece *p, const struct elf_reloc *r)
+static int apply_reloc(struct link *l, const struct elf_reloc *r)
 {
-	uint32_t at = (uint32_t)(r->off / 8);
-	uint8_t code = l->in->view.sections[p->func->shndx].data[r->off];
-	bool load = code == LDDW && at + 1 < p->func->start + p->func->slots, call = code == CALL;
+	const struct func *func = l->p.func;
+	uint8_t code = l->in->view.sections[func->shndx].data[r->off];
+	bool load, call = code == CALL;
 
+	l->r = r;
+	l->sym = &l->in->syms[r->sym];
+	l->at = (uint32_t)(r->off / 8);
+	load = code == LDDW && l->at + 1 < func->start + func->slots;
 	switch (r->type) {
 	case R_NONE:		/* objects without a machine number use it for both */
-		return load ? reloc_load(l, p, at, r) : call ? reloc_call(l, p, at, r) : 0;
+		return load ? reloc_load(l) : call ? reloc_call(l) : 0;
 	case R_64_64:
-		return load ? reloc_load(l, p, at, r) :
-			bad_reloc(l, p, at, r, "it belongs on a 64-bit immediate load");
+		return load ? reloc_load(l) :
+			bad_reloc(l, "it belongs on a 64-bit immediate load");
 	case R_64_32: case R_ABS64:	/* some old tools number calls 2 */
-		return call ? reloc_call(l, p, at, r) :
-			bad_reloc(l, p, at, r, "among instructions it belongs on a call");
+		return call ? reloc_call(l) :
+			bad_reloc(l, "among instructions it belongs on a call");
 	case R_ABS32: case R_NODYLD32:
-		return bad_reloc(l, p, at, r, "it does not belong among instructions");
+		return bad_reloc(l, "it does not belong among instructions");
 	default:
-		return bad_reloc(l, p, at, r, "this type is not known");
+		return bad_reloc(l, "this type is not known");
 	}
 }
 
-static int apply_relocs(struct link *l, const struct piece *piece)
+static int apply_relocs(struct link *l)
 {
-	const struct piece p = *piece;
-	const struct reloc_list *list = &l->in->relocs[p.func->shndx];
+	const struct func *func = l->p.func;
+	const struct reloc_list *list = &l->in->relocs[func->shndx];
 	uint32_t i = 0, hi = list->n;
 
 	while (i < hi) {		/* first relocation of the function */
 		uint32_t mid = i + (hi - i) / 2;
 
-		if (list->r[mid].off < (uint64_t)p.func->start * 8)
+		if (list->r[mid].off < (uint64_t)func->start * 8)
 			i = mid + 1;
 		else
 			hi = mid;
 	}
-	for (; i < list->n && list->r[i].off < ((uint64_t)p.func->start + p.func->slots) * 8; i++) {
-		int ret = apply_reloc(l, &p, &list->r[i]);
+	for (; i < list->n && list->r[i].off < ((uint64_t)func->start + func->slots) * 8; i++) {
+		int ret = apply_reloc(l, &list->r[i]);
 
 		if (ret)
 			return ret;
@@ -445,37 +450,37 @@ static int apply_relocs(struct link *l, const struct piece *piece)
 }
 
 /* Calls inside a section carry their distance and no relocation. */
-static int apply_calls(struct link *l, const struct piece *piece)
+static int apply_calls(struct link *l)
 {
-	const struct piece p = *piece;
-	const uint8_t *data = l->in->view.sections[p.func->shndx].data;
+	const struct func *func = l->p.func;
+	const uint8_t *data = l->in->view.sections[func->shndx].data;
 
-	for (uint32_t at = p.func->start; at < p.func->start + p.func->slots; at++) {
-		struct raw_insn raw = raw_load(data + (size_t)at * 8);
+	for (l->at = func->start; l->at < func->start + func->slots; l->at++) {
+		struct raw_insn raw = raw_load(data + (size_t)l->at * 8);
 		int ret;
 
 		if (raw.code == LDDW)
-			at++;
+			l->at++;
 		if (raw.code != CALL || raw.src != SRC_LOCAL ||
-		    image_reloc(l->in, p.func->shndx, (uint64_t)at * 8))
+		    image_reloc(l->in, func->shndx, (uint64_t)l->at * 8))
 			continue;
-		ret = set_call(l, &p, at, p.func->shndx, (uint64_t)((int64_t)at + raw.imm + 1));
+		ret = set_call(l, func->shndx, (uint64_t)((int64_t)l->at + raw.imm + 1));
 		if (ret)
 			return ret;
 	}
 	return 0;
 }
 
-static int apply_core(struct link *l, const struct piece *piece)
+static int apply_core(struct link *l)
 {
-	const struct piece p = *piece;
-	const struct ext_list *list = l->in->cores && l->in->cores[p.func->shndx].rec ?
-				      &l->in->cores[p.func->shndx] : NULL;
-	uint64_t from = (uint64_t)p.func->start * 8, to = from + (uint64_t)p.func->slots * 8;
+	const struct func *func = l->p.func;
+	const struct ext_list *list = l->in->cores && l->in->cores[func->shndx].rec ?
+				      &l->in->cores[func->shndx] : NULL;
+	uint64_t from = (uint64_t)func->start * 8, to = from + (uint64_t)func->slots * 8;
 
 	for (uint32_t i = list ? first_record(list, from) : 0; list && i < list->n; i++) {
 		const uint8_t *rec = list->rec + (size_t)i * list->rec_size;
-		uint32_t off = le32(rec), slot = p.slot + off / 8 - p.func->start;
+		uint32_t off = le32(rec);
 		struct uebpf_error why = { .err = 0 };
 		const char *text = NULL;
 		int ret;
@@ -485,15 +490,15 @@ static int apply_core(struct link *l, const struct piece *piece)
 				break;
 			continue;
 		}
+		l->at = off / 8;
 		if (off % 8)
-			return fail(l, p.func, off / 8, UEBPF_STAGE_CORE, UEBPF_E_CORE, -EINVAL, NULL,
+			return fail(l, UEBPF_STAGE_CORE, UEBPF_E_CORE, -EINVAL, NULL,
 				    "a CO-RE record inside an instruction");
-		ret = core_apply(l->in, rec, l->out->slots + (size_t)slot * 8,
-				 p.func->slots - (off / 8 - p.func->start), &text, &why);
+		ret = core_apply(l->in, rec, bytes_here(l), func->slots - (l->at - func->start), &text, &why);
 		if (ret == 1)
-			ret = poison(l, slot, UEBPF_E_CORE, text);
+			ret = poison(l, UEBPF_E_CORE, text);
 		else if (ret)
-			return fail(l, p.func, off / 8, why.stage, why.code, ret, NULL, "%s",
+			return fail(l, why.stage, why.code, ret, NULL, "%s",
 				    strncmp(why.text, l->in->image.name, strlen(l->in->image.name)) ? why.text :
 				    strchr(why.text + strlen(l->in->image.name), ' ') + 1);
 		if (ret)
@@ -593,7 +598,6 @@ int elf_link_program(struct elf_image *image, uint32_t index, struct linked *out
 {
 	struct image_inner *in = image->inner;
 	struct link l = { .in = in, .out = out, .err = err };
-	const struct func *main_func;
 	uint32_t slot;
 	int ret;
 
@@ -603,19 +607,21 @@ int elf_link_program(struct elf_image *image, uint32_t index, struct linked *out
 				  "there is no program %u", index);
 	l.scratch.host = in->params.host;
 	l.max = in->params.max_slots ? in->params.max_slots : MAX_SLOTS;
-	l.at = mem_array(in->params.host, in->nr_funcs, sizeof(*l.at));
-	if (!l.at)
+	l.begins = mem_array(in->params.host, in->nr_funcs, sizeof(*l.begins));
+	if (!l.begins)
 		return no_memory(&l);
-	memset(l.at, 0xff, in->nr_funcs * sizeof(*l.at));
-	main_func = &in->funcs[image->progs[index].func];
-	ret = need_func(&l, main_func, main_func, main_func->start, &slot);
+	memset(l.begins, 0xff, in->nr_funcs * sizeof(*l.begins));
+	l.p.func = &in->funcs[image->progs[index].func];
+	l.at = l.p.func->start;
+	ret = need_func(&l, l.p.func, &slot);
 	for (uint32_t i = 0; !ret && i < l.nr_pieces; i++) {
-		ret = apply_core(&l, &l.pieces[i]);
-		ret = ret ? ret : apply_relocs(&l, &l.pieces[i]);
-		ret = ret ? ret : apply_calls(&l, &l.pieces[i]);
+		l.p = l.pieces[i];
+		ret = apply_core(&l);
+		ret = ret ? ret : apply_relocs(&l);
+		ret = ret ? ret : apply_calls(&l);
 	}
 	ret = ret ? ret : finish(&l);
-	mem_free(in->params.host, l.at, in->nr_funcs * sizeof(*l.at));
+	mem_free(in->params.host, l.begins, in->nr_funcs * sizeof(*l.begins));
 	arena_free(&l.scratch);
 	if (ret)
 		memset(out, 0, sizeof(*out));

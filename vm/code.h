@@ -270,8 +270,8 @@ int ctx_store(const struct prog_type *type, void *ctx, uint32_t off, uint32_t si
 /* ---- errors: one way to make them ---- */
 /* error_set(err, stage, code, errnum, pc, text, ...) fills *err (may be NULL) and returns `errnum` (negative);
  * text is printf-like.  There are many such calls, so three of the arguments share a word. */
-#define error_set(err, stage, code, errnum, ...) \
-	error_make(err, (uint32_t)(stage) << 28 | (uint32_t)(code) << 16 | (uint32_t)-(errnum), __VA_ARGS__)
+#define ERROR_WHAT(stage, code, errnum) ((uint32_t)(stage) << 28 | (uint32_t)(code) << 16 | (uint32_t)-(errnum))
+#define error_set(err, stage, code, errnum, ...) error_make(err, ERROR_WHAT(stage, code, errnum), __VA_ARGS__)
 int error_make(struct uebpf_error *err, uint32_t what, uint32_t pc, const char *text, ...)
 	__attribute__((format(printf, 4, 5)));
 
