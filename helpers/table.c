@@ -140,18 +140,6 @@ enum {
 #include "helpers/helpers.def"
 _Static_assert(OURS == 211 && ROWS == OURS + 10, "a row for each kernel helper up to cgrp_storage_delete, and ours");
 
-static const char *next_text(const char *text)
-{
-	return text + strlen(text) + 1;
-}
-
-static const char *nth_text(const char *text, size_t n)
-{
-	while (n--)
-		text = next_text(text);
-	return text;
-}
-
 uint32_t helper_id(const struct helper *h)
 {
 	const struct host_helper *own = helper_of_host(h);
@@ -163,12 +151,12 @@ const char *helper_name(const struct helper *h)
 {
 	const struct host_helper *own = helper_of_host(h);
 
-	return own ? own->name : nth_text(names, (size_t)(h - helpers_builtin));
+	return own ? own->name : text_nth(names, (size_t)(h - helpers_builtin));
 }
 
 const char *helper_support(const struct helper *h)
 {
-	return helper_of_host(h) ? "host: through the host's function" : nth_text(supports, h->support);
+	return helper_of_host(h) ? "host: through the host's function" : text_nth(supports, h->support);
 }
 
 uebpf_helper_fn helper_fn(const struct helper *h)
@@ -263,7 +251,7 @@ const struct helper *helper_find_name(const struct helper_table *table, const ch
 	for (i = 0; i < table->nr_host; i++)
 		if (!strcmp(table->host[i].name, name))
 			return &table->host[i].row;
-	for (i = 0; i < ROWS && table->builtin; i++, at = next_text(at))
+	for (i = 0; i < ROWS && table->builtin; i++, at = text_next(at))
 		if (!strcmp(at, name))
 			return &helpers_builtin[i];
 	return NULL;

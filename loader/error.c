@@ -7,33 +7,30 @@
 
 const char *uebpf_stage_name(uint32_t stage)
 {
-	static const char *const name[] = {
-		"none", "env", "open", "elf", "btf", "relocation", "CO-RE", "map", "decode", "link",
-		"verify", "rewrite", "jit", "run", "filter"
-	};
-	_Static_assert(sizeof(name) / sizeof(*name) == UEBPF_STAGE_FILTER + 1, "a name per stage");
+	static const char names[] = "none\0env\0open\0elf\0btf\0relocation\0CO-RE\0map\0decode\0link\0verify\0"
+		"rewrite\0jit\0run\0filter";
+	_Static_assert(UEBPF_STAGE_FILTER == 14, "a name per stage");
 
-	return stage < sizeof(name) / sizeof(*name) ? name[stage] : "unknown";
+	return stage <= UEBPF_STAGE_FILTER ? text_nth(names, stage) : "unknown";
 }
+
+#define CODES(N) N(OK) N(E_ARGUMENT) N(E_MEMORY) N(E_IO) N(E_LIMIT) N(E_STATE) N(E_ABSENT) N(E_NOT_ELF) \
+	N(E_HOST_OBJECT) N(E_LLVM_IR) N(E_SOURCE_TEXT) N(E_BIG_ENDIAN) N(E_MALFORMED) N(E_NO_PROGRAM) N(E_NO_BTF) \
+	N(E_BAD_BTF) N(E_BAD_RELOC) N(E_EXTERN) N(E_CORE) N(E_MAP_DEF) N(E_MAP_TYPE) N(E_MAP_BIND) N(E_SYNTAX) \
+	N(E_FIELD) N(E_INSN) N(E_JUMP) N(E_HELPER) N(E_KFUNC) N(E_PROG_TYPE) N(E_UNSUPPORTED) N(E_TOO_LONG) \
+	N(E_UNSAFE) N(E_FORM) N(E_COMPLEX) N(E_FAULT) N(E_BUDGET) N(E_ABORTED) N(E_DEPTH) N(E_NO_HELPER) N(E_CONTEXT)
 
 const char *uebpf_code_name(uint32_t code)
 {
-#define NAME(c) case UEBPF_##c: return "UEBPF_" #c
-	switch (code) {
-	NAME(OK);
-	NAME(E_ARGUMENT); NAME(E_MEMORY); NAME(E_IO); NAME(E_LIMIT); NAME(E_STATE); NAME(E_ABSENT);
-	NAME(E_NOT_ELF); NAME(E_HOST_OBJECT); NAME(E_LLVM_IR); NAME(E_SOURCE_TEXT); NAME(E_BIG_ENDIAN);
-	NAME(E_MALFORMED); NAME(E_NO_PROGRAM); NAME(E_NO_BTF); NAME(E_BAD_BTF); NAME(E_BAD_RELOC);
-	NAME(E_EXTERN); NAME(E_CORE); NAME(E_MAP_DEF); NAME(E_MAP_TYPE); NAME(E_MAP_BIND);
-	NAME(E_SYNTAX); NAME(E_FIELD);
-	NAME(E_INSN); NAME(E_JUMP); NAME(E_HELPER); NAME(E_KFUNC); NAME(E_PROG_TYPE);
-	NAME(E_UNSUPPORTED); NAME(E_TOO_LONG);
-	NAME(E_UNSAFE); NAME(E_FORM); NAME(E_COMPLEX);
-	NAME(E_FAULT); NAME(E_BUDGET); NAME(E_ABORTED); NAME(E_DEPTH); NAME(E_NO_HELPER);
-	NAME(E_CONTEXT);
-	}
-#undef NAME
-	return "unknown";
+#define NUMBER(name) UEBPF_##name,
+	static const uint8_t codes[] = { CODES(NUMBER) };
+#define NAME(name) "UEBPF_" #name "\0"
+	static const char names[] = CODES(NAME) "unknown";
+	size_t i = 0;
+
+	while (i < sizeof(codes) && codes[i] != code)
+		i++;
+	return text_nth(names, i);
 }
 
 /* The tail of a path says more than its head. */

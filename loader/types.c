@@ -338,18 +338,6 @@ static const uint8_t sections[] = {
 #include "loader/types.def"
 };
 
-static const char *next_text(const char *text)
-{
-	return text + strlen(text) + 1;
-}
-
-static const char *nth_text(const char *text, uint32_t n)
-{
-	while (n--)
-		text = next_text(text);
-	return text;
-}
-
 /* Does `section` match; then *rest is what follows the prefix (past a slash). */
 static bool matches(const char *section, const char *prefix, bool loose, const char **rest)
 {
@@ -376,7 +364,7 @@ void section_type(const char *section, struct section_match *out)
 		out->optional = true;
 		section++;
 	}
-	for (size_t i = 0; i < COUNT(sections); i++, prefix = next_text(prefix)) {
+	for (size_t i = 0; i < COUNT(sections); i++, prefix = text_next(prefix)) {
 		const char *rest;
 
 		if (strlen(prefix) > best && matches(section, prefix, sections[i] & LOOSE, &rest)) {
@@ -405,7 +393,7 @@ const char *prog_type_result(const struct prog_type *type, uint32_t i, int32_t *
 	for (uint32_t k = 0; k < COUNT(verdicts); k++)
 		if (verdicts[k].set == type->verdicts && !i--) {
 			*value = verdicts[k].value == ANY_OTHER ? INT32_MIN : verdicts[k].value;
-			return nth_text(verdict_names, k);
+			return text_nth(verdict_names, k);
 		}
 	return NULL;
 }
@@ -423,5 +411,5 @@ const char *prog_type_verdict(const struct prog_type *type, uint64_t r0)
 
 const char *ctx_field_name(const struct prog_type *type, const struct ctx_field *field)
 {
-	return type->event ? type->event[field - type->fields].name : nth_text(names, field->name);
+	return type->event ? type->event[field - type->fields].name : text_nth(names, field->name);
 }

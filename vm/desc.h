@@ -15,6 +15,11 @@ struct insn;
 struct code;
 struct call_site;
 
+/* Texts of tables lie one behind the other and are counted: a pointer to each would cost eight bytes and a
+ * relocation. */
+const char *text_next(const char *text);
+const char *text_nth(const char *text, size_t n);
+
 /* ---- memory a program may touch ---- */
 
 enum access {

@@ -6,6 +6,18 @@
 #include <string.h>
 #include "vm/code.h"
 
+const char *text_next(const char *text)
+{
+	return text + strlen(text) + 1;
+}
+
+const char *text_nth(const char *text, size_t n)
+{
+	while (n--)
+		text = text_next(text);
+	return text;
+}
+
 int error_make(struct uebpf_error *err, uint32_t what, uint32_t pc, const char *text, ...)
 {
 	int saved = errno, errnum = -(int)(what & 0xffff);
