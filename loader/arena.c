@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* arena.c - memory that is freed at once. */
+#include <stdarg.h>
+#include <stdio.h>
 #include "loader/arena.h"
 
 enum { ALIGN = 16, HEAD = (sizeof(struct arena_block) + ALIGN - 1) / ALIGN * ALIGN, BLOCK = 8192 - HEAD };
@@ -56,6 +58,17 @@ char *arena_string(struct arena *arena, const char *text)
 	char *copy = arena_alloc(arena, len);
 
 	return copy ? memcpy(copy, text, len) : NULL;
+}
+
+char *arena_text(struct arena *arena, const char *text, ...)
+{
+	char line[512];
+	va_list ap;
+
+	va_start(ap, text);
+	vsnprintf(line, sizeof(line), text, ap);
+	va_end(ap);
+	return arena_string(arena, line);
 }
 
 void arena_free(struct arena *arena)

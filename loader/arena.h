@@ -23,6 +23,7 @@ void *arena_array(struct arena *arena, size_t n, size_t size);	/* NULL also when
 /* Grows *array to hold one more than n elements: capacity is the next power of two of n. */
 void *arena_grow(struct arena *arena, void *array, size_t n, size_t size);
 char *arena_string(struct arena *arena, const char *text);
+char *arena_text(struct arena *arena, const char *text, ...) __attribute__((format(printf, 2, 3)));
 void arena_free(struct arena *arena);
 
 #endif

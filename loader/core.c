@@ -460,35 +460,32 @@ static const char *missing_text(struct image_inner *in, const struct core_path *
 		"offset of", "size of", "existence of", "signedness of", "bit shift of", "bit shift of",
 		"id of", "id of", "existence of", "size of", "existence of", "value of", "match of",
 	};
-	char path[200], text[512];
+	char path[200];
 
 	core_path_text(local, path, sizeof(path));
-	snprintf(text, sizeof(text), "CO-RE: %s %s (%s): %s has no such %s", what[kind], path, access,
+	return arena_text(&in->arena, "CO-RE: %s %s (%s): %s has no such %s", what[kind], path, access,
 		 target_name(in, local->root), core_is_field(kind) ? "field" : core_is_enumval(kind) ?
 		 "enumerator" : "type");
-	return arena_string(&in->arena, text);
 }
 
 /* The kernel's rule: such an instruction may stand, but must not be reached. */
 static const char *width_text(struct image_inner *in, const struct core_path *local,
 			      const char *access, const struct answer *a)
 {
-	char path[200], text[512];
+	char path[200];
 
 	core_path_text(local, path, sizeof(path));
-	snprintf(text, sizeof(text), "CO-RE: offset of %s (%s): the field has %u bytes in %s and not %u, "
+	return arena_text(&in->arena, "CO-RE: offset of %s (%s): the field has %u bytes in %s and not %u, "
 		 "and only pointers and unsigned integers may change their size", path, access,
 		 a->new_size, target_name(in, local->root), a->old_size);
-	return arena_string(&in->arena, text);
 }
 
 static const char *differs_text(struct image_inner *in, const struct core_path *local, const char *how)
 {
-	char path[200], text[512];
+	char path[200];
 
 	core_path_text(local, path, sizeof(path));
-	snprintf(text, sizeof(text), "CO-RE: field %s has %s in %s", path, how, target_name(in, local->root));
-	return arena_string(&in->arena, text);
+	return arena_text(&in->arena, "CO-RE: field %s has %s in %s", path, how, target_name(in, local->root));
 }
 
 int core_apply(struct image_inner *in, const uint8_t *rec, uint8_t *slots, uint32_t n,
@@ -516,16 +513,10 @@ int core_apply(struct image_inner *in, const uint8_t *rec, uint8_t *slots, uint3
 	}
 	if (ret)
 		return ret;
-	if (answer.poison) {
-		*why = missing_text(in, &local, kind, access);
-		return *why ? 1 : image_memory(in, err);
-	}
-	if (answer.bad_width && is_memory(slots)) {
-		*why = width_text(in, &local, access, &answer);
-		return *why ? 1 : image_memory(in, err);
-	}
-	if (answer.differs) {
-		*why = differs_text(in, &local, answer.differs);
+	if (answer.poison || answer.differs || (answer.bad_width && is_memory(slots))) {
+		*why = answer.poison ? missing_text(in, &local, kind, access) :
+		       answer.bad_width && is_memory(slots) ? width_text(in, &local, access, &answer) :
+		       differs_text(in, &local, answer.differs);
 		return *why ? 1 : image_memory(in, err);
 	}
 	trouble = patch(slots, n, &answer);

@@ -6,36 +6,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "loader/elf_inner.h"
+#include "loader/error.h"
 
 enum { OBJECT_MAX = 1 << 30 };
 
 /* ---- errors ---- */
 
-static void copy_tail(char *to, size_t cap, const char *from)
+int image_fail_make(const struct image_inner *in, struct uebpf_error *err, uint32_t what, const char *section,
+		    const char *symbol, const char *text, ...)
 {
-	size_t n = strlen(from);
-
-	snprintf(to, cap, "%s", n < cap ? from : from + n - cap + 1);
-}
-
-int image_fail(const struct image_inner *in, struct uebpf_error *err, enum uebpf_stage stage,
-	       enum uebpf_code code, int errnum, const char *section, const char *symbol,
-	       const char *text, ...)
-{
-	char line[384];
+	const struct place at = { .object = in->image.name, .section = section, .symbol = symbol };
 	va_list ap;
+	int errnum;
 
 	va_start(ap, text);
-	vsnprintf(line, sizeof(line), text, ap);
+	errnum = error_list(err, what, UINT32_MAX, text, ap);
 	va_end(ap);
-	error_set(err, stage, code, errnum, UINT32_MAX, "%s%s%s%s%s: %s", in->image.name,
-		  section ? ":" : "", section ? section : "", symbol ? (section ? "/" : ":") : "",
-		  symbol ? symbol : "", line);
-	if (err) {
-		copy_tail(err->object, sizeof(err->object), in->image.name);
-		snprintf(err->section, sizeof(err->section), "%s", section ? section : "");
-		snprintf(err->symbol, sizeof(err->symbol), "%s", symbol ? symbol : "");
-	}
+	error_place(err, &at);
 	return errnum;
 }
 
@@ -457,7 +444,7 @@ int elf_open(const void *data, size_t len, const struct elf_params *params, stru
 	in->params.type = NULL;		/* the caller's, only needed above */
 	if (ret) {
 		if (err && !err->object[0])
-			copy_tail(err->object, sizeof(err->object), in->image.name);
+			error_tail(err->object, sizeof(err->object), in->image.name);
 		elf_close(&in->image);
 		return ret;
 	}

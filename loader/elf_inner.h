@@ -110,9 +110,10 @@ struct image_inner {
 };
 
 /* Fills *err with "object:section/symbol: ..." and returns errnum. */
-int image_fail(const struct image_inner *in, struct uebpf_error *err, enum uebpf_stage stage,
-	       enum uebpf_code code, int errnum, const char *section, const char *symbol,
-	       const char *text, ...) __attribute__((format(printf, 8, 9)));
+#define image_fail(in, err, stage, code, errnum, ...) \
+	image_fail_make(in, err, ERROR_WHAT(stage, code, errnum), __VA_ARGS__)
+int image_fail_make(const struct image_inner *in, struct uebpf_error *err, uint32_t what, const char *section,
+		    const char *symbol, const char *text, ...) __attribute__((format(printf, 6, 7)));
 int image_memory(const struct image_inner *in, struct uebpf_error *err);
 void image_log(const struct image_inner *in, enum uebpf_level level, const char *text, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -33,8 +33,7 @@ const char *uebpf_code_name(uint32_t code)
 	return text_nth(names, i);
 }
 
-/* The tail of a path says more than its head. */
-static void copy_tail(char *to, size_t cap, const char *from)
+void error_tail(char *to, size_t cap, const char *from)
 {
 	size_t len = from ? strlen(from) : 0;
 
@@ -53,13 +52,13 @@ void error_place(struct uebpf_error *err, const struct place *at)
 
 	if (!err || err->object[0])
 		return;		/* whoever made it knew its place */
-	copy_tail(err->object, sizeof(err->object), at->object);
+	error_tail(err->object, sizeof(err->object), at->object);
 	if (at->section && !err->section[0])
 		snprintf(err->section, sizeof(err->section), "%s", at->section);
 	if (at->symbol && !err->symbol[0])
 		snprintf(err->symbol, sizeof(err->symbol), "%s", at->symbol);
 	if (at->file) {
-		copy_tail(err->file, sizeof(err->file), at->file);
+		error_tail(err->file, sizeof(err->file), at->file);
 		err->line = at->line;
 		err->column = at->column;
 	}

@@ -13,5 +13,7 @@ struct place {
 /* Fills the names that err lacks and puts "object:section/symbol:file:line:" before its sentence.
  * Once for each error, by whoever hands it to the caller.  err may be NULL. */
 void error_place(struct uebpf_error *err, const struct place *at);
+/* The tail of a path says more than its head. */
+void error_tail(char *to, size_t cap, const char *from);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "loader/elf_inner.h"
+#include "loader/error.h"
 
 enum { LDDW = 0x18, CALL = 0x85, SRC_LOCAL = 1, SRC_FUNC = 4, SRC_MAP = 5, SRC_VALUE = 6,
        MAX_SLOTS = 1000000, FIRST_HOST_HELPER = 0x10000 };
@@ -64,40 +65,33 @@ static int fail_make(struct link *l, uint32_t what, const char *symbol, const ch
 static int fail_make(struct link *l, uint32_t what, const char *symbol, const char *text, ...)
 {
 	const struct func *func = l->p.func;
-	const struct image_inner *in = l->in;
-	const char *section = in->view.sections[func->shndx].name, *file = "";
-	uint32_t line = 0, column = 0;
-	char sentence[384];
+	const struct ext_list *list = l->in->lines ? &l->in->lines[func->shndx] : NULL;
+	struct place place = { .object = l->in->image.name, .section = l->in->view.sections[func->shndx].name,
+			       .symbol = func->name };
+	const char *file = NULL;
 	va_list ap;
+	int errnum;
 
-	va_start(ap, text);
-	vsnprintf(sentence, sizeof(sentence), text, ap);
-	va_end(ap);
-	if (in->lines && in->lines[func->shndx].rec) {
-		const struct ext_list *list = &in->lines[func->shndx];
+	if (list && list->rec) {
 		uint32_t i = first_record(list, (uint64_t)l->at * 8 + 1);
 		const uint8_t *rec = list->rec + (size_t)(i ? i - 1 : 0) * list->rec_size;
 
 		if (i && le32(rec) / 8 >= func->start) {
-			file = btf_string(in->image.btf, le32(rec + 4));
-			line = le32(rec + 12) >> 10;
-			column = le32(rec + 12) & 0x3ff;
+			file = btf_string(l->in->image.btf, le32(rec + 4));
+			place.file = link_base_name(file);
+			place.line = le32(rec + 12) >> 10;
+			place.column = le32(rec + 12) & 0x3ff;
 		}
 	}
-	if (line)
-		error_make(l->err, what, UINT32_MAX, "%s:%s/%s:%s:%u: %s", in->image.name, section, func->name,
-			   link_base_name(file), line, sentence);
-	else
-		error_make(l->err, what, UINT32_MAX, "%s:%s/%s: %s", in->image.name, section, func->name, sentence);
-	if (l->err) {
-		snprintf(l->err->object, sizeof(l->err->object), "%.127s", in->image.name);
-		snprintf(l->err->section, sizeof(l->err->section), "%.63s", section);
-		snprintf(l->err->symbol, sizeof(l->err->symbol), "%.63s", symbol ? symbol : func->name);
-		snprintf(l->err->file, sizeof(l->err->file), "%.127s", file);
-		l->err->line = line;
-		l->err->column = column;
-	}
-	return -(int)(what & 0xffff);
+	va_start(ap, text);
+	errnum = error_list(l->err, what, UINT32_MAX, text, ap);
+	va_end(ap);
+	error_place(l->err, &place);
+	if (l->err && symbol)
+		snprintf(l->err->symbol, sizeof(l->err->symbol), "%s", symbol);
+	if (l->err && file)
+		snprintf(l->err->file, sizeof(l->err->file), "%s", file);
+	return errnum;
 }
 
 static int no_memory(struct link *l)

@@ -4,6 +4,7 @@
 #ifndef UEBPF_VM_CODE_H
 #define UEBPF_VM_CODE_H
 
+#include <stdarg.h>
 #include "vm/desc.h"
 #include "vm/insn.h"
 
@@ -274,5 +275,7 @@ int ctx_store(const struct prog_type *type, void *ctx, uint32_t off, uint32_t si
 #define error_set(err, stage, code, errnum, ...) error_make(err, ERROR_WHAT(stage, code, errnum), __VA_ARGS__)
 int error_make(struct uebpf_error *err, uint32_t what, uint32_t pc, const char *text, ...)
 	__attribute__((format(printf, 4, 5)));
+int error_list(struct uebpf_error *err, uint32_t what, uint32_t pc, const char *text, va_list args)
+	__attribute__((format(printf, 4, 0)));
 
 #endif

@@ -18,10 +18,9 @@ const char *text_nth(const char *text, size_t n)
 	return text;
 }
 
-int error_make(struct uebpf_error *err, uint32_t what, uint32_t pc, const char *text, ...)
+int error_list(struct uebpf_error *err, uint32_t what, uint32_t pc, const char *text, va_list args)
 {
 	int saved = errno, errnum = -(int)(what & 0xffff);
-	va_list args;
 
 	if (!err)
 		return errnum;
@@ -30,9 +29,18 @@ int error_make(struct uebpf_error *err, uint32_t what, uint32_t pc, const char *
 	err->code = what >> 16 & 0xfff;
 	err->err = errnum;
 	err->pc = pc;
-	va_start(args, text);
 	vsnprintf(err->text, sizeof err->text, text, args);
-	va_end(args);
 	errno = saved;
+	return errnum;
+}
+
+int error_make(struct uebpf_error *err, uint32_t what, uint32_t pc, const char *text, ...)
+{
+	va_list args;
+	int errnum;
+
+	va_start(args, text);
+	errnum = error_list(err, what, pc, text, args);
+	va_end(args);
 	return errnum;
 }
