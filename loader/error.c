@@ -5,6 +5,8 @@
 #include <string.h>
 #include "loader/error.h"
 
+enum { KIND_MAX = 20 };		/* "not supported here: " before "insn 5" */
+
 const char *uebpf_stage_name(uint32_t stage)
 {
 	static const char names[] = "none\0env\0open\0elf\0btf\0relocation\0CO-RE\0map\0decode\0link\0verify\0"
@@ -45,9 +47,20 @@ void error_tail(char *to, size_t cap, const char *from)
 	}
 }
 
+void error_front(struct uebpf_error *err, const char *text)
+{
+	size_t n = strlen(text) + 1, room = sizeof(err->text) - n;
+
+	memmove(err->text + n, err->text, room);
+	err->text[sizeof(err->text) - 1] = '\0';
+	memcpy(err->text, text, n - 1);
+	err->text[n - 1] = ' ';
+}
+
 void error_place(struct uebpf_error *err, const struct place *at)
 {
-	char head[sizeof(err->text)], text[sizeof(err->text)];
+	char head[sizeof(err->text)];
+	const char *said;
 	size_t n = 0;
 
 	if (!err || err->object[0])
@@ -72,14 +85,11 @@ void error_place(struct uebpf_error *err, const struct place *at)
 		PUT("%u:%u:", err->line, err->column);
 	else if (err->line)
 		PUT("%u:", err->line);
-	if (err->pc != UINT32_MAX && strncmp(err->text, "insn ", 5))
+	said = strstr(err->text, "insn ");
+	if (err->pc != UINT32_MAX && (!said || said - err->text > KIND_MAX))
 		PUT(" insn %u:", err->pc);
 #undef PUT
 	/* Names can be long: the sentence keeps at least half of the room. */
-	n = n > sizeof(head) / 2 ? sizeof(head) / 2 : n;
-	head[n++] = ' ';
-	memcpy(text, err->text, sizeof(text));
-	memcpy(err->text, head, n);
-	memcpy(err->text + n, text, sizeof(text) - n);
-	err->text[sizeof(err->text) - 1] = '\0';
+	head[n > sizeof(head) / 2 ? sizeof(head) / 2 : n] = '\0';
+	error_front(err, head);
 }

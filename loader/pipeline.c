@@ -294,6 +294,8 @@ static int decode_stage(struct load *l, struct prog *prog)
 				 prog->linked->nr_subs, obj->env->max_insns, l->err);
 	else
 		rc = code_decode(code, obj->slots, obj->nr_slots, NULL, 0, obj->env->max_insns, l->err);
+	if (rc && rc != -ENOMEM)	/* as the verifier says it */
+		error_front(l->err, rc == -E2BIG ? "too complex:" : "form:");
 	rc = rc ? rc : code_resolve_callx(code, l->err);	/* the verifier is to see the call */
 	if (rc || !prog->linked || !prog->linked->nr_maps)
 		return rc;

@@ -336,8 +336,8 @@ START_TEST(errors_of_opening_and_loading)
 		{ "exit\n", "nonsense", -EINVAL, UEBPF_E_PROG_TYPE, UEBPF_STAGE_OPEN,
 		  "g.s: unknown program type nonsense; there are: xdp, tc, " },
 		{ "", NULL, -EINVAL, UEBPF_E_NO_PROGRAM, UEBPF_STAGE_OPEN, "g.s: no instructions given" },
-		{ "r0 = 1\n", NULL, -EINVAL, 0, UEBPF_STAGE_DECODE, "g.s:main: insn 0: " },
-		{ "call 999\nexit\n", NULL, -EINVAL, UEBPF_E_HELPER, UEBPF_STAGE_VERIFY, "g.s:main: insn 0: " },
+		{ "r0 = 1\n", NULL, -EINVAL, 0, UEBPF_STAGE_DECODE, "g.s:main: form: insn 0: " },
+		{ "call 999\nexit\n", NULL, -EINVAL, UEBPF_E_HELPER, UEBPF_STAGE_VERIFY, "g.s:main: not supported here: insn 0 " },
 	};
 	struct uebpf_env *env = uebpf_env_new(NULL);
 	struct uebpf_error err;
