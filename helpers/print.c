@@ -294,13 +294,12 @@ long format_text(struct uebpf_call *call, char *out, size_t cap, const char *fmt
 		 const uint64_t *args, uint32_t nr_args)
 {
 	struct writer w = { .out = out, .cap = cap ? cap - 1 : 0 };
-	struct store store;
+	struct store store = { .used = 0 };
 	struct spec spec;
 	uint32_t n = 0;
 	size_t i;
 	int err = check_text(fmt, &fmt_size);
 
-	store.used = 0;
 	for (i = 0; !err && i < fmt_size; i += fmt[i] == '%' ? spec.len : 1) {
 		if (fmt[i] != '%')
 			continue;

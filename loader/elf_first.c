@@ -11,8 +11,8 @@
 
 static const char *machine_name(uint32_t machine)
 {
-	static const uint16_t machines[] = { 3, 8, 20, 21, 22, 40, 62, 183, 243, 258 };
-	static const char names[] = "x86\0MIPS\0PowerPC\0PowerPC64\0S390\0ARM\0x86-64\0AArch64\0RISC-V\0"
+	static const uint16_t machines[] = { 62, 3, 8, 20, 21, 22, 40, 183, 243, 258 };
+	static const char names[] = "x86-64\0" "32-bit x86\0MIPS\0PowerPC\0PowerPC64\0S390\0ARM\0AArch64\0RISC-V\0"
 		"LoongArch\0another processor";
 	size_t i = 0;
 
