@@ -188,6 +188,7 @@ int rewrite_code(struct code *code, const char *no_rules, uint32_t hits[REWRITE_
 		ret = ret ? ret : rewrite_jumps(&rw);
 		ret = ret ? ret : rewrite_compact(&rw);
 		ret = ret ? ret : rewrite_tails(&rw);
+		ret = ret ? ret : rewrite_places(&rw);
 		ret = ret ? ret : refresh(&rw);
 		if (!ret && rw.frame)
 			rewrite_frames(&rw);

@@ -21,6 +21,8 @@ enum rule_needs {
 	RULE(RETURN, "return", NEEDS_FLOW, "a jump to exit is an exit") \
 	RULE(LOOPBACK, "loopback", NEEDS_FLOW, "if c goto out; goto head becomes if !c goto head; goto out") \
 	RULE(TAILDUP, "taildup", NEEDS_FLOW, "a jump to a short block is a copy of the block") \
+	RULE(PLACE, "place", NEEDS_FLOW, "a block that nothing but a goto leads to stands in the goto's place") \
+	RULE(DIAMOND, "diamond", NEEDS_FLOW | ONLY_COMPILED, "if c goto L; r = x; goto L jumps over the move only") \
 	RULE(FOLD, "fold", NEEDS_FLOW, "constants are propagated and folded") \
 	RULE(BRANCH, "branch", NEEDS_FLOW, "a branch with a known outcome is a jump or nothing") \
 	RULE(RANGE, "range", NEEDS_FLOW, "a branch that bounds decide is a jump or nothing") \
@@ -35,6 +37,7 @@ enum rule_needs {
 	RULE(ADDRESS, "address", NEEDS_FLOW, "additions of constants move into the displacement") \
 	RULE(PROMOTE, "promote", NEEDS_FLOW | MOVES_MEMORY, "a stack slot lives in a register that is free") \
 	RULE(WIDEN, "widen", NEEDS_FLOW | MOVES_MEMORY, "neighbouring pieces are loaded and copied as one") \
+	RULE(MEMSET, "memset", NEEDS_FLOW | MOVES_MEMORY, "constants stored side by side are stored as one") \
 	RULE(CHAIN, "chain", NEEDS_FLOW, "what comes last of a sum of three is added last") \
 	RULE(HOIST, "hoist", NEEDS_FLOW | MOVES_MEMORY, "a load moves up to its address while that is whole") \
 	RULE(INDEX, "index", NEEDS_FLOW | MOVES_MEMORY, "base + index << scale in one access") \

@@ -29,6 +29,7 @@ static inline bool fits32(int64_t v) { return v == (int32_t)v; }
 int rewrite_inline(struct rewriter *rw);	/* rewrite_inline.c */
 int rewrite_jumps(struct rewriter *rw);		/* rewrite_jump.c */
 int rewrite_tails(struct rewriter *rw);
+int rewrite_places(struct rewriter *rw);
 void rewrite_blocks(struct rewriter *rw);	/* rewrite_local.c */
 void rewrite_dead(struct rewriter *rw);
 void rewrite_frames(struct rewriter *rw);	/* rewrite_stack.c: rw->frame as the code is now */

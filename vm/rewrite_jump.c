@@ -10,6 +10,16 @@ enum { CHAIN = 8 };
 
 static bool is_goto(const struct insn *insn) { return insn->op == OP_JA || insn->op == OP_JA32; }
 
+static bool is_branch(const struct insn *in)
+{
+	return isa_op[in->op].shape == SHAPE_JCC_K || isa_op[in->op].shape == SHAPE_JCC_X;
+}
+
+static bool is_move(const struct insn *in)
+{
+	return in->op == OP_MOV64_X || in->op == OP_MOV64_K || in->op == OP_MOV32_X || in->op == OP_MOV32_K;
+}
+
 /* Where a jump to `to` ends up. */
 static uint32_t follow(const struct code *code, uint32_t to)
 {
@@ -46,6 +56,19 @@ static void turn_loop(struct rewriter *rw, uint32_t i)
 	in->off = next->off;
 	next->off = out;
 	hit(rw, RULE_LOOPBACK);
+}
+
+/* Both ways go to where the goto leads: one jump of the two is enough, and the other is over a move. */
+static void join(struct rewriter *rw, uint32_t i)
+{
+	struct insn *in = &rw->code->insn[i];
+
+	if (!is_move(in + 1) || follow(rw->code, (uint32_t)in->off) != follow(rw->code, i + 2) || (uint32_t)in->off == i + 2 ||
+	    rw->flow.mark[i + 1] || !rule_on(rw, RULE_DIAMOND))
+		return;
+	in->off = (int32_t)i + 2;
+	rw->flow.mark[i + 2] = 1;
+	hit(rw, RULE_DIAMOND);
 }
 
 static void duplicate_end(struct rewriter *rw, uint32_t i)
@@ -107,6 +130,14 @@ static void mark_targets(struct rewriter *rw)
 		rw->flow.mark[code->sub[k].start] = 1;
 }
 
+/* A jump over a move that a compiler makes a conditional move: it stays one. */
+static bool selects(const struct rewriter *rw, uint32_t i)
+{
+	const struct insn *in = &rw->code->insn[i];
+
+	return (uint32_t)in->off == i + 2 && is_branch(in) && is_move(in + 1) && rule_on(rw, RULE_DIAMOND);
+}
+
 static void thread(struct rewriter *rw)
 {
 	struct code *code = rw->code;
@@ -115,16 +146,11 @@ static void thread(struct rewriter *rw)
 		struct insn *in = &code->insn[i];
 		uint32_t to = flow_is_jump(in) ? follow(code, (uint32_t)in->off) : 0;
 
-		if (!flow_is_jump(in) || to == (uint32_t)in->off)
+		if (!flow_is_jump(in) || to == (uint32_t)in->off || selects(rw, i))
 			continue;
 		in->off = (int32_t)to;
 		hit(rw, RULE_THREAD);
 	}
-}
-
-static bool is_branch(const struct insn *in)
-{
-	return isa_op[in->op].shape == SHAPE_JCC_K || isa_op[in->op].shape == SHAPE_JCC_X;
 }
 
 /* Branches beside a goto, gotos to an exit. */
@@ -133,6 +159,9 @@ static void turn(struct rewriter *rw)
 	struct code *code = rw->code;
 
 	mark_targets(rw);
+	for (uint32_t i = 0; i + 2 < code->n; i++)
+		if (is_goto(&code->insn[i + 2]) && is_branch(&code->insn[i]))
+			join(rw, i);
 	for (uint32_t i = 0; i + 1 < code->n; i++)
 		if (is_goto(&code->insn[i + 1]) && is_branch(&code->insn[i]))
 			invert(rw, i);
@@ -243,4 +272,142 @@ int rewrite_tails(struct rewriter *rw)
 	}
 	edit_end(rw, &e);
 	return 0;
+}
+
+/* ---- blocks in place of the only jump to them ----
+ *
+ * A run is a stretch of code up to its first goto or exit.  Where nothing but a goto at the end of one run leads
+ * to the head of another, that one is put there.  A run that ends with a goto to its own head is a loop entered
+ * in its middle: it is turned so that it begins there. */
+
+enum { ONE = 1, MORE = 2, MOVES = 4 };	/* how an instruction is reached; it is put elsewhere */
+enum { RUNS = 16, RUN = 512 };
+
+static void reach(uint8_t *reached) { *reached |= *reached ? MORE : ONE; }
+
+/* Instruction i is a goto to the head of a run that is reached by nothing else. */
+static bool takes_place(const struct code *code, const uint8_t *reached, uint32_t i)
+{
+	return is_goto(&code->insn[i]) && (uint32_t)code->insn[i].off != i + 1 &&
+	       (reached[code->insn[i].off] & (ONE | MORE)) == ONE;
+}
+
+static uint32_t run_end(const struct code *code, uint32_t i)
+{
+	uint32_t from = i;
+
+	while (flow_falls(&code->insn[i]) && i - from < RUN)
+		i++;
+	return i;
+}
+
+/* Would the runs that goto i draws in come round to it again? */
+static bool comes_round(const struct code *code, const uint8_t *reached, uint32_t i)
+{
+	uint32_t at = i;
+
+	for (int k = 0; k < RUNS; k++) {
+		at = run_end(code, (uint32_t)code->insn[at].off);
+		if (at == i || flow_falls(&code->insn[at]))
+			return true;
+		if (!takes_place(code, reached, at) || !(reached[code->insn[at].off] & MOVES))
+			return false;
+	}
+	return true;
+}
+
+static void put_runs(struct edit *e, const struct code *code, const uint8_t *reached, uint32_t i)
+{
+	for (bool moved = false;; i++) {
+		e->label[i] = e->n;
+		if (is_goto(&code->insn[i]) && reached[code->insn[i].off] & MOVES) {
+			moved = true;
+			i = (uint32_t)code->insn[i].off - 1;
+			continue;
+		}
+		edit_put(e, code->insn[i], code->slot[i]);
+		if (!moved || !flow_falls(&code->insn[i]))
+			return;
+	}
+}
+
+/* Where the loop that is the run from i begins when it is turned; 0: it is no such loop. */
+static uint32_t entered_at(const struct code *code, const uint8_t *reached, uint32_t i)
+{
+	uint32_t end, to;
+
+	if (!i || !is_goto(&code->insn[i - 1]) || (uint32_t)code->insn[i - 1].off <= i)
+		return 0;
+	end = run_end(code, i);
+	to = (uint32_t)code->insn[i - 1].off;
+	return to <= end && takes_place(code, reached, end) && (uint32_t)code->insn[end].off == i ? to : 0;
+}
+
+static uint32_t put_turned(struct edit *e, const struct code *code, uint32_t head, uint32_t first)
+{
+	uint32_t end = run_end(code, head);
+
+	for (uint32_t k = 0; k < end - head; k++) {
+		uint32_t i = first + k < end ? first + k : first + k - end + head;
+
+		e->label[i] = e->n;
+		edit_put(e, code->insn[i], code->slot[i]);
+	}
+	e->label[end] = e->label[head];
+	edit_put(e, (struct insn){ .op = OP_JA, .off = (int32_t)first }, code->slot[end]);
+	return end;
+}
+
+static uint32_t find_places(const struct code *code, uint8_t *reached)
+{
+	uint32_t places = 0;
+
+	for (uint32_t k = 0; k < code->nr_sub; k++)
+		reached[code->sub[k].start] = ONE | MORE;
+	for (uint32_t i = 0; i < code->n; i++) {
+		if (flow_is_jump(&code->insn[i]))
+			reach(&reached[code->insn[i].off]);
+		if (flow_falls(&code->insn[i]) && i + 1 < code->n)
+			reach(&reached[i + 1]);
+	}
+	for (uint32_t i = 0; i < code->n; i++) {
+		if (!takes_place(code, reached, i))
+			continue;
+		if (!comes_round(code, reached, i))
+			reached[code->insn[i].off] |= MOVES;
+		else if (!entered_at(code, reached, (uint32_t)code->insn[i].off))
+			continue;
+		places++;
+	}
+	return places;
+}
+
+int rewrite_places(struct rewriter *rw)
+{
+	struct code *code = rw->code;
+	uint8_t *reached;
+	bool skip = false;
+	int ret = 0;
+	struct edit e;
+
+	if (!rule_on(rw, RULE_PLACE))
+		return 0;
+	reached = mem_array(code->host, code->n, 1);
+	if (!reached)
+		return -ENOMEM;
+	rw->hits[RULE_PLACE] = find_places(code, reached);
+	if (rw->hits[RULE_PLACE] && !(ret = edit_begin(rw, &e, code->n))) {
+		for (uint32_t i = 0, first; i < code->n; i++) {
+			skip |= reached[i] & MOVES;
+			first = entered_at(code, reached, i);
+			if (!skip && first)
+				i = put_turned(&e, code, i, first);
+			else if (!skip)
+				put_runs(&e, code, reached, i);
+			skip &= flow_falls(&code->insn[i]);
+		}
+		edit_end(rw, &e);
+	}
+	mem_free(code->host, reached, rw->code->n);
+	return ret;
 }

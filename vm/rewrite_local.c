@@ -261,8 +261,13 @@ static struct piece piece_of(const struct walk *w, const struct insn *in, const 
 	unsigned bits = isa_op[in->op].flags & OPF_WIDTH64 ? 64 : 32;
 
 	switch (in->op) {
-	case OP_LD_B: case OP_LD_H: case OP_LD_W:
-		if (in->src == 10)
+	case OP_LD_B: case OP_LD_H: case OP_LD_W: case OP_LD_DW:
+		if (in->src == 10) {
+			const struct slot *slot = frame_slot(w, in);
+
+			return slot && slot->piece.size * 8u + slot->piece.shift <= isa_op[in->op].size * 8u ? slot->piece : none;
+		}
+		if (in->op == OP_LD_DW)
 			return none;
 		return (struct piece){ in->src, isa_op[in->op].size, 0, in->off, w->ver[in->src], w->memory };
 	case OP_MOV64_X: case OP_MOV32_X:

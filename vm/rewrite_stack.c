@@ -85,7 +85,16 @@ static void note_store(struct walk *w, const struct insn *in, uint32_t size)
 	if (w->nr_slot == SLOTS)
 		memmove(w->slot, w->slot + 1, --w->nr_slot * sizeof *w->slot);
 	w->slot[w->nr_slot++] = (struct slot){ in->off, (uint8_t)size, k ? NO_REG : in->src,
-					       k ? 0 : w->ver[in->src], k ? in->imm : 0 };
+					       k ? 0 : w->ver[in->src], k ? in->imm : 0,
+					       k ? (struct piece){ 0 } : w->reg[in->src].piece };
+}
+
+const struct slot *frame_slot(const struct walk *w, const struct insn *load)
+{
+	for (uint32_t k = 0; k < w->nr_slot; k++)
+		if (w->slot[k].off == load->off && w->slot[k].size >= isa_op[load->op].size)
+			return &w->slot[k];
+	return NULL;
 }
 
 static uint64_t low_bytes(uint64_t v, uint32_t size) { return size < 8 ? v & ((1ull << size * 8) - 1) : v; }
@@ -93,11 +102,8 @@ static uint64_t low_bytes(uint64_t v, uint32_t size) { return size < 8 ? v & ((1
 static void forward(struct walk *w, struct insn *in, uint32_t size)
 {
 	bool sign = isa_op[in->op].flags & OPF_SIGNED;
-	const struct slot *s = NULL;
+	const struct slot *s = frame_slot(w, in);
 
-	for (uint32_t k = 0; k < w->nr_slot && !s; k++)
-		if (w->slot[k].off == in->off && w->slot[k].size >= size)
-			s = &w->slot[k];
 	if (!s || sign || !rule_on(w->rw, RULE_FORWARD))
 		return;
 	if (s->reg == NO_REG) {

@@ -6,7 +6,7 @@
 
 #include "vm/rewrite_in.h"
 
-enum { SLOTS = 24, FULL = 0xff };
+enum { SLOTS = 64, FULL = 0xff };
 /* zero-extended memory at base + off, `size` bytes (0: not known), << shift; of memory as it was at `at`. */
 struct piece { uint8_t base, size, shift; int32_t off; uint32_t base_ver, at; };
 struct half { uint8_t left, width, k; bool clean; uint32_t of, at; };	/* v << k or v >> k */
@@ -25,8 +25,12 @@ struct known {
 	struct half half;		/* width 0: none */
 	struct piece piece;
 };
+/* What was stored in the frame whole, or NULL. */
+struct slot;
+struct walk;
+const struct slot *frame_slot(const struct walk *w, const struct insn *load);
 /* `size` bytes of the frame at r10 + off are the low bytes of a register (of that version), or a constant. */
-struct slot { int32_t off; uint8_t size, reg; uint32_t ver; int64_t value; };
+struct slot { int32_t off; uint8_t size, reg; uint32_t ver; int64_t value; struct piece piece; };
 struct walk {
 	struct rewriter *rw;
 	struct known reg[REGS];

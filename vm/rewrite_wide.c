@@ -74,39 +74,71 @@ static bool widen(struct rewriter *rw, uint32_t i)
 	return hit(rw, RULE_WIDEN);
 }
 
+/* Offsets of two pieces of `size` bytes, in either order, are neighbours; *low: of the first. */
+static bool adjacent(int32_t a, int32_t b, uint32_t size, int32_t *low)
+{
+	*low = a < b ? a : b;
+	return (uint32_t)(a - b) == size || (uint32_t)(b - a) == size;
+}
+
 /* r = load; store = r; r = load of the next piece; store of the next piece = r. */
 static bool merge_copies(struct rewriter *rw, uint32_t i, bool private)
 {
 	struct insn *last = &rw->code->insn[i], *part[PARTS];
 	uint32_t size = isa_op[last->op].size;
-	int32_t apart;
+	int32_t apart, from, to;
 
 	if (size > 4 || !collect(rw, i, PARTS, part) || !is_part(part[0]) || part[2]->op != part[0]->op ||
 	    part[1]->op != last->op || isa_op[part[0]->op].size != size)
 		return false;
 	if (part[0]->dst != part[1]->src || part[2]->dst != last->src || part[0]->src != part[2]->src ||
 	    part[1]->dst != last->dst || part[0]->dst == part[0]->src || part[0]->dst == last->dst ||
-	    part[2]->dst == last->dst || part[2]->off != part[0]->off + (int32_t)size ||
-	    last->off != part[1]->off + (int32_t)size)
+	    part[2]->dst == last->dst || !adjacent(part[0]->off, part[2]->off, size, &from) ||
+	    !adjacent(part[1]->off, last->off, size, &to) || part[1]->off - to != part[0]->off - from)
 		return false;
-	apart = part[1]->off - part[0]->off;
-	if (part[0]->src == last->dst ? apart > 0 && apart < 2 * (int32_t)size :
+	apart = to - from;
+	if (part[0]->src == last->dst ? apart && apart < 2 * (int32_t)size && apart > -2 * (int32_t)size :
 	    !(private && (part[0]->src == 10) != (last->dst == 10)))
 		return false;
 	if (!dead_after(rw, i, last->src) || !dead_after(rw, i, part[0]->dst))
 		return false;
 	part[0]->op = (uint16_t)load_of(2 * size);
-	part[1]->op = (uint16_t)(size == 1 ? OP_STX_H : size == 2 ? OP_STX_W : OP_STX_DW);
+	part[0]->off = from;
+	part[1]->op = (uint16_t)(load_of(2 * size) + 1);	/* LD, STX, ST of a size stand side by side */
+	part[1]->off = to;
 	drop(part[2]);
 	drop(last);
 	return hit(rw, RULE_WIDEN);
 }
 
+/* Constants stored side by side. */
+static bool merge_constants(struct rewriter *rw, uint32_t i)
+{
+	struct insn *last = &rw->code->insn[i], *part[PARTS];
+	uint32_t size = isa_op[last->op].size;
+	uint64_t mask, value;
+	int32_t low;
+
+	if (size > 4 || !collect(rw, i, 2, part) || part[0]->op != last->op || part[0]->dst != last->dst ||
+	    !adjacent(part[0]->off, last->off, size, &low))
+		return false;
+	mask = (1ull << size * 8) - 1;
+	value = ((uint64_t)part[0]->imm & mask) << (part[0]->off == low ? 0 : size * 8) |
+		((uint64_t)last->imm & mask) << (last->off == low ? 0 : size * 8);
+	if (size == 4 && !fits32((int64_t)value))
+		return false;
+	last->op = (uint16_t)(load_of(2 * size) + 2);
+	last->off = low;
+	last->imm = (int32_t)value;
+	drop(part[0]);
+	return hit(rw, RULE_MEMSET);
+}
+
 void rewrite_wide(struct rewriter *rw)
 {
-	uint32_t sub = 0;
+	uint32_t sub = 0, at;
 
-	for (uint32_t i = 3; i < rw->code->n && rule_on(rw, RULE_WIDEN); i++) {
+	for (uint32_t i = 1; i < rw->code->n && rule_on(rw, RULE_WIDEN); i++) {
 		uint16_t op = rw->code->insn[i].op;
 
 		while (i >= rw->code->sub[sub].end)
@@ -114,8 +146,11 @@ void rewrite_wide(struct rewriter *rw)
 		if (op == OP_OR64_X || op == OP_OR32_X)
 			widen(rw, i);
 		else if (op == OP_STX_B || op == OP_STX_H || op == OP_STX_W)
-			while (merge_copies(rw, i, rw->frame && rw->frame[sub] != FRAME_ESCAPES))
-				while (i && rw->code->insn[i].op == DELETED)
-					i--;
+			for (at = i; merge_copies(rw, at, rw->frame && rw->frame[sub] != FRAME_ESCAPES); )
+				while (at && rw->code->insn[at].op == DELETED)
+					at--;
+		else if (rule_on(rw, RULE_MEMSET) && (op == OP_ST_B || op == OP_ST_H || op == OP_ST_W))
+			while (merge_constants(rw, i))
+				;
 	}
 }

@@ -29,6 +29,7 @@ static int load(struct code *code, const void *slots, uint32_t n, bool checked)
 	code->type = &test_raw;
 	code->helpers = &test_helpers;
 	code->checked = checked;
+	code->compiled = true;		/* the rules for compilers too */
 	ret = ret ? ret : code_prepare(code, &err);
 	if (ret)
 		fprintf(stderr, "%s\n", err.text);
@@ -84,6 +85,10 @@ static const struct { const char *rule, *before, *after; } single[] = {
 	{ "loopback", "r0 = 0\nif r1 == 0 goto x\nh: r0 += 3\nif r0 > 20 goto o\ngoto h\nx: r0 = 9\nexit\no: r0 += 1\nexit\n", "if r0 <= 0x14 goto" },
 	{ "taildup", "r0 = 0\nr2 = *(u64 *)(r1 + 0)\nif r2 & 1 goto a\nr0 += 5\ngoto t\na: r0 += 9\nr2 += 1\n"
 	  "t: r0 ^= 3\nr0 += 1\nexit\n", NULL },
+	{ "place", "r0 = *(u64 *)(r1 + 0)\nif r0 == 7 goto x\nr0 += 3\ngoto b\nx: r0 = 5\nexit\nb: r0 *= r0\nr0 += 5\nr0 <<= 3\n"
+	  "r0 ^= 9\nexit\n", NULL },
+	{ "diamond", "r0 = *(u64 *)(r1 + 0)\nr2 = *(u32 *)(r1 + 8)\nr3 = *(u32 *)(r1 + 12)\nif r2 < r3 goto m\nr0 *= 3\n"
+	  "l: r0 += r2\nr0 *= 3\nr0 ^= r3\nr0 += 7\nexit\nm: if r2 > 5 goto l\nr2 = 3\ngoto l\n", NULL },
 	{ "fold", "r2 = 5\nr0 = *(u64 *)(r1 + 0)\nr0 += r2\nexit\n", "r0 += 0x5" },
 	{ "branch", "r0 = 5\nif r0 > 3 goto l\nr0 = 9\nl: r0 += 1\nexit\n", NULL },
 	{ "range", "r0 = *(u8 *)(r1 + 3)\nif r0 <= 255 goto l\nr0 = 9\nl: r0 += 1\nexit\n", NULL },
@@ -105,6 +110,8 @@ static const struct { const char *rule, *before, *after; } single[] = {
 	  "r2 = *(u8 *)(r1 + 6)\nr3 |= r2\nr3 <<= 16\nr3 |= r0\nr0 = r3\nexit\n", "*(u32 *)(r1 + 0x4)" },
 	{ "promote", "r2 = *(u32 *)(r1 + 0)\n*(u32 *)(r10 - 4) = r2\nr2 = *(u64 *)(r1 + 8)\nif r2 == 5 goto l\nr2 += 7\n"
 	  "l: r0 = *(u32 *)(r10 - 4)\nr0 ^= r2\nexit\n", NULL },
+	{ "memset", "r0 = 0\n*(u8 *)(r1 + 9) = 18\n*(u8 *)(r1 + 8) = 52\n*(u8 *)(r1 + 10) = 86\n*(u8 *)(r1 + 11) = 120\nexit\n",
+	  "*(u32 *)(r1 + 0x8) = 0x78561234" },
 	{ "chain", "r0 = *(u64 *)(r1 + 0)\nr2 = *(u64 *)(r1 + 8)\nr3 = *(u64 *)(r1 + 16)\nr0 *= 77\nr0 ^= r2\nr0 ^= r3\nexit\n",
 	  "r2 ^= r3" },
 	{ "lea", "r2 = *(u64 *)(r1 + 0)\nr0 = r2\nr0 += 77\nr0 += r2\nexit\n", "r0 = r2 + 0x4d" },
@@ -214,7 +221,7 @@ static void piece(struct text *t)
 
 	three(t, &a, &b, &c);
 	t->label += 4;
-	switch (pick(t, 40)) {
+	switch (pick(t, 45)) {
 	case 0: say(t, "r%d = r%d\nr%d <<= %d\nr%d >>= %d\nr%d %s r%d\n", a, b, a, k, b, 64 - k, a,
 		    pick(t, 2) ? "|=" : pick(t, 2) ? "^=" : "+=", b); break;
 	case 1: k = k % 31 + 1;
@@ -321,6 +328,46 @@ static void piece(struct text *t)
 		    "r%d += 8\nif r%d != 64 goto l%u\nr%d = 1\n", a, l, b, b, a, c, b, k & 56, c, op, l & 4 ? "r" : "", l & 4 ? (c + 1) % 9 : imm,
 		    b, (int)pick(t, 12) * 4, c, a, a, l, c);
 		break;
+	case 40: {	/* constants side by side, up or down */
+		int s = 1 << pick(t, 3), step = pick(t, 2) ? s : -s;
+
+		for (int n = (int)pick(t, 9) + 2, o = (k & 31) + 64; n; n--, o += pick(t, 8) ? step : -step)
+			say(t, "*(%s *)(r%d %s %d) = %d\n", s == 1 ? "u8" : s == 2 ? "u16" : "u32", l & 4 ? 9 : 10,
+			    l & 4 ? "+" : "-", o, pick(t, 3) ? 0 : pick(t, 2) ? -1 : (int)pick(t, UINT32_MAX));
+		say(t, "r%d = *(u64 *)(r10 - %d)\n", a, (k & 31) + 64);
+		break;
+	}
+	case 41:	/* the larger, the smaller, one of two */
+		if (pick(t, 2))
+			say(t, "if %c%d %s %c%d goto l%u\n", l & 4 ? 'w' : 'r', a, cc, l & 4 ? 'w' : 'r', b, l);
+		else
+			say(t, "if %c%d %s %d goto l%u\n", l & 4 ? 'w' : 'r', a, cc, imm, l);
+		if (pick(t, 2))
+			say(t, "%c%d = %c%d\nl%u:\n", l & 8 ? 'w' : 'r', pick(t, 2) ? a : c, l & 8 ? 'w' : 'r', b, l);
+		else
+			say(t, "%c%d = %d\nl%u:\n", l & 8 ? 'w' : 'r', pick(t, 2) ? a : c, imm, l);
+		break;
+	case 44:	/* a loop entered in its middle, one of whose ways is a move */
+		say(t, "r%d = 0\ngoto l%u\nl%u: r%d += r%d\nr%d += 1\nif r%d == %u goto l%u\nl%u: r%d = r9\nr%d += r%d\n"
+		    "r%d = *(u8 *)(r%d + 0)\nif r%d %s %d goto l%u\nr%d = %d\ngoto l%u\nl%u:\n", a, l + 1, l, b, c, a, a, pick(t, 30) + 1,
+		    l + 2, l + 1, c, c, a, c, c, c, cc, (int)pick(t, 300), l, c, (int)pick(t, 300), l, l + 2);
+		break;
+	case 43:	/* a block out of line */
+		say(t, "if r%d %s %d goto l%u\nr%d += 3\ngoto l%u\nl%u: r%d ^= 77\nr0 = 5\ngoto out\nl%u: r%d *= r%d\nr%d += 5\n"
+		    "r%d <<= 3\nr%d ^= 9\n", a, cc, imm, l, b, l + 1, l, a, l + 1, b, c, b, b, c);
+		break;
+	case 42: {	/* a number in pieces, one of which goes by the stack */
+		int o = (int)pick(t, 100), size = pick(t, 4) ? 8 : 4;
+
+		say(t, "r%d = *(u8 *)(r9 + %d)\nr%d <<= 8\nr%d = *(u8 *)(r9 + %d)\nr%d |= r%d\n", a, o + 1, a, b, o, a, b);
+		say(t, "*(u%d *)(r10 - 8) = r%d\nr%d = 7\n", size * 8, a, a);
+		if (!pick(t, 4))
+			say(t, "*(u8 *)(r%d %s %d) = r%d\n", l & 4 ? 9 : 10, l & 4 ? "+" : "-", (o & 7) + 1, c);
+		say(t, "r%d = *(u8 *)(r9 + %d)\nr%d <<= 24\nr%d = *(u8 *)(r9 + %d)\nr%d <<= 16\nr%d |= r%d\n", a, o + 3, a, b, o + 2, b,
+		    a, b);
+		say(t, "r%d = *(u%d *)(r10 - 8)\nr%d |= r%d\n", b, size * 8, a, b);
+		break;
+	}
 	case 29: say(t, "*(%s *)(r10 - %d) = r%d\nr%d = *(%s *)(r9 + %u)\nr%d = *(%s *)(r10 - %d)\n", w, (k & 56) + 8, a, b,
 		     width[pick(t, 4)], pick(t, 200), c, pick(t, 2) ? w : width[pick(t, 4)], (k & 56) + 8); break;
 	case 30: say(t, "*(%s *)(r10 - %d) = %d\nr%d = r10\nr%d += -%d\nr%d = *(%s *)(r%d + 0)\nr%d = 1\n", w, (k & 56) + 8,

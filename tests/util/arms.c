@@ -55,6 +55,7 @@ static int compiled(const struct arm *arm, struct code *code, struct uebpf_error
 		return -ENOMEM;
 	opts.pages = pages;
 	source = code_copy(code);
+	code->compiled = true;
 	opts.source = source;
 	ret = !source || rewritten(arm, code, err) ? -ENOMEM : jit_compile(code, &opts, err);
 	if (source)
