@@ -44,16 +44,24 @@ enum op flow_inverse(enum op op)
 	}
 }
 
-void flow_targets(const struct code *code, uint8_t *mark)
+bool flow_targets(const struct code *code, uint8_t *mark)
 {
+	bool loops = false;
+
 	for (uint32_t k = 0; k < code->nr_sub; k++)
 		mark[code->sub[k].start] |= FLOW_TARGET;
 	for (uint32_t i = 0; i < code->n; i++) {
 		const struct insn *insn = &code->insn[i];
 
-		if (flow_is_jump(insn))
-			mark[insn->off] |= (uint32_t)insn->off <= i ? FLOW_TARGET | FLOW_LOOP : FLOW_TARGET;
+		if (!flow_is_jump(insn))
+			continue;
+		mark[insn->off] |= mark[insn->off] & FLOW_TARGET ? FLOW_MANY : FLOW_TARGET;
+		if ((uint32_t)insn->off <= i) {
+			mark[insn->off] |= FLOW_LOOP;
+			loops = true;
+		}
 	}
+	return loops;
 }
 
 uint32_t flow_live_after(const struct code *code, const struct flow *flow, uint32_t i)
@@ -92,9 +100,8 @@ int flow_build(const struct code *code, struct flow *flow)
 	flow->mark = mem_array(code->host, code->n, 1);
 	if (!flow->live || !flow->mark)
 		return -ENOMEM;
-	flow_targets(code, flow->mark);
+	loops = flow_targets(code, flow->mark);
 	/* With jumps and calls that only lead onwards everything is final when it is first computed. */
-	loops = memchr(flow->mark, FLOW_TARGET | FLOW_LOOP, code->n);
 	for (int sweep = 0; changed && sweep < SWEEPS; sweep++) {
 		changed = false;
 		for (uint32_t i = code->n; i-- > 0; ) {

@@ -8,9 +8,10 @@
 enum flow_mark {
 	FLOW_TARGET = 1,	/* some jump leads here, or a subprogram begins */
 	FLOW_LOOP = 2,		/* a backward jump leads here */
+	FLOW_MANY = 4,		/* more than one jump leads here */
 };
-/* Marks (zeroed, one byte an instruction) where jumps lead and subprograms begin. */
-void flow_targets(const struct code *code, uint8_t *mark);
+/* Marks (zeroed, one byte an instruction) where jumps lead and subprograms begin.  Are there loops? */
+bool flow_targets(const struct code *code, uint8_t *mark);
 struct flow {
 	uint32_t n;
 	uint16_t *live;		/* registers whose value may still be read, before each instruction */
@@ -32,6 +33,16 @@ static inline bool flow_is_jump(const struct insn *insn)
 }
 /* The op that jumps exactly when `op` does not; OP_BAD for JSET. */
 enum op flow_inverse(enum op op);
+static inline bool flow_is_branch(const struct insn *insn)
+{
+	return isa_op[insn->op].shape == SHAPE_JCC_K || isa_op[insn->op].shape == SHAPE_JCC_X;
+}
+/* `if c goto +1; r = x`, on which compilers use a conditional move. */
+static inline bool flow_selects(const struct insn *insn, uint32_t at)
+{
+	return flow_is_branch(insn) && (uint32_t)insn->off == at + 2 &&
+	       (insn[1].op == OP_MOV64_X || insn[1].op == OP_MOV64_K || insn[1].op == OP_MOV32_X || insn[1].op == OP_MOV32_K);
+}
 static inline bool flow_falls(const struct insn *insn)
 {
 	return insn->op != OP_JA && insn->op != OP_JA32 && insn->op != OP_EXIT;

@@ -26,6 +26,7 @@ enum rule_needs {
 	RULE(FOLD, "fold", NEEDS_FLOW, "constants are propagated and folded") \
 	RULE(BRANCH, "branch", NEEDS_FLOW, "a branch with a known outcome is a jump or nothing") \
 	RULE(RANGE, "range", NEEDS_FLOW, "a branch that bounds decide is a jump or nothing") \
+	RULE(FLAG, "flag", NEEDS_FLOW, "a branch on an outcome that was kept asks for what it came from") \
 	RULE(FORWARD, "forward", NEEDS_FLOW | MOVES_MEMORY, "a load from the stack is the value stored there") \
 	RULE(DEADSTORE, "deadstore", NEEDS_FLOW | MOVES_MEMORY, "what nobody loads is not stored on the stack") \
 	RULE(COPY, "copy", NEEDS_FLOW, "a copy's source is used in its place") \

@@ -10,16 +10,6 @@ enum { CHAIN = 8 };
 
 static bool is_goto(const struct insn *insn) { return insn->op == OP_JA || insn->op == OP_JA32; }
 
-static bool is_branch(const struct insn *in)
-{
-	return isa_op[in->op].shape == SHAPE_JCC_K || isa_op[in->op].shape == SHAPE_JCC_X;
-}
-
-static bool is_move(const struct insn *in)
-{
-	return in->op == OP_MOV64_X || in->op == OP_MOV64_K || in->op == OP_MOV32_X || in->op == OP_MOV32_K;
-}
-
 /* Where a jump to `to` ends up. */
 static uint32_t follow(const struct code *code, uint32_t to)
 {
@@ -62,11 +52,16 @@ static void turn_loop(struct rewriter *rw, uint32_t i)
 static void join(struct rewriter *rw, uint32_t i)
 {
 	struct insn *in = &rw->code->insn[i];
+	int32_t to = in->off, join = (int32_t)i + 2;
 
-	if (!is_move(in + 1) || follow(rw->code, (uint32_t)in->off) != follow(rw->code, i + 2) || (uint32_t)in->off == i + 2 ||
-	    rw->flow.mark[i + 1] || !rule_on(rw, RULE_DIAMOND))
+	if (to == join || follow(rw->code, (uint32_t)to) != follow(rw->code, i + 2) || rw->flow.mark[i + 1] ||
+	    !rule_on(rw, RULE_DIAMOND))
 		return;
-	in->off = (int32_t)i + 2;
+	in->off = join;
+	if (!flow_selects(in, i)) {
+		in->off = to;
+		return;
+	}
 	rw->flow.mark[i + 2] = 1;
 	hit(rw, RULE_DIAMOND);
 }
@@ -130,14 +125,6 @@ static void mark_targets(struct rewriter *rw)
 		rw->flow.mark[code->sub[k].start] = 1;
 }
 
-/* A jump over a move that a compiler makes a conditional move: it stays one. */
-static bool selects(const struct rewriter *rw, uint32_t i)
-{
-	const struct insn *in = &rw->code->insn[i];
-
-	return (uint32_t)in->off == i + 2 && is_branch(in) && is_move(in + 1) && rule_on(rw, RULE_DIAMOND);
-}
-
 static void thread(struct rewriter *rw)
 {
 	struct code *code = rw->code;
@@ -146,7 +133,8 @@ static void thread(struct rewriter *rw)
 		struct insn *in = &code->insn[i];
 		uint32_t to = flow_is_jump(in) ? follow(code, (uint32_t)in->off) : 0;
 
-		if (!flow_is_jump(in) || to == (uint32_t)in->off || selects(rw, i))
+		if (!flow_is_jump(in) || to == (uint32_t)in->off ||
+		    (rule_on(rw, RULE_DIAMOND) && flow_selects(in, i)))
 			continue;
 		in->off = (int32_t)to;
 		hit(rw, RULE_THREAD);
@@ -160,13 +148,13 @@ static void turn(struct rewriter *rw)
 
 	mark_targets(rw);
 	for (uint32_t i = 0; i + 2 < code->n; i++)
-		if (is_goto(&code->insn[i + 2]) && is_branch(&code->insn[i]))
+		if (is_goto(&code->insn[i + 2]) && flow_is_branch(&code->insn[i]))
 			join(rw, i);
 	for (uint32_t i = 0; i + 1 < code->n; i++)
-		if (is_goto(&code->insn[i + 1]) && is_branch(&code->insn[i]))
+		if (is_goto(&code->insn[i + 1]) && flow_is_branch(&code->insn[i]))
 			invert(rw, i);
 	for (uint32_t i = 0; i + 1 < code->n; i++)
-		if (is_goto(&code->insn[i + 1]) && is_branch(&code->insn[i]))
+		if (is_goto(&code->insn[i + 1]) && flow_is_branch(&code->insn[i]))
 			turn_loop(rw, i);
 	for (uint32_t i = 0; i < code->n; i++)
 		if (is_goto(&code->insn[i]))

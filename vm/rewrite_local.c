@@ -109,6 +109,27 @@ static void fold(struct walk *w, struct insn *in)
 	}
 }
 
+/* if r == 0 where r is 1 or 0 by a comparison before. */
+static void use_flag(struct walk *w, struct insn *in)
+{
+	const struct flag *f = &w->flag;
+	const struct insn *jcc = &f->jcc;
+	bool equal = in->op == OP_JEQ64_K || in->op == OP_JEQ32_K;
+	enum op op = (enum op)jcc->op;
+
+	if ((!equal && in->op != OP_JNE64_K && in->op != OP_JNE32_K) || in->imm < 0 || in->imm > 1 || in->dst != f->reg ||
+	    !current(w, f->reg, f->ver) || !current(w, jcc->dst, f->dst_ver) ||
+	    (isa_op[op].shape == SHAPE_JCC_X && !current(w, jcc->src, f->src_ver)) || !rule_on(w->rw, RULE_FLAG))
+		return;
+	if (equal != (f->taken == in->imm))
+		op = flow_inverse(op);
+	if (op == OP_BAD)
+		return;
+	*in = (struct insn){ .op = (uint16_t)op, .dst = jcc->dst, .src = jcc->src, .steps = in->steps, .off = in->off,
+			     .imm = jcc->imm };
+	hit(w->rw, RULE_FLAG);
+}
+
 static void branch(struct walk *w, struct insn *in)
 {
 	struct known *d = &w->reg[in->dst];
@@ -204,9 +225,9 @@ static bool needless_zext(struct walk *w, const struct insn *in)
 {
 	const struct known *d = &w->reg[in->dst];
 
-	if (!rule_on(w->rw, RULE_ZEXT) || !d->zero_up)
+	if (!rule_on(w->rw, RULE_ZEXT))
 		return false;
-	return (in->op == OP_MOV32_X && in->src == in->dst) || in->op == OP_LE32;
+	return (d->zero_up && ((in->op == OP_MOV32_X && in->src == in->dst) || in->op == OP_LE32)) || range_keeps(in, d);
 }
 
 /* ---- rotations ---- */
@@ -508,6 +529,35 @@ static bool writes_memory(const struct walk *w, const struct insn *in)
 	}
 }
 
+/* ---- a jump over one move: no end of what is known ---- */
+
+static void open_join(struct walk *w, uint32_t i)
+{
+	const struct insn *in = &w->rw->code->insn[i];
+
+	if (i + 2 >= w->rw->code->n || !flow_selects(in, i) || w->rw->flow.mark[i + 1] ||
+	    w->rw->flow.mark[i + 2] != FLOW_TARGET)
+		return;
+	w->join = (struct join){ i + 2, in[1].dst, in->dst, w->reg[in[1].dst], w->reg[in->dst] };
+}
+
+static void close_join(struct walk *w, uint32_t i)
+{
+	const struct insn *jcc = &w->rw->code->insn[i - 2];
+	struct join *j = &w->join;
+	struct known a = j->before, b = w->reg[j->moved], *now = &w->reg[j->moved];
+
+	if (j->compared != j->moved)
+		w->reg[j->compared] = j->other;
+	forget(w, j->moved);
+	now->lo = a.lo < b.lo ? a.lo : b.lo;
+	now->hi = a.hi > b.hi ? a.hi : b.hi;
+	now->zero_up = a.zero_up && b.zero_up;
+	if (a.is_const && b.is_const && (uint64_t)(a.value | b.value) == 1 && a.value != b.value && j->compared != j->moved)
+		w->flag = (struct flag){ *jcc, j->moved, (uint8_t)a.value, w->ver[j->moved], w->ver[jcc->dst],
+					 w->ver[jcc->src] };
+}
+
 static void step(struct walk *w, uint32_t i)
 {
 	struct insn *in = &w->rw->code->insn[i];
@@ -518,6 +568,8 @@ static void step(struct walk *w, uint32_t i)
 	stack_step(w, in);
 	use_const(w, in);
 	fold(w, in);
+	use_flag(w, in);
+	open_join(w, i);
 	branch(w, in);
 	if (in->op == DELETED)
 		return;
@@ -594,12 +646,15 @@ void rewrite_blocks(struct rewriter *rw)
 		hoist_load(rw, i);
 	forget_all(&w);
 	for (uint32_t i = 0; i < rw->code->n; i++) {
-		if (rw->flow.mark[i] & FLOW_TARGET)
+		if (w.join.at == i && i && flow_selects(&rw->code->insn[i - 2], i - 2))
+			close_join(&w, i);
+		else if (rw->flow.mark[i] & FLOW_TARGET)
 			forget_all(&w);
 		while (i >= rw->code->sub[w.sub].end)
 			w.sub++;
-		if (rw->code->insn[i].op != DELETED)
-			step(&w, i);
+		if (rw->code->insn[i].op == DELETED)
+			continue;
+		step(&w, i);
 	}
 }
 

@@ -107,6 +107,13 @@ void range_learn(const struct insn *in, const struct known *d, const struct know
 		set(now, 0, most);
 }
 
+bool range_keeps(const struct insn *in, const struct known *d)
+{
+	uint64_t imm = in->op == OP_AND64_K ? (uint64_t)in->imm : (uint32_t)in->imm;
+
+	return (in->op == OP_AND64_K || in->op == OP_AND32_K) && !(mask_above(d->hi) & ~imm);
+}
+
 static bool is32(uint16_t op) { return !(isa_op[op].flags & OPF_WIDTH64); }
 
 /* Both ends in one half of the signed line, where the orders agree; and 32-bit comparisons see it all. */

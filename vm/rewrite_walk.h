@@ -31,12 +31,18 @@ struct walk;
 const struct slot *frame_slot(const struct walk *w, const struct insn *load);
 /* `size` bytes of the frame at r10 + off are the low bytes of a register (of that version), or a constant. */
 struct slot { int32_t off; uint8_t size, reg; uint32_t ver; int64_t value; struct piece piece; };
+/* `reg` (of that version) is `taken` where the condition of `jcc` holds, else 1 - taken. */
+struct flag { struct insn jcc; uint8_t reg, taken; uint32_t ver, dst_ver, src_ver; };
+/* A jump over one move: what was known before of the two registers that are known otherwise behind it. */
+struct join { uint32_t at; uint8_t moved, compared; struct known before, other; };
 struct walk {
 	struct rewriter *rw;
 	struct known reg[REGS];
 	uint32_t ver[REGS], next_id, memory;	/* memory: how often it may have changed */
 	struct slot slot[SLOTS];
 	uint32_t nr_slot, sub;
+	struct flag flag;
+	struct join join;
 };
 static inline bool current(const struct walk *w, uint8_t r, uint32_t ver) { return r != NO_REG && w->ver[r] == ver; }
 
@@ -44,6 +50,8 @@ static inline bool current(const struct walk *w, uint8_t r, uint32_t ver) { retu
 void range_learn(const struct insn *in, const struct known *d, const struct known *s, struct known *now);
 /* A conditional jump against a constant: 1 taken, 0 not, -1 it depends. */
 int range_decides(const struct insn *in, const struct known *d);
+/* An AND with a constant that leaves d as it is. */
+bool range_keeps(const struct insn *in, const struct known *d);
 /* What its falling through says of d. */
 void range_refine(const struct insn *in, struct known *d);
 

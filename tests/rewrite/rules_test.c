@@ -92,6 +92,8 @@ static const struct { const char *rule, *before, *after; } single[] = {
 	{ "fold", "r2 = 5\nr0 = *(u64 *)(r1 + 0)\nr0 += r2\nexit\n", "r0 += 0x5" },
 	{ "branch", "r0 = 5\nif r0 > 3 goto l\nr0 = 9\nl: r0 += 1\nexit\n", NULL },
 	{ "range", "r0 = *(u8 *)(r1 + 3)\nif r0 <= 255 goto l\nr0 = 9\nl: r0 += 1\nexit\n", NULL },
+	{ "flag", "r0 = *(u64 *)(r1 + 0)\nr2 = *(u64 *)(r1 + 8)\nr3 = 1\nif r2 > 9 goto l\nr3 = 0\nl: r0 += 7\nr4 = r2\nr4 <<= 3\n"
+	  "r3 &= 1\nif r3 == 0 goto m\nr4 ^= r0\nm: r0 = r4\nexit\n", "if r2 <= 0x9 goto +0x1" },
 	{ "forward", "r2 = *(u32 *)(r1 + 0)\n*(u32 *)(r10 - 4) = r2\n*(u64 *)(r10 - 16) = 7\nr0 = *(u32 *)(r10 - 4)\n"
 	  "r3 = *(u64 *)(r10 - 16)\nr0 ^= r3\nexit\n", "r0 ^= 0x7" },
 	{ "deadstore", "r0 = *(u64 *)(r1 + 0)\n*(u64 *)(r10 - 8) = r0\n*(u32 *)(r10 - 16) = 5\nr2 = *(u32 *)(r10 - 16)\n"
@@ -221,7 +223,7 @@ static void piece(struct text *t)
 
 	three(t, &a, &b, &c);
 	t->label += 4;
-	switch (pick(t, 45)) {
+	switch (pick(t, 46)) {
 	case 0: say(t, "r%d = r%d\nr%d <<= %d\nr%d >>= %d\nr%d %s r%d\n", a, b, a, k, b, 64 - k, a,
 		    pick(t, 2) ? "|=" : pick(t, 2) ? "^=" : "+=", b); break;
 	case 1: k = k % 31 + 1;
@@ -352,6 +354,17 @@ static void piece(struct text *t)
 		    "r%d = *(u8 *)(r%d + 0)\nif r%d %s %d goto l%u\nr%d = %d\ngoto l%u\nl%u:\n", a, l + 1, l, b, c, a, a, pick(t, 30) + 1,
 		    l + 2, l + 1, c, c, a, c, c, c, cc, (int)pick(t, 300), l, c, (int)pick(t, 300), l, l + 2);
 		break;
+	case 45: {	/* an outcome that is kept for later */
+		int one = (int)pick(t, 2);
+
+		say(t, "r%d = %d\nif %c%d %s %d goto l%u\nr%d = %d\nl%u:\n", a, one, l & 4 ? 'w' : 'r', b, cc, imm, l, a, !one, l);
+		if (pick(t, 2))
+			say(t, "r%d %s 3\n", pick(t, 2) ? b : c, op);
+		if (pick(t, 2))
+			say(t, "if r%d %s r%d goto l%u\nr%d = r%d\nl%u:\n", b, cc, c, l + 2, pick(t, 2) ? c : b, a, l + 2);
+		say(t, "w%d &= 1\nif r%d %s %d goto l%u\nr%d += 3\nl%u:\n", a, a, l & 8 ? "==" : "!=", (int)pick(t, 2), l + 1, c, l + 1);
+		break;
+	}
 	case 43:	/* a block out of line */
 		say(t, "if r%d %s %d goto l%u\nr%d += 3\ngoto l%u\nl%u: r%d ^= 77\nr0 = 5\ngoto out\nl%u: r%d *= r%d\nr%d += 5\n"
 		    "r%d <<= 3\nr%d ^= 9\n", a, cc, imm, l, b, l + 1, l, a, l + 1, b, c, b, b, c);
