@@ -89,17 +89,42 @@ static void and(struct jc *c, unsigned op)
 		group1(c, op);
 }
 
+/* d = s * k in steps that are faster together than imul's three cycles: k is 3, 5, 9 or 2^n - 1 or 2^n + 1. */
+static bool multiply_quickly(struct jc *c, bool w, int d, int s, int64_t k)
+{
+	bool minus = k > 0 && !(k & (k + 1));
+	unsigned n = (unsigned)__builtin_ctzll((uint64_t)(minus ? k + 1 : k - 1) | 1ull << 63);
+
+	if (k < 3 || s == RSP || !(c->rules & RULE_MAGIC) || (!minus && k != (1ll << n) + 1))
+		return false;
+	if (n <= 3 && (!minus || k == 3)) {
+		x_lea(&c->b, w, d, x_idx(s, s, minus ? 1 : (int)n, 0));
+		return true;
+	}
+	x_mov(&c->b, true, TMP, s);
+	x_shift_k(&c->b, w, X_SHL, TMP, n);
+	if (minus)
+		x_alu(&c->b, w, X_SUB, TMP, s);
+	if (minus)
+		x_mov(&c->b, w, d, TMP);
+	else
+		x_lea(&c->b, w, d, x_idx(TMP, s, 0, 0));
+	return true;
+}
+
 /* dst *= operand; dst = src * imm */
 static void multiply(struct jc *c, unsigned three)
 {
 	struct form f = unblind(c, alu_form(c));
 
-	if (f.imm)
-		x_imul_k(&c->b, f.w, f.d, three ? f.s : f.d, (int32_t)f.k);
-	else if (!three)
+	int s = three ? src(c) : f.d;
+
+	if (f.imm && !multiply_quickly(c, f.w, f.d, s, f.k)) {
+		x_imul_k(&c->b, f.w, f.d, s, (int32_t)f.k);
+	} else if (!f.imm && !three) {
 		x_imul(&c->b, f.w, f.d, f.s);
-	else {		/* blinded: the constant is in TMP */
-		x_imul(&c->b, f.w, TMP, src(c));
+	} else if (!f.imm) {	/* blinded: the constant is in TMP */
+		x_imul(&c->b, f.w, TMP, s);
 		x_mov(&c->b, f.w, f.d, TMP);
 	}
 }

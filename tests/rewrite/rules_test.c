@@ -243,7 +243,8 @@ static void piece(struct text *t)
 	case 12: say(t, "r%d = r%d\nr%d %s %d\n", a, b, a, pick(t, 2) ? "+=" : "-=", imm); break;
 	case 13: say(t, "w%d = w%d\nw%d += %d\n", a, b, a, imm); break;
 	case 14: say(t, "r%d = r%d\nr%d <<= %u\nr%d += r%d\n", a, b, a, pick(t, 3) + 1, a, c); break;
-	case 15: say(t, "%c%d = %c%d\n%c%d *= %d\n", l & 4 ? 'w' : 'r', a, l & 4 ? 'w' : 'r', b, l & 4 ? 'w' : 'r', a, imm); break;
+	case 15: imm = pick(t, 2) ? (1 << pick(t, 31)) + (int)pick(t, 3) - 1 : imm;
+		say(t, "%c%d = %c%d\n%c%d *= %d\n", l & 4 ? 'w' : 'r', a, l & 4 ? 'w' : 'r', b, l & 4 ? 'w' : 'r', a, imm); break;
 	case 16: say(t, "r%d = *(%s *)(r9 + %u)\nif %c%d %s %d goto l%u\nr%d += 3\nl%u: r%d = %d\n", a, w, pick(t, 200),
 		     l & 4 ? 'w' : 'r', a, cc, imm, l, b, l, a, imm / 2); break;
 	case 17: say(t, "r%d = *(%s *)(r9 + %u)\n%c%d %s %c%d\nr%d = 1\n", a, pick(t, 2) ? "u64" : "u32", pick(t, 200),
