@@ -195,6 +195,8 @@ int rewrite_code(struct code *code, const char *no_rules, uint32_t hits[REWRITE_
 		ret = ret ? ret : values(&rw);
 		if (!ret && rw.frame)
 			ret = values_again(&rw);
+		if (!ret && rw.hits[RULE_FLAG])		/* who kept outcomes has no more use for them */
+			ret = values(&rw);
 		if (!ret && rw.frame && rewrite_promote(&rw))
 			ret = refresh(&rw) ? -ENOMEM : values(&rw);
 		if (!ret) {

@@ -179,9 +179,9 @@ int rewrite_jumps(struct rewriter *rw)
 		turn(rw);
 	if (rule_on(rw, RULE_DEAD))
 		drop_unreachable(rw);
-	/* A goto to the next instruction. */
-	for (uint32_t i = 0; gotos && i + 1 < code->n && rule_on(rw, RULE_THREAD); i++)
-		if (is_goto(&code->insn[i]) && (uint32_t)code->insn[i].off == i + 1) {
+	/* A jump to the next instruction. */
+	for (uint32_t i = 0; i + 1 < code->n && rule_on(rw, RULE_THREAD); i++)
+		if ((is_goto(&code->insn[i]) || flow_is_branch(&code->insn[i])) && (uint32_t)code->insn[i].off == i + 1) {
 			drop(&code->insn[i]);
 			hit(rw, RULE_THREAD);
 		}
