@@ -42,7 +42,7 @@ hot  := vm/interp vm/interp_checked vm/call vm/self maps/hash_find maps/hash_wri
 	helpers/map helpers/ring jit/run loader/run loader/slot
 # What gcc 12 still does at -Oz although it makes this code longer: 3 % of the whole, measured one by one.
 lean := -fno-tree-dominator-opts -fno-tree-sra -fno-caller-saves -fno-thread-jumps -fno-ipa-sra \
-	-fno-move-loop-invariants -fno-tree-forwprop
+	-fno-move-loop-invariants -fno-tree-forwprop -fno-jump-tables
 cold := $(if $(filter undefined,$(origin CFLAGS)),$(if $(filter release,$(MODE)),$(shell \
 	$(CC) -Oz -fsyntax-only -x c /dev/null 2>/dev/null && echo -Oz || echo -Os) \
 	-fno-asynchronous-unwind-tables -fno-unwind-tables \
