@@ -170,7 +170,7 @@ static inline bool tracepoint(struct uebpf_slot *slot, const struct fb_event *fr
 	struct fb_event event;
 	unsigned cpu;
 
-	memcpy(event.n, from->n, sizeof event.n + sizeof event.last);
+	memcpy(&event, from, offsetof(struct fb_event, s));
 	if (strings)
 		memcpy(event.s, from->s, sizeof event.s);
 	if (!uebpf_slot_accepts(slot, &event, sizeof event, NULL))
@@ -429,7 +429,8 @@ static void degree(struct subject *s)
 
 static void total(struct subject *s)
 {
-	double most = getenv("MAX_EVENTS") ? atof(getenv("MAX_EVENTS")) : 1e8;
+	const char *given = getenv("MAX_EVENTS");
+	double most = given ? atof(given) : 1e8;
 	FILE *f = data("filters_total");
 
 	printf("\n50 integer predicates, FALSE at the last: seconds\n");

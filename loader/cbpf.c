@@ -549,7 +549,7 @@ int cbpf_translate(const struct uebpf_cbpf_insn *in, uint32_t n, void **slots, u
 	const char *why = NULL;
 	uint32_t i;
 
-	*nslots = 0;
+	*slots = NULL;
 	if (!n || n > MAX_INSNS)
 		return error_set(err, UEBPF_STAGE_FILTER, UEBPF_E_LIMIT, -EINVAL, 0,
 				 "a classic filter has 1 to %d instructions, this one %u", MAX_INSNS, n);
@@ -569,7 +569,7 @@ int cbpf_translate(const struct uebpf_cbpf_insn *in, uint32_t n, void **slots, u
 		*nslots = o.n;
 	}
 	free(o.spot);
-	if (*nslots)
+	if (*slots)
 		return 0;
 	free(o.slot);
 	return error_set(err, UEBPF_STAGE_FILTER, UEBPF_E_MEMORY, -ENOMEM, 0, "no memory to translate a filter");
@@ -579,15 +579,18 @@ struct uebpf_object *uebpf_object_open_cbpf(struct uebpf_env *env, const struct 
 		size_t n, const struct uebpf_open_opts *opts, struct uebpf_error *err)
 {
 	struct uebpf_open_opts o = { .size = sizeof o };
+	struct uebpf_object *obj;
 	void *slots;
-	uint32_t count;
+	uint32_t count = 0;
+
 	if (opts && opts->size)
 		memcpy(&o, opts, opts->size < sizeof o ? opts->size : sizeof o);
 	o.size = sizeof o;
 	o.type = "cbpf";
-	if (cbpf_translate(insns, n > UINT32_MAX ? UINT32_MAX : (uint32_t)n, &slots, &count, err))
+	cbpf_translate(insns, n > UINT32_MAX ? UINT32_MAX : (uint32_t)n, &slots, &count, err);
+	if (!slots)
 		return NULL;
-	struct uebpf_object *obj = uebpf_object_open_insns(env, slots, count, &o, err);
+	obj = uebpf_object_open_insns(env, slots, count, &o, err);
 	free(slots);
 	return obj;
 }

@@ -304,41 +304,46 @@ static void count_regs(struct tree *t)
 	t->regs = (uint8_t)(n > t->regs ? n : t->regs);
 }
 
+static int leaf_type(struct filter *f, struct tree *t)
+{
+	static const uint8_t type[] = { [TREE_INT] = TREE_NUMBER, [TREE_REJECT] = TREE_NUMBER, [TREE_DOUBLE] = TREE_FLOATING,
+					[TREE_STRING] = TREE_TEXT, [TREE_GLOB] = TREE_PATTERN };
+
+	if (t->kind == TREE_FIELD)
+		return field_type(f, t);
+	if (t->kind == TREE_CONTEXT)
+		return context_type(f, t);
+	t->type = type[t->kind];
+	return 0;
+}
+
 static int check(struct filter *f, struct tree *t, unsigned depth)
 {
-	int rc = 0;
+	struct tree *l = t->left, *r = t->right;
+	int rc;
 
 	if (depth > DEPTH_MAX)
 		return filter_fail(f, t->column, UEBPF_E_LIMIT, "nested too deep");
-	if (is_comparison(t->kind)) {
-		take_label(f, t->left, t->right);
-		take_label(f, t->right, t->left);
+	if (!l) {
+		rc = leaf_type(f, t);
+	} else {
+		if (r && is_comparison(t->kind)) {
+			take_label(f, l, r);
+			take_label(f, r, l);
+		}
+		rc = check(f, l, depth + 1);
+		rc = rc || !r ? rc : check(f, r, depth + 1);
+		rc = rc ? rc : t->kind == TREE_INDEX ? index_type(f, t) :
+		     r && is_comparison(t->kind) ? comparison_type(f, t) : operator_type(f, t);
+		if (rc)
+			return rc;
+		t->calls |= l->calls || (r && r->calls);
+		if (t->kind != TREE_INDEX && fold(t))
+			t->type = t->kind == TREE_INT ? TREE_NUMBER : TREE_FLOATING;
 	}
-	rc = t->left ? check(f, t->left, depth + 1) : 0;
-	rc = rc || !t->right ? rc : check(f, t->right, depth + 1);
-	if (rc)
-		return rc;
-	switch (t->kind) {
-	case TREE_INT: case TREE_REJECT: t->type = TREE_NUMBER; break;
-	case TREE_DOUBLE: t->type = TREE_FLOATING; break;
-	case TREE_STRING: t->type = TREE_TEXT; break;
-	case TREE_GLOB: t->type = TREE_PATTERN; break;
-	case TREE_FIELD: rc = field_type(f, t); break;
-	case TREE_CONTEXT: rc = context_type(f, t); break;
-	case TREE_INDEX: rc = index_type(f, t); break;
-	case TREE_EQ: case TREE_NE: case TREE_LT: case TREE_GE: case TREE_GT: case TREE_LE:
-		rc = comparison_type(f, t);
-		break;
-	default:
-		rc = operator_type(f, t);
-	}
-	if (rc)
-		return rc;
-	t->calls |= (t->left && t->left->calls) || (t->right && t->right->calls);
-	if (t->left && t->kind != TREE_INDEX && fold(t))
-		t->type = t->kind == TREE_INT ? TREE_NUMBER : TREE_FLOATING;
-	count_regs(t);
-	return 0;
+	if (!rc)
+		count_regs(t);
+	return rc;
 }
 
 int filter_check(struct filter *f, struct tree *root)

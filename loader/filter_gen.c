@@ -294,7 +294,7 @@ static void truth(struct gen *g, const struct tree *t, uint32_t d)
 {
 	struct label yes = { 0 }, no = { 0 }, end = { 0 };
 	struct way w = { &yes, &no, true };
-	uint32_t have = g->have;
+	uint32_t have;
 
 	if (t->kind == TREE_AND || t->kind == TREE_OR) {
 		value(g, t->left, d);

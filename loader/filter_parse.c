@@ -190,7 +190,7 @@ static int character(struct parser *p, char quote, bool *star)
 	*star = v == '*' && quote == '"';
 	if (v != '\\')
 		return v;
-	v = *p->at;
+	v = (unsigned char)*p->at;
 	p->at += v != 0;
 	known = v ? strchr(from, v) : NULL;
 	if (known)
@@ -242,7 +242,7 @@ static struct tree *text(struct parser *p)
 			return fail(p, "a character in '' is one byte");
 		}
 		t->kind = TREE_INT;
-		t->i = (signed char)to[0];
+		t->i = ((uint8_t)to[0] ^ 0x80) - 0x80;	/* a signed char, as C has it */
 	} else {
 		t->kind = glob ? TREE_GLOB : TREE_STRING;
 		t->text = to;

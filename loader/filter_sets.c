@@ -173,8 +173,10 @@ void gen_chain(struct gen *g, const struct tree *t, uint32_t d, const struct way
 
 	flatten(g, t, t->kind, &c);
 	s.no = arena_array(&g->f->arena, c.n < WINDOW ? c.n : WINDOW, sizeof(*s.no));
-	if (!s.no)
+	if (!s.no) {
 		gen_no_memory(g);
+		return;
+	}
 	for (uint32_t i = 0; i < c.n && !g->failed; i++) {
 		struct label next = { 0 };
 		struct way way;

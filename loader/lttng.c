@@ -4,6 +4,7 @@
  * reader gets there, what lies on the stack is the right side.  Knows the wire format (lttng_ops.def)
  * and the tree; types are checked and code is made by the generator (filter_tree.h). */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include "loader/filter_tree.h"
 
@@ -144,8 +145,7 @@ static struct tree *named(struct reader *r, uint32_t kind, const char *prefix, c
 
 	if (!t || !text)
 		return NULL;
-	memcpy(text, prefix, n);
-	memcpy(text + n, name, len);
+	snprintf(text, n + len + 1, "%s%.*s", prefix, (int)len, name);
 	t->text = text;
 	t->len = n + len;
 	return t;
