@@ -437,7 +437,7 @@ static void total(struct subject *s)
 	head("events");
 	open_subject(s, fb_find(FB_INT, 50, FB_FALSE_LAST));
 	fill(s, 100);
-	for (double events = 1e5; events <= most; events *= 10) {
+	for (uint64_t events = 100000; (double)events <= most; events *= 10) {
 		struct result r[ARMS] = { 0 };
 
 		for (int a = 0; a < ARMS; a++) {
@@ -445,11 +445,11 @@ static void total(struct subject *s)
 
 			if (a == REAL && !fb_has_lttng)
 				continue;
-			run(s, (enum arm)a, 0, 0, (uint64_t)events);
+			run(s, (enum arm)a, 0, 0, events);
 			r[a].ns = r[a].lo = r[a].hi = (now() - t) / 1e9;
-			fprintf(csv, "total,%s,%g,%s,0,%.6f\n", s->filter->name, events, arm_name[a], r[a].ns);
+			fprintf(csv, "total,%s,%g,%s,0,%.6f\n", s->filter->name, (double)events, arm_name[a], r[a].ns);
 		}
-		row(f, events, r);
+		row(f, (double)events, r);
 	}
 	printf("LTTng-UST: from 40 predicates on this filter has ten `<=`, and LTTng 2.13 loses a stack entry for each: it "
 	       "refuses the filter (\"Stack full\") and drops every event, so its time is that of an error.\n");

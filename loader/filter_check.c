@@ -280,9 +280,9 @@ static int operator_type(struct filter *f, struct tree *t)
 		  t->kind == TREE_PLUS || t->kind == TREE_MINUS ? l->type : TREE_NUMBER;
 	if (t->kind == TREE_TO_DOUBLE || t->kind == TREE_TO_INT)
 		t->calls = l->type != t->type;
-	if (t->kind >= TREE_BIT_AND && t->kind <= TREE_BIT_XOR)
+	if (r && t->kind >= TREE_BIT_AND && t->kind <= TREE_BIT_XOR)
 		order(t);
-	if (t->kind == TREE_AND || t->kind == TREE_OR)		/* their value, where it is asked for */
+	if (r && t->kind >= TREE_AND)		/* their value, where it is asked for */
 		t->calls = l->type == TREE_FLOATING || r->type == TREE_FLOATING;
 	return 0;
 }

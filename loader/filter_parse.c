@@ -165,7 +165,7 @@ static void next(struct parser *p)
 
 static bool is(const struct parser *p, const char *text)
 {
-	return p->token == T_PUNCT && (size_t)(p->at - p->begin) == strlen(text) && !strncmp(p->begin, text, strlen(text));
+	return p->token == T_PUNCT && *p->begin == *text && text[1] == (p->at - p->begin == 2 ? p->begin[1] : 0);
 }
 
 static bool take(struct parser *p, const char *text)
@@ -332,26 +332,23 @@ static const struct { char text[3]; uint8_t level, kind; } operators[] = {
 	{ "&", 4, TREE_BIT_AND }, { "==", 5, TREE_EQ }, { "!=", 5, TREE_NE }, { "<", 6, TREE_LT }, { ">", 6, TREE_GT },
 	{ "<=", 6, TREE_LE }, { ">=", 6, TREE_GE }, { "<<", 7, TREE_LSHIFT }, { ">>", 7, TREE_RSHIFT },
 };
-enum { LEVELS = 8 };
 
+/* What operators of this level and tighter ones join. */
 static struct tree *binary(struct parser *p, unsigned level)
 {
 	struct tree *t, *right;
 	uint32_t col;
-	size_t i;
 
-	if (level == LEVELS)
-		return unary(p);
 	if (!level && ++p->nested > NESTED_MAX)
 		return fail(p, "nested too deep");
-	t = binary(p, level + 1);
-	for (i = 0; !p->failed && i < sizeof(operators) / sizeof(*operators); i++)
-		if (operators[i].level == level && is(p, operators[i].text)) {
+	t = unary(p);
+	for (size_t i = 0; !p->failed && i < sizeof(operators) / sizeof(*operators); i++)
+		if (operators[i].level >= level && is(p, operators[i].text)) {
 			col = column(p);
 			next(p);
-			right = binary(p, level + 1);
+			right = binary(p, operators[i].level + 1u);
 			t = node(p, operators[i].kind, col, t, right);
-			i = (size_t)-1;		/* the next one of this level */
+			i = (size_t)-1;		/* the next one */
 		}
 	p->nested -= !level;
 	return p->failed ? NULL : t;
