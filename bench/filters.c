@@ -277,7 +277,7 @@ static FILE *data(const char *name)
 	f = fopen(path, "w");
 	if (!f)
 		fail(path);
-	fprintf(f, "# x");
+	fprintf(f, "x");	/* no comment: gnuplot takes the names from here */
 	for (int a = 0; a < ARMS; a++)
 		fprintf(f, "\t%s\tlow\thigh", arm_name[a]);
 	fprintf(f, "\n");
