@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 # filters.gp - the plots of `bench/run filters`, as the seed's figures; run in the folder of the .dat files.
-set terminal svg size 720,480 font "sans,12" background "white"
-set key left top
+set terminal svg size 860,480 font "sans,12" background "white"
+set key outside right top
 set grid
 set style data yerrorlines
 set datafile separator "\t"
