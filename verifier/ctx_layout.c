@@ -226,17 +226,18 @@ static int translate_all(struct layout *l)
 	int n, err = 0;
 
 	l->moved = mem_array(code->host, old_n + 1, sizeof *l->moved);
-	if (!fresh || !l->moved)
+	if (!fresh || !l->moved) {
 		err = error_set(l->err, UEBPF_STAGE_REWRITE, UEBPF_E_MEMORY, -ENOMEM, UINT32_MAX, "out of memory");
-	for (uint32_t i = 0; i < old_n && !err; i++) {
-		n = translate(l, &fresh[(size_t)i * MOST], i);
-		if (n < 0)
-			err = n;
-		else
-			l->moved[i + 1] = l->moved[i] + (uint32_t)n;
+	} else {
+		for (uint32_t i = 0; i < old_n && !err; i++) {
+			n = translate(l, &fresh[(size_t)i * MOST], i);
+			if (n < 0)
+				err = n;
+			else
+				l->moved[i + 1] = l->moved[i] + (uint32_t)n;
+		}
+		err = err ? err : build(l, l->moved[old_n], fresh);
 	}
-	if (!err)
-		err = build(l, l->moved[old_n], fresh);
 	mem_free(code->host, fresh, (size_t)old_n * MOST * sizeof *fresh);
 	mem_free(code->host, l->moved, (old_n + 1) * sizeof *l->moved);
 	return err;

@@ -518,7 +518,7 @@ static int load_field(struct env *e, const struct reg *p)
 	const struct ctx_field *f;
 	int err = ctx_access(e, e->in->src, p, e->in->off, e->op->size, READ, &f);
 
-	if (err)
+	if (err || !f)
 		return err;
 	field_value(e, f, e->op->size, e->d);
 	if (is_ptr(e->d) && (e->op->flags & OPF_SIGNED))
@@ -593,7 +593,7 @@ static int store_field(struct env *e, const struct reg *p)
 	const struct ctx_field *f;
 	int err = ctx_access(e, e->in->dst, p, e->in->off, e->op->size, WRITE, &f);
 
-	return err || f->kind == CTX_SCALAR ? err :
+	return err || !f || f->kind == CTX_SCALAR ? err :
 	       unsafe_(e, e->in->dst, NULL, "writes the pointer field `%s` of the context",
 		       ctx_field_name(e->code->type, f));
 }

@@ -147,7 +147,7 @@ static bool slot_used(const struct slot *s)
 /* What can be read of frame n when its instruction `pc` comes next. */
 static struct live live_in(const struct env *e, uint32_t n, uint32_t pc)
 {
-	const struct frame *f = &e->st.f[n];
+	const struct frame *f;
 	struct live l;
 
 	if (n == e->st.nr_frames - 1)

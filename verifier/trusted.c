@@ -282,10 +282,10 @@ int verify_trusted(const struct code *code, struct verify_result *result, struct
 				p.blocks);
 	p.at = ret ? NULL : mem_array(code->host, p.blocks, sizeof *p.at);
 	p.seen = ret ? NULL : mem_alloc(code->host, p.blocks);
-	if (!ret && (!result->fact || !p.at || !p.seen || !p.dirty))
-		ret = error_set(err, UEBPF_STAGE_VERIFY, UEBPF_E_MEMORY, -ENOMEM, UINT32_MAX, "out of memory");
-	if (!ret)
+	if (!ret && result->fact && p.block && p.at && p.seen && p.dirty)
 		settle(&p);
+	else if (!ret)
+		ret = error_set(err, UEBPF_STAGE_VERIFY, UEBPF_E_MEMORY, -ENOMEM, UINT32_MAX, "out of memory");
 	mem_free(code->host, p.block, code->n * sizeof *p.block);
 	mem_free(code->host, p.at, p.blocks * sizeof *p.at);
 	mem_free(code->host, p.seen, p.blocks);

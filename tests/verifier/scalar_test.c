@@ -166,8 +166,12 @@ static void keep(struct scalar s, uint32_t set)
 	for (h >>= 40; seen[h % SEEN]; h++)
 		if (!memcmp(&all[seen[h % SEEN] - 1].s, &s, sizeof s))
 			return;
-	if (nr_all == cap_all)
-		all = realloc(all, (cap_all = cap_all ? cap_all * 2 : 4096) * sizeof *all);
+	if (nr_all == cap_all) {
+		struct value *more = realloc(all, (cap_all = cap_all ? cap_all * 2 : 4096) * sizeof *all);
+
+		must(more);
+		all = more;
+	}
 	all[nr_all] = (struct value){ s, set };
 	seen[h % SEEN] = (uint32_t)++nr_all;
 }
@@ -244,8 +248,10 @@ static uint32_t *row;
 static void build_row(unsigned w, enum alu op)
 {
 	uint32_t n = 1u << w, sets = n <= 16 ? 1u << n : n;
+	uint32_t *more = realloc(row, (size_t)n * sets * sizeof *row);
 
-	row = realloc(row, (size_t)n * sets * sizeof *row);
+	must(more);
+	row = more;
 	for (uint32_t x = 0; x < n && n > 16; x++)
 		for (uint32_t y = 0; y < n; y++)
 			row[x * (size_t)n + y] = 1u << concrete(w, op, x, y);
