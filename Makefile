@@ -82,6 +82,8 @@ all: $(BUILD)/libuebpf.a $(BUILD)/libuebpf.so $(if $(wildcard tools/*.c),$(BUILD
 
 $(filter-out $(hot:%=$(BUILD)/obj/%.o),$(lib_obj)): common += $(cold)
 $(hot:%=$(BUILD)/obj/%.o): common += $(if $(cold),$(dense))
+# Cold, but helpers are called from here, and an exception of theirs goes through.
+$(BUILD)/obj/vm/interp_slow.o: common += $(if $(cold),-fasynchronous-unwind-tables)
 $(filter $(BUILD)/obj/maps/%.o,$(lib_obj)): common += $(if $(cold),-fno-asynchronous-unwind-tables)
 # clang 19 merges the interpreter's indirect jumps into one and then declines to duplicate so large a block.
 $(BUILD)/obj/vm/interp.o: common += $(shell $(CC) -mllvm -tail-dup-pred-size=10000 -mllvm \

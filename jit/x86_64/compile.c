@@ -216,7 +216,7 @@ static void place_unwind(struct jc *c, const struct plan *plan, const uint32_t *
 	uint32_t n = c->code->nr_sub + (c->state ? 2u : 1u);
 	struct unwind_frame *f;
 
-	if (!c->calls_c || c->inits)	/* first-read checks push around calls: no one row would hold */
+	if (!c->calls_c)
 		return;
 	f = mem_array(c->host, n, sizeof *f);
 	if (!f)

@@ -162,6 +162,7 @@ static bool sweep(struct jc *c)
 				changed |= flow_into(c, i - 1, i, now);
 			memcpy(now, c->fact_at + 11 * c->fact_index[i], sizeof now);
 		}
+		c->calls_helper |= isa_op[in->op].shape == SHAPE_CALLX;
 		if (isa_op[in->op].shape == SHAPE_CALL)
 			c->calls_helper |= in->op != OP_CALL || !fact_inline(c, in, now, out, &map);
 		if (flow_is_jump(in) || in->op == OP_MAY_GOTO)

@@ -37,7 +37,7 @@ static void scan_program(struct jc *c)
 			break;
 		case SHAPE_CALLX:
 			c->inits |= c->checked;		/* what a helper needs is looked up in the run */
-			c->state = true;
+			c->calls_c = c->state = true;
 			break;
 		case SHAPE_PKT_ABS: case SHAPE_PKT_IND:
 			c->state = true;
@@ -90,6 +90,7 @@ static void scan_sub(struct jc *c, uint32_t index)
 		j->writes |= (uint16_t)flow_writes(insn);
 		if (shape == SHAPE_CALL || shape == SHAPE_LOCAL || shape == SHAPE_CALLX)
 			j->leaf = false;
+		j->inits |= c->inits && (shape == SHAPE_LOCAL || shape == SHAPE_CALLX);
 		j->loops |= insn->op == OP_MAY_GOTO;
 	}
 	for (int r = 6; r <= 9; r++)
@@ -191,7 +192,7 @@ static void zero_frame(struct jc *c, const struct jsub *j)
 static int32_t below(const struct jsub *j, bool kept)
 {
 	int pushed = 1 + (kept ? 0 : j->nr_saved) + j->rbp;
-	int32_t n = (j->rbp ? j->frame : 0) + (j->loops ? 16 : 0);
+	int32_t n = (j->rbp ? j->frame : 0) + (j->loops || j->inits ? 16 : 0);
 
 	if (j->leaf && !j->rbp && !j->loops)
 		return 0;
@@ -445,8 +446,7 @@ static void before_sub(struct jc *c)
 		x_alu_k(&c->b, true, X_SUB, RBP, (int32_t)c->frame_size);
 	if (c->inits) {
 		x_load(&c->b, 4, false, TMP, FIELD(init));
-		x_push(&c->b, TMP);
-		x_push(&c->b, TMP);	/* twice: alignment */
+		x_store(&c->b, 4, x_at(RSP, 8), TMP);
 		if (init_of_callee(c)) {
 			x_store_k(&c->b, 4, FIELD(init), (int32_t)init_of_callee(c));
 		} else {
@@ -460,8 +460,7 @@ static void before_sub(struct jc *c)
 static void after_sub(struct jc *c)
 {
 	if (c->inits) {
-		x_pop(&c->b, TMP);
-		x_pop(&c->b, TMP);
+		x_load(&c->b, 4, false, TMP, x_at(RSP, 8));
 		x_alu_k(&c->b, false, X_AND, TMP, ~0x3e);
 		x_alu_k(&c->b, false, X_OR, TMP, 1);
 		x_store(&c->b, 4, FIELD(init), TMP);
@@ -491,18 +490,15 @@ void emit_local(struct jc *c)
 	after_sub(c);
 }
 
-/* The function's guest address becomes its machine address in C; arguments live on the stack meanwhile. */
+/* The function's guest address becomes its machine address in C; the state keeps its arguments meanwhile. */
 void emit_callx(struct jc *c)
 {
-	static const uint8_t args[6] = { RDI, RSI, RDX, RCX, R8, R8 };
 	uint32_t sub = jc_label(c), done = jc_label(c);
 	int fn = c->reg[c->in->dst];
 
 	x_mov(&c->b, true, TMP, fn);
 	for (int r = 1; r <= 5; r++)
 		x_store(&c->b, 8, x_at(STATE, (int32_t)offsetof(struct jit_state, r) + 8 * r), c->reg[r]);
-	for (int k = 0; k < 6; k++)
-		x_push(&c->b, args[k]);
 	leave_guest(c);
 	x_store(&c->b, 8, FIELD(fp), RBP);	/* a helper may call back */
 	x_mov(&c->b, true, RSI, TMP);
@@ -510,8 +506,8 @@ void emit_callx(struct jc *c)
 	emit_call_c(c, (const void *)jit_callx);
 	enter_guest(c);
 	x_mov(&c->b, true, TMP2, RAX);
-	for (int k = 6; k-- > 0; )
-		x_pop(&c->b, args[k]);
+	for (int r = 1; r <= 5; r++)
+		x_load(&c->b, 8, false, c->reg[r], x_at(STATE, (int32_t)offsetof(struct jit_state, r) + 8 * r));
 	x_alu_k(&c->b, true, X_CMP, TMP2, (int32_t)(intptr_t)JIT_CALLED);
 	emit_fault_if(c, CC_B, 0);
 	jc_jcc(c, CC_NE, sub);

@@ -51,6 +51,7 @@ struct jsub {
 	bool stack, leaf, red_zone, rbp;
 	bool private;			/* nothing points into its frame */
 	bool loops;			/* has may_goto: a counter at [rsp] */
+	bool inits;			/* keeps state.init over its calls at [rsp + 8] */
 	int32_t frame;			/* bytes of guest stack really used, a multiple of 16 */
 	uint32_t zero;			/* bytes below r10 to zero on entry */
 	uint64_t zero_bytes[8];		/* and these: a bit per byte, bit 0 = r10 - 1 (vm/flow.h) */

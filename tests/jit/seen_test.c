@@ -228,12 +228,16 @@ static uint64_t wait_here(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, ui
 	pause();
 	return 0;
 }
+static bool in_batch;
 static void *victim(void *arg)
 {
 	uint64_t r0;
 
 	pthread_cleanup_push(clean, NULL);
-	uebpf_prog_run(arg, "", 1, NULL, &r0);
+	if (in_batch)
+		uebpf_prog_run_batch(arg, "", 1, 1, &r0, NULL);
+	else
+		uebpf_prog_run(arg, "", 1, NULL, &r0);
 	pthread_cleanup_pop(0);
 	return NULL;
 }
@@ -241,7 +245,8 @@ static void *victim(void *arg)
 START_TEST(a_thread_in_a_helper_can_be_cancelled)
 {
 	struct uebpf_open_opts o = { .size = sizeof o, .type = "raw" };
-	struct uebpf_load_opts l = { .size = sizeof l, .mode = UEBPF_MODE_TRUSTED, .engine = UEBPF_ENGINE_JIT };
+	static const uint32_t modes[] = { UEBPF_MODE_TRUSTED, UEBPF_MODE_CHECKED };
+	struct uebpf_load_opts l = { .size = sizeof l, .engine = UEBPF_ENGINE_JIT };
 	struct uebpf_object *obj;
 	struct uebpf_error err;
 	pthread_t thread;
@@ -250,17 +255,22 @@ START_TEST(a_thread_in_a_helper_can_be_cancelled)
 	printf("skip: AddressSanitizer does not follow a cancelled thread's unwinding\n");
 	return;
 #endif
-	env = uebpf_env_new(NULL);
-	uebpf_env_add_helper(env, 0, "wait", "u64 (scalar)", wait_here, NULL, &err);
-	obj = uebpf_object_open_text(env, calls, &o, &err);
-	ck_assert_int_eq(uebpf_object_load(obj, &l, &err), 0);
-	pthread_create(&thread, NULL, victim, (void *)(uintptr_t)uebpf_object_prog(obj, NULL));
-	usleep(20000);
-	pthread_cancel(thread);
-	pthread_join(thread, NULL);
-	ck_assert_int_eq(cleaned, 1);
-	uebpf_object_free(obj);
-	uebpf_env_free(env);
+	for (int k = 0; k < 4; k++) {
+		l.mode = modes[k & 1];
+		in_batch = k > 1;
+		cleaned = 0;
+		env = uebpf_env_new(NULL);
+		uebpf_env_add_helper(env, 0, "wait", "u64 (scalar)", wait_here, NULL, &err);
+		obj = uebpf_object_open_text(env, calls, &o, &err);
+		ck_assert_int_eq(uebpf_object_load(obj, &l, &err), 0);
+		pthread_create(&thread, NULL, victim, (void *)(uintptr_t)uebpf_object_prog(obj, NULL));
+		usleep(20000);
+		pthread_cancel(thread);
+		pthread_join(thread, NULL);
+		ck_assert_int_eq(cleaned, 1);
+		uebpf_object_free(obj);
+		uebpf_env_free(env);
+	}
 }
 END_TEST
 
