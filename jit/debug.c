@@ -126,7 +126,7 @@ static void jitdump(struct jit_code *jit, const struct jit_opts *o, const char *
 	if (fd < 0)
 		return;
 	if (fresh && put(fd, &head, sizeof head))	/* perf finds the file by this mapping */
-		mmap(NULL, sizeof head, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+		(void)mmap(NULL, sizeof head, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
 	if (o->line)
 		dump_lines(fd, jit, o);
 	load.time = now();

@@ -253,7 +253,7 @@ static int fill(uint8_t *page, size_t len, uint8_t *at, const void *bytes, size_
 	if (!mprotect(page, len, PROT_READ | PROT_EXEC))
 		return 0;
 	err = -errno;
-	mmap(page, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+	(void)mmap(page, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 	return err;
 }
 

@@ -361,7 +361,7 @@ static inline void first_windows(struct jit_state *state, const struct jit_code 
 			    (uintptr_t)call->ctx + state->ctx_room, jit->ctx_access);
 	else
 		memset(&state->window[WINDOW_CTX], 0, sizeof(struct jit_window));
-	if (jit->packet_window) {
+	if (jit->packet_window && call->ctx) {
 		const struct uebpf_packet *p = call->ctx;
 		uint32_t write = call->code->type->flags & TYPE_PACKET_WRITE ? ACCESS_WRITE : 0;
 

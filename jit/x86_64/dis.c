@@ -109,7 +109,7 @@ static int32_t take_signed(struct ins *in, int n)
 {
 	uint32_t v = take(in, n);
 
-	return n == 1 ? (int8_t)v : (int32_t)v;
+	return n == 1 ? (int32_t)(v << 24) >> 24 : (int32_t)v;
 }
 
 static void modrm(struct ins *in)
@@ -326,7 +326,7 @@ static void put_line(struct out *o, const struct jit_code *jit, uint32_t *at)
 		put(o, k < n ? "%02x" : "  ", jit->text[*at + k]);
 	put(o, "  %s", text);
 	if (target != INT64_MIN)
-		put(o, " 0x%llx", (unsigned long long)(*at + target));
+		put(o, " 0x%llx", (unsigned long long)*at + (unsigned long long)target);
 	put(o, "\n");
 	*at += n;
 }

@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "jit/jit.h"
+#include "jit/backend.h"
 #include "tests/util/arms.h"
 #include "tests/util/run.h"
 
@@ -267,6 +267,34 @@ START_TEST(denied_executable_memory_is_an_error)
 }
 END_TEST
 
+/* A program of more than a page has whole pages: what it leaves of the last one was given to others, whose
+ * publishing then replaced that page alone. */
+START_TEST(a_large_program_shares_no_page)
+{
+	enum { LARGE = 5000, SMALL = 64, MANY = 200 };
+	struct jit_pages *own = jit_pages_new(NULL);
+	static uint8_t ret[LARGE];
+	uint8_t *large, *small[MANY];
+
+	memset(ret, 0xc3, sizeof ret);
+	ck_assert_int_eq(pages_reserve(own, LARGE, &large), 0);
+	ck_assert_int_eq(pages_publish(own, large, ret, LARGE), 0);
+	for (int i = 0; i < MANY; i++) {
+		ck_assert_int_eq(pages_reserve(own, SMALL, &small[i]), 0);
+		ck_assert_int_eq(pages_publish(own, small[i], ret, SMALL), 0);
+		ck_assert_msg(small[i] + SMALL <= large || small[i] >= large + 8192, "%p beside %p", (void *)small[i],
+			      (void *)large);
+		ck_assert_int_eq(memcmp(large, ret, LARGE), 0);
+		((void (*)(void))(uintptr_t)large)();
+		((void (*)(void))(uintptr_t)(large + LARGE - 1))();
+	}
+	for (int i = 0; i < MANY; i++)
+		pages_release(own, small[i], SMALL);
+	pages_release(own, large, LARGE);
+	jit_pages_free(own);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *t = test_case("jit/pages", 0);
@@ -282,6 +310,7 @@ int main(void)
 	tcase_add_test(t, fork_separates_code);
 	tcase_add_test(t, rounds_leave_nothing);
 	tcase_add_test(t, large_programs_have_room);
+	tcase_add_test(t, a_large_program_shares_no_page);
 	tcase_add_test(t, denied_executable_memory_is_an_error);
 	return run_tests();
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* differential_test.c - random programs (tests/gen) in the kernel and in every arm of ours; the memory
  * that each leaves (all registers, stack slots, scratch) must be the same.
- *   differential_test [seed [programs]]     SOAK=1: fifty times as many
+ *   differential_test [seed [programs]]     SOAK=1: fifty times as many; FUZZ=SECONDS: as long as that
  *
  * What the kernel supports is probed row by row; what its verifier refuses besides is counted by
  * reason.  A difference is decided by RFC 9669 and vm/isa.def.  Where the kernel is wrong, the shape is
@@ -9,6 +9,7 @@
  * must agree, else the test fails with a reduced program.  SHOW=1 shows the known ones too. */
 #include <check.h>
 #include <errno.h>
+#include <limits.h>
 #include <linux/bpf.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 #include <unistd.h>
 #include "tests/gen/gen.h"
 #include "tests/util/arms.h"
+#include "vm/rewrite.h"
 #include "tests/util/run.h"
 
 static uint64_t seed;
@@ -445,8 +447,13 @@ static void count_reason(void)
 START_TEST(kernel_and_arms_agree)
 {
 	static struct gen g;
-	unsigned same = 0, skipped = 0;
+	const char *fuzz = getenv("FUZZ");
+	time_t end = fuzz ? time(NULL) + (time_t)strtoul(fuzz, NULL, 10) : 0;
+	unsigned same = 0, skipped = 0, rules = 0;
 
+	while (rule_arm(rules))
+		rules++;
+	programs = fuzz ? UINT_MAX / 4 : programs;
 	printf("seed %llu, %u programs\n", (unsigned long long)seed, programs);
 	if (map_fd < 0 && !make_map())
 		return;
@@ -458,7 +465,7 @@ START_TEST(kernel_and_arms_agree)
 	}
 	gen_init(&g);
 	memcpy(g.allow, supported, sizeof supported);
-	for (unsigned i = 0; same < programs; i++) {
+	for (unsigned i = 0; same < programs && (!fuzz || time(NULL) < end); i++) {
 		uint64_t at = seed + i;
 		uint8_t ours[GEN_BYTES], theirs[GEN_BYTES];
 		int ret;
@@ -473,16 +480,18 @@ START_TEST(kernel_and_arms_agree)
 			continue;
 		}
 		ck_assert_msg(!ret, "seed %llu: the kernel's test run: %s", (unsigned long long)at, strerror(-ret));
-		for (size_t k = 0; k < nr_arms; k++) {
-			/* Every arm on some programs, the plain ones on all. */
-			if (k > 1 && (i + k) % 8)
+		for (size_t k = 0; k <= nr_arms; k++) {
+			/* Every arm on some programs, the plain ones and one without a rule on all. */
+			const struct arm *arm = k < nr_arms ? &arms[k] : rule_arm(i % rules);
+
+			if (k > 1 && k < nr_arms && (i + k) % 8)
 				continue;
-			ret = in_arm(&arms[k], &g, at, ours);
+			ret = in_arm(arm, &g, at, ours);
 			if (ret == 1)
 				continue;
-			ck_assert_msg(!ret, "seed %llu [%s]: status %d", (unsigned long long)at, arms[k].name, ret);
+			ck_assert_msg(!ret, "seed %llu [%s]: status %d", (unsigned long long)at, arm->name, ret);
 			if (first_difference(ours, theirs) != GEN_BYTES) {
-				differ(&g, at, &arms[k], ours, theirs);
+				differ(&g, at, arm, ours, theirs);
 				gen_program(&g, at);
 				break;
 			}
@@ -492,6 +501,10 @@ START_TEST(kernel_and_arms_agree)
 	printf("%u programs agree with the kernel; its verifier refused %u others:\n", same, skipped);
 	for (size_t i = 0; i < sizeof reasons / sizeof reasons[0] && reasons[i].n; i++)
 		printf("  %u: %s\n", reasons[i].n, reasons[i].text);
+	printf("%u arms without a rule, %u programs each; rules' hits:", rules, same / (rules ? rules : 1));
+	for (int k = 0; k < REWRITE_RULE_COUNT; k++)
+		printf(" %s %llu", rule_name(rewrite_names, k), (unsigned long long)arm_hits[k]);
+	printf("\n");
 	for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
 		printf("kernel fault, %u times: %s\n", known[i], faults[i].name);
 }
