@@ -154,7 +154,7 @@ long hash_remove(struct uebpf_map *map, const void *key)
 	struct hash_map *h = (struct hash_map *)map;
 	struct quick_key k;
 	struct bucket *head;
-	uint64_t match, word;
+	uint64_t match, word = 0;
 	uint32_t e;
 	int r, i;
 
