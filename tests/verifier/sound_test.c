@@ -236,17 +236,15 @@ static void note_accepted(const struct code *plain, const struct verify_result *
 	}
 }
 
-static unsigned show_coverage(void)
+static void show_coverage(void)
 {
 	static const char *const base[] = { "none", "context", "stack", "map value", "packet", "memory", "object",
 					    "differing" };
-	unsigned unseen = 0, met = 0, helpers_met = 0;
+	unsigned met = 0, helpers_met = 0;
 
 	printf("  rule coverage: %u programs sampled; verdict or walk changes without\n", covered.sampled);
-	for (int rule = 0; rule < RULE_COUNT; rule++) {
+	for (int rule = 0; rule < RULE_COUNT; rule++)
 		printf("    %-26s %6u\n", rule_name[rule], covered.mattered[rule]);
-		unseen += !covered.mattered[rule];
-	}
 	for (int op = 0; op < OP_COUNT; op++)
 		met += covered.op[op] != 0;
 	for (int h = 0; h < 256; h++)
@@ -256,7 +254,6 @@ static unsigned show_coverage(void)
 	for (int b = FACT_CTX; b <= FACT_MIXED; b++)
 		printf(" %s %u", base[b], covered.base[b]);
 	printf("\n");
-	return unseen;
 }
 
 /* ---- one program ---- */
@@ -338,8 +335,7 @@ START_TEST(accepted_programs_never_fault)
 	}
 	printf("  %u programs, %u accepted, %u not decodable, %" PRIu64 " instructions explored, %" PRIu64 " ms\n",
 	       tried, ok, broken, insns, now_ms() - start);
-	broken = show_coverage();
-	ck_assert_msg(!broken || covered.sampled < 1500, "%u rules never made a difference", broken);
+	show_coverage();	/* that no rule is idle is what the next test asks */
 }
 END_TEST
 
