@@ -378,7 +378,7 @@ END_TEST
 
 int main(void)
 {
-	TCase *t = test_case("shared maps", 300);
+	TCase *t = test_case("shared maps", getenv("SOAK") ? 3600 : 300);
 
 	tcase_add_loop_test(t, a_second_handle_sees_the_same_bytes, 0, 5);
 	tcase_add_test(t, what_cannot_be_trusted_is_refused);
