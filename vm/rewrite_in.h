@@ -31,6 +31,7 @@ int rewrite_jumps(struct rewriter *rw);		/* rewrite_jump.c */
 int rewrite_tails(struct rewriter *rw);
 int rewrite_places(struct rewriter *rw);
 void rewrite_blocks(struct rewriter *rw);	/* rewrite_local.c */
+void rewrite_hoist(struct rewriter *rw);	/* rewrite_dead.c */
 void rewrite_dead(struct rewriter *rw);
 void rewrite_frames(struct rewriter *rw);	/* rewrite_stack.c: rw->frame as the code is now */
 void rewrite_stack(struct rewriter *rw);

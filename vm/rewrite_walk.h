@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* rewrite_walk.h - what the forward walk over extended basic blocks knows (rewrite_local.c), for the
- * files that add to it: ranges (rewrite_range.c) and the stack (rewrite_stack.c). */
+/* rewrite_walk.h - what the forward walk over extended basic blocks knows (rewrite_local.c), for the files of its rules. */
 #ifndef UEBPF_VM_REWRITE_WALK_H
 #define UEBPF_VM_REWRITE_WALK_H
 
@@ -25,10 +24,6 @@ struct known {
 	struct half half;		/* width 0: none */
 	struct piece piece;
 };
-/* What was stored in the frame whole, or NULL. */
-struct slot;
-struct walk;
-const struct slot *frame_slot(const struct walk *w, const struct insn *load);
 /* `size` bytes of the frame at r10 + off are the low bytes of a register (of that version), or a constant. */
 struct slot { int32_t off; uint8_t size, reg; uint32_t ver; int64_t value; struct piece piece; };
 /* `reg` (of that version) is `taken` where the condition of `jcc` holds, else 1 - taken. */
@@ -55,7 +50,32 @@ bool range_keeps(const struct insn *in, const struct known *d);
 /* What its falling through says of d. */
 void range_refine(const struct insn *in, struct known *d);
 
+/* rewrite_local.c */
+void walk_forget(struct walk *w, int r);
+uint8_t walk_copy_of(const struct walk *w, uint8_t r);	/* the register that r was copied from, or r */
+const struct known *walk_sum_of(const struct walk *w, uint8_t r);	/* what is known of r as a sum; NULL: nothing */
+
+/* rewrite_value.c: register operands to immediates; constants folded; a branch on an outcome that was kept; a
+ * branch that is decided; copies' sources. */
+void walk_constants(struct walk *w, struct insn *in);
+void walk_fold(struct walk *w, struct insn *in);
+void walk_flag(struct walk *w, struct insn *in);
+void walk_branch(struct walk *w, struct insn *in);
+void walk_copies(struct walk *w, struct insn *in);
+
+/* rewrite_bits.c */
+void walk_extension(struct walk *w, uint32_t i);
+bool walk_needless(struct walk *w, const struct insn *in);	/* changes nothing */
+bool walk_rotate(struct walk *w, struct insn *in);
+void walk_widen(struct walk *w, struct insn *in);
+void walk_address(struct walk *w, struct insn *in);
+/* What `in` makes: half of a rotation of what d (before: as it was) holds; pieces of memory. */
+void walk_half(const struct insn *in, uint32_t i, const struct known *before, struct half *out);
+struct piece walk_piece(const struct walk *w, const struct insn *in, const struct known *d);
+
 /* rewrite_stack.c: loads from the frame are what was stored there. */
 void stack_step(struct walk *w, struct insn *in);
+/* What holds all that the load from the frame reads, or NULL. */
+const struct slot *frame_slot(const struct walk *w, const struct insn *load);
 
 #endif

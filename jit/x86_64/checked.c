@@ -9,8 +9,6 @@
 #include "jit/x86_64/jc.h"
 #include "vm/mem.h"
 
-#define FIELD(f) x_at(STATE, (int32_t)offsetof(struct jit_state, f))
-#define CALL_FIELD(f) x_at(STATE, (int32_t)offsetof(struct jit_state, call.f))
 
 /* ---- what registers point to ---- */
 

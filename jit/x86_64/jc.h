@@ -10,6 +10,9 @@
 /* Registers that are not the guest's.  R9, R12 carry the run's state only where there is one. */
 enum { TMP = R10, TMP2 = R11, LEFT = R9, STATE = R12 };
 
+#define FIELD(f) x_at(STATE, (int32_t)offsetof(struct jit_state, f))
+#define CALL_FIELD(f) x_at(STATE, (int32_t)offsetof(struct jit_state, call.f))
+
 /* Code goes to a staging buffer without its jumps; layout() then chooses their sizes, and the copy
  * to the final place inserts them.  A label remembers how many jumps precede it. */
 struct label { uint32_t at, fixes; };
@@ -154,11 +157,14 @@ void emit_divmod(struct jc *c, struct form f, bool sign, bool mod);
 void emit_shift(struct jc *c, struct form f, enum x_shift op);
 
 /* ---- frame.c ---- */
-struct entries { uint32_t full, callback, tail, bare; };
+void zero_registers(struct jc *c);	/* those that the program may read first */
+void zero_frame(struct jc *c, const struct jsub *j);
 bool plan_frames(struct jc *c);
 void emit_prologue(struct jc *c);
 void emit_epilogue(struct jc *c);
 void emit_exit(struct jc *c);
+
+/* ---- call.c ---- */
 void emit_helper(struct jc *c);
 void emit_local(struct jc *c);
 void emit_callx(struct jc *c);
@@ -166,6 +172,9 @@ void emit_callx(struct jc *c);
 void leave_guest(struct jc *c);
 void enter_guest(struct jc *c);
 void emit_call_c(struct jc *c, const void *fn);
+
+/* ---- entry.c ---- */
+struct entries { uint32_t full, callback, tail, bare; };
 void emit_entries(struct jc *c, struct entries *out);
 void emit_plain_tail(struct jc *c, struct entries *out);
 void emit_retpolines(struct jc *c);
