@@ -203,6 +203,8 @@ int flow_stack(const struct code *code, const struct flow *flow, uint32_t index,
 	bool write;
 
 	memset(out, 0, sizeof *out);
+	if (!code->uses_stack)
+		return 0;
 	for (uint32_t i = sub->start; i < sub->end; i++) {
 		const struct insn *insn = &code->insn[i];
 

@@ -80,13 +80,18 @@ static void void_slots(struct walk *w, int32_t off, uint32_t size)
 static void note_store(struct walk *w, const struct insn *in, uint32_t size)
 {
 	bool k = isa_op[in->op].shape == SHAPE_STORE_K;
+	struct slot s;
 
 	void_slots(w, in->off, size);
 	if (w->nr_slot == SLOTS)
 		memmove(w->slot, w->slot + 1, --w->nr_slot * sizeof *w->slot);
-	w->slot[w->nr_slot++] = (struct slot){ in->off, (uint8_t)size, k ? NO_REG : in->src,
-					       k ? 0 : w->ver[in->src], k ? in->imm : 0,
-					       k ? (struct piece){ 0 } : w->reg[in->src].piece };
+	s = (struct slot){ .off = in->off, .size = (uint8_t)size, .reg = NO_REG, .value = in->imm };
+	if (!k) {
+		s.reg = in->src;
+		s.ver = w->ver[in->src];
+		s.piece = w->reg[in->src].piece;
+	}
+	w->slot[w->nr_slot++] = s;
 }
 
 const struct slot *frame_slot(const struct walk *w, const struct insn *load)
@@ -173,7 +178,9 @@ void rewrite_stack(struct rewriter *rw)
 	enum { MOST = 1024 };
 	struct code *code = rw->code;
 
-	for (uint32_t k = 0; k < code->nr_sub && rule_on(rw, RULE_DEADSTORE) && code->stack_size < MOST; k++) {
+	if (!code->uses_stack || !rule_on(rw, RULE_DEADSTORE) || code->stack_size >= MOST)
+		return;
+	for (uint32_t k = 0; k < code->nr_sub; k++) {
 		uint8_t read[MOST / 8 + 1] = { 0 };
 		uint32_t stores = 0;
 		int32_t off;

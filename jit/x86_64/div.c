@@ -101,15 +101,12 @@ static struct magic magic_for(uint64_t d, unsigned width)
 	num = (two_l - d) << width;
 	m = num / d + 1;
 	out = (struct magic){ (uint64_t)m, l, true };
-	/* Without the extra bit if a smaller shift is exact enough: try l - 1 downwards. */
-	for (unsigned s = l; s-- > 0; ) {
-		unsigned __int128 top = ((unsigned __int128)1 << (width + s)) / d + 1;
+	/* Without the extra bit if a smaller shift is exact enough. */
+	if (l && width + l <= 127) {
+		unsigned __int128 power = (unsigned __int128)1 << (width + l - 1), top = power / d + 1;
 
-		if (width + s >= 127 || top >> width)
-			continue;
-		if (top * d - ((unsigned __int128)1 << (width + s)) <= (unsigned __int128)1 << s)
-			return (struct magic){ (uint64_t)top, s, false };
-		break;
+		if (!(top >> width) && top * d - power <= (unsigned __int128)1 << (l - 1))
+			out = (struct magic){ (uint64_t)top, l - 1, false };
 	}
 	return out;
 }

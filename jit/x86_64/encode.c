@@ -264,8 +264,8 @@ void x_cmov(struct x_buf *b, bool w, enum x_cc cc, int d, int s) { x_rr(b, x_w(w
 
 void x_nops(struct x_buf *b, unsigned n)
 {
-	static const uint8_t nop[9][9] = {
-		{ 0x90 }, { 0x66, 0x90 }, { 0x0f, 0x1f, 0x00 }, { 0x0f, 0x1f, 0x40, 0x00 },
+	static const uint8_t nop[10][9] = {	/* by length */
+		{ 0 }, { 0x90 }, { 0x66, 0x90 }, { 0x0f, 0x1f, 0x00 }, { 0x0f, 0x1f, 0x40, 0x00 },
 		{ 0x0f, 0x1f, 0x44, 0x00, 0x00 }, { 0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00 },
 		{ 0x0f, 0x1f, 0x80, 0, 0, 0, 0 }, { 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0 },
 		{ 0x66, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0 },
@@ -273,8 +273,7 @@ void x_nops(struct x_buf *b, unsigned n)
 	while (n) {
 		unsigned k = n > 9 ? 9 : n;
 
-		/* cppcheck-suppress negativeIndex ; k is not 0 */
-		memcpy(b->p, nop[k - 1], k);
+		memcpy(b->p, nop[k], k);
 		b->p += k;
 		n -= k;
 	}
