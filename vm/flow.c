@@ -44,6 +44,17 @@ enum op flow_inverse(enum op op)
 	}
 }
 
+bool flow_is_branch(const struct insn *insn)
+{
+	return isa_op[insn->op].shape == SHAPE_JCC_K || isa_op[insn->op].shape == SHAPE_JCC_X;
+}
+
+bool flow_selects(const struct insn *insn, uint32_t at)
+{
+	return flow_is_branch(insn) && (uint32_t)insn->off == at + 2 &&
+	       (insn[1].op == OP_MOV64_X || insn[1].op == OP_MOV64_K || insn[1].op == OP_MOV32_X || insn[1].op == OP_MOV32_K);
+}
+
 bool flow_targets(const struct code *code, uint8_t *mark)
 {
 	bool loops = false;
@@ -128,23 +139,19 @@ void flow_free(const struct code *code, struct flow *flow)
 
 /* ---- the frame ---- */
 
-/* Does this instruction use r10 only as the base of an access?  *off, *size: which bytes. */
-static bool direct_access(const struct insn *insn, int32_t *off, uint32_t *size, bool *write)
+bool flow_frame_access(const struct insn *insn, int32_t *off, bool *store)
 {
 	uint8_t shape = isa_op[insn->op].shape;
 
 	*off = insn->off;
-	*size = isa_op[insn->op].size;
-	*write = shape == SHAPE_STORE_K || shape == SHAPE_STORE_X;
+	*store = shape == SHAPE_STORE_K || shape == SHAPE_STORE_X;
+	if (*store)
+		return insn->dst == 10 && (shape == SHAPE_STORE_K || insn->src != 10);
 	if (shape == SHAPE_FUSED_JUMP) {
 		*off = insn->imm_hi;
 		return insn->dst == 10;
 	}
-	if (shape == SHAPE_LOAD || (shape == SHAPE_FUSED_LOAD && !isa_indexed(insn->op)))
-		return insn->src == 10;
-	if (shape == SHAPE_STORE_K)
-		return insn->dst == 10;
-	return shape == SHAPE_STORE_X && insn->dst == 10 && insn->src != 10;
+	return (shape == SHAPE_LOAD || (shape == SHAPE_FUSED_LOAD && !isa_indexed(insn->op))) && insn->src == 10;
 }
 
 static void set_bytes(uint64_t bits[8], int32_t off, uint32_t size)
@@ -175,7 +182,6 @@ static void sweep_stack(const struct code *code, const struct flow *flow, const 
 	for (uint32_t i = sub->start; i < sub->end; i++) {
 		const struct insn *insn = &code->insn[i];
 		uint64_t read[8] = { 0 };
-		uint32_t size;
 		int32_t off;
 		bool write;
 
@@ -184,8 +190,8 @@ static void sweep_stack(const struct code *code, const struct flow *flow, const 
 				meet(w, i - sub->start, now);
 			memcpy(now, w->in[i - sub->start], sizeof now);
 		}
-		if (direct_access(insn, &off, &size, &write)) {
-			set_bytes(write ? now : read, off, size);
+		if (flow_frame_access(insn, &off, &write)) {
+			set_bytes(write ? now : read, off, isa_op[insn->op].size);
 			for (int k = 0; !write && k < 8; k++)
 				w->zero[k] |= read[k] & ~now[k];
 		}
@@ -197,7 +203,7 @@ static void sweep_stack(const struct code *code, const struct flow *flow, const 
 int flow_stack(const struct code *code, const struct flow *flow, uint32_t index, struct flow_stack *out)
 {
 	const struct subprog *sub = &code->sub[index];
-	uint32_t n = sub->end - sub->start, size;
+	uint32_t n = sub->end - sub->start;
 	struct stack_walk w = { .changed = true };
 	int32_t off;
 	bool write;
@@ -211,8 +217,8 @@ int flow_stack(const struct code *code, const struct flow *flow, uint32_t index,
 		if (!(insn_reads(insn) & 1u << 10))
 			continue;
 		out->used = true;
-		if (!direct_access(insn, &off, &size, &write) || off >= 0 || off < -(int32_t)code->stack_size ||
-		    off + (int32_t)size > 0)
+		if (!flow_frame_access(insn, &off, &write) || off >= 0 || off < -(int32_t)code->stack_size ||
+		    off + isa_op[insn->op].size > 0)
 			out->escapes = true;
 		else if (off < out->low)
 			out->low = off;

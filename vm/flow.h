@@ -33,21 +33,16 @@ static inline bool flow_is_jump(const struct insn *insn)
 }
 /* The op that jumps exactly when `op` does not; OP_BAD for JSET. */
 enum op flow_inverse(enum op op);
-static inline bool flow_is_branch(const struct insn *insn)
-{
-	return isa_op[insn->op].shape == SHAPE_JCC_K || isa_op[insn->op].shape == SHAPE_JCC_X;
-}
+bool flow_is_branch(const struct insn *insn);
 /* `if c goto +1; r = x`, on which compilers use a conditional move. */
-static inline bool flow_selects(const struct insn *insn, uint32_t at)
-{
-	return flow_is_branch(insn) && (uint32_t)insn->off == at + 2 &&
-	       (insn[1].op == OP_MOV64_X || insn[1].op == OP_MOV64_K || insn[1].op == OP_MOV32_X || insn[1].op == OP_MOV32_K);
-}
+bool flow_selects(const struct insn *insn, uint32_t at);
 static inline bool flow_falls(const struct insn *insn)
 {
 	return insn->op != OP_JA && insn->op != OP_JA32 && insn->op != OP_EXIT;
 }
 
+/* Does insn use r10 only as the base of an access?  Where, and is it a store? */
+bool flow_frame_access(const struct insn *insn, int32_t *off, bool *store);
 /* How one subprogram uses its frame. */
 struct flow_stack {
 	bool used;

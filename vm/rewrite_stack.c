@@ -8,22 +8,6 @@
 #include <string.h>
 #include "vm/rewrite_walk.h"
 
-/* The access of `in` when it is plain and its base is r10; false: it is not one. */
-static bool frame_access(const struct insn *in, int32_t *off, bool *store)
-{
-	uint8_t shape = isa_op[in->op].shape;
-
-	*off = in->off;
-	*store = shape == SHAPE_STORE_K || shape == SHAPE_STORE_X;
-	if (*store)
-		return in->dst == 10 && (shape == SHAPE_STORE_K || in->src != 10);
-	if (shape == SHAPE_FUSED_JUMP) {
-		*off = in->imm_hi;
-		return in->dst == 10;
-	}
-	return (shape == SHAPE_LOAD || (shape == SHAPE_FUSED_LOAD && !isa_indexed(in->op))) && in->src == 10;
-}
-
 static bool is_indexed(const struct insn *in)
 {
 	uint8_t base = isa_op[in->op].shape == SHAPE_FUSED_LOAD ? in->src : in->dst;
@@ -43,7 +27,7 @@ static enum frame_use use_of(const struct code *code, const struct subprog *sub)
 
 		if (!(insn_reads(in) >> 10 & 1) || in->op == DELETED || isa_op[in->op].shape == SHAPE_MARK)
 			continue;
-		if (frame_access(in, &off, &store)) {
+		if (flow_frame_access(in, &off, &store)) {
 			/* outside of the frame: into another one */
 			if (off >= 0 || off < -(int32_t)code->stack_size)
 				return FRAME_ESCAPES;
@@ -141,7 +125,7 @@ void stack_step(struct walk *w, struct insn *in)
 
 	if (!w->rw->frame)
 		return;
-	if (frame_access(in, &off, &store)) {
+	if (flow_frame_access(in, &off, &store)) {
 		if (w->rw->frame[w->sub] == FRAME_ESCAPES && (off >= 0 || off < -(int32_t)w->rw->code->stack_size))
 			w->nr_slot = 0;
 		else if (store)
@@ -189,7 +173,7 @@ void rewrite_stack(struct rewriter *rw)
 		if (use_of(code, &code->sub[k]) != FRAME_DIRECT)
 			continue;
 		for (uint32_t i = code->sub[k].start; i < code->sub[k].end; i++) {
-			if (code->insn[i].op == DELETED || !frame_access(&code->insn[i], &off, &store))
+			if (code->insn[i].op == DELETED || !flow_frame_access(&code->insn[i], &off, &store))
 				continue;
 			stores += store;
 			if (!store)
@@ -198,7 +182,7 @@ void rewrite_stack(struct rewriter *rw)
 		for (uint32_t i = code->sub[k].start; i < code->sub[k].end && stores; i++) {
 			struct insn *in = &code->insn[i];
 
-			if (in->op == DELETED || !frame_access(in, &off, &store) || !store ||
+			if (in->op == DELETED || !flow_frame_access(in, &off, &store) || !store ||
 			    any_read(read, off, isa_op[in->op].size))
 				continue;
 			drop(in);
@@ -226,7 +210,7 @@ static uint32_t find_homes(const struct code *code, const struct subprog *sub, s
 			  (op->shape == SHAPE_LOAD || op->shape == SHAPE_STORE_X || op->shape == SHAPE_STORE_K);
 		bool known = false;
 
-		if (in->op == DELETED || !frame_access(in, &off, &store))
+		if (in->op == DELETED || !flow_frame_access(in, &off, &store))
 			continue;
 		for (uint32_t k = 0; k < n; k++) {
 			bool same = home[k].off == off && home[k].size == op->size;
@@ -256,7 +240,7 @@ static void move_in(struct rewriter *rw, const struct subprog *sub, const struct
 	for (uint32_t i = sub->start; i < sub->end; i++) {
 		struct insn *in = &rw->code->insn[i];
 
-		if (in->op == DELETED || !frame_access(in, &off, &store) || off != home->off)
+		if (in->op == DELETED || !flow_frame_access(in, &off, &store) || off != home->off)
 			continue;
 		if (!store)
 			*in = (struct insn){ .op = OP_MOV64_X, .dst = in->dst, .src = reg & 15, .steps = in->steps };

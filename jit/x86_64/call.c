@@ -23,10 +23,37 @@ void emit_call_c(struct jc *c, const void *fn)
 		return;
 	}
 	x_mov_k(&c->b, RAX, (int64_t)(intptr_t)fn, true);
-	if (c->flags & JIT_RETPOLINE)
-		jc_call(c, c->retpoline_label);
-	else
-		x_call_r(&c->b, RAX);
+	emit_call_r(c, RAX);
+}
+
+void emit_call_r(struct jc *c, int r)
+{
+	if (!(c->flags & JIT_RETPOLINE)) {
+		x_call_r(&c->b, r);
+		return;
+	}
+	if (r != RAX)
+		x_mov(&c->b, true, RAX, r);
+	jc_call(c, c->retpoline_label);
+}
+
+void emit_jump_r(struct jc *c, int r)
+{
+	if (!(c->flags & JIT_RETPOLINE)) {
+		x_jmp_r(&c->b, r);
+		return;
+	}
+	x_push(&c->b, r);
+	jc_jmp(c, c->retpoline_ret_label);
+}
+
+/* Behind a call r0 is set and r1-r5 are not. */
+static void set_result(struct jc *c)
+{
+	if (!c->inits)
+		return;
+	x_alu_mem_k(&c->b, 4, X_AND, FIELD(init), ~0x3e);
+	x_alu_mem_k(&c->b, 4, X_OR, FIELD(init), 1);
 }
 
 static void after_tail_helper(struct jc *c)
@@ -53,12 +80,7 @@ static void after_tail_helper(struct jc *c)
 	x_load(&c->b, 8, false, RSI, CALL_FIELD(ctx_len));
 	x_load(&c->b, 8, false, RDX, CALL_FIELD(host));
 	emit_epilogue(c);
-	if (c->flags & JIT_RETPOLINE) {
-		x_push(&c->b, TMP);
-		jc_jmp(c, c->retpoline_ret_label);
-	} else {
-		x_jmp_r(&c->b, TMP);
-	}
+	emit_jump_r(c, TMP);
 	jc_bind(c, next);
 }
 
@@ -99,10 +121,7 @@ static void checked_helper(struct jc *c, const struct helper *h)
 {
 	c->call_window = KIND_UNKNOWN;
 	if (inlined(c)) {
-		if (c->inits) {
-			x_alu_mem_k(&c->b, 4, X_AND, FIELD(init), ~0x3e);
-			x_alu_mem_k(&c->b, 4, X_OR, FIELD(init), 1);
-		}
+		set_result(c);
 		return;
 	}
 	c->call_window = new_window(c);
@@ -116,10 +135,7 @@ static void checked_helper(struct jc *c, const struct helper *h)
 	x_mov_k(&c->b, RDX, c->call_window, false);
 	emit_call_c(c, (const void *)jit_checked_call);
 	enter_guest(c);
-	if (c->inits) {
-		x_alu_mem_k(&c->b, 4, X_AND, FIELD(init), ~0x3e);
-		x_alu_mem_k(&c->b, 4, X_OR, FIELD(init), 1);
-	}
+	set_result(c);
 	x_alu_mem_k(&c->b, 4, X_CMP, CALL_FIELD(status), 0);
 	emit_fault_if(c, CC_NE, 0);
 	if (h->flags & HF_TAIL)
@@ -240,19 +256,11 @@ void emit_callx(struct jc *c)
 	emit_fault_if(c, CC_B, 0);
 	jc_jcc(c, CC_NE, sub);
 	x_load(&c->b, 8, false, RAX, x_at(STATE, (int32_t)offsetof(struct jit_state, r)));
-	if (c->inits) {
-		x_alu_mem_k(&c->b, 4, X_AND, FIELD(init), ~0x3e);
-		x_alu_mem_k(&c->b, 4, X_OR, FIELD(init), 1);
-	}
+	set_result(c);
 	jc_jmp(c, done);
 	jc_bind(c, sub);
 	before_sub(c);
-	if (c->flags & JIT_RETPOLINE) {
-		x_mov(&c->b, true, RAX, TMP2);
-		jc_call(c, c->retpoline_label);
-	} else {
-		x_call_r(&c->b, TMP2);
-	}
+	emit_call_r(c, TMP2);
 	after_sub(c);
 	jc_bind(c, done);
 }

@@ -111,6 +111,20 @@ static struct magic magic_for(uint64_t d, unsigned width)
 	return out;
 }
 
+/* TMP, the product's high half, becomes the quotient of d; with `add` the real product is larger by d. */
+static void finish(struct jc *c, bool w, int d, struct magic g)
+{
+	if (g.add) {
+		x_mov(&c->b, w, TMP2, d);
+		x_alu(&c->b, w, X_SUB, TMP2, TMP);
+		x_shift_k(&c->b, w, X_SHR, TMP2, 1);
+		x_alu(&c->b, w, X_ADD, TMP, TMP2);
+		g.shift--;
+	}
+	if (g.shift)
+		x_shift_k(&c->b, w, X_SHR, TMP, g.shift);
+}
+
 /* TMP = f.d / k for 32 bits; f.d stays.  Uses TMP2. */
 static void quotient32(struct jc *c, int d, uint32_t k)
 {
@@ -118,18 +132,10 @@ static void quotient32(struct jc *c, int d, uint32_t k)
 
 	x_mov(&c->b, false, TMP, d);
 	x_mov_k(&c->b, TMP2, (int64_t)(uint32_t)g.m, false);
-	x_imul(&c->b, true, TMP2, TMP);
-	if (!g.add) {
-		x_shift_k(&c->b, true, X_SHR, TMP2, 32 + g.shift);
-		x_mov(&c->b, false, TMP, TMP2);
-		return;
-	}
-	x_shift_k(&c->b, true, X_SHR, TMP2, 32);
-	x_alu(&c->b, false, X_SUB, TMP, TMP2);
-	x_shift_k(&c->b, false, X_SHR, TMP, 1);
-	x_alu(&c->b, false, X_ADD, TMP, TMP2);
-	if (g.shift > 1)
-		x_shift_k(&c->b, false, X_SHR, TMP, g.shift - 1);
+	x_imul(&c->b, true, TMP, TMP2);
+	x_shift_k(&c->b, true, X_SHR, TMP, g.add ? 32 : 32 + g.shift);
+	if (g.add)
+		finish(c, false, d, g);
 }
 
 /* TMP = f.d / k for 64 bits.  mul needs rax and rdx: kept in xmm registers when they are live. */
@@ -145,7 +151,8 @@ static void quotient64(struct jc *c, int d, uint64_t k)
 		x_mulx(&c->b, TMP, TMP, d == RDX ? TMP : d);
 		if (keep_rdx && d != RDX)
 			x_mov(&c->b, true, RDX, TMP2);
-		goto shift;
+		finish(c, true, d, g);
+		return;
 	}
 	x_mov_k(&c->b, TMP, (int64_t)g.m, false);
 	if (keep_rax)
@@ -160,18 +167,7 @@ static void quotient64(struct jc *c, int d, uint64_t k)
 		x_mov(&c->b, true, RAX, TMP2);
 	if (keep_rdx)
 		x_movq_from(&c->b, 0, RDX);
-shift:
-	if (!g.add) {
-		if (g.shift)
-			x_shift_k(&c->b, true, X_SHR, TMP, g.shift);
-		return;
-	}
-	x_mov(&c->b, true, TMP2, d);
-	x_alu(&c->b, true, X_SUB, TMP2, TMP);
-	x_shift_k(&c->b, true, X_SHR, TMP2, 1);
-	x_alu(&c->b, true, X_ADD, TMP, TMP2);
-	if (g.shift > 1)
-		x_shift_k(&c->b, true, X_SHR, TMP, g.shift - 1);
+	finish(c, true, d, g);
 }
 
 /* Unsigned, by k > 1. */

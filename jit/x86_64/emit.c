@@ -50,7 +50,8 @@ static struct form alu_form(const struct jc *c)
 	uint8_t shape = isa_op[c->in->op].shape;
 
 	return (struct form){ wide(c), c->reg[c->in->dst], c->reg[c->in->src],
-			      shape == SHAPE_ALU_K || shape == SHAPE_JCC_K || shape == SHAPE_FUSED, c->in->imm };
+			      1u << shape & (1u << SHAPE_ALU_K | 1u << SHAPE_JCC_K | 1u << SHAPE_FUSED | 1u << SHAPE_WIDE),
+			      c->in->imm };
 }
 
 /* A large immediate goes through TMP when constants are blinded. */
@@ -103,12 +104,12 @@ static bool multiply_quickly(struct jc *c, bool w, int d, int s, int64_t k)
 	}
 	x_mov(&c->b, true, TMP, s);
 	x_shift_k(&c->b, w, X_SHL, TMP, n);
-	if (minus)
-		x_alu(&c->b, w, X_SUB, TMP, s);
-	if (minus)
-		x_mov(&c->b, w, d, TMP);
-	else
+	if (!minus) {
 		x_lea(&c->b, w, d, x_idx(TMP, s, 0, 0));
+		return true;
+	}
+	x_alu(&c->b, w, X_SUB, TMP, s);
+	x_mov(&c->b, w, d, TMP);
 	return true;
 }
 
@@ -395,20 +396,11 @@ static void packet_load(struct jc *c, unsigned indirect)
 
 /* ---- wide immediates ---- */
 
-static void wide_const(struct jc *c, unsigned unused)
+/* Of a map; of a function: the interpreter's value, see function_at there. */
+static void address(struct jc *c, unsigned function)
 {
-	(void)unused;
-	emit_const(c, dst(c), (uint64_t)c->in->imm);
-}
-static void map_address(struct jc *c, unsigned unused)
-{
-	(void)unused;
-	x_mov_k(&c->b, dst(c), (int64_t)code_map_address(c->code, c->in), false);
-}
-static void function_address(struct jc *c, unsigned unused)	/* the interpreter's value: see function_at there */
-{
-	(void)unused;
-	x_mov_k(&c->b, dst(c), (int64_t)(intptr_t)&c->code->insn[c->in->off], false);
+	x_mov_k(&c->b, dst(c), function ? (int64_t)(intptr_t)&c->code->insn[c->in->off] :
+					  (int64_t)code_map_address(c->code, c->in), false);
 }
 static void call_field(struct jc *c, unsigned unused)
 {
@@ -507,7 +499,7 @@ static void load_jump(struct jc *c, unsigned cc)
 #define EMITTERS(E) \
 	E(group1) E(and) E(multiply) E(move) E(shift) E(divide) E(move_signed) E(negate) E(truncate) E(swap) \
 	E(jump_if) E(jump) E(may_goto) E(load) E(store_x) E(store_k) E(atomic) E(fetch_loop) E(packet_load) \
-	E(wide_const) E(map_address) E(function_address) E(call_field) E(thread) E(unsupported) E(call) \
+	E(address) E(call_field) E(thread) E(unsupported) E(call) \
 	E(call_local) E(callx) E(leave) E(charge) E(init_check) E(init_set) E(lea) E(lea_indexed) E(load_indexed) \
 	E(store_indexed) E(count_zeroes) E(load_and) E(load_jump)
 enum {
@@ -572,10 +564,10 @@ static emit_fn *const emitters[] = {
 #define R_FAND BY_fetch_loop, X_AND
 #define R_CMPXCHG64 BY_atomic, CMPXCHG
 #define R_CMPXCHG32 BY_atomic, CMPXCHG
-#define R_LDDW BY_wide_const, 0
-#define R_LD_MAP BY_map_address, 0
-#define R_LD_MAPVAL BY_map_address, 0
-#define R_LD_FUNC BY_function_address, 0
+#define R_LDDW BY_move, 0
+#define R_LD_MAP BY_address, 0
+#define R_LD_MAPVAL BY_address, 0
+#define R_LD_FUNC BY_address, 1
 #define R_LD_MAPFD BY_unsupported, 0
 #define R_LD_MAPVALFD BY_unsupported, 0
 #define R_LD_BTFVAR BY_unsupported, 0

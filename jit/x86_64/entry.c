@@ -85,10 +85,7 @@ void emit_entries(struct jc *c, struct entries *out)
 	x_mov(&c->b, true, RAX, RSI);
 	for (int r = 1; r <= 5; r++)
 		x_load(&c->b, 8, false, c->reg[r], x_at(TMP, 8 * (r - 1)));
-	if (c->flags & JIT_RETPOLINE)
-		jc_call(c, c->retpoline_label);
-	else
-		x_call_r(&c->b, RAX);
+	emit_call_r(c, RAX);
 	jc_jmp(c, end);
 
 	/* Reached by a jump with the caller's return address on the stack; keeps r6-r9 for it. */
@@ -112,12 +109,7 @@ void emit_entries(struct jc *c, struct entries *out)
 	entry_mark(c);
 	x_mov_k(&c->b, RCX, (int64_t)(intptr_t)c->jit, true);
 	x_mov_k(&c->b, RAX, (int64_t)(intptr_t)jit_run_bare, true);
-	if (c->flags & JIT_RETPOLINE) {
-		x_push(&c->b, RAX);
-		jc_jmp(c, c->retpoline_ret_label);
-	} else {
-		x_jmp_r(&c->b, RAX);
-	}
+	emit_jump_r(c, RAX);
 }
 
 /* A program without state is a C function, but a tail call comes with the caller's state: its context goes

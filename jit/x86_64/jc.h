@@ -172,6 +172,9 @@ void emit_callx(struct jc *c);
 void leave_guest(struct jc *c);
 void enter_guest(struct jc *c);
 void emit_call_c(struct jc *c, const void *fn);
+/* Through a register (retpolines: by way of rax). */
+void emit_call_r(struct jc *c, int r);
+void emit_jump_r(struct jc *c, int r);
 
 /* ---- entry.c ---- */
 struct entries { uint32_t full, callback, tail, bare; };
