@@ -456,14 +456,13 @@ static const char *patch(uint8_t *p, uint32_t n, const struct answer *a)
 static const char *missing_text(struct image_inner *in, const struct core_path *local, uint32_t kind,
 				const char *access)
 {
-	static const char *const what[CORE_KIND_COUNT] = {
-		"offset of", "size of", "existence of", "signedness of", "bit shift of", "bit shift of",
-		"id of", "id of", "existence of", "size of", "existence of", "value of", "match of",
-	};
+	static const char what[] = "offset of\0size of\0existence of\0signedness of\0bit shift of\0bit shift of\0"
+		"id of\0id of\0existence of\0size of\0existence of\0value of\0match of";
+	_Static_assert(CORE_KIND_COUNT == 13, "words for each kind");
 	char path[200];
 
 	core_path_text(local, path, sizeof(path));
-	return arena_text(&in->arena, "CO-RE: %s %s (%s): %s has no such %s", what[kind], path, access,
+	return arena_text(&in->arena, "CO-RE: %s %s (%s): %s has no such %s", text_nth(what, kind), path, access,
 		 target_name(in, local->root), core_is_field(kind) ? "field" : core_is_enumval(kind) ?
 		 "enumerator" : "type");
 }

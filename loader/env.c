@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* env.c - uebpf_env_*: options, allocator, hooks and log.  Helpers and types are in env_tables.c. */
+#include <sched.h>
+#include <unistd.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -126,6 +128,21 @@ void uebpf_env_free(struct uebpf_env *env)
 {
 	if (env)
 		env_unref(env);
+}
+
+void env_lock(struct env_lock *lock)
+{
+	int saved = errno;
+	uint32_t me = (uint32_t)getpid(), seen = 0;
+
+	while (!atomic_compare_exchange_weak_explicit(&lock->owner, &seen, me, memory_order_acquire,
+						      memory_order_relaxed)) {
+		if (!seen || seen != me)	/* free, or a fork's leftover: take it as it is */
+			continue;
+		sched_yield();
+		seen = 0;
+	}
+	errno = saved;
 }
 
 struct uebpf_env *env_ref(struct uebpf_env *env)

@@ -6,31 +6,14 @@
 #ifndef UEBPF_LOADER_LOCK_H
 #define UEBPF_LOADER_LOCK_H
 
-#include <errno.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <unistd.h>
 
 struct env_lock {
 	_Atomic uint32_t owner;		/* pid of the holder's process, 0: free */
 };
 
-static inline void env_lock(struct env_lock *lock)
-{
-	int saved = errno;
-	uint32_t me = (uint32_t)getpid(), seen = 0;
-
-	while (!atomic_compare_exchange_weak_explicit(&lock->owner, &seen, me, memory_order_acquire,
-						      memory_order_relaxed)) {
-		if (!seen || seen != me)	/* free, or a fork's leftover: take it as it is */
-			continue;
-		sched_yield();
-		seen = 0;
-	}
-	errno = saved;
-}
-
+void env_lock(struct env_lock *lock);
 static inline void env_unlock(struct env_lock *lock)
 {
 	atomic_store_explicit(&lock->owner, 0, memory_order_release);
