@@ -484,9 +484,10 @@ static inline int64_t s64(const void *at)
 int lv_run(const struct lv_filter *f, const void *block_)
 {
 	static const void *const label[OP_COUNT] = {
+		/* It reads &&label as "and". */
+		/* cppcheck-suppress assignBoolToPointer */
 		[OP_RETURN_S64] = &&return_s64, [OP_BIT_RSHIFT] = &&rshift, [OP_BIT_LSHIFT] = &&lshift,
 		[OP_BIT_AND] = &&bit_and, [OP_BIT_OR] = &&bit_or, [OP_BIT_XOR] = &&bit_xor,
-		/* cppcheck reads &&label as "and".  cppcheck-suppress assignBoolToPointer */
 		SIX_LABELS(S64), SIX_LABELS(STRING), SIX_LABELS(DOUBLE), SIX_LABELS(DOUBLE_S64), SIX_LABELS(S64_DOUBLE),
 		[OP_EQ_STAR_GLOB_STRING] = &&eq_glob, [OP_NE_STAR_GLOB_STRING] = &&ne_glob,
 		[OP_UNARY_PLUS_S64] = &&nop, [OP_UNARY_MINUS_S64] = &&minus, [OP_UNARY_NOT_S64] = &&not,
