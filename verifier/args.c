@@ -33,7 +33,7 @@ static int may_be_null(struct env *e, const struct args *a)
 /* Where a pointer to the stack points; 0: not to one known place. */
 static int64_t stack_place(const struct reg *r)
 {
-	return r->kind == K_STACK && scalar_is_const(&r->s) ? r->off + (int64_t)r->s.val : 0;
+	return r->kind == K_STACK && scalar_is_const(&r->s) ? (int64_t)((uint64_t)r->off + r->s.val) : 0;
 }
 
 /* Exactly the pointer as it was handed out? */
@@ -175,7 +175,7 @@ static int string_arg(struct env *e, struct args *a)
 	static const uint32_t zero;
 	struct reg *r = a->r;
 	const char *text, *why = NULL;
-	int64_t at = r->off + (int64_t)r->s.val;
+	int64_t at = (int64_t)((uint64_t)r->off + r->s.val);
 
 	if (r->flags & R_MAYBE_NULL)
 		return may_be_null(e, a);
@@ -205,7 +205,7 @@ static struct slot *dynptr_room(struct env *e, const struct reg *r, struct slot 
 {
 	int64_t at = stack_place(r);
 
-	if ((at & 7) || at > -16 || -at > 8 * (int64_t)e->nr_slots)
+	if ((at & 7) || at > -16 || at < -8 * (int64_t)e->nr_slots)
 		return NULL;
 	*second = stack_slot(e, r->frame, at + 8, NULL);
 	return stack_slot(e, r->frame, at, NULL);
@@ -238,7 +238,7 @@ static int dynptr_out(struct env *e, struct args *a)
 {
 	struct reg *r = a->r;
 	struct slot *s[2];
-	uint32_t ref = 0, *depth, deep = (uint32_t)-stack_place(r);
+	uint32_t ref = 0, *depth, deep = (uint32_t)-(uint64_t)stack_place(r);
 	int err;
 
 	s[0] = dynptr_room(e, r, &s[1]);
@@ -273,7 +273,7 @@ static int lock_arg(struct env *e, struct args *a)
 	struct state *st = &e->st;
 
 	if (r->kind != K_VALUE || (r->flags & R_MAYBE_NULL) || r->map->spin_lock_off == UINT32_MAX ||
-	    !scalar_is_const(&r->s) || r->off + (int64_t)r->s.val != (int64_t)r->map->spin_lock_off)
+	    !scalar_is_const(&r->s) || (uint64_t)r->off + r->s.val != r->map->spin_lock_off)
 		return bad_arg(e, a, "a struct bpf_spin_lock in a map value");
 	if (a->h->flags & HF_LOCKS) {
 		if (st->lock_map)

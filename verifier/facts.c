@@ -34,7 +34,7 @@ void fact_memory(struct env *e, const struct reg *p, int64_t off)
 	struct fact *f = e->fact;
 	enum fact_base base = base_of(p);
 	bool fixed = scalar_is_const(&p->s);
-	int32_t at = (int32_t)(p->off + off + (fixed ? (int64_t)p->s.val : 0));
+	int32_t at = (int32_t)((uint64_t)p->off + (uint64_t)off + (fixed ? p->s.val : 0));
 
 	if (f->base == FACT_NONE) {
 		f->base = (uint8_t)base;

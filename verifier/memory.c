@@ -27,6 +27,20 @@ struct touch {
 	const char *what;
 };
 
+/* From the base to a byte of an access: any number may have been added, so the sum ends at the ends of its type. */
+static int64_t sum_ends(int64_t a, int64_t b)
+{
+	int64_t sum;
+
+	return __builtin_add_overflow(a, b, &sum) ? a < 0 ? INT64_MIN : INT64_MAX : sum;
+}
+
+static int64_t low(const struct reg *p, int64_t off) { return sum_ends(p->off + off, p->s.smin); }
+static int64_t high(const struct reg *p, int64_t off, int64_t size)
+{
+	return sum_ends(sum_ends(p->off + off, size), p->s.smax);
+}
+
 static int outside(struct env *e, const struct touch *a, const char *of, const char *name, uint64_t have,
 		   const char *advice)
 {
@@ -34,17 +48,15 @@ static int outside(struct env *e, const struct touch *a, const char *of, const c
 	char v[100], text[240];
 
 	if (scalar_is_const(&p->s))
-		snprintf(v, sizeof v, "offset %" PRId64, p->off + a->off + (int64_t)p->s.umin);
+		snprintf(v, sizeof v, "offset %" PRId64, low(p, a->off));
 	else
-		snprintf(v, sizeof v, "offset %" PRId64 "..%" PRId64, p->off + a->off + p->s.smin,
-			 p->s.smax > INT64_MAX / 2 ? INT64_MAX : p->off + a->off + p->s.smax);
+		snprintf(v, sizeof v, "offset %" PRId64 "..%" PRId64, low(p, a->off), high(p, a->off, 0));
 	snprintf(text, sizeof text, "%s%s%s", of, name, *name ? "`" : "");
 	return unsafe_(e, (int)a->reg, advice, "%s%s%s %" PRIu64 " byte%s at %s of %s, which has %" PRIu64,
 		       a->what ? a->what : "", a->what ? " " : "", verb(a->how), a->size, a->size == 1 ? "" : "s", v, text,
 		       have);
 }
 
-static int64_t low(const struct reg *p, int64_t off) { return p->off + off + p->s.smin; }
 static bool huge(const struct reg *p)
 {
 	return p->s.smin < -(int64_t)MAX_LEN || p->s.smax > (int64_t)MAX_LEN;
@@ -121,7 +133,7 @@ static int mem_range(struct env *e, const struct touch *a)
 int check_range(struct env *e, unsigned reg, const struct reg *p, int64_t off, uint64_t size, uint32_t how,
 		const char *what)
 {
-	struct touch a = { p, off, low(p, off), p->off + off + p->s.smax + (int64_t)size, size, reg, how, what };
+	struct touch a = { p, off, low(p, off), high(p, off, (int64_t)size), size, reg, how, what };
 	char text[100];
 
 	if ((p->flags & R_MAYBE_NULL) && rule(e, RULE_NULL)) {
@@ -175,7 +187,7 @@ int aligned(struct env *e, unsigned reg, const struct reg *p, int64_t off, unsig
 	if (!(((uint64_t)(p->off + off) + p->s.val) & m) && !(p->s.unk & m))
 		return 0;
 	return unsafe_(e, (int)reg, NULL, "misaligned %s of %u bytes at offset %" PRId64, what, size,
-		       p->off + off + (int64_t)p->s.val);
+		       low(p, off));
 }
 
 /* Bytes whose first read this is must be zeroed on entry. */
@@ -188,7 +200,7 @@ static void note_unwritten(struct env *e, unsigned frame, struct slot *s, uint32
 
 static int stack_read_any(struct env *e, const struct reg *p, int64_t off, unsigned size, unsigned dst)
 {
-	int64_t lo = low(p, off), hi = p->off + off + p->s.smax + size;
+	int64_t lo = low(p, off), hi = high(p, off, size);
 
 	for (int64_t b = lo; b < hi; b++) {
 		unsigned k;
@@ -203,7 +215,7 @@ static int stack_read_any(struct env *e, const struct reg *p, int64_t off, unsig
 
 static int stack_read(struct env *e, const struct reg *p, int64_t off, unsigned size, unsigned dst)
 {
-	int64_t at = p->off + off + (int64_t)p->s.val;
+	int64_t at = (int64_t)((uint64_t)p->off + (uint64_t)off + p->s.val);
 	struct reg *d = &e->top->r[dst];
 	struct scalar v;
 	unsigned k, n, from;
@@ -314,7 +326,7 @@ static int keep_zeroes(struct env *e, struct slot *s, unsigned frame, uint32_t s
 static int stack_write(struct env *e, unsigned reg, const struct reg *p, int64_t off, unsigned size,
 		       const struct reg *src, int src_reg)
 {
-	int64_t at = p->off + off + (int64_t)p->s.val;
+	int64_t at = (int64_t)((uint64_t)p->off + (uint64_t)off + p->s.val);
 	bool zero = reg_const(src) && !src->s.val, fits;
 	uint32_t n = slot_index(at);
 	struct scalar v;
@@ -323,7 +335,7 @@ static int stack_write(struct env *e, unsigned reg, const struct reg *p, int64_t
 	int err;
 
 	if (!scalar_is_const(&p->s))
-		return stack_smear(e, p->frame, low(p, off), p->off + off + p->s.smax + size, false);
+		return stack_smear(e, p->frame, low(p, off), high(p, off, size), false);
 	if (src->kind == K_STACK && src->frame > p->frame)
 		return unsafe_(e, (int)reg, NULL, "keeps a pointer to this function's stack in its caller's");
 	if (e->kernel && src->kind == K_STACK && p->frame != e->st.nr_frames - 1)
