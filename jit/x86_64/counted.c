@@ -66,7 +66,7 @@ static bool find_test(const struct jc *c, struct counted *l)
 	uint32_t at = l->last - (goes ? c->code->insn[l->last - 1].op == OP_CHARGE ? 2 : 1 : 0);
 	const struct insn *in = &c->code->insn[at];
 
-	if (at <= l->head || at > l->last || (goes && (uint32_t)in->off <= l->last) || in->imm <= 0 || in->imm >= FAR)
+	if (in->dst > 9 || at <= l->head || at > l->last || (goes && (uint32_t)in->off <= l->last) || in->imm <= 0 || in->imm >= FAR)
 		return false;
 	l->exact = in->op == (goes ? OP_JEQ64_K : OP_JNE64_K);
 	l->reg = in->dst;
@@ -117,12 +117,14 @@ static struct fact widened(struct fact f, int64_t by)
 void counted_enter(struct counted *l, struct fact now[11])
 {
 	struct fact f = now[l->reg];
-	int32_t step = l->delta[l->reg], way = l->end - f.off, rounds = 0;
+	int64_t step = l->delta[l->reg], way = (int64_t)l->end - f.off;
+	int32_t rounds = 0;
 
 	if (f.kind == FACT_TOP)		/* not reached so far */
 		return;
-	if (f.kind == FACT_CONST && !f.span && way > 0 && (!l->exact || way % step == 0))
-		rounds = (way + step - 1) / step;
+	if (f.kind == FACT_CONST && !f.span && way > 0 && way <= 2 * (int64_t)FAR &&
+	    (l->exact ? way % step == 0 : f.off >= 0))	/* < and >= are unsigned */
+		rounds = (int32_t)((way + step - 1) / step);
 	l->fixed &= rounds && (!l->rounds || l->rounds == rounds);
 	if (!rounds || l->rounds < 0)
 		l->rounds = -1;
