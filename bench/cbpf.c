@@ -150,7 +150,7 @@ static void measure(const struct subject *s, FILE *csv, double *by_call, double 
 	int times = 5 * PACKETS / packets;
 
 	for (int r = 0; r < ROUNDS; r++) {
-		uint64_t sum[ARMS];
+		uint64_t sum[ARMS] = { 0 };
 
 		for (int arm = 0; arm < ARMS; arm++) {
 			double begin = now();

@@ -59,7 +59,7 @@ void error_front(struct uebpf_error *err, const char *text)
 
 void error_place(struct uebpf_error *err, const struct place *at)
 {
-	char head[sizeof(err->text)];
+	char head[sizeof((struct uebpf_error){ 0 }.text)];
 	const char *said;
 	size_t n = 0;
 

@@ -99,7 +99,7 @@ static void fill(struct job *job, lpm_entry *table, uint32_t first_bit, uint32_t
 		 uint32_t best, uint32_t at, bool fresh)
 {
 	const struct prefix *key = job->key;
-	uint32_t depth = first_bit + bits, known = key->plen < depth ? key->plen : depth;
+	uint32_t depth = first_bit + bits /* 1 to 64 */, known = key->plen < depth ? key->plen : depth;
 	uint64_t first = 0, n = UINT64_C(1) << bits;
 
 	if (!fresh && known > first_bit) {	/* only the entries that begin as the key does */
@@ -107,7 +107,7 @@ static void fill(struct job *job, lpm_entry *table, uint32_t first_bit, uint32_t
 		first = key->word[0] << first_bit >> (64 - bits) & ~(n - 1);
 	}
 	for (uint64_t i = first; i < first + n && job->left; i++, job->left--)
-		fill_entry(job, &table[i], depth, word | i << (64 - depth), best, at, fresh);
+		fill_entry(job, &table[i], depth, word | i << (-depth & 63), best, at, fresh);
 }
 
 static void fill_all(struct lpm_map *t, const struct prefix *key, bool fresh)

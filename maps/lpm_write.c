@@ -107,7 +107,7 @@ static int insert(struct lpm_map *t, const struct prefix *p, const void *value, 
 		adopt(t, new, n);
 		set32(link, new);
 	} else if (matched == p->plen) {
-		struct prefix np;
+		struct prefix np = { .plen = 0 };
 
 		for (uint32_t i = 0; i < t->words; i++)
 			np.word[i] = n->key[i];
@@ -181,6 +181,8 @@ static void repair(struct lpm_map *t)
 		struct lpm_node *n = node_at(t, at);
 		uint32_t walk_at = get32(&t->head->root), steps = 0;
 
+		if (!n)			/* `fresh` is at most the last node */
+			break;
 		memcpy(p.word, n->key, t->words * 8);
 		p.plen = n->plen;
 		while (walk_at != at && node_at(t, walk_at) && steps++ <= t->max_plen)

@@ -54,6 +54,7 @@ static bool all_good(struct jc *c, uint32_t *need)
 	for (c->i = 0; c->i < c->code->n && good; c->i++) {
 		struct insn was = insn[c->i];
 
+		/* cppcheck-suppress autoVariables ; set anew for each instruction, and not read after the loop */
 		c->in = &was;
 		fact_enter(c);
 		good = judge(c, need);

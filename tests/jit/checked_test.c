@@ -141,7 +141,9 @@ static void make(struct text *t)
 }
 
 static unsigned tame;		/* runs that needed no check (jit/x86_64/tame.c) */
-struct end { int status; uint64_t r0, steps, address; uint32_t pc; uint8_t memory[MEMORY], value[VALUE]; };
+/* Compared whole: no byte of it is padding. */
+struct end { uint64_t r0, steps, address; int32_t status; uint32_t pc; uint8_t memory[MEMORY], value[VALUE]; };
+_Static_assert(sizeof(struct end) == 32 + MEMORY + VALUE, "no padding");
 
 static void fill_memory(uint8_t memory[MEMORY], uint64_t value[VALUE / 8], uint64_t fill)
 {
@@ -162,7 +164,7 @@ static int run(const struct arm *arm, const struct text *t, size_t len, uint64_t
 	if (ret)
 		return ret;
 	fill_memory(memory, value, fill);
-	memset(end, 0, sizeof *end);	/* padding too: it is compared */
+	memset(end, 0, sizeof *end);
 	end->status = arm->run(&code, memory, len, &opts, &end->r0);
 	end->steps = opts.steps;
 	end->pc = end->status ? opts.pc : 0;
@@ -201,7 +203,7 @@ START_TEST(checked_runs_end_alike)
 	printf("seed %llu, %u programs\n", (unsigned long long)seed, programs);
 	for (unsigned i = 0; i < programs; i++) {
 		static struct text t;
-		struct end first, other;
+		struct end first = { 0 }, other = { 0 };
 		uint64_t budget;
 		size_t len;
 

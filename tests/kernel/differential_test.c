@@ -453,6 +453,7 @@ START_TEST(kernel_and_arms_agree)
 
 	while (rule_arm(rules))
 		rules++;
+	ck_assert_uint_gt(rules, 0);
 	programs = fuzz ? UINT_MAX / 4 : programs;
 	printf("seed %llu, %u programs\n", (unsigned long long)seed, programs);
 	if (map_fd < 0 && !make_map())
