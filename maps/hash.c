@@ -165,25 +165,31 @@ static int hash_lookup_delete(struct uebpf_map *map, const void *key, void *valu
 	return hash_take_out((struct hash_map *)map, key, value, flags, false);
 }
 
-/* The copy is of this key: an element that was reused meanwhile is read again. */
+/* The copy is of this key and of one value: an element that was reused meanwhile, for this key too, is read again
+ * (for ever only when each reading meets another writer; then the last copy may be of two values). */
 int hash_user_lookup(struct uebpf_map *map, const void *key, void *value, uint64_t flags)
 {
+	enum { CALM = 1000 };
 	struct hash_map *h = (struct hash_map *)map;
 	uint64_t hash = hash_of(h, key);
-	uint32_t e = hash_find(h, key, hash), now, tries = 0;
+	struct bucket *head = home(h, hash);
+	uint32_t seq = get32(&head->seq), e = hash_find(h, key, hash), tries = 0;
 	int r = 0;
 
-	while (e && !(h->local.hostile && ++tries > HOSTILE_TRIES)) {
+	while (e && !(++tries > HOSTILE_TRIES && h->local.hostile)) {
+		uint32_t had = e, began = seq;
+
 		if (h->percpu)
 			percpu_user_load(map, elem_value(h, e, 0), h->slot_stride, value);
 		else if (flags & BPF_F_LOCK)
 			r = value_load_locked(map, value, elem_value(h, e, 0));
 		else
 			value_load(map, value, elem_value(h, e, 0));
-		now = hash_find(h, key, hash);
-		if (now == e)
+		atomic_thread_fence(memory_order_acquire);
+		seq = get32(&head->seq);
+		e = hash_find(h, key, hash);
+		if (e == had && (seq == began || tries > CALM))
 			return r;
-		e = now;
 	}
 	return -ENOENT;
 }
