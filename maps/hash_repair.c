@@ -35,11 +35,13 @@ void hash_repair_bucket(struct hash_map *h, struct bucket *head)
 		for (int i = 0; i < BUCKET_SLOTS; i++) {
 			uint32_t e = get32(&b->idx[i]);
 
-			if (slot_used(b, i) && (e - 1 >= h->last || linked_before(h, head, b, i, e)))
+			if (!slot_used(b, i))	/* asked once: a hostile peer may change the tag meanwhile */
+				continue;
+			if (e - 1 >= h->last || linked_before(h, head, b, i, e))
 				atomic_store_explicit(&b->tag[i], 0, memory_order_release);
-			else if (slot_used(b, i) && h->twin && !(get64(&twin_at(h, e)->word) & (TWIN_THERE | TWIN_HELD)))
+			else if (h->twin && !(get64(&twin_at(h, e)->word) & (TWIN_THERE | TWIN_HELD)))
 				twin_is_there(twin_at(h, e));
-			else if (slot_used(b, i) && h->lru)
+			else if (h->lru)
 				atomic_store_explicit(&elem_mark(h, e)->linked, 1, memory_order_relaxed);
 		}
 	if (get_relaxed(&head->spare) != NO_SPARE &&
