@@ -42,7 +42,7 @@ hot  := vm/interp vm/interp_checked vm/call vm/self maps/hash_find maps/hash_wri
 	helpers/map helpers/ring jit/run loader/run loader/slot
 # What gcc 12 still does at -Oz although it makes this code longer: 3 % of the whole, measured one by one.
 lean := -fno-tree-dominator-opts -fno-tree-sra -fno-caller-saves -fno-thread-jumps -fno-ipa-sra \
-	-fno-move-loop-invariants -fno-tree-forwprop -fno-jump-tables
+	-fno-move-loop-invariants -fno-tree-forwprop -fno-jump-tables -fira-region=all -fno-tree-pta
 cold := $(if $(filter undefined,$(origin CFLAGS)),$(if $(filter release,$(MODE)),$(shell \
 	$(CC) -Oz -fsyntax-only -x c /dev/null 2>/dev/null && echo -Oz || echo -Os) \
 	-fno-asynchronous-unwind-tables -fno-unwind-tables \
@@ -113,7 +113,7 @@ $(BUILD)/libuebpf.a: $(lib_obj)
 $(BUILD)/libuebpf.so: $(lib_obj) libuebpf.map
 	$(call say,LINK $@)
 	$(Q)$(CC) $(common) $(ldflags) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=libuebpf.map \
-		-Wl,-z,now -Wl,-z,relro -Wl,-O1 -Wl,--gc-sections -Wl,-z,noseparate-code $(relr) -o $@ $(lib_obj) $(lib_libs)
+		-Wl,-z,now -Wl,-z,relro -Wl,-O1 -Wl,-Bsymbolic -Wl,--gc-sections -Wl,-z,noseparate-code $(relr) -o $@ $(lib_obj) $(lib_libs)
 	$(Q)ln -sf libuebpf.so $(BUILD)/$(SONAME)
 
 pc = sed -e 's|@PREFIX@|$(PREFIX)|;s|@LIBDIR@|$(LIBDIR)|;s|@VERSION@|$(VERSION)|;s|@LIBS@|$(lib_libs)|' uebpf.pc.in

@@ -140,7 +140,7 @@ struct rseq_head { uint32_t cpu_id_start, cpu_id; };
 
 HOOKED uint32_t other_cpu(const struct vm_host *host)
 {
-	int cpu;
+	unsigned cpu;
 
 	if (host->hooks.cpu)
 		return host->hooks.cpu(host->hooks.ctx);
@@ -152,8 +152,7 @@ HOOKED uint32_t other_cpu(const struct vm_host *host)
 		return id & 0xfff;
 	}
 #endif
-	cpu = sched_getcpu();
-	return cpu < 0 ? 0 : (uint32_t)cpu;
+	return getcpu(&cpu, NULL) ? 0 : cpu;
 }
 
 uint32_t current_cpu(struct uebpf_call *call)

@@ -12,6 +12,7 @@
  * All mappings are private and anonymous: after fork parent and child own different pages.
  * Arenas belong to an env; there is no state of the process. */
 #include <errno.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -53,7 +54,7 @@ static void lock(struct jit_pages *pages)
 			return;
 		}
 		free = 0;
-		usleep(0);
+		sched_yield();
 	}
 }
 

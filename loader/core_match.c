@@ -47,12 +47,12 @@ static int push(struct core_path *path, uint32_t type, uint32_t index, const cha
 
 static int next_index(const char **text, uint32_t *out)
 {
-	unsigned long value;
+	uint64_t value;
 	char *end;
 
 	if (**text < '0' || **text > '9')
 		return -EINVAL;
-	value = strtoul(*text, &end, 10);
+	value = strtoull(*text, &end, 10);
 	if ((*end && *end != ':') || (*end == ':' && !end[1]) || value > INT32_MAX)
 		return -EINVAL;
 	*out = (uint32_t)value;

@@ -369,7 +369,7 @@ static bool is_old_gas(const struct elf_view *view)
 	if (!at || end[-1])
 		return false;
 	at = strchr(at, ')');
-	return at && strtoul(at + 1, NULL, 10) > 0 && strtoul(at + 1, NULL, 10) <= 13;
+	return at && strtoull(at + 1, NULL, 10) - 1 < 13;
 }
 
 static int read_object(struct image_inner *in, const void *data, size_t len, struct uebpf_error *err)

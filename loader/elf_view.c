@@ -16,10 +16,11 @@ static int fail(const char *name, struct uebpf_error *err, const char *what, uin
 }
 
 static int read_sections(struct arena *arena, Elf *elf, uint8_t *bytes, size_t len, const char *name,
-			 struct elf_view *view, size_t names, struct uebpf_error *err)
+			 struct elf_view *view, uint32_t names, struct uebpf_error *err)
 {
 	uint64_t *name_off;
 	Elf_Scn *scn = NULL;
+	uint32_t i = 0;
 
 	name_off = arena_array(arena, view->nr_sections, sizeof(*name_off));
 	if (!name_off)
@@ -27,12 +28,11 @@ static int read_sections(struct arena *arena, Elf *elf, uint8_t *bytes, size_t l
 				 "%s: out of memory", name);
 	view->sections[0].name = "";
 	while ((scn = elf_nextscn(elf, scn))) {
-		size_t i = elf_ndxscn(scn);
-		struct elf_section *s = &view->sections[i];
+		struct elf_section *s = &view->sections[++i];
 		GElf_Shdr h;
 
 		if (i >= view->nr_sections || !gelf_getshdr(scn, &h))
-			return fail(name, err, elf_errmsg(-1), (uint32_t)i);
+			return fail(name, err, elf_errmsg(-1), i);
 		s->type = h.sh_type;
 		s->flags = h.sh_flags;
 		s->link = h.sh_link;
@@ -43,10 +43,10 @@ static int read_sections(struct arena *arena, Elf *elf, uint8_t *bytes, size_t l
 		if (h.sh_type == ELF_NOBITS || h.sh_type == 0)
 			continue;
 		if (h.sh_offset > len || h.sh_size > len - h.sh_offset)
-			return fail(name, err, "its bytes lie outside the file", (uint32_t)i);
+			return fail(name, err, "its bytes lie outside the file", i);
 		s->data = bytes + h.sh_offset;
 	}
-	for (uint32_t i = 1; i < view->nr_sections; i++) {
+	for (i = 1; i < view->nr_sections; i++) {
 		const struct elf_section *t = &view->sections[names];
 
 		view->sections[i].name = t->data ? elf_name(t->data, t->size, name_off[i]) : NULL;
@@ -59,8 +59,8 @@ static int read_sections(struct arena *arena, Elf *elf, uint8_t *bytes, size_t l
 int elf_view_open(struct arena *arena, uint8_t *bytes, size_t len, const char *name,
 		  struct elf_view *view, struct uebpf_error *err)
 {
-	size_t n, names;
 	GElf_Ehdr head;
+	size_t n;
 	int ret = -EINVAL;
 	Elf *elf;
 
@@ -68,11 +68,10 @@ int elf_view_open(struct arena *arena, uint8_t *bytes, size_t len, const char *n
 		return error_set(err, UEBPF_STAGE_ELF, UEBPF_E_ABSENT, -ENOTSUP, UINT32_MAX,
 				 "%s: this libelf is too old", name);
 	elf = elf_memory((char *)bytes, len);
-	if (!elf || elf_kind(elf) != ELF_K_ELF || !gelf_getehdr(elf, &head) ||
-	    elf_getshdrnum(elf, &n) || elf_getshdrstrndx(elf, &names)) {
+	if (!elf || !gelf_getehdr(elf, &head) || elf_getshdrnum(elf, &n)) {
 		error_set(err, UEBPF_STAGE_ELF, UEBPF_E_MALFORMED, -EINVAL, UINT32_MAX,
 			  "%s: malformed ELF: %s", name, elf_errmsg(-1));
-	} else if (!n || n > SECTIONS_MAX || names >= n) {
+	} else if (!n || n > SECTIONS_MAX || head.e_shstrndx >= n) {
 		error_set(err, UEBPF_STAGE_ELF, UEBPF_E_MALFORMED, -EINVAL, UINT32_MAX,
 			  "%s: malformed ELF: %s", name,
 			  n ? "section name table out of range" : "no sections");
@@ -80,7 +79,7 @@ int elf_view_open(struct arena *arena, uint8_t *bytes, size_t len, const char *n
 		view->machine = head.e_machine;
 		view->nr_sections = (uint32_t)n;
 		view->sections = arena_array(arena, n, sizeof(*view->sections));
-		ret = view->sections ? read_sections(arena, elf, bytes, len, name, view, names, err) :
+		ret = view->sections ? read_sections(arena, elf, bytes, len, name, view, head.e_shstrndx, err) :
 			error_set(err, UEBPF_STAGE_ELF, UEBPF_E_MEMORY, -ENOMEM, UINT32_MAX,
 				  "%s: out of memory", name);
 	}

@@ -62,7 +62,7 @@ static void floating(struct parser *p)
 {
 	char buf[80];
 	size_t n = 0;
-	long scale = 0, exponent = 0;
+	long long scale = 0, exponent = 0;
 	const char *at = p->at;
 	int saved = errno;
 	char *stop;
@@ -77,13 +77,13 @@ static void floating(struct parser *p)
 			fail(p, "too many digits");
 	}
 	if ((*at | 32) == 'e') {
-		exponent = strtol(at + 1, &stop, 10);
+		exponent = strtoll(at + 1, &stop, 10);
 		if (!is_digit(stop[-1]))
 			fail(p, "digits are missing");
 		at = stop;
 	}
 	exponent = exponent > 9999 ? 9999 : exponent < -9999 ? -9999 : exponent;
-	snprintf(buf + n, sizeof(buf) - n, "e%ld", exponent + scale);
+	snprintf(buf + n, sizeof(buf) - n, "e%lld", exponent + scale);
 	p->d = strtod(buf, NULL);
 	errno = saved;
 	p->at = at;

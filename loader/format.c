@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* format.c - a value of any BTF type as text, C-like or JSON.  Reads only inside the bytes it was
  * given, whatever the type says; depth and work are bounded, since types may be hostile. */
-#include <ctype.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
@@ -47,7 +46,7 @@ static void put_string(struct out *o, const char *s, size_t max)
 			put(o, "\\n");
 		else if (c == '\t')
 			put(o, "\\t");
-		else if (isprint(c))
+		else if (c >= ' ' && c < 0x7f)
 			put(o, "%c", c);
 		else
 			put(o, o->json ? "\\u%04x" : "\\x%02x", c);

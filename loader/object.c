@@ -459,7 +459,7 @@ static void *read_file(struct uebpf_env *env, const char *path, size_t *len, str
 		close(fd);
 	if (why) {
 		error_set(err, UEBPF_STAGE_OPEN, why == ENOMEM ? UEBPF_E_MEMORY : UEBPF_E_IO, -why,
-			  UINT32_MAX, "cannot read %s: %s", path, strerrordesc_np(why));
+			  UINT32_MAX, "cannot read %s: %s", path, strerror(why));
 		mem_free(&env->host, data, cap);
 		return NULL;
 	}

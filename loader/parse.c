@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* parse.c - text to a value of a BTF type: JSON or C-like, the reverse of format.c.  Bytes that the
  * text does not name stay as they are. */
-#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -26,9 +25,11 @@ static int bad(struct in *in, const char *what, const char *name)
 			 "value, character %td: %s%s%s", in->at - in->text + 1, what, *name ? ": " : "", name);
 }
 
+static bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
 static char next(struct in *in)
 {
-	while (isspace((unsigned char)*in->at))
+	while (is_blank(*in->at))
 		in->at++;
 	return *in->at;
 }
@@ -44,8 +45,7 @@ static bool take(struct in *in, char c)
 static int escape(const char **p)
 {
 	const char *s = *p;
-	char digits[5] = "";
-	int n;
+	int n, c = 0;
 
 	*p = s + 1;
 	switch (*s) {
@@ -57,13 +57,12 @@ static int escape(const char **p)
 	case 'x': case 'u':
 		n = *s == 'x' ? 2 : 4;
 		for (int i = 0; i < n; i++) {
-			if (!isxdigit((unsigned char)s[1 + i]))
+			if (text_digit(s[1 + i]) >= 16)
 				return -1;
-			digits[i] = s[1 + i];
+			c = c * 16 + (int)text_digit(s[1 + i]);
 		}
 		*p = s + 1 + n;
-		n = (int)strtol(digits, NULL, 16);
-		return n > 255 ? -1 : n;
+		return c > 255 ? -1 : c;
 	default:
 		return -1;
 	}
@@ -103,7 +102,7 @@ static int parse_name(struct in *in, char name[NAME_MAX_])
 		name[n < NAME_MAX_ ? n : NAME_MAX_ - 1] = 0;
 		return 0;
 	}
-	while (isalnum((unsigned char)in->at[n]) || in->at[n] == '_' || in->at[n] == '.')
+	while (text_digit(in->at[n]) < 36 || in->at[n] == '_' || in->at[n] == '.')
 		n++;
 	if (!n || n >= NAME_MAX_)
 		return bad(in, "a name is expected", "");
@@ -130,13 +129,13 @@ static int parse_integer(struct in *in, uint32_t type, uint64_t *value, enum sig
 		in->at += 3;
 		return 0;
 	}
-	if (!quoted && (isdigit((unsigned char)*in->at) || *in->at == '-')) {
+	if (!quoted && (text_digit(*in->at) < 10 || *in->at == '-')) {
 		*sign = *in->at == '-' ? NEGATIVE : *sign;
 		errno = 0;
 		*value = *sign == NEGATIVE ? (uint64_t)strtoll(in->at, &end, 0) : strtoull(in->at, &end, 0);
 		ret = errno;
 		errno = saved;
-		if (ret || end == in->at || isalnum((unsigned char)*end) || *end == '.')
+		if (ret || end == in->at || text_digit(*end) < 36 || *end == '.')
 			return bad(in, "bad number", "");
 		in->at = end;
 		return 0;
@@ -269,12 +268,12 @@ static bool at_name(struct in *in)
 			p += *p == '\\' && p[1];
 		p += *p == '"';
 	} else {
-		if (isdigit((unsigned char)*p))
+		if (text_digit(*p) < 10)
 			return false;
-		while (isalnum((unsigned char)*p) || *p == '_')
+		while (text_digit(*p) < 36 || *p == '_')
 			p++;
 	}
-	while (isspace((unsigned char)*p))
+	while (is_blank(*p))
 		p++;
 	return *p == ':' || *p == '=';
 }

@@ -2,11 +2,11 @@
 /* parse_addr.c - network addresses as people write them, into members of their size: IPv4 into 4 bytes,
  * MAC into 6, IPv6 into 16, always as they lie on the wire. */
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include "loader/btf_bits.h"
+#include "vm/desc.h"
 
 static bool mac_parse(const char *word, uint8_t to[6])
 {
@@ -27,7 +27,7 @@ size_t address_parse(const char *text, uint8_t *to, size_t size)
 	int saved = errno;
 	bool ok;
 
-	while (isxdigit((unsigned char)text[n]) || text[n] == '.' || text[n] == ':')
+	while (text_digit(text[n]) < 16 || text[n] == '.' || text[n] == ':')
 		n++;
 	if (!n || n >= sizeof word || !memchr(text, size == 4 ? '.' : ':', n))
 		return 0;

@@ -217,7 +217,7 @@ static int fill_slots(struct load *l, uint32_t i)
 	}
 	if (rc) {
 		error_set(l->err, UEBPF_STAGE_MAP, rc == -ENOMEM ? UEBPF_E_MEMORY : UEBPF_E_MAP_DEF, rc, UINT32_MAX,
-			  "initial element %u cannot be set: %s", im->slots[s - 1].index, strerrordesc_np(-rc));
+			  "initial element %u cannot be set: %s", im->slots[s - 1].index, strerror(-rc));
 		return map_failed(l, i);
 	}
 	return 0;

@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 #include "maps/ring.h"
 
@@ -209,7 +210,7 @@ int ring_poll_fd(struct uebpf_map *map)
 		return none - 1;
 	}
 	if (syscall(SYS_membarrier, MEMBARRIER_GLOBAL, 0, 0) < 0)
-		usleep(1000);	/* any producer that did not see the descriptor has stored its record */
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);	/* any producer that did not see the descriptor has stored its record */
 	errno = saved;
 	return made;
 }

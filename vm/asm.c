@@ -5,7 +5,6 @@
  * text for is written: r1 = map(N) ll, map_value(N, OFF) ll, map_fd(N) ll, map_value_fd(N, OFF) ll,
  * btf_id(N, M) ll, func LABEL ll; call LABEL or call pc+N (a subprogram); call kfunc N.
  * No check beyond what a field can hold: refusing programs is the decoder's. */
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -185,7 +184,7 @@ static bool call(struct assembler *a)
 		return asm_need_imm(a, false, &raw.imm) && emit(a, raw);
 	}
 	asm_blanks(a);
-	if (isdigit((unsigned char)*a->at) || *a->at == '-' || *a->at == '+') {
+	if (text_digit(*a->at) < 10 || *a->at == '-' || *a->at == '+') {
 		if (!asm_need_number(a, INT32_MIN, UINT32_MAX, &v))
 			return false;
 		raw.imm = (int32_t)(uint32_t)v;
@@ -453,7 +452,7 @@ static bool assign(struct assembler *a, uint8_t dst, bool w)
 	if (asm_take(a, "addr_space_cast"))
 		return cast(a, dst);
 	asm_blanks(a);
-	if (isdigit((unsigned char)*a->at) || *a->at == '-' || *a->at == '+') {
+	if (text_digit(*a->at) < 10 || *a->at == '-' || *a->at == '+') {
 		if (!asm_number(a, &v))
 			return asm_fail(a, "expected a number");
 		asm_blanks(a);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* asm_token.c - what a line of assembly is made of: words, numbers, registers; and what is wrong with it,
  * by line and column.  Knows no instruction. */
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,7 +56,7 @@ bool asm_ends(struct assembler *a)
 
 static bool is_word(char c)
 {
-	return isalnum((unsigned char)c) || c == '_' || c == '.' || c == '$';
+	return text_digit(c) < 36 || c == '_' || c == '.' || c == '$';
 }
 
 /* Takes `text` if it stands next; a word must end where it ends. */
@@ -87,7 +86,7 @@ bool asm_name(struct assembler *a, char out[ASM_NAME + 1])
 	size_t len = 0;
 
 	asm_blanks(a);
-	if (isdigit((unsigned char)*a->at))
+	if (text_digit(*a->at) < 10)
 		return false;
 	while (is_word(a->at[len]))
 		len++;
@@ -115,12 +114,9 @@ bool asm_number(struct assembler *a, int64_t *value)
 		p++;
 	if (p[0] == '0' && (p[1] == 'x' || p[1] == 'X'))
 		base = 16, p += 2;
-	if (!isxdigit((unsigned char)*p))
+	if (text_digit(*p) >= 16)
 		return false;
-	for (; isalnum((unsigned char)*p); p++) {
-		unsigned digit = isdigit((unsigned char)*p) ? (unsigned)(*p - '0') :
-				 (unsigned)(tolower((unsigned char)*p) - 'a' + 10);
-
+	for (unsigned digit; (digit = text_digit(*p)) < 36; p++) {
 		if (digit >= base)
 			return asm_fail(a, "bad digit in a number");
 		if (v > (UINT64_MAX - digit) / base)
@@ -160,16 +156,16 @@ bool asm_reg(struct assembler *a, uint8_t *out, bool *w)
 
 	asm_blanks(a);
 	p = a->at;
-	if ((*p != 'r' && *p != 'w') || !isdigit((unsigned char)p[1]))
+	if ((*p != 'r' && *p != 'w') || text_digit(*++p) >= 10)
 		return false;
-	v = (unsigned)(p[1] - '0');
-	if (isdigit((unsigned char)p[2]))
-		v = v * 10 + (unsigned)(p[2] - '0'), p++;
-	if (is_word(p[2]) || v > 10)
+	v = text_digit(*p++);
+	if (text_digit(*p) < 10)
+		v = v * 10 + text_digit(*p++);
+	if (is_word(*p) || v > 10)
 		return false;
 	*w = *a->at == 'w';
 	*out = (uint8_t)v;
-	a->at = p + 2;
+	a->at = p;
 	return true;
 }
 

@@ -19,6 +19,8 @@ struct call_site;
  * relocation. */
 const char *text_next(const char *text);
 const char *text_nth(const char *text, size_t n);
+/* 0-9, 10-35 for a letter, else 255: what <ctype.h> says of the C locale, whatever the host's is. */
+uint32_t text_digit(char c);
 
 /* ---- memory a program may touch ---- */
 

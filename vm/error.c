@@ -18,6 +18,16 @@ const char *text_nth(const char *text, size_t n)
 	return text;
 }
 
+uint32_t text_digit(char c)
+{
+	uint32_t v = (uint32_t)(c - '0');
+
+	if (v < 10)
+		return v;
+	v = (uint32_t)((c | 32) - 'a');
+	return v < 26 ? v + 10 : 255;
+}
+
 int error_list(struct uebpf_error *err, uint32_t what, uint32_t pc, const char *text, va_list args)
 {
 	int saved = errno, errnum = -(int)(what & 0xffff);

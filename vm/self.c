@@ -63,7 +63,7 @@ static uint32_t birth_of(uint32_t tid)
 	do
 		*--p = (char)('0' + tid % 10);
 	while (tid /= 10);
-	strcat(strcat(path, p), "/stat");
+	strcpy(strcpy(path + 6, p) + strlen(p), "/stat");
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return 0;

@@ -3,6 +3,7 @@
  * back; tests hold the two together row by row. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include "vm/code.h"
 
 struct out { char *buf; size_t cap; int len; };
@@ -18,155 +19,80 @@ static void put(struct out *o, const char *form, ...)
 	va_end(args);
 }
 
-static void put_hex(struct out *o, int64_t v)
+/* -0x4: `minus` and the digits; 0x4: `plus` and the digits. */
+static void put_hex(struct out *o, const char *plus, const char *minus, int64_t v)
 {
-	if (v < 0)
-		put(o, "-0x%llx", 0ull - (unsigned long long)v);
-	else
-		put(o, "0x%llx", (unsigned long long)v);
+	put(o, "%s0x%llx", v < 0 ? minus : plus, v < 0 ? 0ull - (unsigned long long)v : (unsigned long long)v);
 }
 
-static void put_distance(struct out *o, int64_t v)
+/* ---- forms: what is written for a row ----
+ * %t the row's text; %d %s registers as wide as the row, %v %V as wide as what is loaded or stored, %D %S
+ * 64 bits wide (dst, src); %k imm, %a %b its halves as numbers, %l the low half, %A all of it, %h a helper's
+ * number; %j distance; %y type; %m %M memory at dst, src + off, %q at dst + the high half of imm, %p as %m without its
+ * type; %x %X the indexed address from dst, src; %o an offset that may be 0. */
+#define FORMS(S) \
+	S(CAST_USER, CAST_USER, ALU_X, "%D = addr_space_cast(%S, 0x1, 0x0)") \
+	S(CAST_KERN, CAST_KERN, ALU_X, "%D = addr_space_cast(%S, 0x0, 0x1)") \
+	S(MOVSB64_X, MOVSH32_X, ALU_X, "%d = %t%s") \
+	S(NEG64, NEG32, UN, "%d = -%d") \
+	S(LDACQ_B, STREL_DW, LOAD, "%v = load_acquire(%M)") \
+	S(LDACQ_B, STREL_DW, STORE_X, "store_release(%m, %V)") \
+	S(CMPXCHG64, CMPXCHG64, ATOMIC, "r0 = cmpxchg_64(%p, r0, %s)") \
+	S(CMPXCHG32, CMPXCHG32, ATOMIC, "w0 = cmpxchg32_32(%p, w0, %s)") \
+	S(XCHG64, XCHG64, ATOMIC, "%s = xchg_64(%p, %s)") \
+	S(XCHG32, XCHG32, ATOMIC, "%s = xchg32_32(%p, %s)") \
+	S(FADD64, FAND32, ATOMIC, "%s = atomic_fetch_%t(%m, %s)") \
+	S(LDDW, LDDW, WIDE, "%D = %k ll") \
+	S(LD_FUNC, LD_FUNC, WIDE, "%D = func pc%j ll") \
+	S(LD_MAPFD, LD_MAPFD, WIDE, "%D = %t(%a) ll") \
+	S(LD_MAP, LD_MAP, WIDE, "%D = %t(%a) ll") \
+	S(CALL_KFUNC, CALL_KFUNC, CALL, "call kfunc %a") \
+	S(CHARGE, CHARGE, MARK, "(%t %A)") \
+	S(LEAX64, LEAX32, FUSED, "%d = %X") \
+	S(MUL3_64, MUL3_32, FUSED, "%d = %s * %k") \
+	S(CTZ64, CTZ64, FUSED, "%d = ctz %S") \
+	S(LDI_W, STI_DW, FUSED_LOAD, "%D = *(%y *)(%X)") \
+	S(BAD, COUNT, ALU_K, "%d %t %k") \
+	S(BAD, COUNT, ALU_X, "%d %t %s") \
+	S(BAD, COUNT, UN, "%D = %t %D")		/* byte swaps name the whole register whatever their width */ \
+	S(BAD, COUNT, JCC_K, "if %d %t %k goto %j") \
+	S(BAD, COUNT, JCC_X, "if %d %t %s goto %j") \
+	S(BAD, COUNT, LOAD, "%v = *%M") \
+	S(BAD, COUNT, STORE_X, "*%m = %V") \
+	S(BAD, COUNT, STORE_K, "*%m = %k") \
+	S(BAD, COUNT, ATOMIC, "lock *%m %t %s") \
+	S(BAD, COUNT, PKT_ABS, "r0 = *(%y *)skb[%k]") \
+	S(BAD, COUNT, PKT_IND, "r0 = *(%y *)skb[%S%o]") \
+	S(BAD, COUNT, WIDE, "%D = %t(%a, %b) ll")	/* map values, BTF variables: an offset or object behind */ \
+	S(BAD, COUNT, JA, "%t %j") \
+	S(BAD, COUNT, CALL, "call %h") \
+	S(BAD, COUNT, LOCAL, "call pc%j") \
+	S(BAD, COUNT, CALLX, "callx %D") \
+	S(BAD, COUNT, EXIT, "exit") \
+	S(BAD, COUNT, MARK, "(%t %D)") \
+	S(BAD, COUNT, FUSED, "%d = %s + %k")	/* fused forms: nothing reads these back */ \
+	S(BAD, COUNT, FUSED_LOAD, "%d %t *%M") \
+	S(BAD, COUNT, FUSED_STORE, "*(%y *)(%x) = %S") \
+	S(BAD, COUNT, FUSED_JUMP, "if *%q %t %l goto %j") \
+	S(BAD, COUNT, BAD, "bad")
+
+static const struct { uint16_t first, last; uint8_t shape; } form_rows[] = {
+#define ROW(first, last, shape, form) { OP_##first, OP_##last, SHAPE_##shape },
+	FORMS(ROW)
+};
+static const char forms[] =
+#define FORM(first, last, shape, form) form "\0"
+	FORMS(FORM);
+
+/* The first that fits. */
+static const char *form_of(uint16_t op)
 {
-	put(o, v < 0 ? "" : "+");
-	put_hex(o, v);
-}
+	const char *form = forms;
 
-static const char *type_name(const struct op_info *row)
-{
-	static const char name[2][9][4] = {
-		{ [1] = "u8", [2] = "u16", [4] = "u32", [8] = "u64" },
-		{ [1] = "s8", [2] = "s16", [4] = "s32" },
-	};
-	return name[row->flags & OPF_SIGNED ? 1 : 0][row->size];
-}
-
-static void put_place(struct out *o, int base, int32_t off)
-{
-	put(o, "r%d %c ", base, off < 0 ? '-' : '+');
-	put_hex(o, off < 0 ? -(int64_t)off : off);
-}
-
-static void put_memory(struct out *o, const struct op_info *row, int base, int32_t off)
-{
-	put(o, "(%s *)(", type_name(row));
-	put_place(o, base, off);
-	put(o, ")");
-}
-
-static void put_atomic(struct out *o, const struct insn *insn, const struct op_info *row, char w)
-{
-	bool wide = row->size == 8;
-
-	if (insn->op == OP_CMPXCHG64 || insn->op == OP_CMPXCHG32) {
-		put(o, "%c0 = %s(", w, wide ? "cmpxchg_64" : "cmpxchg32_32");
-		put_place(o, insn->dst, insn->off);
-		put(o, ", %c0, %c%d)", w, w, insn->src);
-	} else if (insn->op == OP_XCHG64 || insn->op == OP_XCHG32) {
-		put(o, "%c%d = %s(", w, insn->src, wide ? "xchg_64" : "xchg32_32");
-		put_place(o, insn->dst, insn->off);
-		put(o, ", %c%d)", w, insn->src);
-	} else if (row->flags & OPF_FETCH) {
-		put(o, "%c%d = atomic_fetch_%s(", w, insn->src, isa_text(insn->op));
-		put_memory(o, row, insn->dst, insn->off);
-		put(o, ", %c%d)", w, insn->src);
-	} else {
-		put(o, "lock *");
-		put_memory(o, row, insn->dst, insn->off);
-		put(o, " %s %c%d", isa_text(insn->op), w, insn->src);
-	}
-}
-
-static void put_wide(struct out *o, const struct insn *insn, int64_t distance)
-{
-	put(o, "r%d = ", insn->dst);
-	switch (insn->op) {
-	case OP_LDDW: put_hex(o, insn->imm); break;
-	case OP_LD_FUNC: put(o, "func pc"); put_distance(o, distance); break;
-	case OP_LD_MAPFD: case OP_LD_MAP:
-		put(o, "%s(%d)", isa_text(insn->op), insn->imm_lo);
-		break;
-	default:	/* map values, BTF variables: second immediate is an offset or object */
-		put(o, "%s(%d, %d)", isa_text(insn->op), insn->imm_lo, insn->imm_hi);
-		break;
-	}
-	put(o, " ll");
-}
-
-static void put_operation(struct out *o, const struct insn *insn, const struct op_info *row, char w)
-{
-	switch (insn->op) {
-#define MOVSX(n, width, off, text, type) case OP_##n##width##_X: put(o, "%c%d = %s%c%d", w, insn->dst, text, w, insn->src); return;
-#include "vm/isa.def"
-	case OP_CAST_USER: put(o, "r%d = addr_space_cast(r%d, 0x1, 0x0)", insn->dst, insn->src); return;
-	case OP_CAST_KERN: put(o, "r%d = addr_space_cast(r%d, 0x0, 0x1)", insn->dst, insn->src); return;
-	case OP_NEG64: case OP_NEG32: put(o, "%c%d = -%c%d", w, insn->dst, w, insn->dst); return;
-	default: break;
-	}
-	if (row->shape == SHAPE_UN) {	/* byte swaps name the whole register whatever their width */
-		put(o, "r%d = %s r%d", insn->dst, isa_text(insn->op), insn->dst);
-		return;
-	}
-	put(o, "%c%d %s ", w, insn->dst, isa_text(insn->op));
-	if (row->shape == SHAPE_ALU_X)
-		put(o, "%c%d", w, insn->src);
-	else
-		put_hex(o, insn->imm);
-}
-
-static void put_call(struct out *o, const struct insn *insn, const struct code *code)
-{
-	if (insn->op == OP_CALL_KFUNC)
-		put(o, "call kfunc %d", (int)insn->imm);
-	else if (code && code->bound)
-		put_hex(o, (put(o, "call "), (int32_t)helper_id(code->helper[insn->off])));
-	else
-		put_hex(o, (put(o, "call "), insn->imm));
-}
-
-static void put_index(struct out *o, const struct insn *insn, int base)
-{
-	put(o, "r%d + r%d << %d", base, insn->imm_lo & 15, insn->imm_lo >> 4);
-	put_hex(o, (put(o, insn->off < 0 ? " - " : " + "), insn->off < 0 ? -(int64_t)insn->off : insn->off));
-}
-
-/* Fused forms; nothing reads this back. */
-static void put_fused(struct out *o, const struct insn *insn, const struct op_info *row, char w, int64_t distance)
-{
-	bool indexed = insn->op == OP_LEAX64 || insn->op == OP_LEAX32;
-
-	switch (row->shape) {
-	case SHAPE_FUSED:
-		put(o, "%c%d = ", w, insn->dst);
-		if (indexed)
-			put_index(o, insn, insn->src);
-		else if (insn->op == OP_CTZ64)
-			put(o, "ctz r%d", insn->src);
-		else
-			put_hex(o, (put(o, "%c%d %c ", w, insn->src, *isa_text(insn->op) == 'l' ? '+' : '*'), insn->imm));
-		break;
-	case SHAPE_FUSED_LOAD:
-		if (*isa_text(insn->op) != 'u') {
-			put(o, "%c%d %s *", w, insn->dst, isa_text(insn->op));
-			put_memory(o, row, insn->src, insn->off);
-			break;
-		}
-		put(o, "r%d = *(%s *)(", insn->dst, type_name(row));
-		put_index(o, insn, insn->src);
-		put(o, ")");
-		break;
-	case SHAPE_FUSED_STORE:
-		put(o, "*(%s *)(", type_name(row));
-		put_index(o, insn, insn->dst);
-		put(o, ") = r%d", insn->src);
-		break;
-	default:
-		put(o, "if *");
-		put_memory(o, row, insn->dst, insn->imm_hi);
-		put_hex(o, (put(o, " %s ", isa_text(insn->op)), insn->imm_lo));
-		put(o, " goto ");
-		put_distance(o, distance);
-	}
+	for (size_t i = 0; op < form_rows[i].first || op > form_rows[i].last ||
+			   isa_op[op].shape != form_rows[i].shape; i++)
+		form = text_next(form);
+	return form;
 }
 
 /* distance: to the target, in slots from the end of the instruction. */
@@ -174,65 +100,50 @@ static void put_insn(struct out *o, const struct insn *insn, int64_t distance, c
 {
 	const struct op_info *row = &isa_op[insn->op];
 	char w = row->flags & OPF_WIDTH64 ? 'r' : 'w';
-	char v = row->size < 8 && !(row->flags & OPF_SIGNED) ? 'w' : 'r';	/* value loaded or stored */
+	char v = row->size < 8 && !(row->flags & OPF_SIGNED) ? 'w' : 'r';
 
-	switch ((enum shape)row->shape) {
-	case SHAPE_ALU_K: case SHAPE_ALU_X: case SHAPE_UN:
-		put_operation(o, insn, row, w);
-		break;
-	case SHAPE_JCC_K: case SHAPE_JCC_X:
-		put(o, "if %c%d %s ", w, insn->dst, isa_text(insn->op));
-		if (row->shape == SHAPE_JCC_X)
-			put(o, "%c%d", w, insn->src);
-		else
-			put_hex(o, insn->imm);
-		put(o, " goto ");
-		put_distance(o, distance);
-		break;
-	case SHAPE_LOAD:
-		put(o, "%c%d = %s", v, insn->dst, row->group == ISA_LINUX ? "load_acquire(" : "*");
-		put_memory(o, row, insn->src, insn->off);
-		put(o, row->group == ISA_LINUX ? ")" : "");
-		break;
-	case SHAPE_STORE_X:
-		put(o, row->group == ISA_LINUX ? "store_release(" : "*");
-		put_memory(o, row, insn->dst, insn->off);
-		put(o, row->group == ISA_LINUX ? ", %c%d)" : " = %c%d", v, insn->src);
-		break;
-	case SHAPE_STORE_K:
-		put(o, "*");
-		put_memory(o, row, insn->dst, insn->off);
-		put(o, " = ");
-		put_hex(o, insn->imm);
-		break;
-	case SHAPE_ATOMIC: put_atomic(o, insn, row, w); break;
-	case SHAPE_PKT_ABS:
-		put(o, "r0 = *(%s *)skb[", type_name(row));
-		put_hex(o, insn->imm);
-		put(o, "]");
-		break;
-	case SHAPE_PKT_IND:
-		put(o, "r0 = *(%s *)skb[r%d", type_name(row), insn->src);
-		if (insn->imm)
-			put_hex(o, (put(o, insn->imm < 0 ? " - " : " + "), insn->imm < 0 ? -insn->imm : insn->imm));
-		put(o, "]");
-		break;
-	case SHAPE_WIDE: put_wide(o, insn, distance); break;
-	case SHAPE_JA: put(o, "%s ", isa_text(insn->op)); put_distance(o, distance); break;
-	case SHAPE_CALL: put_call(o, insn, code); break;
-	case SHAPE_LOCAL: put(o, "call pc"); put_distance(o, distance); break;
-	case SHAPE_CALLX: put(o, "callx r%d", insn->dst); break;
-	case SHAPE_EXIT: put(o, "exit"); break;
-	case SHAPE_MARK:
-		if (insn->op == OP_CHARGE)
-			put(o, "(%s %lld)", isa_text(insn->op), (long long)insn->imm);
-		else
-			put(o, "(%s r%d)", isa_text(insn->op), insn->dst);
-		break;
-	case SHAPE_FUSED: case SHAPE_FUSED_LOAD: case SHAPE_FUSED_STORE: case SHAPE_FUSED_JUMP:
-		put_fused(o, insn, row, w, distance);
-		break;
-	case SHAPE_BAD: case SHAPE_COUNT: put(o, "bad"); break;
+	for (const char *f = form_of(insn->op); *f; f++) {
+		int reg = insn->dst;
+
+		if (*f != '%') {
+			put(o, "%c", *f);
+			continue;
+		}
+		f++;
+		if (strchr("sSVMX", *f))
+			reg = insn->src;
+		switch (*f) {
+		case 't': put(o, "%s", isa_text(insn->op)); break;
+		case 'd': case 's': put(o, "%c%d", w, reg); break;
+		case 'v': case 'V': put(o, "%c%d", v, reg); break;
+		case 'D': case 'S': put(o, "r%d", reg); break;
+		case 'k': put_hex(o, "", "-", insn->imm); break;
+		case 'l': put_hex(o, "", "-", insn->imm_lo); break;
+		case 'h':
+			put_hex(o, "", "-", code && code->bound ? (int32_t)helper_id(code->helper[insn->off]) : insn->imm);
+			break;
+		case 'a': put(o, "%d", insn->imm_lo); break;
+		case 'b': put(o, "%d", insn->imm_hi); break;
+		case 'A': put(o, "%lld", (long long)insn->imm); break;
+		case 'j': put_hex(o, "+", "-", distance); break;
+		case 'o':
+			if (insn->imm)
+				put_hex(o, " + ", " - ", insn->imm);
+			break;
+		case 'x': case 'X':
+			put(o, "r%d + r%d << %d", reg, insn->imm_lo & 15, insn->imm_lo >> 4);
+			put_hex(o, " + ", " - ", insn->off);
+			break;
+		default:	/* y m M q p */
+			if (*f != 'p')
+				put(o, *f == 'y' ? "%c%d" : "(%c%d *)(", row->flags & OPF_SIGNED ? 's' : 'u', row->size * 8);
+			if (*f != 'y') {
+				put(o, "r%d", reg);
+				put_hex(o, " + ", " - ", *f == 'q' ? insn->imm_hi : insn->off);
+			}
+			if (*f != 'y' && *f != 'p')
+				put(o, ")");
+		}
 	}
 }
 

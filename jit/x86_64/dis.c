@@ -234,7 +234,7 @@ static bool put_form(struct out *o, struct ins *in, uint8_t map)
 	}
 	if (k == sizeof rows / sizeof *rows)
 		return false;
-	if (strpbrk(at, "EGXOP"))
+	if (at[strcspn(at, "EGXOP")])
 		modrm(in);
 	for (; *at; at++) {
 		if (*at < 'A' || *at > 'Z') {
