@@ -51,24 +51,25 @@ int uebpf_object_set_global(struct uebpf_object *obj, const char *name, const vo
 	return rc;
 }
 
-static void *map_bytes(const struct uebpf_object *obj, uint32_t map)
+uint8_t *object_variables(const struct uebpf_object *obj, uint32_t map)
 {
 	uint32_t zero = 0;
+	struct uebpf_map *m = obj->maps[map];
 
-	return obj->maps[map] ? uebpf_map_value(obj->maps[map], &zero) : obj->image->maps[map].bytes;
+	return m ? uebpf_map_value(m, m->ops->traits & MT_ARENA ? NULL : &zero) : obj->image->maps[map].bytes;
 }
 
 void *uebpf_object_global(struct uebpf_object *obj, const char *name, size_t *size)
 {
 	const struct image_global *g = obj && obj->image && name ? elf_find_global(obj->image, name) : NULL;
-	uint8_t *bytes = g ? map_bytes(obj, g->map) : NULL;
+	uint8_t *bytes = g ? object_variables(obj, g->map) : NULL;
 
 	if (g && !bytes && !obj->loaded) {
 		/* .bss has no bytes in the image until something is set */
 		void *zero = mem_alloc(object_host(obj), g->size);
 
 		if (zero && !elf_set_global(obj->image, name, zero, g->size, NULL))
-			bytes = map_bytes(obj, g->map);
+			bytes = object_variables(obj, g->map);
 		mem_free(object_host(obj), zero, g->size);
 	}
 	if (!bytes)
@@ -115,7 +116,7 @@ int uebpf_object_parse_global(struct uebpf_object *obj, const char *name, const 
 	value = mem_alloc(object_host(obj), g->size);
 	if (!value)
 		return fail(obj, err, UEBPF_E_MEMORY, -ENOMEM, name, "no memory for the value");
-	now = map_bytes(obj, g->map);
+	now = object_variables(obj, g->map);
 	if (now)
 		memcpy(value, now + g->off, g->size);
 	err = err ? err : &local;
@@ -143,7 +144,7 @@ long uebpf_object_format_global(const struct uebpf_object *obj, const char *name
 
 	if (!g)
 		return -ENOENT;
-	bytes = map_bytes(obj, g->map);
+	bytes = object_variables(obj, g->map);
 	if (!bytes) {
 		zero = mem_alloc(object_host(obj), g->off + g->size);
 		if (!zero)

@@ -78,7 +78,7 @@ static void classify(struct image_inner *in)
 		else if (s->type == ELF_PROGBITS && (s->flags & ELF_F_EXEC))
 			in->use[i] = s->size ? USE_CODE : USE_NONE;
 		else if (alloc && s->size && (starts(s->name, ".rodata") || starts(s->name, ".data") ||
-					      starts(s->name, ".bss")))
+					      starts(s->name, ".bss") || !strcmp(s->name, ARENA_SECTION)))
 			in->use[i] = USE_DATA;
 	}
 }

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include "loader/elf_inner.h"
 
-enum { DATA_MAX = 1 << 30, MAP_ARRAY = 2, F_RDONLY_PROG = 1 << 7, F_MMAPABLE = 1 << 10 };
+enum { DATA_MAX = 1 << 30, MAP_ARRAY = 2, MAP_ARENA = 33, F_RDONLY_PROG = 1 << 7, F_MMAPABLE = 1 << 10 };
 
 int image_add_global(struct image_inner *in, const struct image_global *global)
 {
@@ -20,11 +20,40 @@ int image_add_global(struct image_inner *in, const struct image_global *global)
 	return 0;
 }
 
+static int add_bytes(struct image_inner *in, struct image_map *m, const struct elf_section *s, struct uebpf_error *err)
+{
+	in->section_map[s - in->view.sections] = (uint32_t)(m - in->image.maps);
+	m->bytes = s->data || m->opts.type == MAP_ARENA ? arena_alloc(&in->arena, s->size) : NULL;
+	if (m->bytes && s->data)
+		memcpy(m->bytes, s->data, s->size);
+	return s->data && !m->bytes ? image_memory(in, err) : 0;
+}
+
+/* Variables of address space 1 begin the object's arena. */
+static int add_arena(struct image_inner *in, const struct elf_section *s, struct uebpf_error *err)
+{
+	for (uint32_t i = 0; i < in->image.nr_maps; i++) {
+		struct image_map *m = &in->image.maps[i];
+
+		if (m->opts.type != MAP_ARENA)
+			continue;
+		m->data = (uint32_t)s->size;
+		return s->size <= (uint64_t)m->opts.max_entries * 4096 ? add_bytes(in, m, s, err) :
+		       image_fail(in, err, UEBPF_STAGE_MAP, UEBPF_E_MAP_DEF, -E2BIG, s->name, m->name,
+				  "%llu bytes of variables do not fit into the arena's %u pages",
+				  (unsigned long long)s->size, m->opts.max_entries);
+	}
+	return image_fail(in, err, UEBPF_STAGE_MAP, UEBPF_E_MAP_DEF, -EINVAL, s->name, NULL,
+			  "variables in address space 1, but the object defines no arena (BPF_MAP_TYPE_ARENA) for them");
+}
+
 static int add_section(struct image_inner *in, uint32_t shndx, struct uebpf_error *err)
 {
 	const struct elf_section *s = &in->view.sections[shndx];
 	struct image_map *m;
 
+	if (!strcmp(s->name, ARENA_SECTION))
+		return add_arena(in, s, err);
 	if (s->size > DATA_MAX)
 		return image_fail(in, err, UEBPF_STAGE_ELF, UEBPF_E_LIMIT, -E2BIG, s->name, NULL,
 				  "%llu bytes of data, more than the limit of 1 GiB",
@@ -38,19 +67,12 @@ static int add_section(struct image_inner *in, uint32_t shndx, struct uebpf_erro
 	m->kind = m->read_only ? IMAGE_MAP_RODATA : IMAGE_MAP_DATA;
 	m->opts.type = MAP_ARRAY;
 	m->opts.key_size = 4;
-	m->opts.value_size = (uint32_t)s->size;
+	m->opts.value_size = m->data = (uint32_t)s->size;
 	m->opts.max_entries = 1;
 	m->opts.flags = F_MMAPABLE | (m->read_only ? F_RDONLY_PROG : 0);
 	m->shndx = shndx;
 	m->size = s->size;
-	in->section_map[shndx] = in->image.nr_maps - 1;
-	if (s->data) {
-		m->bytes = arena_alloc(&in->arena, s->size);
-		if (!m->bytes)
-			return image_memory(in, err);
-		memcpy(m->bytes, s->data, s->size);
-	}
-	return 0;
+	return add_bytes(in, m, s, err);
 }
 
 /* Types of variables: types[symbol], from the DATASECs that BTF has for the data sections. */
@@ -97,9 +119,9 @@ static int read_variables(struct image_inner *in, struct uebpf_error *err)
 			continue;
 		g.map = in->section_map[sym->shndx];
 		m = &in->image.maps[g.map];
-		if (sym->value > m->size || sym->size > m->size - sym->value)
+		if (sym->value > m->data || sym->size > m->data - sym->value)
 			return image_fail(in, err, UEBPF_STAGE_ELF, UEBPF_E_MALFORMED, -EINVAL,
-					  m->section, sym->name, "the variable lies outside its section");
+					  in->view.sections[sym->shndx].name, sym->name, "the variable lies outside its section");
 		g.off = (uint32_t)sym->value;
 		g.size = (uint32_t)sym->size;
 		g.btf_type = types[i];
@@ -179,7 +201,7 @@ int elf_set_global(struct elf_image *image, const char *name, const void *value,
 				  "the variable has %u bytes, %zu were given", g->size, size);
 	m = &image->maps[g->map];
 	if (!m->bytes)
-		m->bytes = arena_alloc(&in->arena, m->opts.value_size);
+		m->bytes = arena_alloc(&in->arena, m->data);
 	if (!m->bytes)
 		return image_memory(in, err);
 	memcpy(m->bytes + g->off, value, size);

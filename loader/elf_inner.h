@@ -85,6 +85,7 @@ struct image_extern {
 };
 
 struct core_cache;
+#define ARENA_SECTION ".addr_space.1"	/* what clang calls the section of variables in address space 1 */
 enum section_use { USE_NONE, USE_CODE, USE_MAPS, USE_LEGACY, USE_DATA };
 struct image_inner {
 	struct arena arena;

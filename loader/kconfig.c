@@ -205,7 +205,7 @@ static int make_map(struct image_inner *in, struct uebpf_error *err)
 	m->read_only = true;
 	m->opts.type = MAP_ARRAY;
 	m->opts.key_size = 4;
-	m->opts.value_size = (uint32_t)total;
+	m->opts.value_size = m->data = (uint32_t)total;
 	m->opts.max_entries = 1;
 	m->opts.flags = F_MMAPABLE | F_RDONLY_PROG;
 	m->bytes = arena_alloc(&in->arena, total);

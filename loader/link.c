@@ -364,7 +364,7 @@ static int load_data(struct link *l, uint64_t off)
 			    "%s() is called through a variable: the object was compiled without "
 			    "optimisation; compile with -O2 (\"clang --target=bpf -O2 -g -c FILE.c\")",
 			    helper);
-	if (value && off > l->in->image.maps[map].size)
+	if (value && off > l->in->image.maps[map].data)
 		return bad_reloc(l, "it points past the end of the section's data");
 	return set_value(l, value ? SRC_VALUE : SRC_MAP, map, value ? (uint32_t)off : 0);
 }

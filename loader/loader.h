@@ -62,7 +62,8 @@ struct image_map {
 	uint32_t inner;			/* index of the template in maps[], IMAGE_NONE */
 	bool template_only;		/* only an inner definition: create it as a template, not as a map */
 	uint32_t pinning;		/* LIBBPF_PIN_x: 0 none, 1 by name */
-	uint8_t *bytes;			/* DATA, RODATA, KCONFIG: value_size bytes; NULL: all zero */
+	uint8_t *bytes;			/* of variables, `data` of them; NULL: all zero (an arena: there are none) */
+	uint32_t data;			/* DATA, RODATA, KCONFIG: value_size; an arena with variables: theirs */
 	bool read_only;			/* freeze after filling in */
 	uint32_t btf_key, btf_value;	/* 0: unknown; a DATASEC for data maps */
 	struct image_slot *slots;

@@ -92,6 +92,8 @@ void object_set_btf(struct uebpf_map *map, struct btf *btf, uint32_t key, uint32
 void object_log(struct uebpf_object *obj, enum uebpf_level level, const char *text, ...)
 	__attribute__((format(printf, 3, 4)));
 void object_log_text(struct uebpf_object *obj, const char *text);	/* lines as they are */
+/* The bytes of a data map (a section, or the start of an arena): the map's, before load the image's; or NULL. */
+uint8_t *object_variables(const struct uebpf_object *obj, uint32_t map);
 void object_user_put(struct uebpf_object *obj);
 /* Puts object, section, symbol and source line into an error of the program and before its text. */
 void prog_blame(const struct prog *prog, struct uebpf_error *err);

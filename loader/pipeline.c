@@ -138,26 +138,25 @@ static int fill_map(struct load *l, uint32_t i)
 {
 	const struct image_map *im = &l->obj->image->maps[i];
 	struct uebpf_map *map = l->obj->maps[i];
-	uint32_t zero = 0, p;
+	uint32_t p;
 	uint8_t *value;
 
-	if (!map || im->kind < IMAGE_MAP_DATA || l->obj->bound[i])
+	if (!map || !im->data || l->obj->bound[i])
 		return 0;
-	value = uebpf_map_value(map, &zero);
+	value = object_variables(l->obj, i);
 	if (!value) {
 		error_set(l->err, UEBPF_STAGE_MAP, UEBPF_E_MAP_DEF, -EINVAL, UINT32_MAX,
 			  "its value cannot be addressed");
 		return map_failed(l, i);
 	}
 	if (im->bytes)
-		memcpy(value, im->bytes, map->value_size);
+		memcpy(value, im->bytes, im->data);
 	for (p = 0; p < l->obj->image->nr_pointers; p++) {
 		const struct image_pointer *at = &l->obj->image->pointers[p];
-		uint8_t *target = at->map == i && l->obj->maps[at->target] ?
-				  uebpf_map_value(l->obj->maps[at->target], &zero) : NULL;
+		uint8_t *target = at->map == i && l->obj->maps[at->target] ? object_variables(l->obj, at->target) : NULL;
 		uint64_t address = (uintptr_t)target + at->target_off;
 
-		if (target && at->off <= map->value_size && map->value_size - at->off >= sizeof(address))
+		if (target && at->off <= im->data && im->data - at->off >= sizeof(address))
 			memcpy(value + at->off, &address, sizeof(address));
 	}
 	return 0;

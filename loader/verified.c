@@ -247,7 +247,7 @@ int trust_prog(struct prog *prog, struct uebpf_error *err)
 
 static void fact_text(const struct code *code, uint32_t i, const struct fact *f, char *buf, size_t cap)
 {
-	static const char *const base[] = { "", "ctx", "stack", "value", "packet", "memory", "object", "varies" };
+	static const char *const base[] = { "", "ctx", "stack", "value", "packet", "memory", "object", "arena", "varies" };
 	uint8_t shape = isa_op[code->insn[i].op].shape;
 	int n = 0;
 

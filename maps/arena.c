@@ -1,57 +1,109 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* arena.c - sparse memory that a program addresses directly (kernel/bpf/arena.c).
  *
- * One mapping of max_entries pages.  Arena pointers are plain addresses of this process, so the two
- * addr_space_cast instructions leave them as they are.  map_extra asks for an address, as in the
- * kernel: the same one in every process lets them share pointers; it is refused when taken. */
+ * One mapping of max_entries pages.  Arena pointers are plain addresses of this process.  map_extra asks for an
+ * address, as in the kernel: the same one in every process lets them share pointers; it is refused when taken.
+ *
+ * Verified programs may follow any number as an arena pointer: around the pages lies private memory that takes
+ * what misses them (struct uebpf_map.window), up to a power of two.  It costs addresses, not memory. */
 #include <sys/mman.h>
 #include "maps/maps.h"
 
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
+#ifdef MAP_32BIT
+#define MAP_LOW MAP_32BIT
+#else
+#define MAP_LOW 0
+#endif
+
+enum { BEFORE = 2 * ARENA_REACH, BEHIND = MAP_PAGE };
+#define FOUR_GB (UINT64_C(1) << 32)
 
 static int arena_check(const struct uebpf_map_opts *o, const char **why)
 {
+	uint64_t bytes = (uint64_t)o->max_entries * MAP_PAGE;
+
 	*why = "an arena needs max_entries (pages), BPF_F_MMAPABLE, no key or value, and a page-aligned map_extra";
 	if (o->key_size || o->value_size || !o->max_entries || !(o->flags & BPF_F_MMAPABLE) ||
 	    o->extra % MAP_PAGE)
 		return -EINVAL;
 	*why = "an arena is at most 4 GB";
-	return (uint64_t)o->max_entries * MAP_PAGE > UINT64_C(1) << 32 ? -E2BIG : 0;
+	if (bytes > FOUR_GB)
+		return -E2BIG;
+	*why = "all addresses of an arena have the same upper 32 bits";
+	return o->extra && o->extra >> 32 != (o->extra + bytes - 1) >> 32 ? -ERANGE : 0;
+}
+
+/* n bytes at `at`, 0: anywhere, below 2 GB if that can be, where programs reach them with fewer instructions. */
+static uint8_t *place(uint64_t at, uint64_t n)
+{
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (at ? MAP_FIXED_NOREPLACE : MAP_LOW);
+	uint8_t *p;
+
+	if (n != (size_t)n) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	p = mmap((void *)(uintptr_t)at, n, PROT_READ | PROT_WRITE, flags, -1, 0);
+	if (p == MAP_FAILED && !at && MAP_LOW)
+		p = mmap(NULL, n, PROT_READ | PROT_WRITE, flags & ~MAP_LOW, -1, 0);
+	if (p != MAP_FAILED && at && (uintptr_t)p != at) {	/* a kernel that takes it for a wish */
+		munmap(p, n);
+		errno = EEXIST;
+		return NULL;
+	}
+	return p == MAP_FAILED ? NULL : p;
+}
+
+/* Makes the mapping; of fd where that is not -1.  0 or -errno. */
+int arena_map(struct map_local *l, int fd)
+{
+	uint64_t bytes = (uint64_t)l->m.max_entries * MAP_PAGE, span = MAP_PAGE, room, at = l->m.extra;
+	uint8_t *p = NULL, *base = NULL;
+
+	while (span < bytes + 2 * arena_margin(bytes))
+		span *= 2;
+	room = BEFORE + span + BEHIND;
+	if (!at || at > BEFORE)
+		p = place(at ? at - BEFORE : 0, room);
+	if (p && !at && ((uintptr_t)p + BEFORE) >> 31 >> 1 != ((uintptr_t)p + BEFORE + bytes - 1) >> 31 >> 1) {
+		munmap(p, room);	/* not across a multiple of 4 GB, nor at one: its address would be NULL */
+		room += FOUR_GB + BEFORE;
+		p = place(0, room);
+		base = p + ((FOUR_GB - ((uintptr_t)p + BEFORE) % FOUR_GB) + BEFORE) + (bytes + BEFORE <= FOUR_GB ? BEFORE : 0);
+	}
+	l->m.window = p ? (uint32_t)(span - 1) : 0;
+	if (p) {
+		base = base ? base : p + BEFORE;
+	} else if (at) {		/* neighbours: no verified program */
+		room = bytes;
+		p = base = place(at, room);
+	}
+	if (!p)
+		return errno == EEXIST ? -EBUSY : -ENOMEM;
+	if (fd >= 0 && mmap(base, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED) {
+		int err = -errno;
+
+		munmap(p, room);
+		return err;
+	}
+	l->mapping = p;
+	l->mapped = room;
+	l->m.base = base;
+	l->m.bytes = bytes;
+	return 0;
 }
 
 static int arena_init(struct uebpf_map *map, bool fresh)
 {
-	size_t bytes = (size_t)map->max_entries * MAP_PAGE;
-	int saved = errno, flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-	void *p = map_local(map)->mapping;
+	int saved = errno, err = map->base ? 0 : arena_map(map_local(map), -1);	/* or it is the kernel's */
 
 	(void)fresh;
-	if (p)
-		goto mapped;	/* the kernel's */
-	if (bytes / MAP_PAGE != map->max_entries)
-		return -E2BIG;
-	p = mmap((void *)(uintptr_t)map->extra, bytes, PROT_READ | PROT_WRITE,
-		 map->extra ? flags | MAP_FIXED_NOREPLACE : flags, -1, 0);
-	if (p != MAP_FAILED && map->extra && p != (void *)(uintptr_t)map->extra) {
-		munmap(p, bytes);
-		p = MAP_FAILED;
-		errno = EEXIST;
-	}
-	if (p == MAP_FAILED) {
-		int r = errno == EEXIST ? -EBUSY : -ENOMEM;
-
-		errno = saved;
-		return r;
-	}
-	map_local(map)->mapping = p;
-	map_local(map)->mapped = bytes;
-mapped:
-	map->base = p;
-	map->bytes = bytes;
-	map->values = (struct region){ .lo = (uintptr_t)p, .hi = (uintptr_t)p + bytes };
-	return 0;
+	errno = saved;
+	map->values = (struct region){ .lo = (uintptr_t)map->base, .hi = (uintptr_t)map->base + map->bytes };
+	return err;
 }
 
 static int none_lookup(struct uebpf_map *map, const void *key, void *value, uint64_t flags)
@@ -88,7 +140,7 @@ static int none_next(struct uebpf_map *map, const void *key, void *next)
 }
 
 const struct map_ops arena_ops = {
-	.name = "arena", .type = MAP_TYPE_ARENA, .traits = MT_NO_KEY | MT_NO_LOOKUP | MT_EXTRA | MT_MAPS_ITSELF,
+	.name = "arena", .type = MAP_TYPE_ARENA, .traits = MT_NO_KEY | MT_NO_LOOKUP | MT_EXTRA | MT_MAPS_ITSELF | MT_ARENA,
 	.flags = BPF_F_MMAPABLE | MAP_F_SEGV_ON_FAULT | MAP_F_NO_USER_CONV, .check = arena_check,
 	.handle_size = sizeof(struct map_local), .init = arena_init, .more = &map_no_more, .user_lookup = none_lookup,
 	.user_update = none_update, .remove = none_remove, .next_key = none_next,

@@ -65,16 +65,11 @@ static int map_array(struct map_local *l, void *arg)
 static int map_arena(struct map_local *l, void *arg)
 {
 	struct kernel_args *a = arg;
-	size_t bytes = (size_t)l->m.max_entries * MAP_PAGE;
-	void *p = mmap((void *)(uintptr_t)l->m.extra, bytes, PROT_READ | PROT_WRITE,
-		       MAP_SHARED | (l->m.extra ? MAP_FIXED_NOREPLACE : 0), a->fd, 0);
+	int err = arena_map(l, a->fd);
 
-	if (p == MAP_FAILED)
-		return -errno;
-	own(l, a);
-	l->mapping = p;
-	l->mapped = bytes;
-	return 0;
+	if (!err)
+		own(l, a);
+	return err;
 }
 
 static int none_init(struct uebpf_map *map, bool fresh)

@@ -107,6 +107,7 @@ void share_fini(struct map_local *local);
 /* Storage of `bytes` zeroed bytes aligned to a cache line, at map->base. */
 int storage_private(struct map_local *local, size_t bytes);
 void storage_free(struct map_local *local);
+int arena_map(struct map_local *local, int fd);	/* arena.c */
 
 /* Values travel as 8-byte relaxed atomics: element memory is shared with lock-free readers.
  * `shared` is 8-aligned; n is rounded up to 8 there, the caller's side is touched exactly. */

@@ -316,6 +316,8 @@ static int binary(struct env *e, bool x)
 	err = need(e, e->in->dst);
 	if (err)
 		return err;
+	if (arena_alu(e, src, &err))
+		return err;
 	return is_ptr(e->d) || is_ptr(src) ? pointer_alu(e, op, wide, src, x) : number_alu(e, op, wide, src, x);
 }
 
@@ -324,13 +326,13 @@ int do_alu(struct env *e)
 	uint16_t op = e->in->op;
 	int err;
 
-	if (op == OP_CAST_USER || op == OP_CAST_KERN)
-		return refuse(e, UEBPF_E_UNSUPPORTED, "address space casts (arena) are not verified here");
 	e->same = false;
 	err = e->op->shape == SHAPE_ALU_K ? 0 : need(e, e->op->shape == SHAPE_UN ? e->in->dst : e->in->src);
 	if (err)
 		return err;
-	if (e->op->shape == SHAPE_UN)
+	if (op == OP_CAST_USER || op == OP_CAST_KERN)
+		err = do_cast(e);
+	else if (e->op->shape == SHAPE_UN)
 		err = unary(e);
 	else if (op >= OP_MOVSB64_X && op <= OP_MOVSH32_X)
 		err = move(e, op == OP_MOVSW64_X ? 32 : op == OP_MOVSB64_X || op == OP_MOVSB32_X ? 8 : 16, true,

@@ -11,15 +11,7 @@
 #include "vm/mem.h"
 
 #define LITTLE (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
-enum { MOST = 4 };
-
-struct layout {
-	struct code *code;
-	struct verify_result *res;
-	struct uebpf_error *err;
-	uint32_t *moved;	/* old index -> new */
-	const struct flow *flow;
-};
+enum { MOST = 12 };
 
 static enum op load_op(uint32_t size, bool sign)
 {
@@ -139,7 +131,7 @@ static int layout_store(struct insn *out, const struct insn *in, const struct ct
 	return (int)n;
 }
 
-static int mixed(struct layout *l, uint32_t i, const char *what)
+int layout_mixed(struct layout *l, uint32_t i, const char *what)
 {
 	return error_set(l->err, UEBPF_STAGE_VERIFY, UEBPF_E_UNSAFE, -EACCES, l->code->slot[i],
 			 "unsafe: insn %u: %s; let each path have its own access", l->code->slot[i], what);
@@ -154,16 +146,21 @@ static int translate(struct layout *l, struct insn *out, uint32_t i)
 	const struct ctx_field *field;
 	bool write = op->shape == SHAPE_STORE_X || op->shape == SHAPE_STORE_K;
 
+	int n;
+
 	*out = *in;
-	if ((!write && op->shape != SHAPE_LOAD) || (f->base != FACT_CTX && !(f->flags & FACT_CTX_TOO)))
+	n = arena_layout(l, out, i);
+	if (n)
+		return n;
+	if ((!write && op->shape != SHAPE_LOAD && op->shape != SHAPE_ATOMIC) || (f->base != FACT_CTX && !(f->flags & FACT_CTX_TOO)))
 		return 1;
 	if (f->base != FACT_CTX)
-		return mixed(l, i, "one path accesses the context here, another something else");
+		return layout_mixed(l, i, "one path accesses the context or an arena here, another something else");
 	if (!(f->flags & FACT_FIXED))
-		return mixed(l, i, "paths access different context fields here");
+		return layout_mixed(l, i, "paths access different context fields here");
 	field = ctx_field_at(l->code->type, (uint32_t)f->off, op->size, write);
 	if (!field)
-		return mixed(l, i, "no context field is at this offset");
+		return layout_mixed(l, i, "no context field is at this offset");
 	return write ? layout_store(out, in, field, (uint32_t)f->off) :
 		       layout_load(l, out, in, i, field, (uint32_t)f->off);
 }
@@ -176,10 +173,10 @@ static bool targets(const struct insn *in)
 	       in->op == OP_LD_FUNC;
 }
 
-static int build(struct layout *l, uint32_t total, const struct insn *fresh)
+static int build(struct layout *l, uint32_t total)
 {
 	struct code *code = l->code;
-	struct insn *insn = mem_array(code->host, total, sizeof *insn);
+	struct insn *insn = mem_array(code->host, total, sizeof *insn), made[MOST];
 	uint32_t *slot = mem_array(code->host, total, sizeof *slot);
 	struct fact *fact = mem_array(code->host, total, sizeof *fact);
 	uint32_t old_n = code->n;
@@ -190,19 +187,21 @@ static int build(struct layout *l, uint32_t total, const struct insn *fresh)
 		mem_free(code->host, fact, total * sizeof *fact);
 		return error_set(l->err, UEBPF_STAGE_REWRITE, UEBPF_E_MEMORY, -ENOMEM, UINT32_MAX, "out of memory");
 	}
-	for (uint32_t i = 0; i < old_n; i++)
+	for (uint32_t i = 0; i < old_n; i++) {
+		translate(l, made, i);		/* as it did before */
 		for (uint32_t n = l->moved[i]; n < l->moved[i + 1]; n++) {
-			insn[n] = fresh[(size_t)i * MOST + n - l->moved[i]];
+			insn[n] = made[n - l->moved[i]];
 			insn[n].steps = n == l->moved[i] ? code->insn[i].steps : 0;
 			slot[n] = code->slot[i];
 			fact[n] = l->res->fact[i];
 			if (insn[n].op != code->insn[i].op)	/* says what the access made, not each of its parts */
-				fact[n].flags &= (uint8_t)~FACT_RANGE;
+				fact[n].flags &= (uint8_t)~(FACT_RANGE | FACT_JUMPS | FACT_FALLS);
 			if (targets(&code->insn[i]))
 				insn[n].off = (int32_t)l->moved[code->insn[i].off];
-			else if (insn[n].op == OP_JNE64_K)
+			else if (isa_op[insn[n].op].shape == SHAPE_JCC_K)
 				insn[n].off = (int32_t)l->moved[i + 1];
 		}
+	}
 	for (uint32_t s = 0; s < code->nr_sub; s++) {
 		code->sub[s].start = l->moved[code->sub[s].start];
 		code->sub[s].end = l->moved[code->sub[s].end];
@@ -218,27 +217,25 @@ static int build(struct layout *l, uint32_t total, const struct insn *fresh)
 	return 0;
 }
 
+/* Once to know where everything will be, and once to put it there. */
 static int translate_all(struct layout *l)
 {
 	struct code *code = l->code;
 	uint32_t old_n = code->n;
-	struct insn *fresh = mem_array(code->host, (size_t)old_n * MOST, sizeof *fresh);
+	struct insn made[MOST];
 	int n, err = 0;
 
 	l->moved = mem_array(code->host, old_n + 1, sizeof *l->moved);
-	if (!fresh || !l->moved) {
-		err = error_set(l->err, UEBPF_STAGE_REWRITE, UEBPF_E_MEMORY, -ENOMEM, UINT32_MAX, "out of memory");
-	} else {
-		for (uint32_t i = 0; i < old_n && !err; i++) {
-			n = translate(l, &fresh[(size_t)i * MOST], i);
-			if (n < 0)
-				err = n;
-			else
-				l->moved[i + 1] = l->moved[i] + (uint32_t)n;
-		}
-		err = err ? err : build(l, l->moved[old_n], fresh);
+	if (!l->moved)
+		return error_set(l->err, UEBPF_STAGE_REWRITE, UEBPF_E_MEMORY, -ENOMEM, UINT32_MAX, "out of memory");
+	for (uint32_t i = 0; i < old_n && !err; i++) {
+		n = translate(l, made, i);
+		if (n < 0)
+			err = n;
+		else
+			l->moved[i + 1] = l->moved[i] + (uint32_t)n;
 	}
-	mem_free(code->host, fresh, (size_t)old_n * MOST * sizeof *fresh);
+	err = err ? err : build(l, l->moved[old_n]);
 	mem_free(code->host, l->moved, (old_n + 1) * sizeof *l->moved);
 	return err;
 }
@@ -246,7 +243,7 @@ static int translate_all(struct layout *l)
 /* The program sees the host's own bytes, and no access is another thing on another path. */
 static bool as_it_is(const struct code *code, const struct verify_result *result)
 {
-	if (!(code->type->flags & TYPE_DIRECT))
+	if (!(code->type->flags & (TYPE_DIRECT | TYPE_RAW)))
 		return false;
 	for (uint32_t i = 0; i < code->n; i++) {
 		const struct fact *f = &result->fact[i];
@@ -265,7 +262,7 @@ int verify_layout(struct code *code, struct verify_result *result, struct uebpf_
 	int ret;
 
 	code->no_zero = !result->zeroes;
-	if (code->type->flags & TYPE_RAW || as_it_is(code, result))
+	if (as_it_is(code, result))
 		return 0;
 	e = mem_alloc(code->host, sizeof *e);	/* liveness, for scratch registers */
 	if (!e)
@@ -277,6 +274,9 @@ int verify_layout(struct code *code, struct verify_result *result, struct uebpf_
 		error_set(err, UEBPF_STAGE_REWRITE, UEBPF_E_MEMORY, ret, UINT32_MAX, "out of memory");
 	} else {
 		l.flow = e->flow;
+		for (uint32_t i = 0; i < n; i++)
+			if (targets(&code->insn[i]))
+				e->flow[code->insn[i].off].mark |= FLOW_LED_TO;
 		ret = translate_all(&l);
 	}
 	scan_free(e, n);

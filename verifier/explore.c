@@ -308,6 +308,10 @@ static int wide(struct env *e)
 		if ((uint32_t)in->imm_lo >= e->code->nr_map)
 			return refuse(e, UEBPF_E_UNSAFE, "there is no map %d", in->imm_lo);
 		map = e->code->map[in->imm_lo];
+		if ((map->ops->traits & MT_ARENA) && (uint32_t)in->imm_hi < map->bytes) {
+			set_constant(e, d, code_map_address(e->code, in));
+			break;
+		}
 		if ((map->ops->traits & (MT_ARRAY | MT_PERCPU | MT_PROGS | MT_MAPS)) != MT_ARRAY ||
 		    (uint32_t)in->imm_hi >= map->value_size)
 			return refuse(e, UEBPF_E_UNSAFE, "offset %u is not inside a value of map `%s`",

@@ -11,6 +11,7 @@ static enum fact_base base_of(const struct reg *p)
 	case K_PACKET: case K_META: return FACT_PACKET;
 	case K_MEM: return FACT_MEM;
 	case K_OBJECT: return FACT_OBJECT;
+	case K_ARENA: return FACT_ARENA;
 	default: return FACT_NONE;
 	}
 }
@@ -46,7 +47,7 @@ void fact_memory(struct env *e, const struct reg *p, int64_t off)
 		if (!fixed || f->off != at)
 			f->flags &= (uint8_t)~FACT_FIXED;
 	}
-	if (base == FACT_CTX)
+	if (base == FACT_CTX || base == FACT_ARENA)
 		f->flags |= FACT_CTX_TOO;
 	if (p->kind == K_VALUE)
 		merge_map(f, map_index(e, p->map));

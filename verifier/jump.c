@@ -316,7 +316,8 @@ static bool null_check(struct env *e, struct reg *p, bool null)
 static bool never_zero(const struct reg *p)
 {
 	switch (p->kind) {
-	case K_PROBE: case K_PACKET: case K_META: case K_END: case K_DYNPTR: case K_CTX: case K_STACK: return false;
+	case K_PROBE: case K_PACKET: case K_META: case K_END: case K_DYNPTR: case K_CTX: case K_STACK: case K_ARENA:
+		return false;
 	case K_OBJECT: return p->obj && !(p->flags & R_MAYBE_NULL);
 	default: return !(p->flags & R_MAYBE_NULL) && !p->region;
 	}

@@ -150,8 +150,8 @@ int check_range(struct env *e, unsigned reg, const struct reg *p, int64_t off, u
 	case K_PACKET: case K_META: return packet_range(e, &a);
 	case K_MEM: return mem_range(e, &a);
 	case K_NONE: return unwritten(e, reg, "read");
-	case K_OBJECT:
-		if (p->obj && how == READ && !what)
+	case K_ARENA: case K_OBJECT:
+		if (!what && (p->kind == K_ARENA || (p->obj && how == READ)))
 			return 0;		/* object_load looks closer */
 		/* fall through */
 	default:
@@ -184,7 +184,7 @@ int aligned(struct env *e, unsigned reg, const struct reg *p, int64_t off, unsig
 {
 	uint64_t m = size - 1;
 
-	if (!(((uint64_t)(p->off + off) + p->s.val) & m) && !(p->s.unk & m))
+	if (p->kind == K_ARENA || (!(((uint64_t)(p->off + off) + p->s.val) & m) && !(p->s.unk & m)))
 		return 0;
 	return unsafe_(e, (int)reg, NULL, "misaligned %s of %u bytes at offset %" PRId64, what, size,
 		       low(p, off));
@@ -634,7 +634,8 @@ static int atomic_operand(struct env *e, unsigned r, enum kind memory)
 {
 	if (e->top->r[r].kind == K_NONE && rule(e, RULE_UNINIT))
 		return unwritten(e, r, "read");
-	if (is_ptr(&e->top->r[r]) && e->kernel && memory != K_STACK && memory != K_VALUE && memory != K_MEM)
+	if (is_ptr(&e->top->r[r]) && e->kernel && memory != K_STACK && memory != K_VALUE && memory != K_MEM &&
+	    memory != K_ARENA)
 		return unsafe_(e, (int)r, NULL, "atomic operation with a pointer");
 	return 0;
 }

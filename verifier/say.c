@@ -13,7 +13,7 @@ static const char *const kind_text[K_COUNT] = {
 	[K_STACK] = "a pointer to the stack", [K_MAP] = "a map", [K_VALUE] = "a value", [K_PACKET] = "a packet pointer",
 	[K_META] = "a packet metadata pointer", [K_END] = "the packet's end", [K_MEM] = "a pointer to memory",
 	[K_CSTR] = "a string of the host", [K_PROBE] = "an address for probe_read only",
-	[K_FUNC] = "a function", [K_OBJECT] = "an object of the host", [K_DYNPTR] = "a dynptr",
+	[K_FUNC] = "a function", [K_OBJECT] = "an object of the host", [K_DYNPTR] = "a dynptr", [K_ARENA] = "an arena pointer",
 };
 
 static int append(char *buf, size_t cap, int at, const char *fmt, ...)

@@ -29,6 +29,7 @@ enum kind {
 	K_FUNC,			/* a subprogram */
 	K_OBJECT,		/* socket, task, inner object of the host */
 	K_DYNPTR,		/* dynptr handed to a callback */
+	K_ARENA,		/* an arena pointer's low 32 bits, any number: arena.c makes accesses safe */
 	K_COUNT
 };
 enum reg_flags {
@@ -157,7 +158,7 @@ struct flow {
 	uint8_t loose;		/* facts.c: paths end here whose numbers did not matter */
 	struct node *at;	/* nodes kept here */
 };
-enum flow_mark { FLOW_PRUNE = 1, FLOW_HEAD = 2, FLOW_CALLBACK = 4, FLOW_REACHED = 8 };
+enum flow_mark { FLOW_PRUNE = 1, FLOW_HEAD = 2, FLOW_CALLBACK = 4, FLOW_REACHED = 8, FLOW_LED_TO = 16 /* ctx_layout.c: by a jump or call */ };
 
 enum pending_kind { PEND_FALLS, PEND_JUMPS, PEND_FINISH, PEND_GO, PEND_LEAVE };
 struct pending {
@@ -387,5 +388,25 @@ void fact_constant(struct env *e, int i, uint64_t v);
 void fact_key(struct env *e, const struct args *a);
 void facts_settle(struct env *e);
 void fact_zero(struct env *e, uint32_t sub, unsigned k, uint8_t bytes);
+
+/* arena.c */
+int do_cast(struct env *e);
+bool arena_alu(struct env *e, const struct reg *src, int *err);
+
+/* ctx_layout.c: what translating instructions needs.  held[p]: the register that has the address that p, an arena
+ * pointer, stands for; fresh: the one that this instruction made. */
+enum { NOT_HELD = 0xff };
+struct layout {
+	struct code *code;
+	struct verify_result *res;
+	struct uebpf_error *err;
+	uint32_t *moved;	/* old index -> new */
+	const struct flow *flow;
+	uint8_t held[10], fresh;
+};
+int layout_mixed(struct layout *l, uint32_t i, const char *what);
+/* The instructions for old instruction i where it has to do with an arena; how many, 0: not, or -errno.  To be
+ * called for each by turns. */
+int arena_layout(struct layout *l, struct insn *out, uint32_t i);
 
 #endif

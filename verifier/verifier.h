@@ -10,7 +10,7 @@
 /* What the memory operand (or, for arithmetic, the pointer in dst) of an instruction is. */
 enum fact_base {
 	FACT_NONE,		/* no pointer, or never reached */
-	FACT_CTX, FACT_STACK, FACT_VALUE, FACT_PACKET, FACT_MEM, FACT_OBJECT,
+	FACT_CTX, FACT_STACK, FACT_VALUE, FACT_PACKET, FACT_MEM, FACT_OBJECT, FACT_ARENA,
 	FACT_MIXED,		/* differs from path to path */
 };
 enum fact_flags {
@@ -22,7 +22,8 @@ enum fact_flags {
 	FACT_KEY = 16,		/* map helper: the key is the constant `key` on every path */
 	FACT_RANGE = 32,	/* lo..hi hold for the result in dst (unsigned) */
 	FACT_INSIDE = 64,	/* map helper: the key names an element of the array on every path */
-	FACT_CTX_TOO = 128,	/* on some path the memory operand is the context */
+	FACT_PLAIN = 64,	/* arithmetic: on some path no operand is an arena pointer, or the form is 32-bit */
+	FACT_CTX_TOO = 128,	/* on some path the operand is the context or an arena: verify_layout changes it */
 };
 enum { FACT_NO_MAP = 0xffff, FACT_ANY_MAP = 0xfffe };
 struct fact {

@@ -227,6 +227,7 @@ enum map_traits {
 	MT_SIZED_BY_USER = 1024,/* max_entries 0 means possible CPUs (perf_event_array ...) */
 	MT_EXTRA = 2048,	/* map_extra has a meaning */
 	MT_MAPS_ITSELF = 8192,	/* its init makes the mapping (twice mapped rings, arena) */
+	MT_ARENA = 16384,	/* memory that programs address directly, see `window` */
 	MT_STORAGE = 4096,	/* local storage: the program reaches it by owner (ops->storage) */
 };
 /* The helper calls that a map type may replace. */
@@ -309,7 +310,19 @@ struct uebpf_map {
 	void (*btf_drop)(const void *btf);
 	uint32_t btf_key, btf_value;
 	uint32_t spin_lock_off;		/* offset of struct bpf_spin_lock in the value, UINT32_MAX: none */
+	/* An arena: the mask of its window, 0 when it has none.  Whatever p is, all of
+	 *	base - margin + ((p - base + margin) & window) + displacement	(32 bits inside the brackets)
+	 * is memory that this process may read and write, and for addresses of the arena it is that address: verified
+	 * code reaches an arena only so (verifier/arena.c).  maps/arena.c maps what this needs. */
+	uint32_t window;
 };
+
+/* Displacements reach 32 KB to both sides of an arena; one of nearly 4 GB has no bits for that. */
+enum { ARENA_REACH = 1 << 15 };
+static inline uint32_t arena_margin(uint64_t bytes)
+{
+	return bytes + 2 * ARENA_REACH <= UINT64_C(1) << 32 ? ARENA_REACH : 0;
+}
 
 /* ---- program types ---- */
 

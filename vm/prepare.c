@@ -68,6 +68,7 @@ static int bind_call(struct code *code, struct insn *insn, uint32_t slot, struct
 static int bind_wide(const struct code *code, const struct insn *insn, uint32_t slot, struct uebpf_error *err)
 {
 	const struct uebpf_map *map;
+	size_t size;
 
 	if (insn->op == OP_LDDW || insn->op == OP_LD_FUNC)
 		return 0;
@@ -81,14 +82,15 @@ static int bind_wide(const struct code *code, const struct insn *insn, uint32_t 
 	map = code->map[insn->imm_lo];
 	if (insn->op == OP_LD_MAP)
 		return 0;
-	if (map->values.lo == map->values.hi || !(map->ops->traits & MT_ARRAY))
+	size = map->ops->traits & MT_ARENA ? map->bytes : map->value_size;
+	if (map->values.lo == map->values.hi || !(map->ops->traits & (MT_ARRAY | MT_ARENA)))
 		return error_set(err, UEBPF_STAGE_LINK, UEBPF_E_MAP_BIND, -EINVAL, slot,
 				 "insn %u: address of a value of map %s, whose values have no fixed address", slot,
 				 map->name);
-	if ((uint32_t)insn->imm_hi > map->value_size)
+	if ((uint32_t)insn->imm_hi > size)
 		return error_set(err, UEBPF_STAGE_LINK, UEBPF_E_MAP_BIND, -EINVAL, slot,
-				 "insn %u: offset %u in a value of map %s, which has %u bytes", slot,
-				 (uint32_t)insn->imm_hi, map->name, map->value_size);
+				 "insn %u: offset %u in a value of map %s, which has %zu bytes", slot,
+				 (uint32_t)insn->imm_hi, map->name, size);
 	return 0;
 }
 
