@@ -265,7 +265,7 @@ static void fact_text(const struct code *code, uint32_t i, const struct fact *f,
 		ADD(" map %s", code->map[f->map]->name);
 	if (f->flags & FACT_KEY)
 		ADD(" key %u", f->key);
-	else if (f->flags & FACT_INSIDE)
+	else if (f->flags & FACT_INSIDE && shape == SHAPE_CALL)
 		ADD(" key inside");
 	if ((shape == SHAPE_ALU_K || shape == SHAPE_ALU_X || shape == SHAPE_UN) && !(f->flags & FACT_CHANGES))
 		ADD(" no change");

@@ -18,7 +18,7 @@
 #define MAP_LOW 0
 #endif
 
-enum { BEFORE = 2 * ARENA_REACH, BEHIND = MAP_PAGE };
+enum { BEFORE = 2 * ARENA_REACH, BEHIND = ARENA_REACH + MAP_PAGE };
 #define FOUR_GB (UINT64_C(1) << 32)
 
 static int arena_check(const struct uebpf_map_opts *o, const char **why)

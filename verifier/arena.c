@@ -140,7 +140,7 @@ static int access(struct layout *l, const struct insn *in, uint32_t i, const str
 	struct borrowed b = { .n = 0 };
 
 	if (whole || t == NOT_HELD) {
-		t = scratch(l, o, live, 1u << own, load ? NULL : &b);
+		t = scratch(l, o, live, used | 1u << own, load ? NULL : &b);
 		t = t < 10 ? t : own;
 		if (t != p)
 			put(o, OP_MOV32_X, t, p, 0, 0);
