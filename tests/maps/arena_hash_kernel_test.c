@@ -108,7 +108,7 @@ START_TEST(kernel_here_and_c_count_in_one_table)
 	const char *path = compile("clang-19", "arena_hash.bpf.c", "-O2 -g");
 	struct uebpf_map_opts o = { .size = sizeof(o), .name = "arena", .type = MAP_TYPE_ARENA,
 				    .max_entries = PAGES, .flags = BPF_F_MMAPABLE };
-	struct uebpf_load_opts load = { .size = sizeof(load), .mode = UEBPF_MODE_TRUSTED };
+	struct uebpf_load_opts load = { .size = sizeof(load), .mode = UEBPF_MODE_VERIFIED };
 	struct uebpf_kernel_opts k = { .size = sizeof(k) };
 	uint8_t packet[64] = { 0 };
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = packet, .data_size_in = sizeof(packet));

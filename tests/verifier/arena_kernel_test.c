@@ -202,6 +202,8 @@ static void touch(struct made *m)
 			} else if (!m->arena[0] && p) {
 				put(m, "%c0 = %s(r%u %+d, %c0, %c%u)\n", b ? 'r' : 'w', b ? "cmpxchg_64" : "cmpxchg32_32", p,
 				    off, b ? 'r' : 'w', b ? 'r' : 'w', s);
+				if (!b)		/* Linux 6.18 forgets to zero-extend r0 on some paths */
+					put(m, "w0 = w0\n");
 			}
 			if (old == p)
 				return;

@@ -238,7 +238,7 @@ static void note_accepted(const struct code *plain, const struct verify_result *
 
 static void show_coverage(void)
 {
-	static const char *const base[] = { "none", "context", "stack", "map value", "packet", "memory", "object",
+	static const char *const base[] = { "none", "context", "stack", "map value", "packet", "memory", "object", "arena",
 					    "differing" };
 	unsigned met = 0, helpers_met = 0;
 
