@@ -38,6 +38,61 @@ static bool emit_op(struct assembler *a, enum op op, uint8_t dst, uint8_t src, i
 	return emit(a, raw);
 }
 
+/* ---- operands ---- */
+
+/* What stands in an instruction on memory. */
+struct operands { uint8_t size, log, base, src; bool is_signed, w; int16_t off; };
+
+static bool is_signed_number(struct assembler *a)
+{
+	asm_blanks(a);
+	return *a->at == '+' || *a->at == '-';
+}
+
+/* "u32": size and sign. */
+static bool type(struct assembler *a, struct operands *o)
+{
+	static const char names[7][4] = { "u8", "u16", "u32", "u64", "s8", "s16", "s32" };
+
+	for (uint8_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (asm_take(a, names[i])) {
+			o->log = i & 3;
+			o->size = (uint8_t)(1 << o->log);
+			o->is_signed = i > 3;
+			return true;
+		}
+	return asm_fail(a, "expected a type: u8 u16 u32 u64 s8 s16 s32");
+}
+
+/* "r2 + 0x4" or "r2". */
+static bool place(struct assembler *a, struct operands *o)
+{
+	int64_t v = 0;
+	bool w;
+
+	if (!asm_need_reg(a, &o->base, &w) ||
+	    (is_signed_number(a) && !asm_need_number(a, INT16_MIN, INT16_MAX, &v)))
+		return false;
+	o->off = (int16_t)v;
+	return true;
+}
+
+/* Reads by a form: T a type, P a place, R the register src; any other character stands for itself. */
+static bool scan(struct assembler *a, const char *form, struct operands *o)
+{
+	bool ok = true;
+
+	for (; ok && *form; form++)
+		ok = *form == 'T' ? type(a, o) : *form == 'P' ? place(a, o) :
+		     *form == 'R' ? asm_need_reg(a, &o->src, &o->w) : asm_need(a, (char[2]){ *form });
+	return ok;
+}
+#define MEMORY "(T*)(P)"
+
+/* An op for each size, by its log; OP_BAD: none. */
+typedef uint8_t sizes[4];
+#define SIZES(name) { OP_##name##_B, OP_##name##_H, OP_##name##_W, OP_##name##_DW }
+
 /* "+3", "-0x2" or a label: a distance for the slot that is emitted next, in off or (wide) imm. */
 static bool target(struct assembler *a, struct raw_insn *raw, bool wide)
 {
@@ -46,7 +101,7 @@ static bool target(struct assembler *a, struct raw_insn *raw, bool wide)
 
 	asm_blanks(a);
 	f.column = (uint32_t)(a->at - a->start) + 1;
-	if (*a->at == '+' || *a->at == '-') {
+	if (is_signed_number(a)) {
 		if (!asm_need_number(a, wide ? INT32_MIN : INT16_MIN, wide ? INT32_MAX : INT16_MAX, &v))
 			return false;
 	} else if (asm_name(a, f.name)) {
@@ -64,52 +119,6 @@ static bool target(struct assembler *a, struct raw_insn *raw, bool wide)
 		while (*a->at && *a->at != '\n' && *a->at++ != '>')
 			;
 	return true;
-}
-
-/* ---- operands ---- */
-
-static const struct { char name[4]; uint8_t size; bool is_signed; } types[] = {
-	{ "u8", 1, false }, { "u16", 2, false }, { "u32", 4, false }, { "u64", 8, false },
-	{ "s8", 1, true }, { "s16", 2, true }, { "s32", 4, true },
-};
-
-/* "(u32 *)" after the first parenthesis: "u32 *)". */
-static bool pointer_type(struct assembler *a, uint8_t *size, bool *is_signed)
-{
-	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
-		if (asm_take(a, types[i].name)) {
-			*size = types[i].size;
-			*is_signed = types[i].is_signed;
-			return asm_need(a, "*") && asm_need(a, ")");
-		}
-	return asm_fail(a, "expected a type: u8 u16 u32 u64 s8 s16 s32");
-}
-
-/* "r2 + 0x4" or "r2". */
-static bool place(struct assembler *a, uint8_t *base, int16_t *off)
-{
-	int64_t v = 0;
-	bool w;
-
-	if (!asm_need_reg(a, base, &w))
-		return false;
-	asm_blanks(a);
-	if ((*a->at == '+' || *a->at == '-') && !asm_need_number(a, INT16_MIN, INT16_MAX, &v))
-		return false;
-	*off = (int16_t)v;
-	return true;
-}
-
-/* "(u32 *)(r2 + 0x4)". */
-static bool memory(struct assembler *a, uint8_t *size, bool *is_signed, uint8_t *base, int16_t *off)
-{
-	return asm_need(a, "(") && pointer_type(a, size, is_signed) && asm_need(a, "(") && place(a, base, off) &&
-	       asm_need(a, ")");
-}
-
-static enum op sized(enum op b, enum op h, enum op w, enum op dw, uint8_t size)
-{
-	return size == 1 ? b : size == 2 ? h : size == 4 ? w : dw;
 }
 
 /* ---- statements ---- */
@@ -183,8 +192,7 @@ static bool call(struct assembler *a)
 		raw = isa_wire(OP_CALL_KFUNC);
 		return asm_need_imm(a, false, &raw.imm) && emit(a, raw);
 	}
-	asm_blanks(a);
-	if (text_digit(*a->at) < 10 || *a->at == '-' || *a->at == '+') {
+	if (is_signed_number(a) || text_digit(*a->at) < 10) {
 		if (!asm_need_number(a, INT32_MIN, UINT32_MAX, &v))
 			return false;
 		raw.imm = (int32_t)(uint32_t)v;
@@ -198,19 +206,17 @@ static bool call(struct assembler *a)
 
 static bool store(struct assembler *a)
 {
-	uint8_t size, base, src;
-	bool is_signed, w;
-	int16_t off;
+	static const sizes x = SIZES(STX), k = SIZES(ST);
+	struct operands o;
 	int32_t imm;
 
-	if (!memory(a, &size, &is_signed, &base, &off) || !asm_need(a, "="))
+	if (!scan(a, MEMORY "=", &o))
 		return false;
-	if (is_signed)
+	if (o.is_signed)
 		return asm_fail(a, "stores have no sign: u8 u16 u32 u64");
-	if (asm_reg(a, &src, &w))
-		return emit_op(a, sized(OP_STX_B, OP_STX_H, OP_STX_W, OP_STX_DW, size), base, src, off, 0);
-	return asm_need_imm(a, size < 8, &imm) &&
-	       emit_op(a, sized(OP_ST_B, OP_ST_H, OP_ST_W, OP_ST_DW, size), base, 0, off, imm);
+	if (asm_reg(a, &o.src, &o.w))
+		return emit_op(a, x[o.log], o.base, o.src, o.off, 0);
+	return asm_need_imm(a, o.size < 8, &imm) && emit_op(a, k[o.log], o.base, 0, o.off, imm);
 }
 
 static bool locked(struct assembler *a)
@@ -219,62 +225,52 @@ static bool locked(struct assembler *a)
 #define ATOMIC(n, i, t, e) { t, OP_##n##64 },
 #include "vm/isa.def"
 	};
-	uint8_t size, base, src;
-	bool is_signed, w;
-	int16_t off;
+	struct operands o;
 
-	if (!asm_need(a, "*") || !memory(a, &size, &is_signed, &base, &off))
+	if (!scan(a, "*" MEMORY, &o))
 		return false;
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		if (!asm_take(a, rows[i].text))
 			continue;
-		if (size < 4 || is_signed)
+		if (o.size < 4 || o.is_signed)
 			return asm_fail(a, "atomics work on u32 and u64");
-		return asm_need_reg(a, &src, &w) && emit_op(a, (enum op)(rows[i].op + (size == 4)), base, src, off, 0);
+		return scan(a, "R", &o) && emit_op(a, (enum op)(rows[i].op + (o.size == 4)), o.base, o.src, o.off, 0);
 	}
 	return asm_fail(a, "expected += |= &= ^=");
 }
 
 static bool release(struct assembler *a)
 {
-	uint8_t size, base, src;
-	bool is_signed, w;
-	int16_t off;
+	static const sizes ops = SIZES(STREL);
+	struct operands o;
 
-	if (!asm_need(a, "(") || !memory(a, &size, &is_signed, &base, &off) || !asm_need(a, ",") ||
-	    !asm_need_reg(a, &src, &w) || !asm_need(a, ")"))
+	if (!scan(a, "(" MEMORY ",R)", &o))
 		return false;
-	if (is_signed)
+	if (o.is_signed)
 		return asm_fail(a, "store_release has no sign");
-	return emit_op(a, sized(OP_STREL_B, OP_STREL_H, OP_STREL_W, OP_STREL_DW, size), base, src, off, 0);
+	return emit_op(a, ops[o.log], o.base, o.src, o.off, 0);
 }
 
 /* ---- what may stand right of "r1 =" ---- */
 
 static bool fetch(struct assembler *a, uint8_t dst, bool w, enum op op64, bool typed)
 {
-	uint8_t size = w ? 4 : 8, base, src;
-	bool is_signed, src_w;
-	int16_t off;
+	struct operands o = { .size = w ? 4 : 8 };
 
-	if (!asm_need(a, "("))
-		return false;
-	if (typed ? !memory(a, &size, &is_signed, &base, &off) : !place(a, &base, &off))
-		return false;
-	if (!asm_need(a, ",") || !asm_need_reg(a, &src, &src_w))
+	if (!scan(a, typed ? "(" MEMORY ",R" : "(P,R", &o))
 		return false;
 	if (op64 == OP_CMPXCHG64) {
-		if (src != 0 || dst != 0)
+		if (o.src != 0 || dst != 0)
 			return asm_fail(a, "cmpxchg compares with and returns r0");
-		if (!asm_need(a, ",") || !asm_need_reg(a, &src, &src_w))
+		if (!scan(a, ",R", &o))
 			return false;
-	} else if (src != dst) {
+	} else if (o.src != dst) {
 		return asm_fail(a, "the result comes back in the operand register");
 	}
-	return asm_need(a, ")") && emit_op(a, (enum op)(op64 + (size == 4)), base, src, off, 0);
+	return asm_need(a, ")") && emit_op(a, (enum op)(op64 + (o.size == 4)), o.base, o.src, o.off, 0);
 }
 
-static bool is_fetch(struct assembler *a, uint8_t dst, bool w, bool *ok)
+static bool is_fetch(struct assembler *a, uint8_t dst, bool *ok)
 {
 	static const struct { char text[17]; uint8_t op; bool w, typed; } rows[] = {
 		{ "atomic_fetch_add", OP_FADD64, false, true }, { "atomic_fetch_or", OP_FOR64, false, true },
@@ -286,7 +282,6 @@ static bool is_fetch(struct assembler *a, uint8_t dst, bool w, bool *ok)
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
 		if (asm_take(a, rows[i].text)) {
 			*ok = fetch(a, dst, rows[i].w, (enum op)rows[i].op, rows[i].typed);
-			(void)w;
 			return true;
 		}
 	return false;
@@ -294,63 +289,53 @@ static bool is_fetch(struct assembler *a, uint8_t dst, bool w, bool *ok)
 
 static bool load(struct assembler *a, uint8_t dst)
 {
-	uint8_t size, base;
-	bool is_signed, w;
+	static const sizes ind = { OP_IND_B, OP_IND_H, OP_IND_W, OP_BAD }, abs = { OP_ABS_B, OP_ABS_H, OP_ABS_W, OP_BAD },
+			   plain = SIZES(LD), sign = { OP_LD_SB, OP_LD_SH, OP_LD_SW, OP_BAD };
+	struct operands o;
 	int64_t v = 0;
 	int32_t imm;
-	int16_t off;
 
-	if (!asm_need(a, "(") || !pointer_type(a, &size, &is_signed))
+	if (!scan(a, "(T*)", &o))
 		return false;
 	if (asm_take(a, "skb")) {
-		if (dst || is_signed || size == 8)
+		if (dst || o.is_signed || o.size == 8)
 			return asm_fail(a, "packet loads are r0 = *(u8, u16 or u32 *)skb[...]");
 		if (!asm_need(a, "["))
 			return false;
-		if (asm_reg(a, &base, &w)) {
-			asm_blanks(a);
-			if ((*a->at == '+' || *a->at == '-') && !asm_need_number(a, INT32_MIN, INT32_MAX, &v))
-				return false;
-			return asm_need(a, "]") && emit_op(a, sized(OP_IND_B, OP_IND_H, OP_IND_W, OP_BAD, size), 0, base, 0,
-							   (int32_t)v);
-		}
-		return asm_need_imm(a, true, &imm) && asm_need(a, "]") &&
-		       emit_op(a, sized(OP_ABS_B, OP_ABS_H, OP_ABS_W, OP_BAD, size), 0, 0, 0, imm);
+		if (asm_reg(a, &o.base, &o.w))
+			return (!is_signed_number(a) || asm_need_number(a, INT32_MIN, INT32_MAX, &v)) && asm_need(a, "]") &&
+			       emit_op(a, ind[o.log], 0, o.base, 0, (int32_t)v);
+		return asm_need_imm(a, true, &imm) && asm_need(a, "]") && emit_op(a, abs[o.log], 0, 0, 0, imm);
 	}
-	if (!asm_need(a, "(") || !place(a, &base, &off) || !asm_need(a, ")"))
-		return false;
-	return emit_op(a, is_signed ? sized(OP_LD_SB, OP_LD_SH, OP_LD_SW, OP_BAD, size) :
-				      sized(OP_LD_B, OP_LD_H, OP_LD_W, OP_LD_DW, size), dst, base, off, 0);
+	return scan(a, "(P)", &o) && emit_op(a, o.is_signed ? sign[o.log] : plain[o.log], dst, o.base, o.off, 0);
 }
 
 static bool acquire(struct assembler *a, uint8_t dst)
 {
-	uint8_t size, base;
-	bool is_signed;
-	int16_t off;
+	static const sizes ops = SIZES(LDACQ);
+	struct operands o;
 
-	if (!asm_need(a, "(") || !memory(a, &size, &is_signed, &base, &off) || !asm_need(a, ")"))
+	if (!scan(a, "(" MEMORY ")", &o))
 		return false;
-	if (is_signed)
+	if (o.is_signed)
 		return asm_fail(a, "load_acquire has no sign");
-	return emit_op(a, sized(OP_LDACQ_B, OP_LDACQ_H, OP_LDACQ_W, OP_LDACQ_DW, size), dst, base, off, 0);
+	return emit_op(a, ops[o.log], dst, o.base, o.off, 0);
 }
 
 static bool cast(struct assembler *a, uint8_t dst)
 {
+	struct operands o;
 	struct raw_insn raw;
 	int64_t to, from;
-	uint8_t src;
-	bool w;
 
-	if (!asm_need(a, "(") || !asm_need_reg(a, &src, &w) || !asm_need(a, ",") || !asm_need_number(a, 0, 1, &to) ||
-	    !asm_need(a, ",") || !asm_need_number(a, 0, 1, &from) || !asm_need(a, ")"))
+	if (!scan(a, "(R,", &o) || !asm_need_number(a, 0, 1, &to) || !asm_need(a, ",") ||
+	    !asm_need_number(a, 0, 1, &from) || !asm_need(a, ")"))
 		return false;
 	if (to == from)
 		return asm_fail(a, "address spaces 0 and 1 are known");
 	raw = isa_wire(to ? OP_CAST_USER : OP_CAST_KERN);
 	raw.dst = dst;
-	raw.src = src;
+	raw.src = o.src;
 	return emit(a, raw);
 }
 
@@ -443,7 +428,7 @@ static bool assign(struct assembler *a, uint8_t dst, bool w)
 	bool ok = false;
 	int64_t v;
 
-	if (is_unary(a, dst, w, &ok) || is_fetch(a, dst, w, &ok) || is_pseudo(a, dst, &ok))
+	if (is_unary(a, dst, w, &ok) || is_fetch(a, dst, &ok) || is_pseudo(a, dst, &ok))
 		return ok;
 	if (asm_take(a, "*"))
 		return load(a, dst);
@@ -451,8 +436,7 @@ static bool assign(struct assembler *a, uint8_t dst, bool w)
 		return acquire(a, dst);
 	if (asm_take(a, "addr_space_cast"))
 		return cast(a, dst);
-	asm_blanks(a);
-	if (text_digit(*a->at) < 10 || *a->at == '-' || *a->at == '+') {
+	if (is_signed_number(a) || text_digit(*a->at) < 10) {
 		if (!asm_number(a, &v))
 			return asm_fail(a, "expected a number");
 		asm_blanks(a);
@@ -491,19 +475,19 @@ static bool set_register(struct assembler *a)
 
 static bool statement(struct assembler *a)
 {
-	struct raw_insn raw;
+	static const struct { char text[9]; uint8_t op; } words[] = {
+		{ "exit", OP_EXIT }, { "goto", OP_JA }, { "gotol", OP_JA32 }, { "may_goto", OP_MAY_GOTO }, { "callx", OP_CALLX },
+	};
 	bool w;
 
-	if (asm_take(a, "exit"))
-		return emit(a, isa_wire(OP_EXIT));
-	if (asm_take(a, "goto"))
-		return raw = isa_wire(OP_JA), target(a, &raw, false) && emit(a, raw);
-	if (asm_take(a, "gotol"))
-		return raw = isa_wire(OP_JA32), target(a, &raw, true) && emit(a, raw);
-	if (asm_take(a, "may_goto"))
-		return raw = isa_wire(OP_MAY_GOTO), target(a, &raw, false) && emit(a, raw);
-	if (asm_take(a, "callx"))
-		return raw = isa_wire(OP_CALLX), asm_need_reg(a, &raw.dst, &w) && emit(a, raw);
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		if (asm_take(a, words[i].text)) {
+			struct raw_insn raw = isa_wire(words[i].op);
+			uint8_t shape = isa_op[words[i].op].shape;
+
+			return (shape != SHAPE_JA || target(a, &raw, words[i].op == OP_JA32)) &&
+			       (shape != SHAPE_CALLX || asm_need_reg(a, &raw.dst, &w)) && emit(a, raw);
+		}
 	if (asm_take(a, "call"))
 		return call(a);
 	if (asm_take(a, "if"))
