@@ -113,13 +113,13 @@ int kmap_update_batch(int fd, const void *keys, const void *values, uint32_t *co
 	return batch(BPF_MAP_UPDATE_BATCH, fd, NULL, NULL, keys, values, count, flags);
 }
 
-int kmap_open_id(uint32_t id)
+int kmap_open_id(enum kmap_kind kind, uint32_t id)
 {
 	union bpf_attr a;
 
 	memset(&a, 0, sizeof(a));
-	a.map_id = id;
-	return sys_bpf(BPF_MAP_GET_FD_BY_ID, &a, sizeof(a));
+	a.map_id = id;		/* one word for every kind */
+	return sys_bpf(kind == KMAP_BTF ? BPF_BTF_GET_FD_BY_ID : BPF_MAP_GET_FD_BY_ID, &a, sizeof(a));
 }
 
 int kmap_open_pin(const char *path)
@@ -141,23 +141,47 @@ int kmap_pin(int fd, const char *path)
 	return sys_bpf(BPF_OBJ_PIN, &a, sizeof(a));
 }
 
+static int object_info(int fd, void *info, uint32_t size)
+{
+	union bpf_attr a;
+
+	memset(&a, 0, sizeof(a));
+	a.info.bpf_fd = (uint32_t)fd;
+	a.info.info_len = size;
+	a.info.info = ptr(info);
+	return sys_bpf(BPF_OBJ_GET_INFO_BY_FD, &a, sizeof(a));
+}
+
 int kmap_info(int fd, struct kmap_info *out)
 {
 	struct bpf_map_info info;
-	union bpf_attr a;
 	int r;
 
-	memset(&a, 0, sizeof(a));
 	memset(&info, 0, sizeof(info));
-	a.info.bpf_fd = (uint32_t)fd;
-	a.info.info_len = sizeof(info);
-	a.info.info = ptr(&info);
-	r = sys_bpf(BPF_OBJ_GET_INFO_BY_FD, &a, sizeof(a));
+	r = object_info(fd, &info, sizeof(info));
 	if (r < 0)
 		return r;
-	*out = (struct kmap_info){ info.type, info.id, info.key_size, info.value_size, info.max_entries,
-				   info.map_flags, info.btf_key_type_id, info.btf_value_type_id,
-				   info.map_extra, { 0 } };
-	memcpy(out->name, info.name, sizeof(out->name));
+	memcpy(out->name, info.name, sizeof(info.name));
+	out->name[sizeof(info.name)] = 0;
+	out->id = info.id;
+	out->btf = info.btf_id;
+	out->shape = (struct uebpf_map_opts){
+		.size = sizeof(out->shape), .name = out->name, .type = info.type, .key_size = info.key_size,
+		.value_size = info.value_size, .max_entries = info.max_entries, .flags = info.map_flags,
+		.extra = info.map_extra, .btf_key = info.btf_key_type_id, .btf_value = info.btf_value_type_id,
+	};
 	return 0;
+}
+
+int kmap_btf(int fd, void *data, uint32_t *len)
+{
+	struct bpf_btf_info info;
+	int r;
+
+	memset(&info, 0, sizeof(info));
+	info.btf = ptr(data);
+	info.btf_size = *len;
+	r = object_info(fd, &info, sizeof(info));
+	*len = info.btf_size;
+	return r < 0 ? r : 0;
 }

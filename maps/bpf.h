@@ -19,15 +19,18 @@ int kmap_freeze(int fd);
 int kmap_lookup_batch(int fd, const void *in, void *out, void *keys, void *values, uint32_t *count,
 		      uint64_t flags);
 int kmap_update_batch(int fd, const void *keys, const void *values, uint32_t *count, uint64_t flags);
-int kmap_open_id(uint32_t id);
+enum kmap_kind { KMAP_MAP, KMAP_BTF };
+int kmap_open_id(enum kmap_kind kind, uint32_t id);
 int kmap_open_pin(const char *path);
 int kmap_pin(int fd, const char *path);
-/* What the kernel tells of a map; name has 16 bytes. */
+/* What the kernel tells of a map. */
 struct kmap_info {
-	uint32_t type, id, key_size, value_size, max_entries, flags, btf_key, btf_value;
-	uint64_t extra;
-	char name[16];
+	struct uebpf_map_opts shape;	/* its name is the one below, its types are ids in `btf` */
+	uint32_t id, btf;		/* btf: 0 none */
+	char name[17];
 };
 int kmap_info(int fd, struct kmap_info *info);
+/* Raw BTF of a KMAP_BTF descriptor: *len bytes at most go to data (NULL: none); *len: how many there are. */
+int kmap_btf(int fd, void *data, uint32_t *len);
 
 #endif

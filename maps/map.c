@@ -188,19 +188,30 @@ int map_new(struct vm_host *host, const struct uebpf_map_opts *opts, struct uebp
 	return map_build(host, opts, private_storage, NULL, true, out, err);
 }
 
+struct vm_host *map_opts_take(struct uebpf_env *env, const void *opts, size_t least, void *to, size_t size,
+			      struct uebpf_error *err)
+{
+	size_t has = 0;
+
+	if (opts)
+		memcpy(&has, opts, sizeof(has));
+	if (!env || has < least) {
+		error_set(err, UEBPF_STAGE_MAP, UEBPF_E_ARGUMENT, -EINVAL, UINT32_MAX,
+			  "making a map needs an env and options whose size is set");
+		return NULL;
+	}
+	memcpy(to, opts, has < size ? has : size);
+	return vm_host_of(env);
+}
+
 struct uebpf_map *uebpf_map_create(struct uebpf_env *env, const struct uebpf_map_opts *opts,
 				   struct uebpf_error *err)
 {
 	struct uebpf_map_opts o = { .size = sizeof(o) };
+	struct vm_host *host = map_opts_take(env, opts, MAP_OPTS_LEAST, &o, sizeof(o), err);
 	struct uebpf_map *map;
 
-	if (!env || !opts || opts->size < offsetof(struct uebpf_map_opts, flags)) {
-		error_set(err, UEBPF_STAGE_MAP, UEBPF_E_ARGUMENT, -EINVAL, UINT32_MAX,
-			  "uebpf_map_create needs an env and options whose size is set");
-		return NULL;
-	}
-	memcpy(&o, opts, opts->size < sizeof(o) ? opts->size : sizeof(o));
-	return map_new(vm_host_of(env), &o, &map, err) ? NULL : map;
+	return !host || map_new(host, &o, &map, err) ? NULL : map;
 }
 
 struct uebpf_map *uebpf_map_ref(struct uebpf_map *map)

@@ -247,31 +247,41 @@ static int old_storage(struct map_local *l, void *arg)
 	return r;
 }
 
-/* The first page, copied once; nothing of it is believed that is not checked here or by the type. */
-static int read_head(struct shared_args *a, const char *shown, struct uebpf_error *err)
+/* The first page, copied once; nothing of it is believed that is not checked here or by the type.  0, or an
+ * errno value with *why. */
+static int read_head(struct shared_args *a, const char **why)
 {
+	const int sealed = F_SEAL_SHRINK | F_SEAL_GROW, seals = fcntl(a->fd, F_GET_SEALS);
 	struct store_head *h = &a->head;
-	int seals = fcntl(a->fd, F_GET_SEALS);
 	const struct map_ops *ops;
 
+	*why = "this is not a map of ours";
 	if (pread(a->fd, h, sizeof(*h), 0) != sizeof(*h) || h->magic != STORE_MAGIC)
-		return fail_at(err, -EBADMSG, shown, "this is not a map of ours");
+		return -EBADMSG;
+	*why = "its layout is of another version of the library";
 	if (h->version != STORE_VERSION)
-		return fail_at(err, -EPROTONOSUPPORT, shown, "its layout is of another version of the library");
+		return -EPROTONOSUPPORT;
+	*why = "its creator has not finished, or died before it did";
 	if (!h->ready)
-		return fail_at(err, -EAGAIN, shown, "its creator has not finished, or died before it did");
+		return -EAGAIN;
+	*why = "its creator lives in another pid namespace, so a lock's owner could not be found";
 	if (h->pid_ns != pid_namespace())
-		return fail_at(err, -EXDEV, shown, "its creator lives in another pid namespace, so a lock's owner could not be found");
-	if (!(a->flags & UEBPF_OPEN_TRUSTED) &&
-	    (seals < 0 || (seals & (F_SEAL_SHRINK | F_SEAL_GROW)) != (F_SEAL_SHRINK | F_SEAL_GROW)))
-		return fail_at(err, -EPERM, shown, "not a sealed memfd: a peer could truncate it under us; open it as trusted if you trust every writer");
+		return -EXDEV;
+	*why = "not a sealed memfd: a peer could truncate it under us; open it as trusted if you trust every writer";
+	if (!(a->flags & UEBPF_OPEN_TRUSTED) && (seals < 0 || (seals & sealed) != sealed))
+		return -EPERM;
+	*why = "of a type that cannot be shared";
 	ops = map_ops_find(h->type);
 	if (!can_share(ops))
-		return fail_at(err, -EBADMSG, shown, "of a type that cannot be shared");
+		return -EBADMSG;
+	*why = "its description contradicts itself";
 	if (h->cpu_slots != (ops->traits & MT_PERCPU ? SLOT_WINDOWS * WINDOW_SLOTS : 1) ||
 	    (h->spin_lock_off != UINT32_MAX &&
 	     (h->spin_lock_off % 4 || h->value_size < 4 || h->spin_lock_off > h->value_size - 4)))
-		return fail_at(err, -EBADMSG, shown, "its description contradicts itself");
+		return -EBADMSG;
+	*why = "reading from this type writes to it; open it for writing";
+	if ((a->flags & UEBPF_OPEN_RDONLY) && (!ops->user_lookup || (ops->traits & (MT_NO_KEY | MT_STORAGE))))
+		return -EROFS;
 	h->name[sizeof(h->name) - 1] = 0;
 	return 0;
 }
@@ -335,19 +345,17 @@ int map_open_shared(struct vm_host *host, const char *path, int fd, uint32_t fla
 	const char *shown = path ? path : "(descriptor)";
 	struct shared_args a = { .flags = flags };
 	struct uebpf_map_opts opts = { .size = sizeof(opts) };
-	const struct map_ops *ops;
+	const char *why = "cannot open it";
 	int saved = errno, r;
 
 	*out = NULL;
 	a.fd = path ? open(path, (flags & UEBPF_OPEN_RDONLY ? O_RDONLY : O_RDWR) | O_CLOEXEC) :
 		      fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	if (a.fd < 0) {
-		r = fail_at(err, -errno, shown, "cannot open it");
-		goto out;
-	}
-	r = read_head(&a, shown, err);
+	r = a.fd < 0 ? -errno : read_head(&a, &why);
 	if (r) {
-		close(a.fd);
+		if (a.fd >= 0)
+			close(a.fd);
+		fail_at(err, r, shown, why);
 		goto out;
 	}
 	opts.name = a.head.name;
@@ -357,17 +365,6 @@ int map_open_shared(struct vm_host *host, const char *path, int fd, uint32_t fla
 	opts.max_entries = a.head.max_entries;
 	opts.flags = a.head.flags;
 	opts.extra = a.head.extra;
-	ops = map_ops_find(opts.type);
-	if ((flags & UEBPF_OPEN_RDONLY) && !ops->user_lookup) {
-		close(a.fd);
-		r = fail_at(err, -EROFS, shown, "reading from this type writes to it; open it for writing");
-		goto out;
-	}
-	if ((flags & UEBPF_OPEN_RDONLY) && (ops->traits & (MT_NO_KEY | MT_STORAGE))) {
-		close(a.fd);
-		r = fail_at(err, -EROFS, shown, "reading from this type writes to it; open it for writing");
-		goto out;
-	}
 	r = map_build(host, &opts, old_storage, &a, false, out, err);
 	if (!a.taken)
 		close(a.fd);
@@ -404,14 +401,10 @@ struct uebpf_map *uebpf_map_create_shared(struct uebpf_env *env, const struct ue
 					  struct uebpf_error *err)
 {
 	struct uebpf_map_opts o = { .size = sizeof(o) };
+	struct vm_host *host = map_opts_take(env, opts, MAP_OPTS_LEAST, &o, sizeof(o), err);
 	struct uebpf_map *map;
 
-	if (!env || !opts || opts->size < offsetof(struct uebpf_map_opts, flags)) {
-		fail_at(err, -EINVAL, "(shared)", "needs an env and options whose size is set");
-		return NULL;
-	}
-	memcpy(&o, opts, opts->size < sizeof(o) ? opts->size : sizeof(o));
-	return map_new_shared(vm_host_of(env), &o, path, mode, flags, &map, err) ? NULL : map;
+	return !host || map_new_shared(host, &o, path, mode, flags, &map, err) ? NULL : map;
 }
 
 struct uebpf_map *uebpf_map_open(struct uebpf_env *env, const char *path, uint32_t flags,

@@ -301,6 +301,73 @@ START_TEST(a_mirror_of_many_elements_is_pulled_whole)
 }
 END_TEST
 
+/* A copy as full as the kernel's map must make room for what came in place of its elements. */
+START_TEST(a_mirror_of_a_full_map_follows_when_every_key_changes)
+{
+	struct side s;
+	uint64_t v = 1;
+
+	if (!make(&s, BPF_MAP_TYPE_HASH, 4, 8, 600, 0, UEBPF_MIRROR_ON_DEMAND))
+		return;
+	for (uint32_t round = 0; round < 3; round++) {
+		for (uint32_t k = 0; k < 600; k++) {
+			uint32_t old = k + 600 * (round - 1), new = k + 600 * round;
+
+			ck_assert(!round || !kmap_delete(s.fd, &old));
+			ck_assert_int_eq(kmap_update(s.fd, &new, &v, 0), 0);
+		}
+		ck_assert_int_eq(uebpf_map_pull(s.map), 600);
+		for (uint32_t k = 0; k < 600 * (round + 1); k++)
+			ck_assert_msg(!s.map->ops->lookup(s.map, &k, NULL) == (k < 600 * round), "round %u key %u", round, k);
+	}
+	close(s.fd);
+	uebpf_map_unref(s.map);
+}
+END_TEST
+
+/* The program's side takes keys away while the host writes the copy back. */
+static void *removes(void *arg)
+{
+	struct uebpf_map *map = arg;
+	uint64_t v = 3;
+
+	for (uint32_t i = 0; i < 20000; i++) {
+		uint32_t k = i % 1000;
+
+		map->ops->remove(map, &k);
+		map->ops->update(map, &k, &v, 0, NULL);
+	}
+	return NULL;
+}
+
+START_TEST(a_mirror_is_pushed_while_others_remove)
+{
+	struct side s;
+	pthread_t t;
+	uint64_t v = 1;
+
+	if (!make(&s, BPF_MAP_TYPE_HASH, 4, 8, 1000, 0, UEBPF_MIRROR_ON_DEMAND))
+		return;
+	for (uint32_t k = 0; k < 1000; k++)
+		s.map->ops->update(s.map, &k, &v, 0, NULL);
+	pthread_create(&t, NULL, removes, s.map);
+	for (int i = 0; i < 20; i++) {
+		long n = uebpf_map_push(s.map);
+
+		ck_assert_msg(n > 0 || n == -EAGAIN, "%ld", n);
+	}
+	pthread_join(t, NULL);
+	ck_assert_int_eq(uebpf_map_push(s.map), 1000);
+	for (uint32_t k = 0; k < 1000; k++)
+		ck_assert(!kmap_lookup(s.fd, &k, &v, 0) && v == 3);
+	/* what cannot be written is told: the kernel's side is frozen */
+	ck_assert_int_eq(kmap_freeze(s.fd), 0);
+	ck_assert_int_eq(uebpf_map_push(s.map), -EPERM);
+	close(s.fd);
+	uebpf_map_unref(s.map);
+}
+END_TEST
+
 START_TEST(queues_of_the_kernel_are_pushed_and_popped)
 {
 	struct side s;
@@ -381,6 +448,8 @@ int main(void)
 	tcase_add_test(t, a_kernel_user_ring_is_produced_here);
 	tcase_add_loop_test(t, a_mirror_follows_its_policy, 0, 4);
 	tcase_add_test(t, a_mirror_of_many_elements_is_pulled_whole);
+	tcase_add_test(t, a_mirror_of_a_full_map_follows_when_every_key_changes);
+	tcase_add_test(t, a_mirror_is_pushed_while_others_remove);
 	tcase_add_test(t, queues_of_the_kernel_are_pushed_and_popped);
 	tcase_add_test(t, what_means_nothing_here_is_refused);
 	tcase_add_test(t, an_arena_of_the_kernel_is_the_same_memory);
