@@ -48,6 +48,14 @@ long format_text(struct uebpf_call *call, char *out, size_t cap, const char *fmt
 
 uint32_t current_cpu(struct uebpf_call *call);
 
+/* What inliners write, six bytes an instruction: `arg` counts numbers of the place from 1 (0: none), which become
+ * the immediate, or the displacement where `off` is OFF_ARG. */
+enum { OFF_ARG = 255 };
+struct pattern { uint16_t op; uint8_t dst : 4, src : 4, off, arg; };
+int pattern_write(struct insn *out, int cap, const struct pattern *pattern, int n, const int64_t *arg);
+#define WRITE(out, cap, pattern, arg) \
+	pattern_write(out, cap, pattern, (int)(sizeof(pattern) / sizeof((pattern)[0])), arg)
+
 int filter_head_inliner(const struct call_site *site, struct insn *out, int cap);
 int random_inliner(const struct call_site *site, struct insn *out, int cap);
 int cpu_inliner(const struct call_site *site, struct insn *out, int cap);

@@ -119,27 +119,28 @@ FN(filter_head)
  * fault, and does not tell anything of them as long as only the last byte that is compared may be NUL. */
 int filter_head_inliner(const struct call_site *site, struct insn *out, int cap)
 {
-	enum { PAGE = 4096 };
+	enum { PAGE = 4096, INSIDE = 1, LAST, ONE, SHIFT };
 	uint64_t n = site->arg[3], i = 0;
 	bool two = n > 8;
-	uint8_t shift = (uint8_t)(64 - 8 * (two ? n - 8 : n));
-	int size = two ? 13 : 10;
-	const struct insn begin[] = {
-		{ .op = OP_MOV64_X, .dst = 0, .src = 1 },
-		{ .op = OP_AND64_K, .dst = 0, .imm = PAGE - 1 },
-		{ .op = OP_JGT64_K, .dst = 0, .imm = PAGE - (two ? 16 : 8), .off = size - 1 },
-		{ .op = OP_LD_DW, .dst = 0, .src = 1 },
-		{ .op = OP_XOR64_X, .dst = 0, .src = 2 },
-	}, second[] = {
-		{ .op = OP_JNE64_K, .dst = 0, .off = size - 3 },
+	const int64_t arg[] = { PAGE - 1, PAGE - (two ? 16 : 8), 1, (int64_t)(64 - 8 * (two ? n - 8 : n)) };
+#define BEGIN(size) \
+		{ .op = OP_MOV64_X, .dst = 0, .src = 1 }, \
+		{ .op = OP_AND64_K, .dst = 0, .arg = INSIDE }, \
+		{ .op = OP_JGT64_K, .dst = 0, .arg = LAST, .off = (size) - 1 }, \
+		{ .op = OP_LD_DW, .dst = 0, .src = 1 }, \
+		{ .op = OP_XOR64_X, .dst = 0, .src = 2 }
+#define END(size) \
+		{ .op = OP_LSH64_K, .dst = 0, .arg = SHIFT }, \
+		{ .op = OP_JEQ64_K, .dst = 0, .off = (size) }, \
+		{ .op = OP_MOV64_K, .dst = 0, .arg = ONE }, \
+		{ .op = OP_JA, .off = (size) }, \
+		{ .op = OP_CALL }
+	static const struct pattern one_word[] = { BEGIN(10), END(10) }, two_words[] = {
+		BEGIN(13),
+		{ .op = OP_JNE64_K, .dst = 0, .off = 10 },
 		{ .op = OP_LD_DW, .dst = 0, .src = 1, .off = 8 },
 		{ .op = OP_XOR64_X, .dst = 0, .src = 3 },
-	}, rest[] = {
-		{ .op = OP_LSH64_K, .dst = 0, .imm = shift },
-		{ .op = OP_JEQ64_K, .dst = 0, .off = size },
-		{ .op = OP_MOV64_K, .dst = 0, .imm = 1 },
-		{ .op = OP_JA, .off = size },
-		{ .op = OP_CALL },
+		END(13),
 	};
 
 	while (i + 1 < n && i < 15 && (site->arg[1 + (i >> 3)] >> 8 * (i & 7) & 255) != 0)
@@ -147,12 +148,7 @@ int filter_head_inliner(const struct call_site *site, struct insn *out, int cap)
 #if defined(__SANITIZE_ADDRESS__) || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 	cap = 0;
 #endif
-	if (cap < size || (site->known & 14) != 14 || !n || i + 1 < n)
+	if ((site->known & 14) != 14 || !n || i + 1 < n)
 		return 0;
-	memcpy(out, begin, sizeof begin);
-	out += 5;
-	if (two)
-		memcpy(out, second, sizeof second);
-	memcpy(out + (two ? 3 : 0), rest, sizeof rest);
-	return size;
+	return two ? WRITE(out, cap, two_words, arg) : WRITE(out, cap, one_word, arg);
 }

@@ -14,6 +14,20 @@
 #define NSEC UINT64_C(1000000000)
 #define TASK_MARK (UINT64_C(0x7a5c) << 48)
 
+int pattern_write(struct insn *out, int cap, const struct pattern *p, int n, const int64_t *arg)
+{
+	if (cap < n)
+		return 0;
+	for (int i = 0; i < n; i++, p++) {
+		int64_t value = p->arg ? arg[p->arg - 1] : 0;
+		bool off = p->off == OFF_ARG;
+
+		out[i] = (struct insn){ .op = p->op, .dst = p->dst, .src = p->src,
+					.off = off ? (int32_t)value : p->off, .imm = off ? 0 : value };
+	}
+	return n;
+}
+
 /* ---- time ---- */
 
 static uint64_t clock_ns(struct uebpf_call *call, enum uebpf_clock which, clockid_t id)
@@ -82,32 +96,34 @@ HOOKED uint32_t hooked_random(const struct uebpf_hooks *hooks)
 int random_inliner(const struct call_site *site, struct insn *out, int cap)
 {
 	ptrdiff_t at = (char *)&self_cache - self_thread();
-	const struct insn code[] = {
-		{ .op = OP_LD_TLS64, .dst = 1, .imm = 0 },
-		{ .op = OP_LD_DW, .dst = 2, .src = 1, .off = (int32_t)(at + (ptrdiff_t)offsetof(struct self, pid_tid)) },
-		{ .op = OP_LDDW, .dst = 3, .imm = (int64_t)(uintptr_t)&self_fork_page[0] },
+	enum { PID = 1, STATE, PAGE, STEP, MIX, HALF };
+	const int64_t arg[] = { at + (ptrdiff_t)offsetof(struct self, pid_tid), at + (ptrdiff_t)offsetof(struct self, random),
+				(int64_t)(uintptr_t)&self_fork_page[0], (int64_t)RANDOM_STEP, (int64_t)RANDOM_MIX, 32 };
+	static const struct pattern code[] = {
+		{ .op = OP_LD_TLS64, .dst = 1 },
+		{ .op = OP_LD_DW, .dst = 2, .src = 1, .off = OFF_ARG, .arg = PID },
+		{ .op = OP_LDDW, .dst = 3, .arg = PAGE },
 		{ .op = OP_LD_W, .dst = 3, .src = 3 },
-		{ .op = OP_RSH64_K, .dst = 2, .imm = 32 },
+		{ .op = OP_RSH64_K, .dst = 2, .arg = HALF },
 		{ .op = OP_JNE64_X, .dst = 2, .src = 3, .off = 18 },
 		{ .op = OP_JEQ64_K, .dst = 2, .off = 18 },
-		{ .op = OP_LD_DW, .dst = 0, .src = 1, .off = (int32_t)(at + (ptrdiff_t)offsetof(struct self, random)) },
-		{ .op = OP_LDDW, .dst = 3, .imm = (int64_t)RANDOM_STEP },
+		{ .op = OP_LD_DW, .dst = 0, .src = 1, .off = OFF_ARG, .arg = STATE },
+		{ .op = OP_LDDW, .dst = 3, .arg = STEP },
 		{ .op = OP_ADD64_X, .dst = 0, .src = 3 },
-		{ .op = OP_STX_DW, .dst = 1, .src = 0, .off = (int32_t)(at + (ptrdiff_t)offsetof(struct self, random)) },
+		{ .op = OP_STX_DW, .dst = 1, .src = 0, .off = OFF_ARG, .arg = STATE },
 		{ .op = OP_MOV64_X, .dst = 2, .src = 0 },
-		{ .op = OP_RSH64_K, .dst = 2, .imm = 32 },
+		{ .op = OP_RSH64_K, .dst = 2, .arg = HALF },
 		{ .op = OP_XOR64_X, .dst = 0, .src = 2 },
-		{ .op = OP_LDDW, .dst = 3, .imm = (int64_t)RANDOM_MIX },
+		{ .op = OP_LDDW, .dst = 3, .arg = MIX },
 		{ .op = OP_MUL64_X, .dst = 0, .src = 3 },
-		{ .op = OP_RSH64_K, .dst = 0, .imm = 32 },
+		{ .op = OP_RSH64_K, .dst = 0, .arg = HALF },
 		{ .op = OP_JA, .off = 19 },
 		{ .op = OP_CALL },
 	};
 
-	if (cap < (int)(sizeof code / sizeof code[0]) || site->code->host->hooks.random || at != (int32_t)at)
+	if (site->code->host->hooks.random || at != (int32_t)at)
 		return 0;
-	memcpy(out, code, sizeof code);
-	return sizeof code / sizeof code[0];
+	return WRITE(out, cap, code, arg);
 }
 #else
 int random_inliner(const struct call_site *site, struct insn *out, int cap)
@@ -173,17 +189,17 @@ uint32_t current_cpu(struct uebpf_call *call)
 /* The same in place: negative means that the thread is not registered, then the helper is asked. */
 int cpu_inliner(const struct call_site *site, struct insn *out, int cap)
 {
-	ptrdiff_t at;
+	static const struct pattern code[] = {
+		{ .op = OP_LD_TLS32, .dst = 0, .arg = 1 }, { .op = OP_JSGE32_K, .dst = 0, .off = 3 }, { .op = OP_CALL },
+	};
+	int64_t at;
 
-	if (!self_thread() || cap < 3 || site->code->host->hooks.cpu || !site->code->host->rseq)
+	if (!self_thread() || site->code->host->hooks.cpu || !site->code->host->rseq)
 		return 0;
 	at = __rseq_offset + (ptrdiff_t)offsetof(struct rseq_head, cpu_id);
 	if (at != (int32_t)at)
 		return 0;
-	out[0] = (struct insn){ .op = OP_LD_TLS32, .dst = 0, .imm = at };
-	out[1] = (struct insn){ .op = OP_JSGE32_K, .dst = 0, .off = 3 };
-	out[2] = (struct insn){ .op = OP_CALL };
-	return 3;
+	return WRITE(out, cap, code, &at);
 }
 
 FN(get_smp_processor_id)
@@ -202,61 +218,68 @@ FN(get_numa_node_id)
 
 /* ---- identity ---- */
 
-HOOKED uint64_t hooked_pid_tgid(const struct uebpf_hooks *hooks)
+/* Who the host says is running, if it has a say. */
+HOOKED bool hooked_task(const struct uebpf_call *call, struct uebpf_task *task)
 {
-	struct uebpf_task task = { 0 };
+	const struct uebpf_hooks *hooks = &call->env->hooks;
 
-	hooks->task(hooks->ctx, &task);
+	memset(task, 0, sizeof *task);
+	if (hooks->task)
+		hooks->task(hooks->ctx, task);
+	return hooks->task;
+}
+
+HOOKED uint64_t hooked_pid_tgid(const struct uebpf_call *call)
+{
+	struct uebpf_task task;
+
+	hooked_task(call, &task);
 	return (uint64_t)task.tgid << 32 | task.pid;
 }
 
 /* self_get() in place: what the thread remembers, while the fork page holds the same pid. */
 int pid_tgid_inliner(const struct call_site *site, struct insn *out, int cap)
 {
-	ptrdiff_t at = (char *)&self_cache.pid_tid - self_thread();
+	const int64_t arg[] = { (char *)&self_cache.pid_tid - self_thread(), (int64_t)(uintptr_t)&self_fork_page[0], 32 };
+	static const struct pattern code[] = {
+		{ .op = OP_LD_TLS64, .dst = 0, .arg = 1 },
+		{ .op = OP_LDDW, .dst = 1, .arg = 2 },
+		{ .op = OP_LD_W, .dst = 1, .src = 1 },
+		{ .op = OP_MOV64_X, .dst = 2, .src = 0 },
+		{ .op = OP_RSH64_K, .dst = 2, .arg = 3 },
+		{ .op = OP_JNE64_X, .dst = 2, .src = 1, .off = 7 },
+		{ .op = OP_JNE64_K, .dst = 2, .off = 8 },
+		{ .op = OP_CALL },
+	};
 
-	if (!self_thread() || cap < 8 || site->code->host->hooks.task || at != (int32_t)at)
+	if (!self_thread() || site->code->host->hooks.task || arg[0] != (int32_t)arg[0])
 		return 0;
-	out[0] = (struct insn){ .op = OP_LD_TLS64, .dst = 0, .imm = at };
-	out[1] = (struct insn){ .op = OP_LDDW, .dst = 1, .imm = (int64_t)(uintptr_t)&self_fork_page[0] };
-	out[2] = (struct insn){ .op = OP_LD_W, .dst = 1, .src = 1 };
-	out[3] = (struct insn){ .op = OP_MOV64_X, .dst = 2, .src = 0 };
-	out[4] = (struct insn){ .op = OP_RSH64_K, .dst = 2, .imm = 32 };
-	out[5] = (struct insn){ .op = OP_JNE64_X, .dst = 2, .src = 1, .off = 7 };
-	out[6] = (struct insn){ .op = OP_JNE64_K, .dst = 2, .off = 8 };
-	out[7] = (struct insn){ .op = OP_CALL };
-	return 8;
+	return WRITE(out, cap, code, arg);
 }
 
 FN(get_current_pid_tgid)
 {
-	const struct uebpf_hooks *hooks = &call->env->hooks;
-
-	return hooks->task ? hooked_pid_tgid(hooks) : self_get()->pid_tid;
+	return call->env->hooks.task ? hooked_pid_tgid(call) : self_get()->pid_tid;
 }
 
 /* Not cached: both can change in a live thread without our knowing. */
 FN(get_current_uid_gid)
 {
-	const struct uebpf_hooks *hooks = &call->env->hooks;
-	struct uebpf_task task = { 0 };
+	struct uebpf_task task;
 
-	if (hooks->task) {
-		hooks->task(hooks->ctx, &task);
-		return (uint64_t)task.gid << 32 | task.uid;
+	if (!hooked_task(call, &task)) {
+		task.gid = getgid();
+		task.uid = getuid();
 	}
-	return (uint64_t)getgid() << 32 | getuid();
+	return (uint64_t)task.gid << 32 | task.uid;
 }
 
 FN(get_current_comm)
 {
-	const struct uebpf_hooks *hooks = &call->env->hooks;
-	struct uebpf_task task = { 0 };
+	struct uebpf_task task;
 	uint32_t size = (uint32_t)r2, len;
 
-	if (hooks->task)
-		hooks->task(hooks->ctx, &task);
-	else
+	if (!hooked_task(call, &task))
 		prctl(PR_GET_NAME, task.comm, 0ul, 0ul, 0ul);
 	task.comm[sizeof task.comm - 1] = 0;
 	len = (uint32_t)strlen(task.comm);
@@ -269,13 +292,9 @@ FN(get_current_comm)
 
 uint64_t task_number(struct uebpf_call *call)
 {
-	const struct uebpf_hooks *hooks = &call->env->hooks;
-	struct uebpf_task task = { 0 };
+	struct uebpf_task task;
 
-	if (!hooks->task)
-		return TASK_MARK | self_get()->tid;
-	hooks->task(hooks->ctx, &task);
-	return TASK_MARK | task.pid;
+	return TASK_MARK | (hooked_task(call, &task) ? task.pid : self_get()->tid);
 }
 
 FN(get_current_task)
