@@ -22,7 +22,7 @@ struct in {
 static int bad(struct in *in, const char *what, const char *name)
 {
 	return error_set(in->err, UEBPF_STAGE_BTF, UEBPF_E_SYNTAX, -EINVAL, UINT32_MAX,
-			 "value, character %td: %s%s%s", in->at - in->text + 1, what, *name ? ": " : "", name);
+			 "character %td: %s%s%s", in->at - in->text + 1, what, *name ? ": " : "", name);
 }
 
 static bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }

@@ -67,62 +67,85 @@ void maps_bind(struct session *s, struct uebpf_object *obj)
 	}
 }
 
-static void *parsed(struct uebpf_map *map, int what, const char *text, size_t room)
+/* What is wrong with a key or value, and what one looks like: the text of zeroes. */
+static void *parsed(struct session *s, struct uebpf_map *map, int what, const char *text, size_t room)
 {
 	struct uebpf_error err = { 0 };
 	void *data = need(calloc(1, room + 8));
 
-	if (uebpf_map_parse(map, what, text, data, &err))
-		die(EXIT_USAGE, "--map: %s: %s", what ? "value" : "key", err.text);
+	if (uebpf_map_parse(map, what, text, data, &err)) {
+		memset(data, 0, room);
+		die(EXIT_USAGE, "--map %s: %s %s: %s (one is written like %s)", s->opt->map, what ? "value" : "key", text,
+		    err.text, map_text(map, what, data, false));
+	}
 	return data;
+}
+
+/* Errno values of map operations, as they are meant there. */
+static const char *map_why(int r)
+{
+	switch (r) {
+	case -ENOENT: return "no entry with this key";
+	case -EEXIST: return "there is an entry with this key";
+	case -E2BIG: return "the map is full, or the index is none of it";
+	case -ENOSPC: return "the map is full";
+	case -EPERM: return "the map is frozen or read-only";
+	case -EBUSY: return "another holds the entry's lock";
+	case -EINVAL: case -EOPNOTSUPP: case -524: return "maps of this type do not do that";	/* 524: the kernel's ENOTSUPP */
+	default: return strerror(-r);
+	}
 }
 
 static int lookup(struct session *s, struct uebpf_map *map, const struct uebpf_map_info *i)
 {
-	uint8_t *key = parsed(map, 0, s->opt->map_lookup, i->key_size);
+	uint8_t *key = parsed(s, map, 0, s->opt->map_lookup, i->key_size);
 	int r = maps_dump_entry(s, map, key);
 
 	free(key);
 	if (r)
-		die(EXIT_USAGE, "--map %s: %s: %s", s->opt->map, s->opt->map_lookup, strerror(-r));
+		die(EXIT_USAGE, "--map %s: --lookup %s: %s", s->opt->map, s->opt->map_lookup, map_why(r));
 	return EXIT_RAN;
 }
 
 static int change(struct session *s, struct uebpf_map *map, const struct uebpf_map_info *i)
 {
 	const struct options *o = s->opt;
-	uint8_t *key = parsed(map, 0, o->map_delete ? o->map_delete : o->map_update, i->key_size), *value = NULL;
+	const char *which = o->map_delete ? o->map_delete : o->map_update;
+	uint8_t *key = parsed(s, map, 0, which, i->key_size), *value = NULL;
 	int r;
 
 	if (o->map_delete) {
 		r = uebpf_map_delete(map, key);
 	} else {
-		value = parsed(map, 1, o->map_update_value, i->value_size);
+		value = parsed(s, map, 1, o->map_update_value, i->value_size);
 		r = maps_update(map, key, value);
 	}
 	free(key);
 	free(value);
 	if (r)
-		die(EXIT_USAGE, "--map %s: %s %s: %s", o->map, o->map_delete ? "--delete" : "--update",
-		    o->map_delete ? o->map_delete : o->map_update, strerror(-r));
+		die(EXIT_USAGE, "--map %s: %s %s: %s", o->map, o->map_delete ? "--delete" : "--update", which, map_why(r));
 	if (o->json)
 		json_bool("done", true);
 	return EXIT_RAN;
 }
 
-/* Again and again until it is interrupted or nobody reads; one document a line group is no JSON document, so
- * --json and --watch exclude each other. */
+/* Again and again until it is interrupted or nobody reads.  With --json each look is a document of its own, whole when
+ * it is written. */
 static int watch(struct session *s, struct uebpf_map *map)
 {
 	const struct timespec pause = { 0, WATCH_NS };
+	const struct options *o = s->opt;
 
-	for (uint64_t n = 1; !s->opt->repeat || n <= s->opt->repeat; n++) {
-		maps_dump_one(map, false);
+	for (uint64_t n = 1;; n++) {
+		maps_dump_one(map, o->json);
+		if (o->repeat && n >= o->repeat)
+			return EXIT_RAN;
+		json_end();
 		out_flush();
-		if (!s->opt->repeat || n < s->opt->repeat)
-			nanosleep(&pause, NULL);
+		nanosleep(&pause, NULL);
+		if (o->json)
+			json_open(NULL, '{');
 	}
-	return EXIT_RAN;
 }
 
 int map_command(struct session *s)

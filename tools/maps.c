@@ -386,6 +386,12 @@ int maps_dump_entry(struct session *s, struct uebpf_map *map, const void *key)
 	return r;
 }
 
+/* enum uebpf_share; a private map's is not worth a word. */
+static const struct { const char *name, *text; } level[] = {
+	{ "private", "" }, { "shared", "; shared" }, { "mapped", "; the kernel's, mapped" },
+	{ "mirrored", "; the kernel's, read by bpf()" },
+};
+
 void maps_dump_one(struct uebpf_map *map, bool json)
 {
 	struct dump d = { .map = map, .i = info_of(map), .json = json };
@@ -393,11 +399,14 @@ void maps_dump_one(struct uebpf_map *map, bool json)
 	if (json) {
 		json_open(d.i.name, '{');
 		json_string("type", d.i.type_name);
+		json_u64("key_size", d.i.key_size);
+		json_u64("value_size", d.i.value_size);
 		json_u64("max_entries", d.i.max_entries);
+		json_string("level", level[d.i.share & 3].name);
 		json_open(d.i.type == TYPE_RINGBUF ? "records" : "entries", '[');
 	} else {
-		printf("# map %s: %s, key %u, value %u bytes, max %u\n", d.i.name, d.i.type_name, d.i.key_size,
-		       d.i.value_size, d.i.max_entries);
+		printf("# map %s: %s, key %u, value %u bytes, max %u%s\n", d.i.name, d.i.type_name, d.i.key_size,
+		       d.i.value_size, d.i.max_entries, level[d.i.share & 3].text);
 	}
 	if (d.i.type == TYPE_RINGBUF)
 		uebpf_map_consume(map, dump_record, &d);

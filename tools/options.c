@@ -351,7 +351,6 @@ static void check_pairs(const struct options *o)
 		{ !o->events && !o->ctf, "no --events", o->write_accepted, "--write-accepted" },
 		{ o->filter, "--filter", o->kernel, "--kernel (--emit writes an object for it)" },
 		{ o->kernel, "--kernel", o->pcap_filter, "--pcap-filter" },
-		{ o->json, "--json", o->watch, "--watch" },
 		{ !!o->map_lookup + !!o->map_update + !!o->map_delete + o->watch > 1, "one of --lookup, --update, "
 		  "--delete, --watch", true, "another of them" },
 		{ o->ctx, "--ctx", o->ctx_hex, "--ctx-hex" },
