@@ -135,7 +135,7 @@ static void helpers(void)
 		fprintf(f, " | ");
 		may_text(f, helper_may(h));
 		fprintf(f, " | ");
-		groups_text(h->groups, text, sizeof text);
+		groups_text(helper_groups(h), text, sizeof text);
 		cell(f, text);
 		fprintf(f, " | ");
 		cell(f, about(helper_id(h)));

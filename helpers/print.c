@@ -127,6 +127,21 @@ static int read_spec(struct spec *s, const char *f)
 	return 0;
 }
 
+/* The next conversion behind *at: 1, 0 at the end, or -EINVAL.  Text before it goes to w (NULL: nowhere). */
+static int next_spec(struct spec *s, const char *fmt, size_t size, size_t *at, struct writer *w)
+{
+	int err;
+
+	for (; *at < size && fmt[*at] != '%'; ++*at)
+		if (w)
+			put(w, fmt[*at], 1);
+	if (*at == size)
+		return 0;
+	err = read_spec(s, fmt + *at);
+	*at += s->len;
+	return err ? err : 1;
+}
+
 /* ---- first pass: check, and take arguments ---- */
 
 struct store {
@@ -187,6 +202,22 @@ static uint64_t stored(const struct store *store, uint32_t index, uint32_t bytes
 	return bytes == 8 ? wide : narrow;
 }
 
+/* Text in its width; a sign stands before zeroes and behind blanks. */
+static void put_padded(struct writer *w, const struct spec *s, bool zero, char sign, const char *text, size_t len)
+{
+	size_t all = len + (sign != 0), pad = s->width > all ? s->width - all : 0;
+
+	if (!s->left && !zero)
+		put(w, ' ', pad);
+	if (sign)
+		put(w, sign, 1);
+	if (!s->left && zero)
+		put(w, '0', pad);
+	put_text(w, text, len);
+	if (s->left)
+		put(w, ' ', pad);
+}
+
 static void put_number(struct writer *w, const struct spec *s, uint64_t value, int bytes)
 {
 	const char *digit = s->letter == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
@@ -194,7 +225,6 @@ static void put_number(struct writer *w, const struct spec *s, uint64_t value, i
 	char text[24], *at = text + sizeof text;
 	int64_t number = bytes == 8 ? (int64_t)value : (int32_t)value;
 	char sign = 0;
-	size_t len, pad;
 
 	if (s->letter == 'd' || s->letter == 'i') {
 		sign = number < 0 ? '-' : s->plus ? '+' : s->space ? ' ' : 0;
@@ -203,28 +233,7 @@ static void put_number(struct writer *w, const struct spec *s, uint64_t value, i
 	do
 		*--at = digit[value % base];
 	while (value /= base);
-	len = (size_t)(text + sizeof text - at) + (sign != 0);
-	pad = s->width > len ? s->width - len : 0;
-	if (!s->left && !s->zero)
-		put(w, ' ', pad);
-	if (sign)
-		put(w, sign, 1);
-	if (!s->left && s->zero)
-		put(w, '0', pad);
-	put_text(w, at, (size_t)(text + sizeof text - at));
-	if (s->left)
-		put(w, ' ', pad);
-}
-
-static void put_string(struct writer *w, const struct spec *s, const char *text, size_t len)
-{
-	size_t pad = s->width > len ? s->width - len : 0;
-
-	if (!s->left)
-		put(w, ' ', pad);
-	put_text(w, text, len);
-	if (s->left)
-		put(w, ' ', pad);
+	put_padded(w, s, s->zero, sign, at, (size_t)(text + sizeof text - at));
 }
 
 static void put_ip(struct writer *w, const struct spec *s, const unsigned char *b)
@@ -256,10 +265,10 @@ static void put_spec(struct writer *w, const struct spec *s, const struct store 
 		put_number(w, s, stored(store, index, s->bytes), s->bytes);
 		break;
 	case CONV_CHAR:
-		put_string(w, s, bytes, 1);
+		put_padded(w, s, false, 0, bytes, 1);
 		break;
 	case CONV_STR:
-		put_string(w, s, bytes, strlen(bytes));
+		put_padded(w, s, false, 0, bytes, strlen(bytes));
 		break;
 	case CONV_IP:
 		put_ip(w, s, (const unsigned char *)bytes);
@@ -297,28 +306,22 @@ long format_text(struct uebpf_call *call, char *out, size_t cap, const char *fmt
 	struct store store = { .used = 0 };
 	struct spec spec;
 	uint32_t n = 0;
-	size_t i;
+	size_t i = 0;
 	int err = check_text(fmt, &fmt_size);
 
-	for (i = 0; !err && i < fmt_size; i += fmt[i] == '%' ? spec.len : 1) {
-		if (fmt[i] != '%')
+	if (err)
+		return err;
+	while ((err = next_spec(&spec, fmt, fmt_size, &i, NULL)) > 0) {
+		if (spec.conv == CONV_PERCENT)
 			continue;
-		if (fmt[i + 1] != '%' && n >= nr_args)
-			return -EINVAL;
-		err = read_spec(&spec, fmt + i);
-		if (!err && spec.conv != CONV_PERCENT) {
-			err = take(call, &store, &spec, args[n], n);
-			n++;
-		}
+		err = n < nr_args ? take(call, &store, &spec, args[n], n) : -EINVAL;
+		if (err)
+			break;
+		n++;
 	}
 	if (err)
 		return err;
-	for (i = n = 0; i < fmt_size; i += fmt[i] == '%' ? spec.len : 1) {
-		if (fmt[i] != '%') {
-			put(&w, fmt[i], 1);
-			continue;
-		}
-		read_spec(&spec, fmt + i);
+	for (i = n = 0; next_spec(&spec, fmt, fmt_size, &i, &w);) {
 		if (spec.conv == CONV_PERCENT)
 			put(&w, '%', 1);
 		else
@@ -382,20 +385,17 @@ FN(snprintf)
 
 int snprintf_check(const char *text, uint64_t size, const char **why)
 {
-	size_t len = strlen(text) + 1, i;
+	size_t len = strlen(text) + 1, i = 0;
 	struct spec spec;
 	uint64_t n = 0;
+	int more;
 
 	*why = "snprintf: its format has a character or conversion that bpf_snprintf does not take";
-	if (check_text(text, &len))
-		return -EINVAL;
-	for (i = 0; i < len; i += text[i] == '%' ? spec.len : 1) {
-		if (text[i] != '%')
-			continue;
-		if (read_spec(&spec, text + i))
-			return -EINVAL;
+	more = check_text(text, &len) ? -EINVAL : 1;
+	while (more > 0 && (more = next_spec(&spec, text, len, &i, NULL)) > 0)
 		n += spec.conv != CONV_PERCENT;
-	}
+	if (more)
+		return more;
 	*why = "snprintf: its format has more conversions than data_len / 8 arguments";
 	return size != UINT64_MAX && n > size / 8 ? -EINVAL : 0;
 }

@@ -249,7 +249,7 @@ int helpers_parse_proto(const char *text, struct host_helper *helper, uint32_t *
 	helper->row.flags = (uint16_t)((helper->row.flags & ~(HF_CALLS_BACK | HF_RELEASES)) | HF_NEEDS_CALL |
 				       HF_MAY_FAULT);
 	err = parse(&p, helper);
-	helper->row.ret = helper->ret.kind;
+	helper->row.ret = (uint16_t)((helper->row.ret & ~HELPER_RET_KIND) | helper->ret.kind);
 	if (err) {
 		*column = (uint32_t)(p.at - text) + 1;
 		*why = p.why;

@@ -79,13 +79,11 @@ enum {
 };
 #define ENCAP_L2_MASK ((uint64_t)BPF_ADJ_ROOM_ENCAP_L2_MASK << BPF_ADJ_ROOM_ENCAP_L2_SHIFT)
 
-/* Which flags go together; 0, -EINVAL. */
+/* Which of the known flags go together; 0, -EINVAL. */
 static int room_flags(uint64_t flags, bool shrink, uint32_t diff)
 {
 	uint64_t l2 = flags >> BPF_ADJ_ROOM_ENCAP_L2_SHIFT;
 
-	if (flags & ~((uint64_t)PLAIN | ENCAP_L2_MASK))
-		return -EINVAL;
 	if (flags & DECAP && (!shrink || (flags & DECAP) == DECAP))
 		return -EINVAL;
 	if (!(flags & ENCAP_L3))

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* stack.c - stacks of the probed thread: the instruction pointer of a pt_regs context, then return
- * addresses along frame pointers, each read as the probe option allows.  There is no kernel stack. */
+/* stack.c - stacks of the probed thread: the instruction pointer of a context with registers (pt_regs, perf_event),
+ * then return addresses along frame pointers, each read as the probe option allows; or, for each of them, the
+ * build id of the file that it lies in and the offset there.  There is no kernel stack. */
+#include <link.h>
+#include <linux/bpf.h>
 #include "helpers/families.h"
+#include "helpers/task.h"
 
 enum {
-	SKIP_MASK = 0xff, USER_STACK = 1 << 8, COMPARE_FAST = 1 << 9, REUSE_ID = 1 << 10, BUILD_ID = 1 << 11,
 	DEPTH_MAX = 127,
 	STEP_MAX = 1 << 20,	/* a frame farther up than that is not a frame */
+	PLACE_WORDS = sizeof(struct bpf_stack_build_id) / 8,
 };
 
 static bool register_of(const struct uebpf_call *call, const char *name, uint64_t *value)
@@ -30,11 +34,11 @@ static bool register_of(const struct uebpf_call *call, const char *name, uint64_
 static long walk(struct uebpf_call *call, uint64_t flags, uint64_t *ip, uint32_t max)
 {
 	uint64_t frame[2], at = 0, pc = 0;
-	uint32_t skip = flags & SKIP_MASK, n = 0, depth;
+	uint32_t skip = flags & BPF_F_SKIP_FIELD_MASK, n = 0, depth;
 
-	if (!(flags & USER_STACK) || !register_of(call, "ip", &pc) || !register_of(call, "bp", &at))
+	if (!(flags & BPF_F_USER_STACK) || !register_of(call, "ip", &pc) || !register_of(call, "bp", &at))
 		return -EFAULT;
-	for (depth = 0; n < max && depth < DEPTH_MAX + SKIP_MASK; depth++) {
+	for (depth = 0; n < max && depth < DEPTH_MAX + BPF_F_SKIP_FIELD_MASK; depth++) {
 		if (depth >= skip)
 			ip[n++] = pc;
 		if (!at || at % sizeof(uint64_t) || probe_copy(call, frame, at, sizeof frame))
@@ -47,38 +51,128 @@ static long walk(struct uebpf_call *call, uint64_t flags, uint64_t *ip, uint32_t
 	return n;
 }
 
+/* ---- build ids ---- */
+
+static size_t padded(size_t n, size_t align) { return (n + align - 1) & ~(align - 1); }
+
+/* The build id among the notes of a segment, as `file ...` shows it. */
+static bool build_id(const uint8_t *note, size_t left, size_t align, uint8_t *id)
+{
+	ElfW(Nhdr) h;
+
+	for (size_t step; left >= sizeof h; note += step, left -= step) {
+		size_t desc;
+
+		memcpy(&h, note, sizeof h);
+		desc = padded(sizeof h + h.n_namesz, align);
+		step = desc + padded(h.n_descsz, align);
+		if (step > left)
+			break;
+		if (h.n_type != NT_GNU_BUILD_ID || h.n_namesz != sizeof "GNU" || memcmp(note + sizeof h, "GNU", sizeof "GNU") ||
+		    h.n_descsz > BPF_BUILD_ID_SIZE)
+			continue;
+		memcpy(id, note + desc, h.n_descsz);
+		return true;
+	}
+	return false;
+}
+
+/* Of one loaded file: is the address in it, and where?  Ends the search when it is. */
+static int look(struct dl_phdr_info *file, size_t size, void *arg)
+{
+	struct bpf_stack_build_id *place = arg;
+	uint64_t offset = 0;
+	bool inside = false;
+
+	(void)size;
+	for (uint32_t i = 0; i < 2u * file->dlpi_phnum; i++) {	/* its memory first, then its notes */
+		const ElfW(Phdr) *seg = &file->dlpi_phdr[i % file->dlpi_phnum];
+		uintptr_t at = file->dlpi_addr + seg->p_vaddr;
+
+		if (seg->p_type == PT_LOAD && place->ip - at < seg->p_filesz && !inside) {
+			inside = true;
+			offset = place->ip - at + seg->p_offset;
+		} else if (seg->p_type == PT_NOTE && inside && i >= file->dlpi_phnum &&
+			   build_id(ptr(at), seg->p_filesz, seg->p_align == 8 ? 8 : 4, place->build_id)) {
+			place->status = BPF_STACK_BUILD_ID_VALID;
+			place->offset = offset;
+			break;
+		}
+	}
+	return inside;
+}
+
+/* What no file with a build id holds keeps its address, as in the kernel. */
+static void places(const uint64_t *ip, long n, void *out)
+{
+	for (long i = 0; i < n; i++) {
+		struct bpf_stack_build_id place = { .status = BPF_STACK_BUILD_ID_IP, .ip = ip[i] };
+
+		dl_iterate_phdr(look, &place);
+		memcpy((char *)out + (size_t)i * sizeof place, &place, sizeof place);
+	}
+}
+
+/* ---- the helpers ---- */
+
+/* Apart, because of the four kilobytes. */
+static __attribute__((noinline)) long id_of_places(struct uebpf_map *map, const uint64_t *ip, long n, uint64_t flags)
+{
+	uint64_t words[DEPTH_MAX * PLACE_WORDS];
+
+	places(ip, n, words);
+	return map->ops->more->stack_id(map, words, (uint32_t)n * PLACE_WORDS, flags);
+}
+
 FN(get_stackid)
 {
 	struct uebpf_map *map = ptr(r2);
-	uint32_t max = map->value_size / 8 < DEPTH_MAX ? map->value_size / 8 : DEPTH_MAX;
+	bool ids = map->flags & BPF_F_STACK_BUILD_ID;
+	uint32_t max = map->value_size / (ids ? sizeof(struct bpf_stack_build_id) : sizeof(uint64_t));
 	uint64_t ip[DEPTH_MAX];
 	long n;
 
-	if (r3 & ~(uint64_t)(SKIP_MASK | USER_STACK | COMPARE_FAST | REUSE_ID))
+	if (r3 & ~(uint64_t)(BPF_F_SKIP_FIELD_MASK | BPF_F_USER_STACK | BPF_F_FAST_STACK_CMP | BPF_F_REUSE_STACKID))
 		return ERR(EINVAL);
 	if (!map->ops->more->stack_id)
 		return ERR(EOPNOTSUPP);
-	n = walk(call, r3, ip, max);
+	n = walk(call, r3, ip, max < DEPTH_MAX ? max : DEPTH_MAX);
 	if (n <= 0)
 		return ERR(EFAULT);
-	return (uint64_t)map->ops->more->stack_id(map, ip, (uint32_t)n, r3);
+	return (uint64_t)(ids ? id_of_places(map, ip, n, r3) : map->ops->more->stack_id(map, ip, (uint32_t)n, r3));
+}
+
+static uint64_t stack_into(struct uebpf_call *call, void *to, uint32_t size, uint64_t flags)
+{
+	bool ids = flags & BPF_F_USER_BUILD_ID;
+	uint32_t each = ids ? sizeof(struct bpf_stack_build_id) : sizeof(uint64_t), max = size / each;
+	uint64_t ip[DEPTH_MAX];
+	long n = -EINVAL;
+
+	memset(to, 0, size);
+	if (!(flags & ~(uint64_t)(BPF_F_SKIP_FIELD_MASK | BPF_F_USER_STACK | BPF_F_USER_BUILD_ID)) && size % each == 0 &&
+	    (!ids || flags & BPF_F_USER_STACK))
+		n = walk(call, flags, ip, max < DEPTH_MAX ? max : DEPTH_MAX);
+	if (n <= 0)
+		return (uint64_t)(int64_t)n;
+	if (ids)
+		places(ip, n, to);
+	else
+		memcpy(to, ip, (size_t)n * sizeof ip[0]);
+	return (uint64_t)n * each;
 }
 
 FN(get_stack)
 {
-	uint64_t ip[DEPTH_MAX];
-	uint32_t size = (uint32_t)r3, max = size / 8 < DEPTH_MAX ? size / 8 : DEPTH_MAX;
-	long n = -EINVAL;
+	return stack_into(call, ptr(r2), (uint32_t)r3, r4);
+}
 
-	memset(ptr(r2), 0, size);
-	if (r4 & BUILD_ID)
-		return ERR(EOPNOTSUPP);
-	if (!(r4 & ~(uint64_t)(SKIP_MASK | USER_STACK)) && size % 8 == 0)
-		n = walk(call, r4, ip, max);
-	if (n <= 0)
-		return (uint64_t)(int64_t)n;
-	memcpy(ptr(r2), ip, (size_t)n * sizeof ip[0]);
-	return (uint64_t)n * sizeof ip[0];
+FN(get_task_stack)
+{
+	if (r1 == task_number(call))
+		return stack_into(call, ptr(r2), (uint32_t)r3, r4);
+	memset(ptr(r2), 0, (uint32_t)r3);
+	return ERR(ESRCH);
 }
 
 FN(get_func_ip)

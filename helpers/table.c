@@ -56,6 +56,7 @@ enum {
 #undef V
 };
 _Static_assert(A_COUNT <= 64, "six bits name an argument");
+_Static_assert(OBJECT_COUNT <= 8, "three bits name an object");
 static const struct arg variants[] = {
 #define V(name, kind, flags, size) { kind, flags, size },
 	VARIANTS(V)
@@ -72,6 +73,7 @@ static const struct arg variants[] = {
 enum { R_ANY, R_U32, R_DIFFERENCE, R_ORDER, R_BOOL };
 static const struct { int16_t lo, hi; } ranges[] = { { 0, 0 }, { 0, -1 }, { -255, 255 }, { -1, 1 }, { 0, 1 } };
 #define RET(kind) RET_##kind
+enum { RET_EXTRA = 8, RET_SPECIAL = 11 };	/* above the range or object: inliner or check */
 #define NUMBER RET_SCALAR
 #define RANGE(name) (RET_SCALAR | R_##name << 8)
 #define UPTO_SIZE (RET_SCALAR | RET_UPTO_SIZE << 4)
@@ -87,6 +89,17 @@ static const uint64_t sets[] = {
 #include "helpers/helpers.def"
 };
 #define SET(name) SET_##name
+
+enum {
+#define GROUPS(name, groups) GROUPS_##name,
+#include "helpers/helpers.def"
+};
+static const uint32_t groups[] = {
+#define GROUPS(name, groups) groups,
+#include "helpers/helpers.def"
+};
+_Static_assert((int)GROUPS_HOST == (int)HELPER_GROUPS_HOST, "what the loader gives a host's own row");
+#define TO(name) GROUPS_##name
 
 enum {
 #define SUPPORT(name, text) S_##name,
@@ -114,7 +127,7 @@ static const uebpf_helper_fn functions[] = { NULL,
 };
 
 #define ROW(fn, ret, args, flags, may, maps, groups, support, doc, special, ...) \
-	{ args, groups, (flags) | (may) << HELPER_MAY_SHIFT, ret, maps, S_##support, fn, special },
+	{ args, (flags) | (may) << HELPER_MAY_SHIFT, (ret) | (special) << RET_SPECIAL, groups, maps, S_##support, fn },
 #define HELPER(nr, name, ret, ...) ROW(FN_##name, ret, __VA_ARGS__, PLAIN, 0)
 #define CONTRACT(nr, name, ret, ...) ROW(FN_NONE, ret, __VA_ARGS__, PLAIN, 0)
 const struct helper helpers_builtin[] = {
@@ -168,12 +181,17 @@ uebpf_helper_fn helper_fn(const struct helper *h)
 
 helper_inliner_fn helper_inliner(const struct helper *h)
 {
-	return helper_of_host(h) ? NULL : inliners[h->special];
+	return helper_of_host(h) ? NULL : inliners[h->ret >> RET_SPECIAL];
 }
 
 helper_check_fn helper_check(const struct helper *h)
 {
-	return h->special == CHECK_FORMAT ? snprintf_check : NULL;
+	return h->ret >> RET_SPECIAL == CHECK_FORMAT ? snprintf_check : NULL;
+}
+
+uint32_t helper_groups(const struct helper *h)
+{
+	return groups[h->groups];
 }
 
 struct arg helper_arg(const struct helper *h, unsigned i)
@@ -186,7 +204,7 @@ struct arg helper_arg(const struct helper *h, unsigned i)
 struct ret helper_ret(const struct helper *h)
 {
 	const struct host_helper *own = helper_of_host(h);
-	uint8_t extra = (uint8_t)(h->ret >> 8);
+	uint8_t extra = h->ret >> RET_EXTRA & 7;
 	struct ret ret = { (uint8_t)helper_returns(h), h->ret >> 4 & 15, 0, 0, 0 };
 
 	if (own)

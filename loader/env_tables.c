@@ -139,7 +139,7 @@ static int row_make(const struct helper_table *table, uint32_t id, const char *n
 				 "the kernel has no helper %u; give 0 for the next free number from %#x",
 				 id, HOST_ID_FIRST);
 	memset(row, 0, sizeof(*row));
-	row->row.groups = HG_HOST;
+	row->row.groups = HELPER_GROUPS_HOST;
 	if (builtin) {
 		row->row = *builtin;
 		row->ret = helper_ret(builtin);
@@ -166,7 +166,7 @@ static int row_make(const struct helper_table *table, uint32_t id, const char *n
 	}
 	row->name = name;
 	row->row.fn = HELPER_OF_HOST;
-	row->row.ret = row->ret.kind;
+	row->row.ret = (uint16_t)((row->row.ret & ~HELPER_RET_KIND) | row->ret.kind);
 	row->row.flags = (uint16_t)((row->row.flags & ~HF_PURE) | HF_NEEDS_CALL | HF_MAY_FAULT);
 	return 0;
 }

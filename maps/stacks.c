@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* stacks.c - stack_trace: addresses of a call chain under an id that comes from their hash
- * (kernel/bpf/stackmap.c). */
+/* stacks.c - stack_trace: a call chain under an id that comes from its hash (kernel/bpf/stackmap.c).  An entry of it
+ * is an address, one word, or with BPF_F_STACK_BUILD_ID a build id and an offset, four. */
 #include <string.h>
 #include "maps/keys.h"
 #include "maps/maps.h"
@@ -10,7 +10,7 @@ enum { MAX_DEPTH = 127 };
 struct trace {
 	struct map_lock lock;
 	_Atomic uint32_t hash;
-	_Atomic uint32_t n;		/* addresses + 1, 0: empty */
+	_Atomic uint32_t n;		/* words + 1, 0: empty */
 	uint64_t ip[];
 };
 struct stacks_map { struct map_local local; struct key_seed seed; uint32_t mask; size_t stride; };
@@ -31,9 +31,11 @@ static size_t stacks_bytes(const struct uebpf_map *map)
 
 static int stacks_check(const struct uebpf_map_opts *o, const char **why)
 {
-	*why = "a stack_trace map needs max_entries, a 4-byte key and values of 8 to 1016 bytes, 8 each address";
-	if (!o->max_entries || o->key_size != 4 || o->value_size < 8 || o->value_size % 8 ||
-	    o->value_size / 8 > MAX_DEPTH)
+	uint32_t each = o->flags & BPF_F_STACK_BUILD_ID ? sizeof(struct bpf_stack_build_id) : 8;
+
+	*why = "a stack_trace map needs max_entries, a 4-byte key and values of 1 to 127 times 8 bytes (with build ids: 32)";
+	if (!o->max_entries || o->key_size != 4 || o->value_size < 8 || o->value_size % each ||
+	    o->value_size / each > MAX_DEPTH)
 		return -EINVAL;
 	*why = "more than 2^31 entries";
 	return o->max_entries > UINT32_C(1) << 31 ? -E2BIG : 0;
@@ -187,7 +189,7 @@ static const struct map_more more = { .stack_id = stacks_id };
 const struct map_ops stack_trace_ops = {
 	.more = &more,
 	.name = "stack_trace", .type = BPF_MAP_TYPE_STACK_TRACE, .traits = MT_NO_LOOKUP,
-	.flags = BPF_F_NUMA_NODE | BPF_F_RDONLY | BPF_F_WRONLY, .may = UEBPF_MAY_LOCK,
+	.flags = BPF_F_NUMA_NODE | BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_STACK_BUILD_ID, .may = UEBPF_MAY_LOCK,
 	.check = stacks_check, .bytes = stacks_bytes, .handle_size = sizeof(struct stacks_map),
 	.init = stacks_init, .user_lookup = stacks_user_lookup,
 	.user_update = stacks_user_update, .lookup_delete = stacks_lookup_delete,

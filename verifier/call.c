@@ -253,7 +253,7 @@ static int offered(struct env *e, const struct helper *h)
 {
 	if (!e->kernel)
 		return 0;
-	if (!(h->groups & HG_BASE) && !(h->groups & e->code->type->groups & ~(uint32_t)HG_BASE))
+	if (!(helper_groups(h) & (HG_BASE | e->code->type->groups)))
 		return refuse(e, UEBPF_E_FORM, "the kernel does not offer helper %s to %s programs", helper_name(h),
 			      e->code->type->name);
 	if ((h->flags & HF_GPL) && !e->code->gpl)

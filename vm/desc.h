@@ -139,15 +139,14 @@ enum helper_group {
  * functions below, which say it at length. */
 struct helper {
 	uint32_t args;			/* helper_arg(): six bits each */
-	uint32_t groups;		/* enum helper_group */
 	uint16_t flags;			/* enum helper_flags, above them enum uebpf_may */
-	uint16_t ret;			/* helper_ret(): its kind in the low four bits */
+	uint16_t ret;			/* helper_ret(): its kind in the low four bits; helper_inliner(), helper_check() */
+	uint8_t groups;			/* helper_groups() */
 	uint8_t maps;			/* helper_takes() */
 	uint8_t support;		/* helper_support() */
 	uint8_t fn;			/* helper_fn(); HELPER_OF_HOST: the row is that of a struct host_helper */
-	uint8_t special;		/* helper_inliner(), helper_check() */
 };
-enum { HELPER_MAY_SHIFT = 13, HELPER_OF_HOST = 255 };
+enum { HELPER_MAY_SHIFT = 13, HELPER_OF_HOST = 255, HELPER_GROUPS_HOST = 0, HELPER_RET_KIND = 15 };
 /* A row with its own function, name and contract. */
 struct host_helper {
 	struct helper row;		/* first; fn is HELPER_OF_HOST, the low bits of ret are ret.kind */
@@ -173,6 +172,7 @@ const char *helper_support(const struct helper *h);
 uebpf_helper_fn helper_fn(const struct helper *h);	/* NULL: contract only; a run that reaches it gets -ENOSYS */
 helper_inliner_fn helper_inliner(const struct helper *h);	/* or NULL */
 helper_check_fn helper_check(const struct helper *h);		/* or NULL */
+uint32_t helper_groups(const struct helper *h);			/* enum helper_group */
 struct arg helper_arg(const struct helper *h, unsigned i);
 struct ret helper_ret(const struct helper *h);
 bool helper_takes(const struct helper *h, uint32_t map_type);	/* as ARG_MAP */
@@ -182,7 +182,7 @@ unsigned helper_length(const struct helper *h, unsigned i);
 unsigned helper_find_arg(const struct helper *h, enum arg_kind kind);
 static inline enum ret_kind helper_returns(const struct helper *h)
 {
-	return (enum ret_kind)(h->ret & 15);
+	return (enum ret_kind)(h->ret & HELPER_RET_KIND);
 }
 static inline uint32_t helper_may(const struct helper *h)	/* enum uebpf_may */
 {
@@ -250,7 +250,8 @@ struct map_more {
 	 * create: makes it when absent, from init or zeroes. */
 	void *(*storage)(struct uebpf_map *map, uint64_t owner, const void *init, bool create);
 	long (*storage_remove)(struct uebpf_map *map, uint64_t owner);
-	/* stack_trace: the id of a stack of n addresses; flags BPF_F_FAST_STACK_CMP, BPF_F_REUSE_STACKID. */
+	/* stack_trace: the id of a stack of n words (an address, or four with BPF_F_STACK_BUILD_ID); flags
+	 * BPF_F_FAST_STACK_CMP, BPF_F_REUSE_STACKID. */
 	long (*stack_id)(struct uebpf_map *map, const uint64_t *ip, uint32_t n, uint64_t flags);
 	/* prog_array: NULL when empty or out of range. */
 	const struct uebpf_prog *(*prog)(struct uebpf_map *map, uint32_t index);

@@ -203,7 +203,7 @@ static bool choose(const struct helper *row, struct attempt *a)
 
 	for (size_t t = 0; t < sizeof types / sizeof types[0]; t++)
 		for (uint32_t i = 0; i < nr_prog_types; i++) {
-			if (strcmp(prog_types[i].name, types[t].type) || !(prog_types[i].groups & row->groups) ||
+			if (strcmp(prog_types[i].name, types[t].type) || !(prog_types[i].groups & helper_groups(row)) ||
 			    (sleeps && !(types[t].flags & BPF_F_SLEEPABLE)))
 				continue;
 			*a = (struct attempt){ .row = row, .type = &prog_types[i], .attach = types[t].attach,

@@ -76,7 +76,7 @@ START_TEST(each_type_offers_the_helpers_that_the_rows_say)
 			int second = kinds[k].attach[1] ? ask(type->kernel_type, kinds[k].attach[1],
 							      kinds[k].flags, helper_id(row), "GPL") : 0;
 			int plain = ask(type->kernel_type, kinds[k].attach[0], kinds[k].flags, helper_id(row), "Proprietary");
-			bool ours = row->groups & type->groups;
+			bool ours = helper_groups(row) & type->groups;
 			/* perf_event has an own get_stackid that the kernel does not mark. */
 			bool gpl_differs = got > 0 && plain > 0 && (plain & 2 ? !(row->flags & HF_GPL)
 				: row->flags & HF_GPL && !(type->groups & HG_PERF));

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* stack_kernel_test.c - get_stack, get_task_stack and get_stackid with build ids: the kernel walks this very process
+ * in a raw tracepoint program, our helpers are asked about the addresses that it found. */
+#include <linux/bpf.h>
+#include "loader/loader.h"
+#include "maps/maps.h"
+#include "tests/helpers/units.h"
+#include "tests/util/run.h"
+
+enum { DEPTH = 64, IP = 16, WHERE = 8, USER = BPF_F_USER_STACK, IDS = BPF_F_USER_STACK | BPF_F_USER_BUILD_ID };
+
+static struct kernel k;
+static struct vm_host maps_host;
+static uint64_t regs[21];	/* struct pt_regs of x86-64 */
+
+/* The system call from libc's text, or from ours. */
+static long run_prog(int fd, bool here)
+{
+	union bpf_attr attr;
+	long r;
+
+	memset(&attr, 0, sizeof attr);
+	attr.test.prog_fd = (uint32_t)fd;
+#ifdef __x86_64__
+	if (here) {
+		register long a3 __asm__("rdx") = sizeof attr;
+
+		__asm__ volatile("syscall" : "=a"(r) : "a"(SYS_bpf), "D"(BPF_PROG_TEST_RUN), "S"(&attr), "r"(a3)
+				 : "rcx", "r11", "memory");
+		return r;
+	}
+#endif
+	r = sys_bpf(BPF_PROG_TEST_RUN, &attr);
+	return r;
+}
+
+/* What the kernel says of our stack; how many bytes. */
+static long kernels(uint64_t flags, bool here, void *to, size_t size)
+{
+	const struct call_case c = { "get_stack", { C, A(WHERE), N(size), N(flags) } };
+	int fd = kernel_load(&k, &c, BPF_PROG_TYPE_RAW_TRACEPOINT, 0);
+	int64_t r0;
+
+	ck_assert_msg(fd >= 0, "%s", k.log);
+	memset(k.area, 0, AREA);
+	ck_assert_int_eq(run_prog(fd, here), 0);
+	close(fd);
+	memcpy(&r0, k.area, sizeof r0);
+	memcpy(to, k.area + WHERE, size);
+	return r0;
+}
+
+static void at(uint64_t ip)
+{
+	setup();
+	memset(regs, 0, sizeof regs);
+	regs[IP] = ip;
+	o.code.type = prog_type_find("perf_event");
+	o.call.ctx = regs;
+	o.call.ctx_len = sizeof regs;
+	o.host.probe = UEBPF_PROBE_SYSCALL;
+}
+
+START_TEST(build_ids_are_the_kernels)
+{
+	uint64_t ips[DEPTH];
+	struct bpf_stack_build_id theirs[DEPTH], ours;
+	unsigned valid = 0;
+
+	if (!kernel_open(&k, NULL, 0))
+		return;
+	for (int here = 0; here < 2; here++) {
+		long n = 0;
+
+		for (int ids = 0; ids < 2; ids++)	/* one place, so that the stack is one */
+			n = ids ? kernels(IDS, here, theirs, sizeof theirs) : kernels(USER, here, ips, sizeof ips);
+		ck_assert_int_ge(n, (long)sizeof ours);
+		for (long i = 0; i < n / (long)sizeof ours; i++) {
+			at(ips[i]);
+			memset(&ours, 0xee, sizeof ours);
+			ck_assert_int_eq((int64_t)call("get_stack", P(regs), P(&ours), sizeof ours, IDS, 0), sizeof ours);
+			ck_assert_msg(!memcmp(&ours, &theirs[i], sizeof ours), "%d, frame %ld at %#llx: status %d %d, offset %#llx %#llx",
+				      here, i, (unsigned long long)ips[i], theirs[i].status, ours.status,
+				      (unsigned long long)theirs[i].offset, (unsigned long long)ours.offset);
+			valid += ours.status == BPF_STACK_BUILD_ID_VALID;
+		}
+	}
+	kernel_close(&k);
+	ck_assert_uint_ge(valid, 2);	/* libc's and this program's */
+}
+END_TEST
+
+START_TEST(an_address_of_no_file_stays_an_address)
+{
+	struct bpf_stack_build_id got[2];
+
+	at(P(regs));
+	ck_assert_int_eq((int64_t)call("get_stack", P(regs), P(got), sizeof got, IDS, 0), sizeof got[0]);
+	ck_assert_int_eq(got[0].status, BPF_STACK_BUILD_ID_IP);
+	ck_assert_uint_eq(got[0].ip, P(regs));
+	ck_assert_int_eq(got[1].status, BPF_STACK_BUILD_ID_EMPTY);
+	/* what the kernel refuses */
+	ck_assert_int_eq((int64_t)call("get_stack", P(regs), P(got), sizeof got - 8, IDS, 0), -EINVAL);
+	ck_assert_int_eq((int64_t)call("get_stack", P(regs), P(got), sizeof got, BPF_F_USER_BUILD_ID, 0), -EINVAL);
+	ck_assert_int_eq((int64_t)call("get_stack", P(regs), P(got), sizeof got, BPF_F_REUSE_STACKID, 0), -EINVAL);
+}
+END_TEST
+
+START_TEST(a_task_is_the_running_one)
+{
+	uint64_t ips[4];
+
+	at(0x1000);
+	ck_assert_int_eq((int64_t)call("get_task_stack", call("get_current_task_btf", 0, 0, 0, 0, 0), P(ips), sizeof ips,
+				       USER, 0), 8);
+	ck_assert_uint_eq(ips[0], 0x1000);
+	ck_assert_int_eq((int64_t)call("get_task_stack", 1, P(ips), sizeof ips, USER, 0), -ESRCH);
+	ck_assert_uint_eq(ips[0], 0);
+	o.code.type = prog_type_find("xdp");	/* no registers there */
+	ck_assert_int_eq((int64_t)call("get_stack", P(regs), P(ips), sizeof ips, USER, 0), -EFAULT);
+}
+END_TEST
+
+START_TEST(a_map_of_build_ids_holds_them_under_one_id)
+{
+	struct uebpf_map_opts opts = { .size = sizeof opts, .type = BPF_MAP_TYPE_STACK_TRACE, .key_size = 4,
+		.value_size = 4 * sizeof(struct bpf_stack_build_id), .max_entries = 64, .flags = BPF_F_STACK_BUILD_ID };
+	struct bpf_stack_build_id got[4];
+	struct uebpf_error err;
+	struct uebpf_map *map;
+	uint32_t key;
+	int64_t id;
+
+	at(P(sys_bpf));
+	ck_assert_msg(!map_new(&maps_host, &opts, &map, &err), "%s", err.text);
+	id = (int64_t)call("get_stackid", P(regs), P(map), USER, 0, 0);
+	ck_assert_int_ge(id, 0);
+	ck_assert_int_eq((int64_t)call("get_stackid", P(regs), P(map), USER, 0, 0), id);
+	key = (uint32_t)id;
+	ck_assert_int_eq(uebpf_map_lookup(map, &key, got), 0);
+	ck_assert_int_eq(got[0].status, BPF_STACK_BUILD_ID_VALID);
+	ck_assert_int_eq(got[1].status, BPF_STACK_BUILD_ID_EMPTY);
+	uebpf_map_unref(map);
+	opts.value_size = 40;
+	ck_assert_int_eq(map_new(&maps_host, &opts, &map, &err), -EINVAL);
+	opts.value_size = 128 * sizeof got[0];
+	ck_assert_int_eq(map_new(&maps_host, &opts, &map, &err), -EINVAL);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *t = test_case("stacks", 30);
+
+	tcase_add_test(t, build_ids_are_the_kernels);
+	tcase_add_test(t, an_address_of_no_file_stays_an_address);
+	tcase_add_test(t, a_task_is_the_running_one);
+	tcase_add_test(t, a_map_of_build_ids_holds_them_under_one_id);
+	return run_tests();
+}
