@@ -68,8 +68,8 @@ static bool build_id(const uint8_t *note, size_t left, size_t align, uint8_t *id
 		step = desc + padded(h.n_descsz, align);
 		if (step > left)
 			break;
-		if (h.n_type != NT_GNU_BUILD_ID || h.n_namesz != sizeof "GNU" || memcmp(note + sizeof h, "GNU", sizeof "GNU") ||
-		    h.n_descsz > BPF_BUILD_ID_SIZE)
+		if (h.n_type != NT_GNU_BUILD_ID || h.n_namesz != sizeof "GNU" ||
+		    memcmp(note + sizeof h, "GNU", sizeof "GNU") || h.n_descsz > BPF_BUILD_ID_SIZE)
 			continue;
 		memcpy(id, note + desc, h.n_descsz);
 		return true;
@@ -81,25 +81,23 @@ static bool build_id(const uint8_t *note, size_t left, size_t align, uint8_t *id
 static int look(struct dl_phdr_info *file, size_t size, void *arg)
 {
 	struct bpf_stack_build_id *place = arg;
-	uint64_t offset = 0;
-	bool inside = false;
+	const ElfW(Phdr) *seg = file->dlpi_phdr, *end = seg + file->dlpi_phnum;
+	uint64_t ip = place->ip;
 
 	(void)size;
-	for (uint32_t i = 0; i < 2u * file->dlpi_phnum; i++) {	/* its memory first, then its notes */
-		const ElfW(Phdr) *seg = &file->dlpi_phdr[i % file->dlpi_phnum];
-		uintptr_t at = file->dlpi_addr + seg->p_vaddr;
-
-		if (seg->p_type == PT_LOAD && place->ip - at < seg->p_filesz && !inside) {
-			inside = true;
-			offset = place->ip - at + seg->p_offset;
-		} else if (seg->p_type == PT_NOTE && inside && i >= file->dlpi_phnum &&
-			   build_id(ptr(at), seg->p_filesz, seg->p_align == 8 ? 8 : 4, place->build_id)) {
+	while (seg < end && !(seg->p_type == PT_LOAD && ip - (file->dlpi_addr + seg->p_vaddr) < seg->p_filesz))
+		seg++;
+	if (seg == end)
+		return 0;
+	ip += seg->p_offset - (file->dlpi_addr + seg->p_vaddr);
+	for (seg = file->dlpi_phdr; seg < end; seg++)
+		if (seg->p_type == PT_NOTE && build_id(ptr(file->dlpi_addr + seg->p_vaddr), seg->p_filesz,
+						       seg->p_align == 8 ? 8 : 4, place->build_id)) {
 			place->status = BPF_STACK_BUILD_ID_VALID;
-			place->offset = offset;
+			place->offset = ip;
 			break;
 		}
-	}
-	return inside;
+	return 1;
 }
 
 /* What no file with a build id holds keeps its address, as in the kernel. */
@@ -116,7 +114,8 @@ static void places(const uint64_t *ip, long n, void *out)
 /* ---- the helpers ---- */
 
 /* Apart, because of the four kilobytes. */
-static __attribute__((noinline)) long id_of_places(struct uebpf_map *map, const uint64_t *ip, long n, uint64_t flags)
+static __attribute__((noinline)) long id_of_places(struct uebpf_map *map, const uint64_t *ip, long n,
+						   uint64_t flags)
 {
 	uint64_t words[DEPTH_MAX * PLACE_WORDS];
 

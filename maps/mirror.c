@@ -254,7 +254,8 @@ static long pull_all(struct mirror *m, struct batch *b, struct uebpf_map *seen, 
 		first = false;
 		for (uint32_t i = 0; i < count; i++) {
 			const uint8_t *key = b->keys + (size_t)i * m->local.m.key_size;
-			long e = m->copy->ops->update(m->copy, key, b->values + (size_t)i * m->local.m.value_size, 0, NULL);
+			const uint8_t *value = b->values + (size_t)i * m->local.m.value_size;
+			long e = m->copy->ops->update(m->copy, key, value, 0, NULL);
 
 			if (!e && seen)
 				e = seen->ops->update(seen, key, &yes, 0, NULL);
@@ -358,8 +359,10 @@ long uebpf_map_push(struct uebpf_map *map)
 		if (!r && looked++ > 2 * (uint64_t)map->max_entries + BATCH)
 			r = -EAGAIN;
 		if (!r) {
+			uint8_t *value = b.values + (size_t)count * map->value_size;
+
 			memcpy(b.at, key, map->key_size);
-			count += !m->copy->ops->user_lookup(m->copy, key, b.values + (size_t)count * map->value_size, 0);
+			count += !m->copy->ops->user_lookup(m->copy, key, value, 0);
 		}
 		if (count && (r || count == BATCH)) {
 			int e = write_some(m, &b, count);

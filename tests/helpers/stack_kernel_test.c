@@ -79,8 +79,9 @@ START_TEST(build_ids_are_the_kernels)
 			at(ips[i]);
 			memset(&ours, 0xee, sizeof ours);
 			ck_assert_int_eq((int64_t)call("get_stack", P(regs), P(&ours), sizeof ours, IDS, 0), sizeof ours);
-			ck_assert_msg(!memcmp(&ours, &theirs[i], sizeof ours), "%d, frame %ld at %#llx: status %d %d, offset %#llx %#llx",
-				      here, i, (unsigned long long)ips[i], theirs[i].status, ours.status,
+			ck_assert_msg(!memcmp(&ours, &theirs[i], sizeof ours),
+				      "%d, frame %ld at %#llx: status %d %d, offset %#llx %#llx", here, i,
+				      (unsigned long long)ips[i], theirs[i].status, ours.status,
 				      (unsigned long long)theirs[i].offset, (unsigned long long)ours.offset);
 			valid += ours.status == BPF_STACK_BUILD_ID_VALID;
 		}
@@ -108,11 +109,11 @@ END_TEST
 
 START_TEST(a_task_is_the_running_one)
 {
-	uint64_t ips[4];
+	uint64_t ips[4], me;
 
 	at(0x1000);
-	ck_assert_int_eq((int64_t)call("get_task_stack", call("get_current_task_btf", 0, 0, 0, 0, 0), P(ips), sizeof ips,
-				       USER, 0), 8);
+	me = call("get_current_task_btf", 0, 0, 0, 0, 0);
+	ck_assert_int_eq((int64_t)call("get_task_stack", me, P(ips), sizeof ips, USER, 0), 8);
 	ck_assert_uint_eq(ips[0], 0x1000);
 	ck_assert_int_eq((int64_t)call("get_task_stack", 1, P(ips), sizeof ips, USER, 0), -ESRCH);
 	ck_assert_uint_eq(ips[0], 0);
