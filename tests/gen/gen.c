@@ -345,10 +345,25 @@ static void loop(struct gen *g, int depth)
 	g->reserved &= ~(1u << counter);
 }
 
+/* One of idioms.c, with its address in place before and out of the way afterwards. */
+static void idiom(struct gen *g)
+{
+	uint8_t slots[64 * 8];
+	int base;
+	uint32_t n = gen_idiom(g, slots, 64, &base);
+
+	if (n && base >= 0)
+		load_memory_address(g, base, GEN_SCRATCH);
+	for (uint32_t i = 0; i < n; i++)
+		put(g, raw_load(slots + 8 * i));
+	if (n && base >= 0)
+		load_const(g, base, gen_value(&g->random));
+}
+
 static void element(struct gen *g, int depth)
 {
 	land(g, false);
-	switch (below(g, 20)) {
+	switch (below(g, 22)) {
 	case 0: case 1: case 2: conditional(g); break;
 	case 3: case 4: stack_access(g); break;
 	case 5: case 6: memory_access(g); break;
@@ -360,6 +375,7 @@ static void element(struct gen *g, int depth)
 		if (g->allow[OP_MAY_GOTO])
 			jump_later(g, isa_wire(OP_MAY_GOTO), 1 + below(g, 3), false);
 		break;
+	case 13: case 14: idiom(g); break;
 	default: arithmetic(g); break;
 	}
 }

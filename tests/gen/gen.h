@@ -48,6 +48,9 @@ void gen_init(struct gen *g);
 /* Makes the program of `seed`; the same options and seed make the same program. */
 void gen_program(struct gen *g, uint64_t seed);
 void gen_wild(struct gen *g, uint64_t seed, bool helpers);
+/* Slots of something that compilers write (idioms.c); *base: the register that must hold the address of the
+ * scratch memory, -1: none.  0: what was drawn does not fit here. */
+uint32_t gen_idiom(struct gen *g, uint8_t *slots, uint32_t cap, int *base);
 void gen_memory(uint64_t seed, uint8_t memory[GEN_BYTES]);
 uint64_t gen_random(uint64_t *state);
 /* Operands that break things: 0, 1, -1, powers of two and their neighbours, anything. */

@@ -2,6 +2,7 @@
 /* arms.c - see arms.h. */
 #include "tests/util/arms.h"
 #include "jit/jit.h"
+#include "maps/maps.h"
 #include "vm/mem.h"
 #include "vm/rewrite.h"
 #include <check.h>
@@ -122,10 +123,10 @@ const struct arm *rule_arm(size_t k)
 	return &arm[k];
 }
 
-static const struct map_ops test_map_ops = {
-	.name = "test", .type = 2, .traits = MT_ARRAY, .more = &map_no_more };
-static struct uebpf_map test_map = { .ops = &test_map_ops, .type = 2, .key_size = 4, .max_entries = 1,
+/* An array of one element, as the kernel's of the same programs. */
+static struct uebpf_map test_map = { .type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .max_entries = 1,
 				     .refs = 1 << 30, .name = "memory" };
+static struct helper_table test_all_helpers;
 
 int arm_load_memory(const struct arm *arm, struct code *code, const void *slots, uint32_t n,
 		    const struct prog_type *type, void *memory, uint32_t bytes, struct uebpf_error *err)
@@ -139,6 +140,11 @@ int arm_load_memory(const struct arm *arm, struct code *code, const void *slots,
 	code->checked = arm->checked;
 	code->metered = arm->metered;
 	if (memory) {
+		test_all_helpers = test_helpers;
+		test_all_helpers.builtin = true;
+		code->helpers = &test_all_helpers;
+		test_map.ops = map_ops_find(test_map.type);
+		test_map.base = memory;
 		test_map.value_size = test_map.value_stride = bytes;
 		test_map.values = (struct region){ .lo = (uintptr_t)memory, .hi = (uintptr_t)memory + bytes,
 						   .access = ACCESS_READ | ACCESS_WRITE };
