@@ -8,6 +8,7 @@
 #include <string.h>
 #include "vm/code.h"
 #include "vm/desc.h"
+#include "vm/insn.h"
 
 #define HELPER(nr, name, ...) \
 uint64_t helper_##name(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5, \
@@ -56,6 +57,9 @@ int pattern_write(struct insn *out, int cap, const struct pattern *pattern, int 
 #define WRITE(out, cap, pattern, arg) \
 	pattern_write(out, cap, pattern, (int)(sizeof(pattern) / sizeof((pattern)[0])), arg)
 
+enum { LOOP_LIMIT = 1 << 23 };	/* rounds of bpf_loop (Linux: BPF_MAX_LOOPS) */
+int loop_inliner(const struct call_site *site, struct insn *out, int cap);
+int strncmp_inliner(const struct call_site *site, struct insn *out, int cap);
 int filter_head_inliner(const struct call_site *site, struct insn *out, int cap);
 int random_inliner(const struct call_site *site, struct insn *out, int cap);
 int cpu_inliner(const struct call_site *site, struct insn *out, int cap);

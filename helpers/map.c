@@ -2,7 +2,7 @@
 /* map.c - helpers on maps, through the operations of struct map_ops; knows no map type. */
 #include "helpers/families.h"
 
-enum { LOOP_LIMIT = 1 << 23, STORAGE_CREATE = 1 /* BPF_LOCAL_STORAGE_GET_F_CREATE */ };
+enum { STORAGE_CREATE = 1 /* BPF_LOCAL_STORAGE_GET_F_CREATE */ };
 
 static int map_inline(const struct call_site *site, enum map_call what, struct insn *out, int cap)
 {

@@ -588,7 +588,7 @@ uebpf_entry jit_entry(const struct code *code)
 
 /* ---- many runs ---- */
 
-int jit_run_batch(const struct code *code, void *base, size_t stride, size_t n, uint64_t *results, size_t *at)
+COLD int jit_run_batch(const struct code *code, void *base, size_t stride, size_t n, uint64_t *results, size_t *at)
 {
 	const struct jit_code *jit = code->jit;
 	int ret = 0;
@@ -611,7 +611,7 @@ int jit_run_batch(const struct code *code, void *base, size_t stride, size_t n, 
 
 enum { CHUNK = 256 };
 
-int jit_run_records(const struct code *code, const struct uebpf_record *records, size_t n,
+COLD int jit_run_records(const struct code *code, const struct uebpf_record *records, size_t n,
 		    uint64_t *results, size_t *at)
 {
 	const struct jit_code *jit = code->jit;

@@ -179,14 +179,17 @@ static int string_arg(struct env *e, struct args *a)
 
 	if (r->flags & R_MAYBE_NULL)
 		return may_be_null(e, a);
-	if (r->kind == K_MEM && r->region && e->region[r->region - 1].text && unmoved(r))
-		return 0;			/* the host's own string */
+	if (r->kind == K_MEM && r->region && e->region[r->region - 1].text && unmoved(r)) {
+		fact_constant(e, a, false, 0);	/* the host's own string */
+		return 0;
+	}
 	if (r->kind != K_VALUE || !(r->flags & R_DIRECT) || !scalar_is_const(&r->s) || !r->map->frozen ||
 	    !r->map->ops->lookup || at < 0 || at >= (int64_t)r->map->value_size)
 		return bad_arg(e, a, "a constant string (const char [] in read-only data)");
 	text = r->map->ops->lookup((struct uebpf_map *)r->map, &zero, NULL);
 	if (!text || !memchr(text + at, 0, r->map->value_size - (size_t)at))
 		return unsafe_(e, a->n, NULL, "string argument %d of %s has no end", a->n, helper_name(a->h));
+	fact_constant(e, a, r->map->flags & F_RDONLY_PROG, (uintptr_t)(text + at));
 	if (helper_check(a->h) && helper_check(a->h)(text + at, a->size, &why))
 		return unsafe_(e, a->n, NULL, "%s: %s", helper_name(a->h), why ? why : "bad format");
 	return 0;
@@ -345,7 +348,7 @@ static int check_arg(struct env *e, struct args *a)
 	case ARG_SCALAR:
 		if (!(a->c.flags & ARG_CONST))
 			return of_kind(e, a, K_SCALAR, "a number");
-		fact_constant(e, a->n - 1, r->s.val);
+		fact_constant(e, a, true, r->s.val);
 		return precise_reg(e, (unsigned)a->n);
 	case ARG_MAP: return map_arg(e, a);
 	case ARG_KEY: return key_arg(e, a);
@@ -360,14 +363,19 @@ static int check_arg(struct env *e, struct args *a)
 		err = memory_arg(e, a, a->c.size, WRITE);
 		return err || (a->c.size != 4 && a->c.size != 8) ? err :
 		       aligned(e, (unsigned)a->n, r, 0, a->c.size, "result");
-	case ARG_SIZE: case ARG_SIZE0: return of_kind(e, a, K_SCALAR, "a size");
+	case ARG_SIZE: case ARG_SIZE0:
+		fact_constant(e, a, reg_const(r), r->s.val);
+		return of_kind(e, a, K_SCALAR, "a size");
 	case ARG_ALLOC_SIZE:
 		if (!reg_const(r))
 			return bad_arg(e, a, "a constant size");
 		a->alloc = r->s.val;
 		return precise_reg(e, (unsigned)a->n);
 	case ARG_CSTR: return string_arg(e, a);
-	case ARG_FUNC: return of_kind(e, a, K_FUNC, "a function of this program");
+	case ARG_FUNC:
+		if (r->kind == K_FUNC)
+			fact_constant(e, a, true, (uint64_t)(code_sub_at(e->code, r->func) - e->code->sub));
+		return of_kind(e, a, K_FUNC, "a function of this program");
 	case ARG_STACK: return of_kind(e, a, K_STACK, "a pointer to the stack or NULL");
 	case ARG_ACQUIRED: return acquired_arg(e, a);
 	case ARG_SPIN_LOCK: return lock_arg(e, a);

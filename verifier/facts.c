@@ -89,16 +89,18 @@ void fact_key(struct env *e, const struct args *a)
 	merge_map(f, map_index(e, a->map));
 }
 
-/* Constant argument 1, 2 or 3 (from 0) of a call, in lo, hi and key; off: bit 1 << i seen, 16 << i differs. */
-void fact_constant(struct env *e, int i, uint64_t v)
+/* Argument 1, 2 or 3 (from 0) of a call, for its inliner, in lo, hi and key; off: bit 1 << i seen, 16 << i: it is
+ * not the same on every path, or not known. */
+void fact_constant(struct env *e, const struct args *a, bool known, uint64_t v)
 {
 	struct fact *f = e->fact;
+	int i = a->n - 1;
 	uint64_t old = i == 1 ? f->lo : i == 2 ? f->hi : f->key;
 
-	if (e->opts.exact || i < 1 || i > 3)
+	if (e->opts.exact || i < 1 || i > 3 || !helper_inliner(a->h))
 		return;
-	if (f->off & 1 << i || (i == 3 && v > UINT32_MAX))
-		f->off |= old == v ? 0 : 16 << i;
+	if (!known || ((f->off & 1 << i) && old != v) || (i == 3 && v > UINT32_MAX))
+		f->off |= 16 << i;
 	f->off |= 1 << i;
 	if (i == 1)
 		f->lo = v;

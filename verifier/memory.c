@@ -10,7 +10,6 @@
 #include "verifier/state.h"
 
 #define LITTLE (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
-enum { F_RDONLY_PROG = 1 << 7, F_WRONLY_PROG = 1 << 8 };	/* BPF_F_x of BPF_MAP_CREATE */
 
 static const char *verb(uint32_t how)
 {

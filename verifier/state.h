@@ -321,6 +321,7 @@ int stack_helper(struct env *e, const struct reg *p, uint64_t size, uint32_t how
 void stack_forget_packets(struct env *e);
 bool frozen_value(const struct uebpf_map *map, int64_t at, unsigned size, uint64_t *v);
 struct slot *stack_slot(struct env *e, unsigned frame, int64_t off, unsigned *k);
+enum { F_RDONLY_PROG = 1 << 7, F_WRONLY_PROG = 1 << 8 };	/* BPF_F_x of BPF_MAP_CREATE */
 /* args.c */
 /* What the arguments seen so far say. */
 struct args {
@@ -384,7 +385,7 @@ void say_insn(struct env *e, uint32_t pc);
 /* facts.c */
 void fact_memory(struct env *e, const struct reg *p, int64_t off);
 void fact_result(struct env *e, const struct reg *r);
-void fact_constant(struct env *e, int i, uint64_t v);
+void fact_constant(struct env *e, const struct args *a, bool known, uint64_t v);
 void fact_key(struct env *e, const struct args *a);
 void facts_settle(struct env *e);
 void fact_zero(struct env *e, uint32_t sub, unsigned k, uint8_t bytes);

@@ -7,6 +7,9 @@
 #include <string.h>
 #include "vm/code.h"
 
+/* This file is built for speed but for what few runs pass through. */
+#define COLD __attribute__((cold, noinline))
+
 static const uint32_t never_aborted;
 
 /* ---- regions ---- */
@@ -22,7 +25,7 @@ static const struct region *find(const struct region *r, uint32_t n, uint64_t ad
 
 /* Memory that a field of the context points to (CTX_MEM, CTX_CSTR) becomes a region when the program
  * first touches it: a run that never does pays nothing. */
-static const struct region *find_behind_ctx(struct uebpf_call *call, uint64_t addr, uint64_t size)
+COLD static const struct region *find_behind_ctx(struct uebpf_call *call, uint64_t addr, uint64_t size)
 {
 	const struct prog_type *type = call->code->type;
 
@@ -114,7 +117,7 @@ int call_add_region(struct uebpf_call *call, const void *base, size_t size, uint
 	return add_region(call, (struct region){ .lo = lo, .hi = lo + size, .access = access });
 }
 
-void call_drop_region(struct uebpf_call *call, const void *base)
+COLD void call_drop_region(struct uebpf_call *call, const void *base)
 {
 	for (uint32_t i = OWN_FIRST_FREE; i < call->nr_own; i++)
 		if (call->own[i].lo == (uintptr_t)base)
@@ -237,7 +240,7 @@ int call_end(struct uebpf_call *call)
 
 /* ---- loads and stores with all checks ---- */
 
-static bool refuse(struct uebpf_call *call, uint64_t addr)
+COLD static bool refuse(struct uebpf_call *call, uint64_t addr)
 {
 	call->status = -EFAULT;
 	call->address = addr;
@@ -312,7 +315,7 @@ bool call_store(struct uebpf_call *call, uint64_t addr, uint32_t size, uint64_t 
 /* Negative offsets of classic BPF (linux/filter.h): from the network header, from the link header. */
 enum { OFF_NET = -0x100000, OFF_LINK = -0x200000, ETHERNET = 14 };
 
-bool call_packet_load(struct uebpf_call *call, uint64_t r6, int32_t off, uint32_t size, uint64_t *value)
+COLD bool call_packet_load(struct uebpf_call *call, uint64_t r6, int32_t off, uint32_t size, uint64_t *value)
 {
 	const struct uebpf_packet *p = call_packet(call);
 	uint64_t len, at = (uint32_t)off;
@@ -391,7 +394,7 @@ void call_returned(struct uebpf_call *call, const struct helper *helper, uint64_
 	}
 }
 
-const struct helper *call_by_number(struct uebpf_call *call, uint64_t number, uint32_t init)
+COLD const struct helper *call_by_number(struct uebpf_call *call, uint64_t number, uint32_t init)
 {
 	const struct helper *helper = number <= UINT32_MAX ? helper_find(call->code->helpers, (uint32_t)number) : NULL;
 
@@ -405,7 +408,7 @@ const struct helper *call_by_number(struct uebpf_call *call, uint64_t number, ui
 	return call->status ? NULL : helper;
 }
 
-const struct code *call_take_tail(struct uebpf_call *call)
+COLD const struct code *call_take_tail(struct uebpf_call *call)
 {
 	const struct code *to = call->tail, *from = call->code;
 

@@ -51,7 +51,8 @@ struct call_site {
 	bool key_inside;		/* the key is below the array's max_entries */
 	uint32_t key;
 	uint32_t known;			/* bit i: its argument i, which must be a constant, is arg[i] on every path */
-	uint64_t arg[4];
+	uint64_t arg[4];		/* of a function: its index in code->sub; of a string: where it lies */
+	int32_t scratch;		/* offset from r10 of three words that the call may use; 0: none */
 };
 
 /* Immutable once built: any number of threads run it. */
@@ -134,6 +135,8 @@ int code_bind(struct code *code, struct uebpf_error *err);
 int code_resolve_callx(struct code *code, struct uebpf_error *err);
 int code_mark(struct code *code, uint32_t **moved, struct uebpf_error *err);
 int code_prepare(struct code *code, struct uebpf_error *err);
+/* Sets code->frames of bound code as it stands. */
+int code_count_frames(struct code *code, struct uebpf_error *err);
 /* What LD_MAP (the handle) or LD_MAPVAL (address of a value's byte) puts into its register. */
 static inline uint64_t code_map_address(const struct code *code, const struct insn *insn)
 {

@@ -13,7 +13,7 @@ void interp_forget(struct engine *e)
 }
 
 /* Both hits (or one, twice). */
-static void set_hits(struct hit *a, struct hit *b, uint64_t lo, uint64_t len)
+static __attribute__((noinline)) void set_hits(struct hit *a, struct hit *b, uint64_t lo, uint64_t len)
 {
 	a->lo = b->lo = lo;
 	a->limit[0] = b->limit[0] = len;

@@ -264,11 +264,24 @@ static void measure_stack(struct code *code)
 			code->insn[i].imm = code_sub_at(code, (uint32_t)code->insn[i].off)->zero;
 }
 
+int code_count_frames(struct code *code, struct uebpf_error *err)
+{
+	bool all = false;
+	int ret;
+
+	/* What a tail call leads to is not known here: it may need all there is. */
+	for (uint32_t i = 0; i < code->n; i++)
+		all |= code->insn[i].op == OP_CALLX || code->insn[i].op == OP_LD_FUNC ||
+		       code->insn[i].op == OP_CALL_TAIL;
+	ret = longest_chain(code, &code->frames, err);
+	if (all || code->frames > code->max_frames)
+		code->frames = code->max_frames;
+	return ret;
+}
+
 static int count_frames(struct code *code, struct uebpf_error *err)
 {
 	const struct vm_host *host = code->host;
-	bool all = false;
-	int ret;
 
 	if (!code->stack_size)
 		code->stack_size = host && host->stack_size ? host->stack_size : 512;
@@ -276,15 +289,8 @@ static int count_frames(struct code *code, struct uebpf_error *err)
 		code->max_frames = host && host->max_frames ? host->max_frames : 8;
 	if (!code->budget)
 		code->budget = host && host->budget ? host->budget : 1ull << 32;
-	/* What a tail call leads to is not known here: it may need all there is. */
-	for (uint32_t i = 0; i < code->n; i++)
-		all |= code->insn[i].op == OP_CALLX || code->insn[i].op == OP_LD_FUNC ||
-		       code->insn[i].op == OP_CALL_TAIL;
 	measure_stack(code);
-	ret = longest_chain(code, &code->frames, err);
-	if (all || code->frames > code->max_frames)
-		code->frames = code->max_frames;
-	return ret;
+	return code_count_frames(code, err);
 }
 
 int code_bind(struct code *code, struct uebpf_error *err)

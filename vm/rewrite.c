@@ -180,11 +180,11 @@ int rewrite_code(struct code *code, const char *no_rules, uint32_t hits[REWRITE_
 	int ret = rewrite_compact(&rw);
 
 	if (!ret && rw.on) {
-		if (code->uses_stack && rule_on(&rw, RULE_FORWARD)) {
+		ret = rewrite_inline(&rw);
+		if (!ret && code->uses_stack && rule_on(&rw, RULE_FORWARD)) {
 			rw.frame = mem_array(code->host, code->nr_sub, 1);
 			ret = rw.frame ? 0 : -ENOMEM;
 		}
-		ret = ret ? ret : rewrite_inline(&rw);
 		ret = ret ? ret : rewrite_jumps(&rw);
 		ret = ret ? ret : rewrite_compact(&rw);
 		ret = ret ? ret : rewrite_tails(&rw);
@@ -209,6 +209,8 @@ int rewrite_code(struct code *code, const char *no_rules, uint32_t hits[REWRITE_
 			rewrite_fuse(&rw);
 			ret = rewrite_compact(&rw);
 		}
+		if (!ret && rw.hits[RULE_INLINE])	/* callbacks may have become calls */
+			ret = code_count_frames(code, NULL);
 		flow_free(code, &rw.flow);
 		mem_free(code->host, rw.frame, code->nr_sub);
 	}

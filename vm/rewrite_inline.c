@@ -6,6 +6,7 @@
 #include "vm/rewrite_in.h"
 
 enum { MOST = 56, MOST_INTERPRETED = 16 };	/* instructions in place of one call */
+enum { SCRATCH = 32 };	/* bytes of a frame beyond what the program has, for these */
 
 static const struct call_site *site_of(const struct code *code, uint32_t i)
 {
@@ -39,14 +40,24 @@ static uint32_t writer(const struct rewriter *rw, uint32_t i, uint8_t reg)
 	return UINT32_MAX;
 }
 
-/* The map argument as the instruction before says. */
+/* The map or function argument as the instruction before says. */
 static void look_back(const struct rewriter *rw, uint32_t i, const struct helper *helper, struct call_site *site)
 {
-	unsigned map = helper_find_arg(helper, ARG_MAP);
-	uint32_t at = map < 5 ? writer(rw, i, (uint8_t)(map + 1)) : UINT32_MAX;
+	const struct code *code = rw->code;
 
-	if (at != UINT32_MAX && rw->code->insn[at].op == OP_LD_MAP)
-		site->map = rw->code->map[rw->code->insn[at].imm_lo];
+	for (unsigned k = 0; k < 4; k++) {
+		uint8_t kind = helper_arg(helper, k).kind;
+		uint32_t at = kind == ARG_MAP || kind == ARG_FUNC ? writer(rw, i, (uint8_t)(k + 1)) : UINT32_MAX;
+
+		if (at == UINT32_MAX)
+			continue;
+		if (code->insn[at].op == OP_LD_MAP)
+			site->map = code->map[code->insn[at].imm_lo];
+		if (code->insn[at].op == OP_LD_FUNC) {
+			site->known |= 1u << k;
+			site->arg[k] = (uint64_t)(code_sub_at(code, (uint32_t)code->insn[at].off) - code->sub);
+		}
+	}
 }
 
 /* Instructions for what stands at i: 0 when it stays. */
@@ -66,6 +77,7 @@ static uint32_t expand(const struct rewriter *rw, uint32_t i, struct insn out[MO
 	known = site_of(code, i);
 	site = known ? *known : (struct call_site){ .slot = code->slot[i] };
 	site.code = code;
+	site.scratch = code->compiled ? -(int32_t)code->stack_size - SCRATCH : 0;
 	if (!known && rw->flow.mark)
 		look_back(rw, i, helper, &site);
 	n = helper_inliner(helper)(&site, out, code->compiled ? MOST : MOST_INTERPRETED);
@@ -84,6 +96,7 @@ static int inline_calls(struct rewriter *rw)
 	struct code *code = rw->code;
 	uint32_t n = code->n, grown;
 	struct insn out[MOST];
+	bool scratch = false;
 	struct edit e;
 
 	for (uint32_t i = 0; i < code->n; i++) {
@@ -104,6 +117,7 @@ static int inline_calls(struct rewriter *rw)
 		if (!grown)
 			edit_put(&e, code->insn[i], code->slot[i]);
 		for (uint32_t k = 0; k < grown; k++) {
+			scratch |= out[k].op == OP_CALL_LOCAL;
 			if (flow_is_jump(&out[k]))
 				out[k].off = ~(int32_t)(at + (uint32_t)out[k].off);
 			out[k].steps = k ? 0 : code->insn[i].steps;
@@ -111,6 +125,10 @@ static int inline_calls(struct rewriter *rw)
 		}
 	}
 	edit_end(rw, &e);
+	if (scratch) {
+		code->stack_size += SCRATCH;
+		code->uses_stack = true;
+	}
 	return 0;
 }
 
@@ -121,7 +139,7 @@ int rewrite_inline(struct rewriter *rw)
 
 	if (!rule_on(rw, RULE_INLINE) || !code->nr_helper)
 		return 0;
-	if (!code->nr_site && code->nr_map)	/* nobody verified it: the code itself may tell */
+	if (!code->nr_site && (code->nr_map || code->nr_sub > 1))	/* nobody verified it: the code itself may tell */
 		ret = flow_build(code, &rw->flow);
 	ret = ret ? ret : inline_calls(rw);
 	flow_free(code, &rw->flow);

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* inline.c - calls of control flow and text as instructions, where the verifier knows what matters of them. */
+#include "helpers/families.h"
+
+/* helper_loop with a function that is known: r6-r8 hold the end, the count and the context, and what they were
+ * goes to words below the frame meanwhile. */
+int loop_inliner(const struct call_site *site, struct insn *out, int cap)
+{
+	enum { WORD_0 = 1, WORD_1, WORD_2, MOST, INVALID, TOO_MANY, ONE, CALL = 12, SIZE = 24 };
+	const int64_t arg[] = { site->scratch, site->scratch + 8, site->scratch + 16, LOOP_LIMIT, -EINVAL, -E2BIG, 1 };
+	static const struct pattern code[] = {
+		{ .op = OP_JNE64_K, .dst = 4, .off = 21 },
+		{ .op = OP_MOV32_X, .dst = 0, .src = 1 },
+		{ .op = OP_JGT64_K, .dst = 0, .arg = MOST, .off = 23 },
+		{ .op = OP_STX_DW, .dst = 10, .src = 6, .off = OFF_ARG, .arg = WORD_0 },
+		{ .op = OP_STX_DW, .dst = 10, .src = 7, .off = OFF_ARG, .arg = WORD_1 },
+		{ .op = OP_STX_DW, .dst = 10, .src = 8, .off = OFF_ARG, .arg = WORD_2 },
+		{ .op = OP_MOV64_X, .dst = 6, .src = 0 },
+		{ .op = OP_MOV64_X, .dst = 8, .src = 3 },
+		{ .op = OP_MOV64_K, .dst = 7 },
+		{ .op = OP_JEQ64_K, .dst = 6, .off = 16 },
+		{ .op = OP_MOV64_X, .dst = 1, .src = 7 },
+		{ .op = OP_MOV64_X, .dst = 2, .src = 8 },
+		{ .op = OP_CALL_LOCAL },
+		{ .op = OP_ADD64_K, .dst = 7, .arg = ONE },
+		{ .op = OP_JNE64_K, .dst = 0, .off = 16 },
+		{ .op = OP_JLT64_X, .dst = 7, .src = 6, .off = 10 },
+		{ .op = OP_MOV64_X, .dst = 0, .src = 7 },
+		{ .op = OP_LD_DW, .dst = 6, .src = 10, .off = OFF_ARG, .arg = WORD_0 },
+		{ .op = OP_LD_DW, .dst = 7, .src = 10, .off = OFF_ARG, .arg = WORD_1 },
+		{ .op = OP_LD_DW, .dst = 8, .src = 10, .off = OFF_ARG, .arg = WORD_2 },
+		{ .op = OP_JA, .off = SIZE },
+		{ .op = OP_MOV64_K, .dst = 0, .arg = INVALID },
+		{ .op = OP_JA, .off = SIZE },
+		{ .op = OP_MOV64_K, .dst = 0, .arg = TOO_MANY },
+	};
+	const struct subprog *sub;
+	int n;
+
+	if (!(site->known & 2) || !site->scratch)
+		return 0;
+	n = WRITE(out, cap, code, arg);
+	sub = &site->code->sub[site->arg[1]];
+	if (n) {
+		out[CALL].off = (int32_t)sub->start;
+		out[CALL].imm = sub->zero;
+	}
+	return n;
+}
+
+/* helper_strncmp with a string and a length that are known.  A NUL ends both at once or makes them differ, so
+ * that it is a comparison of bytes up to the string's own; words are compared as they lie in memory and,
+ * where they differ, once more in the order of their bytes. */
+int strncmp_inliner(const struct call_site *site, struct insn *out, int cap)
+{
+	enum { LESS = 1, MORE, END, GREATER, SIZE = 8, LONGEST = 256 };
+	static const uint16_t load[] = { [1] = OP_LD_B, [2] = OP_LD_H, [4] = OP_LD_W, [8] = OP_LD_DW };
+	static const struct pattern tail[SIZE] = {
+		{ .op = OP_MOV64_K, .dst = 0 },
+		{ .op = OP_JA, .off = OFF_ARG, .arg = END },
+		{ .op = OP_BE64, .dst = 0 },
+		{ .op = OP_BE64, .dst = 3 },
+		{ .op = OP_JGT64_X, .dst = 0, .src = 3, .off = OFF_ARG, .arg = GREATER },
+		{ .op = OP_MOV64_K, .dst = 0, .arg = LESS },
+		{ .op = OP_JA, .off = OFF_ARG, .arg = END },
+		{ .op = OP_MOV64_K, .dst = 0, .arg = MORE },
+	};
+	const char *text = ptr(site->arg[2]);
+	uint32_t n, size, at = 0;
+	int used = 0, words;
+
+	if ((site->known & 6) != 6)
+		return 0;
+	n = (uint32_t)strnlen(text, site->arg[1] < LONGEST ? site->arg[1] : LONGEST);
+	n += n < site->arg[1];
+	size = n >= 8 ? 8 : n >= 4 ? 4 : n >= 2 ? 2 : 1;
+	words = 3 * (int)((n + size - 1) / size);
+	if (!n || n > LONGEST || words + SIZE > cap)
+		return 0;
+	for (; at < n; at += size) {
+		if (at > n - size)	/* some bytes twice */
+			at = n - size;
+		out[used++] = (struct insn){ .op = load[size], .dst = 0, .src = 1, .off = (int32_t)at };
+		out[used++] = (struct insn){ .op = OP_LDDW, .dst = 3,
+					     .imm = (int64_t)call_read((uintptr_t)text + at, size) };
+		out[used++] = (struct insn){ .op = OP_JNE64_X, .dst = 0, .src = 3, .off = words + 2 };
+	}
+	const int64_t arg[] = { -1, 1, words + SIZE, words + SIZE - 1 };
+
+	return used + WRITE(out + used, cap - used, tail, arg);
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* inline_test.c - strncmp and bpf_loop as instructions (helpers/inline.c): each program of
+ * tests/objects/inlined.bpf.c gives what the helpers give, for strings that differ anywhere and
+ * loops of any length.   inline_test [seed] */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "include/uebpf.h"
+#include "tests/util/compile.h"
+#include "tests/util/run.h"
+
+enum { ALL = 128, ARMS = 4 };
+static const struct {
+	const char *name;
+	uint32_t engine;
+	const char *no_rules;
+} arms[ARMS] = {
+	{"interpreter, nothing inlined", UEBPF_ENGINE_INTERP, "all"},
+	{"interpreter", UEBPF_ENGINE_INTERP, NULL},
+	{"jit, nothing inlined", UEBPF_ENGINE_JIT, "inline"},
+	{"jit", UEBPF_ENGINE_JIT, NULL},
+};
+static struct uebpf_object *object[ARMS];
+static uint64_t state;
+
+static uint64_t next(void)
+{
+	state = state * 6364136223846793005u + 1442695040888963407u;
+	return state >> 33;
+}
+
+static uint64_t run(const struct uebpf_prog *prog, uint8_t bytes[ALL])
+{
+	struct uebpf_packet packet = {
+		.size = sizeof packet, .data = bytes, .data_end = bytes + ALL};
+	uint64_t r0;
+
+	ck_assert_int_eq(uebpf_prog_run(prog, &packet, sizeof packet, NULL, &r0), 0);
+	return r0;
+}
+
+/* The same packet through all arms; the first one's is left in `bytes`. */
+static void all_arms(const char *name, uint8_t bytes[ALL])
+{
+	uint8_t before[ALL], first[ALL];
+	uint64_t r0 = 0;
+
+	memcpy(before, bytes, ALL);
+	for (int k = 0; k < ARMS; k++) {
+		uint64_t have;
+
+		memcpy(bytes, before, ALL);
+		have = run(uebpf_object_prog(object[k], name), bytes);
+		if (!k) {
+			memcpy(first, bytes, ALL);
+			r0 = have;
+		}
+		ck_assert_msg(have == r0 && !memcmp(bytes, first, ALL),
+			      "%s: %s: 0x%llx and 0x%llx, should be 0x%llx and "
+			      "0x%llx",
+			      name, arms[k].name, (unsigned long long)have,
+			      *(unsigned long long *)(bytes + 64), (unsigned long long)r0,
+			      *(unsigned long long *)(first + 64));
+	}
+}
+
+START_TEST(strings_compare_as_the_helper_does)
+{
+	static const char full[] =
+		"GET /index.html?a=1234567890 HTTP/1.1 and so on, to the very en";
+	static const struct {
+		unsigned size;
+		const char *text;
+	} rows[] = {
+		{1, "G"},
+		{2, "GE"},
+		{3, "GET"},
+		{4, "GET"},
+		{5, "GET /"},
+		{7, "GET /in"},
+		{8, "GET /ind"},
+		{9, "GET /inde"},
+		{16, "GET /ind"},
+		{17, "GET /index.html?a"},
+		{33, "GET /index.html?a=1234567890 HTTP"},
+		{64, full},
+		{60, ""},
+	};
+	unsigned alike = 0;
+
+	for (size_t i = 0; object[0] && i < sizeof rows / sizeof rows[0]; i++)
+		for (int at = -1; at < 64; at++)
+			for (int how = 0; how < 5; how++) {
+				uint8_t bytes[ALL] = {0};
+				char name[32];
+				int want, have;
+
+				memcpy(bytes, rows[i].size < 64 ? rows[i].text : full,
+				       strlen(rows[i].text));
+				for (int k = at + 1; how == 4 && k < 64;
+				     k++) /* behind it anything */
+					bytes[k] = (uint8_t)next();
+				if (at >= 0)
+					bytes[at] = (uint8_t[]){0, bytes[at] + 1, bytes[at] - 1,
+								255, (uint8_t)next()}[how];
+				want = strncmp((char *)bytes, rows[i].text, rows[i].size);
+				snprintf(name, sizeof name, "compare_%u", rows[i].size);
+				all_arms(name, bytes);
+				have = (int)*(int64_t *)(bytes + 64);
+				ck_assert_msg((want > 0) - (want < 0) == have, "%s, byte %d: %d",
+					      name, at, have);
+				alike += !have;
+			}
+	printf("%u strings were alike\n", alike);
+}
+END_TEST
+
+START_TEST(loops_run_as_the_helper_s)
+{
+	static const char *const names[] = {"loop_plain", "loop_flags", "loop_nested",
+					    "loop_in_function", "loop_either"};
+
+	for (int i = 0; object[0] && i < 400; i++) {
+		static const uint32_t rounds[] = {0,	      1,   2, 3, 1u << 23, (1u << 23) + 1,
+						  UINT32_MAX, 1000};
+		uint8_t bytes[ALL] = {0};
+		uint32_t n = i < 8 ? rounds[i] : (uint32_t)next() & 63;
+		uint64_t stop = next() & 1 ? ~0ull : next() & 63;
+
+		for (int k = 0; k < 64; k++)
+			bytes[k] = (uint8_t)next();
+		memcpy(bytes, &n, 4);
+		memcpy(bytes + 16, &stop, 8);
+		if (next() & 1)
+			memset(bytes + 8, 0, 8);
+		for (size_t k = 0; k < sizeof names / sizeof names[0]; k++) {
+			uint8_t packet[ALL];
+
+			if (k && i == 4)
+				continue;
+			memcpy(packet, bytes, ALL);
+			all_arms(names[k], packet);
+		}
+	}
+}
+END_TEST
+
+/* A loop whose function is known leaves no call of a helper behind, one that may be either does. */
+START_TEST(the_helper_is_gone)
+{
+	static char text[1 << 16];
+
+	if (!object[0])
+		return;
+	uebpf_prog_dump(uebpf_object_prog(object[3], "loop_nested"), "rewrite", text, sizeof text);
+	ck_assert_msg(!strstr(text, ": call 0xb5"), "%s", text);
+	uebpf_prog_dump(uebpf_object_prog(object[3], "compare_33"), "rewrite", text, sizeof text);
+	ck_assert_msg(!strstr(text, ": call"), "%s", text);
+	uebpf_prog_dump(uebpf_object_prog(object[3], "loop_either"), "rewrite", text, sizeof text);
+	ck_assert_msg(strstr(text, ": call 0xb5"), "%s", text);
+}
+END_TEST
+
+static void load(void)
+{
+	struct uebpf_env *env = uebpf_env_new(NULL);
+	struct uebpf_error err;
+	const char *path;
+	char features[256];
+
+	uebpf_features(features, sizeof features);
+	if (!strstr(features, "jit=") || !strstr(features, "verifier")) {
+		printf("skip: inlined calls: this build has %s\n", features);
+		return;
+	}
+	path = compile(NULL, "inlined.bpf.c", "-O2 -g -mcpu=v3");
+	for (int k = 0; path && k < ARMS; k++) {
+		struct uebpf_load_opts opts = {.size = sizeof opts,
+					       .mode = UEBPF_MODE_VERIFIED,
+					       .engine = arms[k].engine,
+					       .no_rules = arms[k].no_rules};
+
+		object[k] = uebpf_object_open_file(env, path, NULL, &err);
+		if (!object[k] || uebpf_object_load(object[k], &opts, &err)) {
+			fprintf(stderr, "%s: %s\n", arms[k].name, err.text);
+			exit(1);
+		}
+	}
+}
+
+int main(int argc, char **argv)
+{
+	TCase *t = test_case("inlined calls", 120);
+
+	state = argc > 1 ? strtoull(argv[1], NULL, 0) : (uint64_t)time(NULL);
+	printf("seed %llu\n", (unsigned long long)state);
+	load();
+	tcase_add_test(t, strings_compare_as_the_helper_does);
+	tcase_add_test(t, loops_run_as_the_helper_s);
+	tcase_add_test(t, the_helper_is_gone);
+	return run_tests();
+}
