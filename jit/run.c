@@ -167,27 +167,29 @@ COLD uint32_t jit_miss(struct jit_state *state, uint32_t index, uint64_t addr)
 
 /* ---- calls ---- */
 
-/* With r1-r5 in state->r; the result is there too. */
-static __attribute__((noinline)) void call_helper(struct jit_state *state, const struct helper *helper, uebpf_helper_fn fn)
+/* With r1-r5 in state->r; the result is there too.  As call_returned. */
+static __attribute__((noinline)) const struct region *call_helper(struct jit_state *state, const struct helper *helper, uebpf_helper_fn fn)
 {
 	struct uebpf_call *call = &state->call;
 	uint32_t gen = call->packet_gen, nr = call->nr_own, next = call->next_own;
+	const struct region *value;
 	uint64_t *r = state->r;
 
 	call->helper = helper;
 	set_stack_region(state);
 	r[0] = 0;
 	if (!call_check_args(call, helper, r))
-		return;
+		return NULL;
 	r[0] = fn(r[1], r[2], r[3], r[4], r[5], call);
 	if (call->status || call->tail)
-		return;
-	call_returned(call, helper, r);
+		return NULL;
+	value = call_returned(call, helper, r);
 	if (gen != call->packet_gen)
 		open_own_windows(state);
 	else if (nr != call->nr_own || next != call->next_own || helper_of_host(helper) ||
 		 helper->flags & (HF_RELEASES | HF_CALLS_BACK | HF_MOVES_PACKET | HF_TAIL | HF_UNLOCKS))
 		close_free_windows(state);
+	return value;
 }
 
 uint64_t jit_checked_call(struct jit_state *state, uint32_t index, uint32_t window)
@@ -195,17 +197,16 @@ uint64_t jit_checked_call(struct jit_state *state, uint32_t index, uint32_t wind
 	struct uebpf_call *call = &state->call;
 	const struct insn *insn = &call->code->insn[index];
 	const struct helper *helper = call->code->helper[insn->off];
+	const struct region *value;
 	uint64_t *r = state->r;
 
 	get_ready(state);
-	call_helper(state, helper, (uebpf_helper_fn)(intptr_t)insn->imm);
-	if (!call->status && !call->tail && r[0] &&
-	    (helper_returns(helper) == RET_VALUE_OR_NULL || helper_returns(helper) == RET_VALUE)) {
-		const struct region *value = call_find_region(call, r[0], 1, ACCESS_READ);
-
-		if (value)
-			remember(state, &state->window[window], value, r[0]);
-	}
+	value = call_helper(state, helper, (uebpf_helper_fn)(intptr_t)insn->imm);
+	if (!value && !call->status && !call->tail && r[0] &&
+	    (helper_returns(helper) == RET_VALUE_OR_NULL || helper_returns(helper) == RET_VALUE))
+		value = call_find_region(call, r[0], 1, ACCESS_READ);
+	if (value)
+		remember(state, &state->window[window], value, r[0]);
 	return r[0];
 }
 

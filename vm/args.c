@@ -21,7 +21,7 @@ static bool can(struct uebpf_call *call, uint64_t addr, uint64_t size, uint32_t 
 	return true;
 }
 
-static bool is_map(struct uebpf_call *call, uint64_t addr)
+bool call_has_map(const struct uebpf_call *call, uint64_t addr)
 {
 	for (uint32_t i = 0; i < call->code->nr_map; i++)
 		if ((uintptr_t)call->code->map[i] == addr)
@@ -42,7 +42,7 @@ static bool check_map(struct uebpf_call *call, const struct helper *helper, uint
 {
 	const struct uebpf_map *map = (const struct uebpf_map *)(uintptr_t)addr;
 
-	if (!is_map(call, addr) && !(is_object(call, addr) && call_may_access(call, addr, 1, ACCESS_OBJECT)))
+	if (!call_has_map(call, addr) && !(is_object(call, addr) && call_may_access(call, addr, 1, ACCESS_OBJECT)))
 		return refuse(call, addr);
 	if (!helper_takes(helper, map->type))
 		return refuse(call, addr);

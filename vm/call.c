@@ -72,12 +72,16 @@ COLD static const struct region *find_behind_ctx(struct uebpf_call *call, uint64
 
 const struct region *call_find_region(struct uebpf_call *call, uint64_t addr, uint64_t size, uint32_t access)
 {
-	const struct region *r = find(call->own, call->nr_own, addr, size, access);
+	const struct region *r = call->last;
 
+	if (r && (r->access & access) == access && region_holds(r, addr, size))
+		return r;
+	r = find(call->own, call->nr_own, addr, size, access);
 	if (!r)
 		r = find(call->code->region, call->code->nr_region, addr, size, access);
 	if (!r && access == ACCESS_READ && call->ctx)
 		r = find_behind_ctx(call, addr, size);
+	call->last = r;
 	return r;
 }
 
@@ -213,6 +217,7 @@ int call_begin(struct uebpf_call *call, const struct code *code, void *ctx, size
 	call->callback = NULL;
 	call->engine = NULL;
 	call->nr_own = 0;
+	call->last = NULL;
 	call->next_own = 0;
 	call->packet_gen = 0;
 	call->held = NULL;
@@ -342,7 +347,7 @@ COLD bool call_packet_load(struct uebpf_call *call, uint64_t r6, int32_t off, ui
 
 /* ---- calls ---- */
 
-void call_returned(struct uebpf_call *call, const struct helper *helper, uint64_t r[6])
+const struct region *call_returned(struct uebpf_call *call, const struct helper *helper, uint64_t r[6])
 {
 	enum ret_kind returns = helper_returns(helper);
 	uint64_t size = helper_ret(helper).size;
@@ -351,6 +356,8 @@ void call_returned(struct uebpf_call *call, const struct helper *helper, uint64_
 	for (unsigned i = 0; i < 5; i++) {
 		uint8_t kind = helper_arg(helper, i).kind;
 
+		if (kind == ARG_NONE)
+			break;
 		if (kind == ARG_MAP && !map)
 			map = (const struct uebpf_map *)(uintptr_t)r[i + 1];
 		else if (kind == ARG_ALLOC_SIZE && !size)
@@ -368,12 +375,12 @@ void call_returned(struct uebpf_call *call, const struct helper *helper, uint64_
 		if (map->ops->traits & MT_MAPS)		/* the value is a map's handle */
 			add_region(call, (struct region){ .lo = (uintptr_t)r[0], .hi = (uintptr_t)r[0] + 1,
 							  .access = ACCESS_OBJECT });
-		else if (!call_may_access(call, r[0], map->value_size, ACCESS_READ)) {
-			if (map->values.lo < map->values.hi && region_holds(&map->values, r[0], map->value_size))
+		else if (map->values.lo < map->values.hi && region_holds(&map->values, r[0], map->value_size)) {
+			if (!call_has_map(call, (uintptr_t)map))	/* its own maps' values are its regions */
 				add_region(call, map->values);
-			else
-				call_add_region(call, (void *)(uintptr_t)r[0], map->value_size,
-						ACCESS_READ | ACCESS_WRITE);
+			return &map->values;
+		} else if (!call_may_access(call, r[0], map->value_size, ACCESS_READ)) {
+			call_add_region(call, (void *)(uintptr_t)r[0], map->value_size, ACCESS_READ | ACCESS_WRITE);
 		}
 		break;
 	case RET_MEM_OR_NULL: case RET_MEM:
@@ -392,6 +399,7 @@ void call_returned(struct uebpf_call *call, const struct helper *helper, uint64_
 	default:
 		break;
 	}
+	return NULL;
 }
 
 COLD const struct helper *call_by_number(struct uebpf_call *call, uint64_t number, uint32_t init)
@@ -421,6 +429,7 @@ COLD const struct code *call_take_tail(struct uebpf_call *call)
 		return NULL;
 	}
 	call->tails++;
+	call->last = NULL;	/* maybe a map's of the other */
 	call->code = to;
 	return to;
 }

@@ -202,6 +202,7 @@ struct uebpf_call {
 			     uint64_t r3, uint64_t r4, uint64_t r5);
 	void *engine;			/* the engine's own state */
 	struct region own[CALL_REGIONS];
+	const struct region *last;	/* found by call_find_region; NULL: none */
 	uint32_t nr_own;
 	uint32_t next_own;		/* the next to give way when all are taken */
 	uint32_t packet_gen;		/* grows when a helper moves the packet */
@@ -227,6 +228,8 @@ void call_drop_region(struct uebpf_call *call, const void *base);
 /* The packet of this run or NULL; call_packet_moved after its bounds changed. */
 struct uebpf_packet *call_packet(struct uebpf_call *call);
 void call_packet_moved(struct uebpf_call *call);
+/* Is it the handle of a map of the program? */
+bool call_has_map(const struct uebpf_call *call, uint64_t addr);
 /* Tests each argument against helper->arg (checked mode); false: call->status and address are set. */
 bool call_check_args(struct uebpf_call *call, const struct helper *helper, const uint64_t r[6]);
 
@@ -236,8 +239,8 @@ bool call_check_args(struct uebpf_call *call, const struct helper *helper, const
 int call_begin(struct uebpf_call *call, const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run);
 int call_end(struct uebpf_call *call);
 /* After a helper in checked mode: makes what it returned accessible by its contract.  r: arguments as
- * they were, r[0] the result (may be changed: a void helper's is 0). */
-void call_returned(struct uebpf_call *call, const struct helper *helper, uint64_t r[6]);
+ * they were, r[0] the result (may be changed: a void helper's is 0).  The region of a map's value, if it is one. */
+const struct region *call_returned(struct uebpf_call *call, const struct helper *helper, uint64_t r[6]);
 /* The region that grants `access` to [addr, addr + size); NULL: none. */
 const struct region *call_find_region(struct uebpf_call *call, uint64_t addr, uint64_t size, uint32_t access);
 /* A load or store of 1, 2, 4, 8 bytes with all checks (context fields too); false: -EFAULT is set. */

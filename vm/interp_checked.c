@@ -44,6 +44,16 @@ void interp_frame_changed(struct engine *e)
 		*r = (struct region){ 0 };
 }
 
+/* What a helper returned is used next. */
+static void expect_value(struct engine *e, const struct region *values, uint64_t addr, uint32_t len)
+{
+	struct hit *write = values->access & ACCESS_WRITE ? &e->wr[1] : &e->rd[1];
+
+	if (values->access & ACCESS_READ)
+		set_hits(&e->rd[1], write, addr, len);
+	e->rd_next = e->wr_next = 1;
+}
+
 /* An element of an array is soon followed by another, and what is read of it is often written back: those
  * share one place and leave the other to the context and the stack. */
 static void remember(struct engine *e, const struct region *r, uint64_t addr, bool load)
@@ -102,6 +112,7 @@ bool interp_call(struct engine *e, const struct helper *helper, uebpf_helper_fn 
 	struct uebpf_call *call = &e->call;
 	const uint32_t gen = call->packet_gen, nr = call->nr_own, next = call->next_own;
 	const bool checked = call->code->checked;
+	const struct region *values;
 
 	call->helper = helper;
 	if (checked && !call_check_args(call, helper, r))
@@ -109,9 +120,11 @@ bool interp_call(struct engine *e, const struct helper *helper, uebpf_helper_fn 
 	r[0] = fn(r[1], r[2], r[3], r[4], r[5], call);
 	if (call->status || !checked)
 		return !call->status;
-	call_returned(call, helper, r);
+	values = call_returned(call, helper, r);
 	if (gen != call->packet_gen || nr != call->nr_own || next != call->next_own || helper_of_host(helper) ||
 	    helper->flags & (HF_RELEASES | HF_CALLS_BACK | HF_MOVES_PACKET | HF_TAIL | HF_UNLOCKS))
 		interp_forget(e);
+	if (values)
+		expect_value(e, values, r[0], values->len ? values->len : 1);
 	return true;
 }
