@@ -96,7 +96,9 @@ static int kernel_load(const uint8_t *slots, uint32_t n, uint32_t flags, bool lo
 		attr.log_level = 1;
 		log_text[0] = 0;
 	}
-	fd = sys_bpf(BPF_PROG_LOAD, &attr);
+	do	/* a signal, the shell's stop and go on for one, ends the verifier's work */
+		fd = sys_bpf(BPF_PROG_LOAD, &attr);
+	while (fd < 0 && (errno == EAGAIN || errno == EINTR));
 	return fd < 0 ? -errno : fd;
 }
 
@@ -104,13 +106,17 @@ static int kernel_run(int fd)
 {
 	static uint8_t packet[64];
 	union bpf_attr attr;
+	int ret;
 
 	memset(&attr, 0, sizeof attr);
 	attr.test.prog_fd = (uint32_t)fd;
 	attr.test.data_in = (uintptr_t)packet;
 	attr.test.data_size_in = sizeof packet;
 	attr.test.repeat = 1;
-	return sys_bpf(BPF_PROG_TEST_RUN, &attr) ? -errno : 0;
+	do
+		ret = sys_bpf(BPF_PROG_TEST_RUN, &attr) ? -errno : 0;
+	while (ret == -EAGAIN || ret == -EINTR);
+	return ret;
 }
 
 /* ---- what this kernel supports ---- */
