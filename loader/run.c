@@ -46,17 +46,13 @@ int prog_run(const struct prog *prog, void *ctx, size_t ctx_len, struct uebpf_ru
 	return rc;
 }
 
-int uebpf_prog_run(const struct uebpf_prog *prog, void *ctx, size_t ctx_len, struct uebpf_run *run,
-		   uint64_t *r0)
+/* Apart, so that the shortest way needs no room for it. */
+static __attribute__((noinline)) int run_other(const struct prog *p, void *ctx, size_t ctx_len, struct uebpf_run *run,
+					       uint64_t *r0)
 {
-	const struct prog *p = prog_of(prog);
 	uint64_t unwanted;
 
 	r0 = r0 ? r0 : &unwanted;
-	if (__builtin_expect(p->plain && !run && ctx_len >= p->min_ctx, 1)) {
-		*r0 = p->plain(ctx, ctx_len, NULL);
-		return 0;
-	}
 	if (p->packet_plain && !run) {
 		int rc = packet_ready(ctx, ctx_len);
 
@@ -69,6 +65,18 @@ int uebpf_prog_run(const struct uebpf_prog *prog, void *ctx, size_t ctx_len, str
 	if (p->direct && !run && ctx_len >= p->min_ctx && p->base.code)
 		return run_code(p->base.code, ctx, ctx_len, NULL, r0);
 	return prog_run(p, ctx, ctx_len, run, r0);
+}
+
+int uebpf_prog_run(const struct uebpf_prog *prog, void *ctx, size_t ctx_len, struct uebpf_run *run,
+		   uint64_t *r0)
+{
+	const struct prog *p = prog_of(prog);
+
+	if (__builtin_expect(p->plain && !run && r0 && ctx_len >= p->min_ctx, 1)) {
+		*r0 = p->plain(ctx, ctx_len, NULL);
+		return 0;
+	}
+	return run_other(p, ctx, ctx_len, run, r0);
 }
 
 __attribute__((cold)) int uebpf_prog_trace(const struct uebpf_prog *base, void *ctx, size_t ctx_len, struct uebpf_run *run,
