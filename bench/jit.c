@@ -205,7 +205,8 @@ static uint32_t mixed(uint8_t *slots, uint32_t n)
 	return at;
 }
 
-static struct figure compile(uint32_t n, uint32_t cpu, struct jit_pages *pages)
+/* checked: 0 verified or trusted code, 1 checked, 2 checked and compiled once more without tests (tame.c) */
+static struct figure compile(uint32_t n, uint32_t cpu, struct jit_pages *pages, int checked)
 {
 	enum { ROUNDS = 1001 };
 	static double t[ROUNDS];
@@ -213,17 +214,21 @@ static struct figure compile(uint32_t n, uint32_t cpu, struct jit_pages *pages)
 	struct uebpf_error err;
 
 	for (int i = 0; i < ROUNDS; i++) {
-		struct code code = { .type = &raw, .helpers = &none };
+		struct code code = { .type = &raw, .helpers = &none, .checked = checked, .metered = checked }, *source = NULL;
 		struct jit_opts o = { .pages = pages, .cpu = cpu };
 		double from;
 
 		if (code_decode(&code, slots, mixed(slots, n), NULL, 0, 1000000, &err) || code_prepare(&code, &err))
 			exit(fprintf(stderr, "bench: %s\n", err.text));
+		o.source = source = checked == 2 ? code_copy(&code) : NULL;
 		from = now();
 		if (rewrite_code(&code, NULL, NULL) || jit_compile(&code, &o, &err))
 			exit(1);
 		t[i] = now() - from;
-		fprintf(csv, "compile %u,ours,%d,%.1f\n", n, i, t[i]);
+		fprintf(csv, "compile %u%s,ours,%d,%.1f\n", n, (const char *[]){ "", " checked", " checked twice" }[checked], i, t[i]);
+		if (source)
+			code_free(source);
+		free(source);
 		jit_free(&code);
 		code_free(&code);
 	}
@@ -263,11 +268,17 @@ int main(void)
 	batch(env, 10, native_batch_10, native_records_10, base, results);
 	batch(env, 50, native_batch_50, native_records_50, base, results);
 	jit_cpu_detect(NULL, &cpu);
-	small = compile(15, cpu, pages);
-	large = compile(150, cpu, pages);
+	small = compile(15, cpu, pages, 0);
+	large = compile(150, cpu, pages, 0);
 	printf("\n| rewriting and compiling | us | 95 %% interval |\n|---|---|---|\n");
 	printf("| 15 instructions | %.2f | [%.2f, %.2f] |\n", small.mid / 1e3, small.lo / 1e3, small.hi / 1e3);
 	printf("| 150 instructions | %.2f | [%.2f, %.2f] |\n", large.mid / 1e3, large.lo / 1e3, large.hi / 1e3);
+	for (int checked = 1; checked < 3; checked++) {
+		struct figure f = compile(150, cpu, pages, checked);
+
+		printf("| 150 instructions, checked%s | %.2f | [%.2f, %.2f] |\n",
+		       checked == 2 ? ", and once more for runs that need no test" : "", f.mid / 1e3, f.lo / 1e3, f.hi / 1e3);
+	}
 	printf("\nCompile: %.0f ns per further instruction, fixed %.1f us; %.0f ns per instruction at 150.\n",
 	       (large.mid - small.mid) / 135, (small.mid - (large.mid - small.mid) / 9) / 1e3, large.mid / 150);
 	fclose(csv);
