@@ -23,6 +23,7 @@ struct shared_args {
 	const struct uebpf_map_opts *opts;
 	int fd;
 	uint32_t flags;			/* enum uebpf_open */
+	bool file;			/* has a path: a file system may run full */
 	bool taken;			/* the handle closes fd */
 	struct store_head head;		/* opening: a copy, checked */
 };
@@ -124,6 +125,9 @@ static int new_storage(struct map_local *l, void *arg)
 		l->m.cpu_slots = SLOT_WINDOWS * WINDOW_SLOTS;
 	bytes = l->m.ops->bytes(&l->m);
 	r = ftruncate(a->fd, (off_t)(btf_at(bytes) + a->opts->btf_len)) ? -errno : 0;
+	/* Blocks now, where there is an error to return; later it would be a SIGBUS. */
+	if (!r && a->file && fallocate(a->fd, 0, 0, (off_t)(btf_at(bytes) + a->opts->btf_len)) && errno != EOPNOTSUPP)
+		r = -errno;
 	if (!r && a->opts->btf_len && pwrite(a->fd, a->opts->btf, a->opts->btf_len, (off_t)btf_at(bytes)) !=
 				      (ssize_t)a->opts->btf_len)
 		r = errno ? -errno : -EIO;
@@ -183,7 +187,7 @@ int map_new_shared(struct vm_host *host, const struct uebpf_map_opts *opts, cons
 		   uint32_t flags, struct uebpf_map **out, struct uebpf_error *err)
 {
 	const char *shown = path ? path : opts->name ? opts->name : "(memfd)";
-	struct shared_args a = { .opts = opts, .flags = flags & ~(uint32_t)UEBPF_OPEN_RDONLY };
+	struct shared_args a = { .opts = opts, .flags = flags & ~(uint32_t)UEBPF_OPEN_RDONLY, .file = path };
 	int saved = errno, r;
 
 	*out = NULL;
@@ -198,6 +202,8 @@ int map_new_shared(struct vm_host *host, const struct uebpf_map_opts *opts, cons
 	}
 	r = map_build(host, opts, new_storage, &a, true, out, err);
 	if (r) {
+		if (r == -ENOSPC)
+			fail_at(err, r, shown, "no room for it there");
 		if (!a.taken)
 			close(a.fd);
 		if (path)
@@ -366,6 +372,8 @@ int map_open_shared(struct vm_host *host, const char *path, int fd, uint32_t fla
 	opts.flags = a.head.flags;
 	opts.extra = a.head.extra;
 	r = map_build(host, &opts, old_storage, &a, false, out, err);
+	if (r == -EBADMSG)
+		fail_at(err, r, shown, "the file is shorter than its map, or describes another");
 	if (!a.taken)
 		close(a.fd);
 	if (!r) {

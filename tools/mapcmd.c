@@ -2,10 +2,12 @@
 /* mapcmd.c - maps that are not the object's own: `uebpf-run --map PATH` looks at one without any object (our
  * shared files and the kernel's pins, while others write), and objects' maps are bound to such ones. */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/vfs.h>
 #include <time.h>
+#include <unistd.h>
 #include "tools/tool.h"
 
 enum { BPF_FS = (int)0xcafe4a11, WATCH_NS = 500000000 };
@@ -148,6 +150,15 @@ static int watch(struct session *s, struct uebpf_map *map)
 	}
 }
 
+/* Files are trusted: who may write one may shorten it under our eyes. */
+static void cut_short(int sig)
+{
+	static const char text[] = "uebpf-run: --map: the file was made shorter while it was read\n";
+
+	(void)sig;
+	_exit(write(STDERR_FILENO, text, sizeof text - 1) < 0 ? EXIT_USAGE : EXIT_FAULT);
+}
+
 int map_command(struct session *s)
 {
 	const struct options *o = s->opt;
@@ -155,6 +166,7 @@ int map_command(struct session *s)
 	struct uebpf_map *map = open_map(s, o->map, is_pin(o->map), o->map_update || o->map_delete);
 	int code = EXIT_RAN;
 
+	signal(SIGBUS, cut_short);
 	uebpf_map_info(map, &i);
 	if (o->map_lookup)
 		code = lookup(s, map, &i);
