@@ -86,6 +86,8 @@ $(filter-out $(hot:%=$(BUILD)/obj/%.o),$(lib_obj)): common += $(cold)
 $(hot:%=$(BUILD)/obj/%.o): common += $(if $(cold),$(dense))
 # Cold, but helpers are called from here, and an exception of theirs goes through.
 $(BUILD)/obj/vm/interp_slow.o: common += $(if $(cold),-fasynchronous-unwind-tables)
+# Hot, but calls nothing of the host's.
+$(BUILD)/obj/vm/self.o: common += $(if $(cold),-fno-asynchronous-unwind-tables)
 # A map's operation is often just the call of another.
 $(filter $(BUILD)/obj/maps/%.o,$(lib_obj)): common += $(if $(cold),-fno-asynchronous-unwind-tables -foptimize-sibling-calls)
 # Copies of what is known of a register: calls are half a microsecond faster per program than rep movs.

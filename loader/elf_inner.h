@@ -5,6 +5,8 @@
 #ifndef UEBPF_LOADER_ELF_INNER_H
 #define UEBPF_LOADER_ELF_INNER_H
 
+#include <endian.h>
+#include <string.h>
 #include "loader/arena.h"
 #include "loader/loader.h"
 
@@ -37,13 +39,20 @@ int elf_view_open(struct arena *arena, uint8_t *bytes, size_t len, const char *n
 const char *elf_name(const uint8_t *table, uint64_t size, uint64_t off);	/* elf_sym.c */
 const struct elf_section *elf_view_find(const struct elf_view *view, const char *name);
 
-static inline uint16_t le16(const uint8_t *p) { return (uint16_t)(p[0] | p[1] << 8); }
-static inline uint32_t le32(const uint8_t *p) { return le16(p) | (uint32_t)le16(p + 2) << 16; }
-static inline uint64_t le64(const uint8_t *p) { return le32(p) | (uint64_t)le32(p + 4) << 32; }
-static inline void put_le32(uint8_t *p, uint32_t v)
+static inline uint64_t le_bytes(const uint8_t *p, size_t n)
 {
-	for (int i = 0; i < 4; i++)
-		p[i] = (uint8_t)(v >> i * 8);
+	uint64_t v = 0;
+
+	memcpy(&v, p, n);	/* big-endian: the upper n bytes */
+	return le64toh(v);
+}
+static inline __attribute__((always_inline)) uint16_t le16(const uint8_t *p) { return (uint16_t)le_bytes(p, 2); }
+static inline __attribute__((always_inline)) uint32_t le32(const uint8_t *p) { return (uint32_t)le_bytes(p, 4); }
+static inline __attribute__((always_inline)) uint64_t le64(const uint8_t *p) { return le_bytes(p, 8); }
+static inline __attribute__((always_inline)) void put_le32(uint8_t *p, uint32_t v)
+{
+	v = htole32(v);
+	memcpy(p, &v, 4);
 }
 
 /* First mistakes (elf_first.c): 0 when the bytes are a little-endian BPF object. */

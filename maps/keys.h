@@ -39,7 +39,8 @@ static inline uint64_t key_word(const uint8_t *p, size_t n)
 	return w;
 }
 
-static inline uint64_t word_get(const void *at)
+static inline __attribute__((always_inline))
+uint64_t word_get(const void *at)
 {
 	return atomic_load_explicit((const _Atomic uint64_t *)at, memory_order_relaxed);
 }

@@ -48,3 +48,13 @@ int lock_wait(struct map_local *local, struct map_lock *lock, uint64_t me, bool 
 			return owner != 0;
 	}
 }
+
+int lock_take(struct map_local *local, struct map_lock *lock)
+{
+	uint64_t me = lock_me(local), none = 0;
+
+	if (__builtin_expect(atomic_compare_exchange_strong_explicit(&lock->owner, &none, me,
+				memory_order_acquire, memory_order_relaxed), 1))
+		return 0;
+	return lock_wait(local, lock, me, false);
+}

@@ -62,7 +62,8 @@ static inline uint8_t *node_value(const struct lpm_map *t, struct lpm_node *n)
 	return (uint8_t *)(n->key + t->words);
 }
 
-static inline void set32(_Atomic uint32_t *p, uint32_t v) { atomic_store_explicit(p, v, memory_order_release); }
+static inline __attribute__((always_inline))
+void set32(_Atomic uint32_t *p, uint32_t v) { atomic_store_explicit(p, v, memory_order_release); }
 
 static inline uint64_t be_word(const uint8_t *p, size_t n)
 {

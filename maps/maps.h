@@ -71,8 +71,10 @@ static inline struct map_local *map_local(const struct uebpf_map *map)
 	return (struct map_local *)map;
 }
 
-static inline uint32_t get32(const _Atomic uint32_t *p) { return atomic_load_explicit(p, memory_order_acquire); }
-static inline uint64_t get64(const _Atomic uint64_t *p) { return atomic_load_explicit(p, memory_order_acquire); }
+static inline __attribute__((always_inline))
+uint32_t get32(const _Atomic uint32_t *p) { return atomic_load_explicit(p, memory_order_acquire); }
+static inline __attribute__((always_inline))
+uint64_t get64(const _Atomic uint64_t *p) { return atomic_load_explicit(p, memory_order_acquire); }
 static inline size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 enum { MAP_PAGE = 4096, MAP_LINE = 64 };
 
@@ -184,15 +186,7 @@ static inline uint64_t lock_me(struct map_local *local)
 int lock_wait(struct map_local *local, struct map_lock *lock, uint64_t me, bool try);
 /* One look, the n-th, at who holds a lock: 0: waited, look again; 1: he is gone; -EBUSY; try: -EAGAIN. */
 int lock_look(struct map_local *local, uint64_t owner, uint64_t me, uint32_t n, bool try);
-static inline int lock_take(struct map_local *local, struct map_lock *lock)
-{
-	uint64_t me = lock_me(local), none = 0;
-
-	if (__builtin_expect(atomic_compare_exchange_strong_explicit(&lock->owner, &none, me,
-				memory_order_acquire, memory_order_relaxed), 1))
-		return 0;
-	return lock_wait(local, lock, me, false);
-}
+int lock_take(struct map_local *local, struct map_lock *lock);	/* as lock_wait, but first without looking */
 static inline int lock_try(struct map_local *local, struct map_lock *lock)
 {
 	uint64_t me = lock_me(local), none = 0;

@@ -28,6 +28,8 @@ static uint64_t mix(uint64_t x)
 	return x ^ x >> 31;
 }
 
+extern inline struct self *self_get(void);
+
 struct self *self_refresh(void)
 {
 	struct self *self = &self_cache;

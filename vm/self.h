@@ -32,7 +32,8 @@ static inline char *self_thread(void)
 
 enum { SELF_BIRTH_SHIFT = 22 };
 struct self *self_refresh(void);
-static inline struct self *self_get(void)
+/* In line where the compiler finds that worth it, else the one in self.c. */
+inline struct self *self_get(void)
 {
 	uint32_t pid = __atomic_load_n(&self_fork_page[0], __ATOMIC_RELAXED);
 
