@@ -163,7 +163,6 @@ struct link_memory { struct vm_host *host; size_t size; };
 /* Moves *linked, whose lines still name offsets of strings in btf, from other memory into a block of its
  * own.  -ENOMEM: *linked is of no use. */
 int link_pack(struct arena *scratch, const struct btf *btf, struct linked *linked);
-const char *link_base_name(const char *path);
 /* Bytes of a file, NUL added behind; *cap is what mem_free takes; -errno. */
 int read_file(struct vm_host *host, const char *path, size_t limit, uint8_t **out, size_t *len,
 	      size_t *cap);

@@ -57,11 +57,18 @@ void error_front(struct uebpf_error *err, const char *text)
 	err->text[n - 1] = ' ';
 }
 
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && slash[1] ? slash + 1 : path;
+}
+
 void error_place(struct uebpf_error *err, const struct place *at)
 {
 	char head[sizeof((struct uebpf_error){ 0 }.text)];
+	struct text_out to = { head, sizeof(head), 0 };
 	const char *said;
-	size_t n = 0;
 
 	if (!err || err->object[0])
 		return;		/* whoever made it knew its place */
@@ -75,21 +82,19 @@ void error_place(struct uebpf_error *err, const struct place *at)
 		err->line = at->line;
 		err->column = at->column;
 	}
-#define PUT(...) (n += (size_t)snprintf(head + n, n < sizeof(head) ? sizeof(head) - n : 0, __VA_ARGS__))
-	PUT("%s:", err->object);
+	text_put(&to, "%s:", err->object);
 	if (err->section[0] || err->symbol[0])
-		PUT("%s%s%s:", err->section, err->section[0] && err->symbol[0] ? "/" : "", err->symbol);
+		text_put(&to, "%s%s%s:", err->section, err->section[0] && err->symbol[0] ? "/" : "", err->symbol);
 	if (err->file[0] && err->line)
-		PUT("%s:%u:", err->file, err->line);
+		text_put(&to, "%s:%u:", base_name(err->file), err->line);
 	else if (err->line && err->column)
-		PUT("%u:%u:", err->line, err->column);
+		text_put(&to, "%u:%u:", err->line, err->column);
 	else if (err->line)
-		PUT("%u:", err->line);
+		text_put(&to, "%u:", err->line);
 	said = strstr(err->text, "insn ");
 	if (err->pc != UINT32_MAX && (!said || said - err->text > KIND_MAX))
-		PUT(" insn %u:", err->pc);
-#undef PUT
+		text_put(&to, " insn %u:", err->pc);
 	/* Names can be long: the sentence keeps at least half of the room. */
-	head[n > sizeof(head) / 2 ? sizeof(head) / 2 : n] = '\0';
+	head[sizeof(head) / 2] = '\0';
 	error_front(err, head);
 }

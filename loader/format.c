@@ -3,36 +3,22 @@
  * given, whatever the type says; depth and work are bounded, since types may be hostile. */
 #include <inttypes.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include "loader/btf.h"
 #include "loader/btf_bits.h"
+#include "vm/desc.h"
 
 /* Members count more the deeper they lie: real types are wide, hostile ones multiply downward. */
 enum { DEPTH_MAX = 32, STEPS_MAX = 4 << 20 };
 
 struct out {
+	struct text_out text;
 	const struct btf *btf;
-	char *buf;
-	size_t cap;
-	long len;
 	bool json;
 	uint32_t steps;
 };
-
-static void put(struct out *o, const char *text, ...) __attribute__((format(printf, 2, 3)));
-static void put(struct out *o, const char *text, ...)
-{
-	size_t at = (size_t)o->len;
-	va_list ap;
-	int n;
-
-	va_start(ap, text);
-	n = vsnprintf(at < o->cap ? o->buf + at : NULL, at < o->cap ? o->cap - at : 0, text, ap);
-	va_end(ap);
-	o->len += n > 0 ? n : 0;
-}
+#define put(o, ...) text_put(&(o)->text, __VA_ARGS__)
 
 static void put_string(struct out *o, const char *s, size_t max)
 {
@@ -272,10 +258,10 @@ static void put_value(struct out *o, uint32_t id, const uint8_t *p, size_t len, 
 long btf_format_value(const struct btf *btf, uint32_t id, const void *data, size_t len, bool json,
 		      char *buf, size_t cap)
 {
-	struct out o = { btf, buf, cap, 0, json, 0 };
+	struct out o = { { buf, cap, 0 }, btf, json, 0 };
 
 	if (cap)
 		buf[0] = 0;
 	put_value(&o, id, data, len, 0);
-	return o.len;
+	return (long)o.text.n;
 }

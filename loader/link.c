@@ -68,7 +68,6 @@ static int fail_make(struct link *l, uint32_t what, const char *symbol, const ch
 	const struct ext_list *list = l->in->lines ? &l->in->lines[func->shndx] : NULL;
 	struct place place = { .object = l->in->image.name, .section = l->in->view.sections[func->shndx].name,
 			       .symbol = func->name };
-	const char *file = NULL;
 	va_list ap;
 	int errnum;
 
@@ -77,8 +76,7 @@ static int fail_make(struct link *l, uint32_t what, const char *symbol, const ch
 		const uint8_t *rec = list->rec + (size_t)(i ? i - 1 : 0) * list->rec_size;
 
 		if (i && le32(rec) / 8 >= func->start) {
-			file = btf_string(l->in->image.btf, le32(rec + 4));
-			place.file = link_base_name(file);
+			place.file = btf_string(l->in->image.btf, le32(rec + 4));
 			place.line = le32(rec + 12) >> 10;
 			place.column = le32(rec + 12) & 0x3ff;
 		}
@@ -89,8 +87,6 @@ static int fail_make(struct link *l, uint32_t what, const char *symbol, const ch
 	error_place(l->err, &place);
 	if (l->err && symbol)
 		snprintf(l->err->symbol, sizeof(l->err->symbol), "%s", symbol);
-	if (l->err && file)
-		snprintf(l->err->file, sizeof(l->err->file), "%s", file);
 	return errnum;
 }
 

@@ -3,13 +3,7 @@
  * say so. */
 #include <stdio.h>
 #include "loader/elf_inner.h"
-
-const char *link_base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash && slash[1] ? slash + 1 : path;
-}
+#include "loader/error.h"
 
 void link_free(struct linked *linked)
 {
@@ -67,29 +61,20 @@ const struct link_poison *link_poison_at(const struct linked *linked, uint32_t s
 void link_blame(const struct linked *linked, const char *object, struct uebpf_error *err)
 {
 	const struct link_poison *poisoned = link_poison_at(linked, err->pc);
-	char sentence[sizeof(err->text)];
+	struct place at = { .object = object };
+	uint32_t pc = err->pc;
 	struct link_place place;
-	size_t n = strlen(object);
 
-	snprintf(sentence, sizeof(sentence), "%s", poisoned ? poisoned->text : err->text);
-	if (poisoned)
+	if (poisoned) {
 		err->code = poisoned->code;
-	snprintf(err->object, sizeof(err->object), "%s",
-		 n < sizeof(err->object) ? object : object + n - sizeof(err->object) + 1);
-	n = (size_t)snprintf(err->text, sizeof(err->text), "%.120s:", err->object);
-	if (link_place(linked, err->pc, &place) || link_place(linked, 0, &place)) {
-		if (err->pc == UINT32_MAX)
-			place.line = 0;
-		snprintf(err->section, sizeof(err->section), "%s", place.section);
-		snprintf(err->symbol, sizeof(err->symbol), "%s", place.function);
-		snprintf(err->file, sizeof(err->file), "%s", place.file);
-		err->line = place.line;
-		err->column = place.column;
-		n += (size_t)snprintf(err->text + n, sizeof(err->text) - n, "%.60s/%.60s:", place.section, place.function);
-		if (place.line)
-			n += (size_t)snprintf(err->text + n, sizeof(err->text) - n, "%.60s:%u:",
-					      link_base_name(place.file), place.line);
+		snprintf(err->text, sizeof(err->text), "%s", poisoned->text);
 	}
-	/* The names leave two hundred bytes at least. */
-	snprintf(err->text + n, sizeof(err->text) - n, " %.*s", (int)(sizeof(err->text) - n - 2), sentence);
+	if (link_place(linked, pc, &place) || link_place(linked, 0, &place)) {
+		at = (struct place){ object, place.section, place.function, place.file, place.line, place.column };
+		if (pc == UINT32_MAX)
+			at.line = 0;
+	}
+	err->pc = UINT32_MAX;	/* the sentence names the instruction where it matters */
+	error_place(err, &at);
+	err->pc = pc;
 }

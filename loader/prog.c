@@ -181,29 +181,29 @@ static void explain_fault(const struct prog *prog, int status, const struct uebp
 			  size_t cap, const char *why)
 {
 	uint32_t i = index_of(&prog->code, run->pc);
+	struct text_out to = { text, cap, 0 };
 	char insn[128] = "";
-	size_t n;
 
 	if (i < prog->code.n)
 		insn_text(insn, sizeof(insn), &prog->code, i);
 	if (status == -EFAULT && unwritten(&prog->code, run) >= 0) {
-		n = (size_t)snprintf(text, cap, "r%d is read before it is written", unwritten(&prog->code, run));
-		if (insn[0] && n < cap)
-			snprintf(text + n, cap - n, ", in `%s`", insn);
+		text_put(&to, "r%d is read before it is written", unwritten(&prog->code, run));
+		if (insn[0])
+			text_put(&to, ", in `%s`", insn);
 		return;
 	}
-	n = (size_t)snprintf(text, cap, "%s", why);
-	if (status == -EFAULT && n < cap)
-		n += (size_t)snprintf(text + n, cap - n, " at address %#llx", (unsigned long long)run->address);
+	text_put(&to, "%s", why);
+	if (status == -EFAULT)
+		text_put(&to, " at address %#llx", (unsigned long long)run->address);
 	if (status == -ENOSYS && i < prog->code.n && prog->code.insn[i].op == OP_CALL &&
-	    (uint32_t)prog->code.insn[i].off < prog->code.nr_helper && n < cap) {
+	    (uint32_t)prog->code.insn[i].off < prog->code.nr_helper) {
 		const struct helper *helper = prog->code.helper[prog->code.insn[i].off];
 
-		n += (size_t)snprintf(text + n, cap - n, ": bpf_%s (%s); give one with uebpf_env_add_helper",
-				      helper_name(helper), helper_support(helper));
+		text_put(&to, ": bpf_%s (%s); give one with uebpf_env_add_helper", helper_name(helper),
+			 helper_support(helper));
 	}
-	if (insn[0] && n < cap)
-		snprintf(text + n, cap - n, " in `%s`", insn);
+	if (insn[0])
+		text_put(&to, " in `%s`", insn);
 }
 
 int uebpf_prog_explain(const struct uebpf_prog *base, int status, const struct uebpf_run *run,
@@ -241,60 +241,32 @@ int uebpf_prog_explain(const struct uebpf_prog *base, int status, const struct u
 
 /* ---- dumps ---- */
 
-struct out { char *buf; size_t cap; long n; };
-
-static void put(struct out *out, const char *text)
-{
-	size_t len = strlen(text), at = (size_t)out->n;
-
-	if (at + 1 < out->cap) {
-		size_t room = out->cap - 1 - at, part = len < room ? len : room;
-
-		memcpy(out->buf + at, text, part);
-		out->buf[at + part] = '\0';
-	}
-	out->n += (long)len;
-}
-
-static void put_place(struct out *out, const struct prog *prog, uint32_t slot, struct link_place *last)
+static void put_place(struct text_out *out, const struct prog *prog, uint32_t slot, struct link_place *last)
 {
 	struct link_place at;
-	char line[64];
 
 	if (!prog->linked || !link_place(prog->linked, slot, &at))
 		return;
-	if (!last->function || strcmp(last->function, at.function)) {
-		put(out, at.function);
-		put(out, ":\n");
-	}
-	if (at.line && (at.line != last->line || !last->file || strcmp(last->file, at.file))) {
-		snprintf(line, sizeof(line), ":%u: ", at.line);
-		put(out, "; ");
-		put(out, at.file);
-		put(out, line);
-		put(out, at.source);
-		put(out, "\n");
-	}
+	if (!last->function || strcmp(last->function, at.function))
+		text_put(out, "%s:\n", at.function);
+	if (at.line && (at.line != last->line || !last->file || strcmp(last->file, at.file)))
+		text_put(out, "; %s:%u: %s\n", at.file, at.line, at.source);
 	*last = at;
 }
 
-static long dump_insns(const struct prog *prog, const struct code *code, bool marks, struct out *out)
+static long dump_insns(const struct prog *prog, const struct code *code, bool marks, struct text_out *out)
 {
 	struct link_place last = { 0 };
-	char text[256], head[32];
-	uint32_t i;
+	char text[256];
 
-	for (i = 0; i < code->n; i++) {
+	for (uint32_t i = 0; i < code->n; i++) {
 		if (!marks && isa_op[code->insn[i].op].shape == SHAPE_MARK)
 			continue;
 		put_place(out, prog, code->slot[i], &last);
-		snprintf(head, sizeof(head), "%6u: ", code->slot[i]);
 		insn_text(text, sizeof(text), code, i);
-		put(out, head);
-		put(out, text);
-		put(out, "\n");
+		text_put(out, "%6u: %s\n", code->slot[i], text);
 	}
-	return out->n;
+	return (long)out->n;
 }
 
 /* Source lines for jit_dump. */
@@ -303,7 +275,7 @@ struct places { const struct prog *prog; struct link_place last; uint32_t line; 
 static const char *note_place(void *arg, uint32_t slot)
 {
 	struct places *places = arg;
-	struct out out = { places->text, sizeof(places->text), 0 };
+	struct text_out out = { places->text, sizeof(places->text), 0 };
 
 	places->text[0] = '\0';
 	if (places->prog->linked && link_place(places->prog->linked, slot, &places->last))
@@ -313,11 +285,9 @@ static const char *note_place(void *arg, uint32_t slot)
 	return places->text;
 }
 
-static void put_fact(void *arg, const char *text) { put(arg, text); }
-
 long uebpf_prog_dump(const struct uebpf_prog *prog, const char *what, char *buf, size_t cap)
 {
-	struct out out = { buf, cap, 0 };
+	struct text_out out = { buf, cap, 0 };
 	struct places places = { .prog = prog ? prog_of(prog) : NULL };
 	int rc;
 
@@ -332,8 +302,8 @@ long uebpf_prog_dump(const struct uebpf_prog *prog, const char *what, char *buf,
 	if (!strcmp(what, "x86"))
 		return prog->code && prog->code->jit ? jit_dump(prog->code, buf, cap, note_place, &places) : -ENOENT;
 	if (!strcmp(what, "facts")) {
-		rc = prog->code ? verified_facts(prog_of(prog), put_fact, &out) : -ENOENT;
-		return rc ? rc : out.n;
+		rc = prog->code ? verified_facts(prog_of(prog), &out) : -ENOENT;
+		return rc ? rc : (long)out.n;
 	}
 	return -EINVAL;
 }

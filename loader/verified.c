@@ -245,40 +245,36 @@ int trust_prog(struct prog *prog, struct uebpf_error *err)
 
 /* ---- --dump=facts ---- */
 
-static void fact_text(const struct code *code, uint32_t i, const struct fact *f, char *buf, size_t cap)
+static void fact_text(const struct code *code, uint32_t i, const struct fact *f, struct text_out *to)
 {
 	static const char *const base[] = { "", "ctx", "stack", "value", "packet", "memory", "object", "arena", "varies" };
 	uint8_t shape = isa_op[code->insn[i].op].shape;
-	int n = 0;
 
-#define ADD(...) (n += snprintf(buf + n, (size_t)n < cap ? cap - (size_t)n : 0, __VA_ARGS__))
-	*buf = '\0';
 	if (!(f->flags & FACT_SEEN)) {
-		ADD(" dead");
+		text_put(to, " dead");
 		return;
 	}
 	if (f->base)
-		ADD(" %s", base[f->base]);
+		text_put(to, " %s", base[f->base]);
 	if (f->base && f->flags & FACT_FIXED)
-		ADD("%+d", f->off);
+		text_put(to, "%+d", f->off);
 	if (f->map < code->nr_map)
-		ADD(" map %s", code->map[f->map]->name);
+		text_put(to, " map %s", code->map[f->map]->name);
 	if (f->flags & FACT_KEY)
-		ADD(" key %u", f->key);
+		text_put(to, " key %u", f->key);
 	else if (f->flags & FACT_INSIDE && shape == SHAPE_CALL)
-		ADD(" key inside");
+		text_put(to, " key inside");
 	if ((shape == SHAPE_ALU_K || shape == SHAPE_ALU_X || shape == SHAPE_UN) && !(f->flags & FACT_CHANGES))
-		ADD(" no change");
+		text_put(to, " no change");
 	if (f->flags & FACT_RANGE && f->lo == f->hi)
-		ADD(" = %llu", (unsigned long long)f->lo);
+		text_put(to, " = %llu", (unsigned long long)f->lo);
 	else if (f->flags & FACT_RANGE && (f->lo || f->hi != UINT64_MAX))
-		ADD(" in [%llu, %llu]", (unsigned long long)f->lo, (unsigned long long)f->hi);
+		text_put(to, " in [%llu, %llu]", (unsigned long long)f->lo, (unsigned long long)f->hi);
 	if (shape == SHAPE_JCC_K || shape == SHAPE_JCC_X)
-		ADD("%s", f->flags & FACT_JUMPS ? f->flags & FACT_FALLS ? "" : " always" : " never");
-#undef ADD
+		text_put(to, "%s", f->flags & FACT_JUMPS ? f->flags & FACT_FALLS ? "" : " always" : " never");
 }
 
-int verified_facts(const struct prog *prog, void (*put)(void *arg, const char *text), void *arg)
+int verified_facts(const struct prog *prog, struct text_out *to)
 {
 	struct uebpf_error err;
 	struct code code = { .host = prog->code.host, .type = prog->type, .helpers = prog->code.helpers,
@@ -289,7 +285,7 @@ int verified_facts(const struct prog *prog, void (*put)(void *arg, const char *t
 	struct verify_opts opts = { .max_insns = UINT64_MAX, .max_ns = UINT64_MAX, .proto = kept_prototype,
 				    .proto_arg = (void *)prog, .exact = true };
 	struct verify_result res;
-	char text[256], head[24], known[256];
+	char text[256];
 	int rc;
 
 	if (prog->mode != UEBPF_MODE_VERIFIED)
@@ -301,14 +297,12 @@ int verified_facts(const struct prog *prog, void (*put)(void *arg, const char *t
 	if (!rc) {
 		rc = verify(&code, &opts, &res, &err);
 		for (uint32_t i = 0; !rc && i < code.n; i++) {
+			char buf[256] = "";
+			struct text_out known = { buf, sizeof buf, 0 };
+
 			insn_text(text, sizeof text, &code, i);
-			fact_text(&code, i, &res.fact[i], known, sizeof known);
-			snprintf(head, sizeof head, "%6u: ", code.slot[i]);
-			put(arg, head);
-			snprintf(known + strlen(known), sizeof known - strlen(known), "\n");
-			put(arg, text);
-			put(arg, *known == '\n' ? "" : "\t;");
-			put(arg, known);
+			fact_text(&code, i, &res.fact[i], &known);
+			text_put(to, "%6u: %s%s%s\n", code.slot[i], text, known.n ? "\t;" : "", buf);
 		}
 		verify_free(&res);
 	}

@@ -8,7 +8,7 @@
 
 /* What the verifier knows of each instruction, as text; verifies the program once more.  -ENOENT: not a
  * verified program. */
-int verified_facts(const struct prog *prog, void (*put)(void *arg, const char *text), void *arg);
+int verified_facts(const struct prog *prog, struct text_out *to);
 /* Verifies prog->code (decoded, not bound) and lays out its context accesses.  *facts, zeroed before: what the
  * copy that runs may make use of (verify_apply), none where options forbid; freed with verify_free.
  * 0 or -errno with *err. */

@@ -17,6 +17,9 @@ struct call_site;
 
 /* Texts of tables lie one behind the other and are counted: a pointer to each would cost eight bytes and a
  * relocation. */
+/* Text that grows in a buffer: n counts what would not fit too.  buf may be NULL when cap is 0. */
+struct text_out { char *buf; size_t cap, n; };
+void text_put(struct text_out *to, const char *form, ...) __attribute__((format(printf, 2, 3)));
 const char *text_next(const char *text);
 const char *text_nth(const char *text, size_t n);
 /* 0-9, 10-35 for a letter, else 255: what <ctype.h> says of the C locale, whatever the host's is. */

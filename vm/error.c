@@ -6,6 +6,18 @@
 #include <string.h>
 #include "vm/code.h"
 
+void text_put(struct text_out *to, const char *form, ...)
+{
+	size_t at = to->n < to->cap ? to->n : to->cap;
+	va_list args;
+	int n;
+
+	va_start(args, form);
+	n = vsnprintf(to->cap ? to->buf + at : NULL, to->cap - at, form, args);
+	va_end(args);
+	to->n += n > 0 ? (size_t)n : 0;
+}
+
 const char *text_next(const char *text)
 {
 	return text + strlen(text) + 1;

@@ -1,28 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* text.c - instructions to text, in the form that clang and llvm-objdump write.  vm/asm.c reads it
  * back; tests hold the two together row by row. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include "vm/code.h"
 
-struct out { char *buf; size_t cap; int len; };
-
-static void put(struct out *o, const char *form, ...) __attribute__((format(printf, 2, 3)));
-static void put(struct out *o, const char *form, ...)
-{
-	size_t at = (size_t)o->len < o->cap ? (size_t)o->len : o->cap;
-	va_list args;
-
-	va_start(args, form);
-	o->len += vsnprintf(o->buf ? o->buf + at : NULL, o->cap - at, form, args);
-	va_end(args);
-}
-
 /* -0x4: `minus` and the digits; 0x4: `plus` and the digits. */
-static void put_hex(struct out *o, const char *plus, const char *minus, int64_t v)
+static void put_hex(struct text_out *o, const char *plus, const char *minus, int64_t v)
 {
-	put(o, "%s0x%llx", v < 0 ? minus : plus, v < 0 ? 0ull - (unsigned long long)v : (unsigned long long)v);
+	text_put(o, "%s0x%llx", v < 0 ? minus : plus, v < 0 ? 0ull - (unsigned long long)v : (unsigned long long)v);
 }
 
 /* ---- forms: what is written for a row ----
@@ -96,7 +82,7 @@ static const char *form_of(uint16_t op)
 }
 
 /* distance: to the target, in slots from the end of the instruction. */
-static void put_insn(struct out *o, const struct insn *insn, int64_t distance, const struct code *code)
+static void put_insn(struct text_out *o, const struct insn *insn, int64_t distance, const struct code *code)
 {
 	const struct op_info *row = &isa_op[insn->op];
 	char w = row->flags & OPF_WIDTH64 ? 'r' : 'w';
@@ -106,43 +92,43 @@ static void put_insn(struct out *o, const struct insn *insn, int64_t distance, c
 		int reg = insn->dst;
 
 		if (*f != '%') {
-			put(o, "%c", *f);
+			text_put(o, "%c", *f);
 			continue;
 		}
 		f++;
 		if (strchr("sSVMX", *f))
 			reg = insn->src;
 		switch (*f) {
-		case 't': put(o, "%s", isa_text(insn->op)); break;
-		case 'd': case 's': put(o, "%c%d", w, reg); break;
-		case 'v': case 'V': put(o, "%c%d", v, reg); break;
-		case 'D': case 'S': put(o, "r%d", reg); break;
+		case 't': text_put(o, "%s", isa_text(insn->op)); break;
+		case 'd': case 's': text_put(o, "%c%d", w, reg); break;
+		case 'v': case 'V': text_put(o, "%c%d", v, reg); break;
+		case 'D': case 'S': text_put(o, "r%d", reg); break;
 		case 'k': put_hex(o, "", "-", insn->imm); break;
 		case 'l': put_hex(o, "", "-", insn->imm_lo); break;
 		case 'h':
 			put_hex(o, "", "-", code && code->bound ? (int32_t)helper_id(code->helper[insn->off]) : insn->imm);
 			break;
-		case 'a': put(o, "%d", insn->imm_lo); break;
-		case 'b': put(o, "%d", insn->imm_hi); break;
-		case 'A': put(o, "%lld", (long long)insn->imm); break;
+		case 'a': text_put(o, "%d", insn->imm_lo); break;
+		case 'b': text_put(o, "%d", insn->imm_hi); break;
+		case 'A': text_put(o, "%lld", (long long)insn->imm); break;
 		case 'j': put_hex(o, "+", "-", distance); break;
 		case 'o':
 			if (insn->imm)
 				put_hex(o, " + ", " - ", insn->imm);
 			break;
 		case 'x': case 'X':
-			put(o, "r%d + r%d << %d", reg, insn->imm_lo & 15, insn->imm_lo >> 4);
+			text_put(o, "r%d + r%d << %d", reg, insn->imm_lo & 15, insn->imm_lo >> 4);
 			put_hex(o, " + ", " - ", insn->off);
 			break;
 		default:	/* y m M q p */
 			if (*f != 'p')
-				put(o, *f == 'y' ? "%c%d" : "(%c%d *)(", row->flags & OPF_SIGNED ? 's' : 'u', row->size * 8);
+				text_put(o, *f == 'y' ? "%c%d" : "(%c%d *)(", row->flags & OPF_SIGNED ? 's' : 'u', row->size * 8);
 			if (*f != 'y') {
-				put(o, "r%d", reg);
+				text_put(o, "r%d", reg);
 				put_hex(o, " + ", " - ", *f == 'q' ? insn->imm_hi : insn->off);
 			}
 			if (*f != 'y' && *f != 'p')
-				put(o, ")");
+				text_put(o, ")");
 		}
 	}
 }
@@ -150,7 +136,7 @@ static void put_insn(struct out *o, const struct insn *insn, int64_t distance, c
 int insn_text(char *buf, size_t cap, const struct code *code, uint32_t index)
 {
 	const struct insn *insn = &code->insn[index];
-	struct out o = { buf, cap, 0 };
+	struct text_out o = { buf, cap, 0 };
 	uint8_t shape = isa_op[insn->op].shape;
 	int64_t distance = 0;
 
@@ -158,7 +144,7 @@ int insn_text(char *buf, size_t cap, const struct code *code, uint32_t index)
 	    shape == SHAPE_FUSED_JUMP || insn->op == OP_LD_FUNC)
 		distance = (int64_t)code->slot[insn->off] - code->slot[index] - 1;
 	put_insn(&o, insn, distance, code);
-	return o.len;
+	return (int)o.n;
 }
 
 int raw_text(char *buf, size_t cap, const void *slots, uint32_t n)
@@ -166,11 +152,11 @@ int raw_text(char *buf, size_t cap, const void *slots, uint32_t n)
 	struct raw_insn raw = raw_load(slots);
 	enum op op = isa_find(raw);
 	struct insn insn = { .op = op, .dst = raw.dst & 15, .src = raw.src & 15, .off = raw.off, .imm = raw.imm };
-	struct out o = { buf, cap, 0 };
+	struct text_out o = { buf, cap, 0 };
 	int64_t distance = op == OP_JA32 || op == OP_CALL_LOCAL || op == OP_LD_FUNC ? raw.imm : raw.off;
 
 	if (op == OP_BAD || (isa_op[op].shape == SHAPE_WIDE && n < 2)) {
-		put(&o, "bad 0x%02x %d %d %d %d", raw.code, raw.dst, raw.src, raw.off, raw.imm);
+		text_put(&o, "bad 0x%02x %d %d %d %d", raw.code, raw.dst, raw.src, raw.off, raw.imm);
 		return 1;
 	}
 	if (isa_op[op].shape == SHAPE_WIDE) {

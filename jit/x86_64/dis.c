@@ -2,14 +2,12 @@
 /* dis.c - text of the machine code that this backend emits (Intel's order of operands), for
  * --dump=x86.  It knows the forms of encode.h and no others; what it does not know it shows as a byte.
  * tests/jit/encode_test.c compares it with llvm-mc. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include "jit/x86_64/jc.h"
 #include "jit/x86_64/dis.h"
 
 /* Where text goes, and one instruction being read. */
-struct out { char *buf; size_t cap; long n; };
 struct ins {
 	const uint8_t *p, *end;
 	bool rex_seen, w, o16, rep, have;	/* have: ModRM and what follows it were read */
@@ -66,34 +64,23 @@ static const char texts[] =
 	"pxor Xg, Xe\0" "psubq Xg, Xe\0"
 	"movbe Gv, Ev\0" "mulx Gv, Vv, Ev\0" "Nv Gv, Ev, Vv";
 
-static void put(struct out *o, const char *form, ...) __attribute__((format(printf, 2, 3)));
-static void put(struct out *o, const char *form, ...)
-{
-	size_t at = (size_t)o->n < o->cap ? (size_t)o->n : o->cap;
-	va_list args;
-
-	va_start(args, form);
-	o->n += vsnprintf(o->cap ? o->buf + at : NULL, o->cap - at, form, args);
-	va_end(args);
-}
-
 /* Word k of those that are `width` wide, blanks filling them. */
-static void put_word(struct out *o, const char *words, int width, uint32_t k)
+static void put_word(struct text_out *o, const char *words, int width, uint32_t k)
 {
 	words += (uint32_t)width * k;
 	while (width > 1 && words[width - 1] == ' ')
 		width--;
-	put(o, "%.*s", width, words);
+	text_put(o, "%.*s", width, words);
 }
 
-static void put_reg(struct out *o, int size, int r, bool rex)
+static void put_reg(struct text_out *o, int size, int r, bool rex)
 {
 	if (r >= 8)
-		put(o, "r%d%s", r & 15, size == 8 ? "" : size == 4 ? "d" : size == 2 ? "w" : "b");
+		text_put(o, "r%d%s", r & 15, size == 8 ? "" : size == 4 ? "d" : size == 2 ? "w" : "b");
 	else if (size == 1)
 		put_word(o, rex ? "al cl dl bl splbplsildil" : "al cl dl bl ah ch dh bh ", 3, (uint32_t)r);
 	else
-		put(o, "%s%.2s", size == 8 ? "r" : size == 4 ? "e" : "", &"axcxdxbxspbpsidi"[2 * r]);
+		text_put(o, "%s%.2s", size == 8 ? "r" : size == 4 ? "e" : "", &"axcxdxbxspbpsidi"[2 * r]);
 }
 
 static uint32_t take(struct ins *in, int n)
@@ -137,7 +124,7 @@ static void modrm(struct ins *in)
 		in->disp = take_signed(in, m >> 6 == 1 ? 1 : 4);
 }
 
-static void put_rm(struct out *o, const struct ins *in, int size)
+static void put_rm(struct text_out *o, const struct ins *in, int size)
 {
 	if (!in->mem) {
 		put_reg(o, size, in->rm, in->rex_seen);
@@ -145,20 +132,20 @@ static void put_rm(struct out *o, const struct ins *in, int size)
 	}
 	if (size) {
 		put_word(o, "byte word dwordqword", 5, (uint32_t)(size == 8 ? 3 : size / 2));
-		put(o, " ptr ");
+		text_put(o, " ptr ");
 	}
-	put(o, "[");
+	text_put(o, "[");
 	put_reg(o, 8, in->base, true);
 	if (in->index >= 0) {
-		put(o, in->scale > 1 ? " + %d*" : " + ", in->scale);
+		text_put(o, in->scale > 1 ? " + %d*" : " + ", in->scale);
 		put_reg(o, 8, in->index, true);
 	}
 	if (in->disp)
-		put(o, " %c %lld", in->disp < 0 ? '-' : '+', in->disp < 0 ? -(long long)in->disp : (long long)in->disp);
-	put(o, "]");
+		text_put(o, " %c %lld", in->disp < 0 ? '-' : '+', in->disp < 0 ? -(long long)in->disp : (long long)in->disp);
+	text_put(o, "]");
 }
 
-static void put_name(struct out *o, struct ins *in, char kind)
+static void put_name(struct text_out *o, struct ins *in, char kind)
 {
 	static const char group1[] = "add or  adc sbb and sub xor cmp ";
 
@@ -169,37 +156,37 @@ static void put_name(struct out *o, struct ins *in, char kind)
 	case 't': put_word(o, "testtestnot neg mul imuldiv idiv", 4, in->reg & 7); break;
 	case 'f': put_word(o, "inc dec callcalljmp jmp push", 4, in->reg & 7); break;
 	case 'c': put_word(o, "o nob aee nebea s nsp npl gele" "g ", 2, in->op & 15); break;
-	case 'm': put(o, in->w ? "movabs" : "mov"); break;
-	case 'p': put(o, in->rep ? "pause" : "nop"); break;
-	case 'q': put(o, in->w ? "cqo" : "cdq"); break;
-	case 'b': put(o, in->rep ? "tzcnt" : "bsf"); break;
+	case 'm': text_put(o, in->w ? "movabs" : "mov"); break;
+	case 'p': text_put(o, in->rep ? "pause" : "nop"); break;
+	case 'q': text_put(o, in->w ? "cqo" : "cdq"); break;
+	case 'b': text_put(o, in->rep ? "tzcnt" : "bsf"); break;
 	case 'v': put_word(o, "    shlxsarxshrx", 4, in->pp); break;
 	}
 }
 
-static void put_imm(struct out *o, struct ins *in, char kind)
+static void put_imm(struct text_out *o, struct ins *in, char kind)
 {
 	int wide = in->o16 ? 2 : 4;
 	uint64_t v;
 
 	switch (kind) {
-	case 'b': put(o, "%d", take_signed(in, 1)); break;
-	case 'd': put(o, "%d", take_signed(in, 4)); break;
-	case 'u': put(o, "%u", take(in, 1)); break;
-	case 'z': put(o, "%d", take_signed(in, wide)); break;
+	case 'b': text_put(o, "%d", take_signed(in, 1)); break;
+	case 'd': text_put(o, "%d", take_signed(in, 4)); break;
+	case 'u': text_put(o, "%u", take(in, 1)); break;
+	case 'z': text_put(o, "%d", take_signed(in, wide)); break;
 	case 't':
 		if ((in->reg & 7) < 2)
-			put(o, ", %d", take_signed(in, wide));
+			text_put(o, ", %d", take_signed(in, wide));
 		break;
 	default:
 		v = take(in, 4);
 		if (in->w)
 			v |= (uint64_t)take(in, 4) << 32;
-		put(o, in->w ? "%lld" : "0x%llx", (long long)v);
+		text_put(o, in->w ? "%lld" : "0x%llx", (long long)v);
 	}
 }
 
-static void put_operand(struct out *o, struct ins *in, char what, char kind)
+static void put_operand(struct text_out *o, struct ins *in, char what, char kind)
 {
 	int size = kind == 'b' ? 1 : kind == 'w' ? 2 : kind == 'd' ? 4 : kind == 'q' ? 8 : kind == 'n' ? 0 : in->size;
 
@@ -214,16 +201,16 @@ static void put_operand(struct out *o, struct ins *in, char what, char kind)
 	case 'N': put_name(o, in, kind); break;
 	case 'P':
 		put_operand(o, in, in->mem ? 'E' : 'G', kind);
-		put(o, ", ");
+		text_put(o, ", ");
 		put_operand(o, in, in->mem ? 'G' : 'E', kind);
 		break;
 	case 'V': put_reg(o, size, in->vvvv, true); break;
-	case 'X': put(o, "xmm%d", kind == 'g' ? in->reg : in->rm); break;
+	case 'X': text_put(o, "xmm%d", kind == 'g' ? in->reg : in->rm); break;
 	case 'Z': put_reg(o, size, (int)(in->op & 7) | in->b, true); break;
 	}
 }
 
-static bool put_form(struct out *o, struct ins *in, uint8_t map)
+static bool put_form(struct text_out *o, struct ins *in, uint8_t map)
 {
 	const char *at = texts;
 	size_t k = 0;
@@ -238,7 +225,7 @@ static bool put_form(struct out *o, struct ins *in, uint8_t map)
 		modrm(in);
 	for (; *at; at++) {
 		if (*at < 'A' || *at > 'Z') {
-			put(o, "%c", *at);
+			text_put(o, "%c", *at);
 		} else {
 			put_operand(o, in, at[0], at[1]);
 			at++;
@@ -266,7 +253,7 @@ static uint8_t prefixes(struct ins *in, bool *lock)
 uint32_t x86_text(const uint8_t *code, uint32_t len, char *buf, size_t cap, int64_t *target)
 {
 	struct ins in = { .p = code, .end = code + len, .target = INT64_MIN };
-	struct out o = { .buf = buf, .cap = cap };
+	struct text_out o = { .buf = buf, .cap = cap };
 	bool lock = false;
 	uint8_t map = 0;
 	uint32_t rex = 0, vex;
@@ -302,10 +289,10 @@ uint32_t x86_text(const uint8_t *code, uint32_t len, char *buf, size_t cap, int6
 	in.b = rex & 1 ? 8 : 0;
 	in.size = in.w ? 8 : in.o16 ? 2 : 4;
 	if (lock)
-		put(&o, "lock ");
+		text_put(&o, "lock ");
 	if (!put_form(&o, &in, map)) {
 		o.n = 0;
-		put(&o, ".byte 0x%02x", code[0]);
+		text_put(&o, ".byte 0x%02x", code[0]);
 		return 1;
 	}
 	if (in.target != INT64_MIN)
@@ -315,29 +302,29 @@ uint32_t x86_text(const uint8_t *code, uint32_t len, char *buf, size_t cap, int6
 
 /* ---- a whole program ---- */
 
-static void put_line(struct out *o, const struct jit_code *jit, uint32_t *at)
+static void put_line(struct text_out *o, const struct jit_code *jit, uint32_t *at)
 {
 	char text[96];
 	int64_t target;
 	uint32_t n = x86_text(jit->text + *at, (uint32_t)jit->bytes - *at, text, sizeof text, &target);
 
-	put(o, "  %6x:  ", *at);
+	text_put(o, "  %6x:  ", *at);
 	for (uint32_t k = 0; k < 11; k++)
-		put(o, k < n ? "%02x" : "  ", jit->text[*at + k]);
-	put(o, "  %s", text);
+		text_put(o, k < n ? "%02x" : "  ", jit->text[*at + k]);
+	text_put(o, "  %s", text);
 	if (target != INT64_MIN)
-		put(o, " 0x%llx", (unsigned long long)*at + (unsigned long long)target);
-	put(o, "\n");
+		text_put(o, " 0x%llx", (unsigned long long)*at + (unsigned long long)target);
+	text_put(o, "\n");
 	*at += n;
 }
 
-static void put_lines(struct out *o, const struct jit_code *jit, uint32_t *at, size_t to)
+static void put_lines(struct text_out *o, const struct jit_code *jit, uint32_t *at, size_t to)
 {
 	while (*at < to)
 		put_line(o, jit, at);
 }
 
-static void put_code(struct out *o, const struct code *code, const char *(*note)(void *arg, uint32_t slot), void *arg)
+static void put_code(struct text_out *o, const struct code *code, const char *(*note)(void *arg, uint32_t slot), void *arg)
 {
 	const struct jit_code *jit = code->jit;
 	uint32_t map = 0, next = 0, at = 0, sub = 0;
@@ -347,16 +334,16 @@ static void put_code(struct out *o, const struct code *code, const char *(*note)
 		jit_map_next(jit, &map, &next);
 		for (; sub < code->nr_sub && code->sub[sub].start == i; sub++) {
 			at = jit->sub_off[sub];
-			put(o, "%s:\n", *code->sub[sub].name ? code->sub[sub].name : "sub");
+			text_put(o, "%s:\n", *code->sub[sub].name ? code->sub[sub].name : "sub");
 		}
 		put_lines(o, jit, &at, next);
 		if (note)
-			put(o, "%s", note(arg, code->slot[i]));
+			text_put(o, "%s", note(arg, code->slot[i]));
 		insn_text(text, sizeof text, code, i);
-		put(o, "%6u: %s\n", code->slot[i], text);
+		text_put(o, "%6u: %s\n", code->slot[i], text);
 	}
 	put_lines(o, jit, &at, jit->sub_off[code->nr_sub]);	/* the last one's code, then entries and cold code */
-	put(o, "(entries, batch loop and out-of-line code)\n");
+	text_put(o, "(entries, batch loop and out-of-line code)\n");
 	put_lines(o, jit, &at, jit->bytes);
 }
 
@@ -364,14 +351,14 @@ long jit_dump(const struct code *code, char *buf, size_t cap, const char *(*note
 	      void *arg)
 {
 	const struct jit_code *jit = code->jit;
-	struct out o = { .buf = buf, .cap = cap };
+	struct text_out o = { .buf = buf, .cap = cap };
 
 	if (!jit)
 		return -1;
 	put_code(&o, code, note, arg);
 	if (jit->tame_code) {
-		put(&o, "(without options, and with %u bytes of context or more:)\n", jit->tame_need);
+		text_put(&o, "(without options, and with %u bytes of context or more:)\n", jit->tame_need);
 		put_code(&o, jit->tame_code, note, arg);
 	}
-	return o.n;
+	return (long)o.n;
 }
