@@ -32,46 +32,45 @@ struct answer {
 
 /* ---- the target ---- */
 
-static struct btf *parse_target(struct image_inner *in, const char *path, uint8_t *data, size_t len,
-				struct uebpf_error *err)
+static struct btf *parse_target(struct image_inner *in, const char *path, uint8_t *data, size_t len)
 {
 	const struct elf_section *s;
 	struct elf_view view = { 0 };
 	struct btf *btf = NULL;
 
 	if (len < 4 || memcmp(data, "\x7f" "ELF", 4) != 0)
-		return btf_parse(in->params.host, data, len, path, err);
-	if (elf_view_open(&in->arena, data, len, path, &view, err))
+		return btf_parse(in->params.host, data, len, path, in->err);
+	if (elf_view_open(&in->arena, data, len, path, &view, in->err))
 		return NULL;
 	s = elf_view_find(&view, ".BTF");
 	if (s && s->data)
-		btf = btf_parse(in->params.host, s->data, s->size, path, err);
+		btf = btf_parse(in->params.host, s->data, s->size, path, in->err);
 	else
-		image_fail(in, err, UEBPF_STAGE_CORE, UEBPF_E_NO_BTF, -ENOENT, NULL, NULL,
+		image_fail(in, UEBPF_STAGE_CORE, UEBPF_E_NO_BTF, -ENOENT, NULL, NULL,
 			   "%s has no .BTF section", path);
 	return btf;
 }
 
-static int read_target(struct image_inner *in, struct core_cache *core)
+static void read_target(struct image_inner *in, struct core_cache *core)
 {
 	const char *path = in->params.btf ? in->params.btf : KERNEL_BTF;
 	uint8_t *data = NULL;
-	size_t len = 0, cap;
+	size_t len = 0, cap = 0;
 	int ret = read_file(in->params.host, path, BTF_MAX, &data, &len, &cap);
 
 	core->target_name = path;
 	if (ret == -ENOMEM)
-		return image_memory(in, &core->why);
-	if (ret)
-		return image_fail(in, &core->why, UEBPF_STAGE_CORE, UEBPF_E_NO_BTF, ret, NULL, NULL,
-				  "CO-RE relocations need the types of the target, and %s cannot be read: "
-				  "name a BTF file (--btf FILE)", path);
-	core->target = parse_target(in, path, data, len, &core->why);
+		image_memory(in);
+	else if (ret)
+		image_fail(in, UEBPF_STAGE_CORE, UEBPF_E_NO_BTF, ret, NULL, NULL,
+			   "CO-RE relocations need the types of the target, and %s cannot be read: "
+			   "name a BTF file (--btf FILE)", path);
+	else
+		core->target = parse_target(in, path, data, len);
 	mem_free(in->params.host, data, cap);
-	return core->target ? 0 : core->why.err;
 }
 
-static int get_core(struct image_inner *in, struct uebpf_error *err)
+static int get_core(struct image_inner *in)
 {
 	if (in->core)
 		return 0;
@@ -81,21 +80,25 @@ static int get_core(struct image_inner *in, struct uebpf_error *err)
 	if (in->core && in->core->of)
 		return 0;
 	in->core = NULL;
-	return image_memory(in, err);
+	return image_memory(in);
 }
 
-static int get_target(struct image_inner *in, struct uebpf_error *err)
+static int get_target(struct image_inner *in)
 {
 	struct core_cache *core = in->core;
 
 	if (core->target)
 		return 0;
-	if (core->why.err || read_target(in, core)) {
-		if (err)
-			*err = core->why;
-		return core->why.err;
+	if (!core->why.err) {
+		struct uebpf_error *err = in->err;
+
+		in->err = &core->why;	/* whoever asks next is told too */
+		read_target(in, core);
+		in->err = err;
 	}
-	return 0;
+	if (core->why.err && in->err)
+		*in->err = core->why;
+	return core->why.err;
 }
 
 void core_free(struct image_inner *in)
@@ -107,7 +110,7 @@ void core_free(struct image_inner *in)
 }
 
 /* Whose types this one is looked for in: an event type's in the env's, else in the target. */
-static int choose_target(struct image_inner *in, uint32_t type, struct uebpf_error *err)
+static int choose_target(struct image_inner *in, uint32_t type)
 {
 	struct core_cache *core = in->core;
 	struct candidates *c = &core->of[type];
@@ -118,8 +121,8 @@ static int choose_target(struct image_inner *in, uint32_t type, struct uebpf_err
 
 		core->events = in->params.event_btf(in->params.find_arg, &why);
 		if (!core->events && why.err) {
-			if (err)
-				*err = why;
+			if (in->err)
+				*in->err = why;
 			return why.err;
 		}
 	}
@@ -128,7 +131,7 @@ static int choose_target(struct image_inner *in, uint32_t type, struct uebpf_err
 	c->in = core->events && btf_find(core->events, BTF_STRUCT, btf_name(in->image.btf, type)) ? core->events : NULL;
 	if (c->in)
 		return 0;
-	ret = get_target(in, err);
+	ret = get_target(in);
 	c->in = core->target;
 	return ret;
 }
@@ -139,7 +142,7 @@ static const char *target_name(const struct image_inner *in, uint32_t type)
 	       in->core->target_name;
 }
 
-static int find_candidates(struct image_inner *in, uint32_t type, struct uebpf_error *err)
+static int find_candidates(struct image_inner *in, uint32_t type)
 {
 	/* whoever relocates made it: NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 	struct candidates *c = &in->core->of[type];
@@ -149,7 +152,7 @@ static int find_candidates(struct image_inner *in, uint32_t type, struct uebpf_e
 
 	if (c->known)
 		return 0;
-	int ret = choose_target(in, type, err);
+	int ret = choose_target(in, type);
 
 	if (ret)
 		return ret;
@@ -158,7 +161,7 @@ static int find_candidates(struct image_inner *in, uint32_t type, struct uebpf_e
 			continue;
 		c->ids = arena_grow(&in->arena, c->ids, c->n, sizeof(*c->ids));
 		if (!c->ids)
-			return image_memory(in, err);
+			return image_memory(in);
 		c->ids[c->n++] = id;
 	}
 	c->known = true;
@@ -331,7 +334,7 @@ static int make_answer(const struct core_path *local, const struct core_path *ta
 
 /* Tries each candidate; all that fit must give the same answer. */
 static int resolve(struct image_inner *in, const struct core_path *local, uint32_t kind,
-		   struct answer *out, struct uebpf_error *err)
+		   struct answer *out)
 {
 	struct candidates *c;
 	struct core_path path;
@@ -341,9 +344,9 @@ static int resolve(struct image_inner *in, const struct core_path *local, uint32
 	int ret;
 
 	if (!*btf_name(local->btf, local->root))
-		return image_fail(in, err, UEBPF_STAGE_CORE, UEBPF_E_CORE, -EINVAL, NULL, NULL,
+		return image_fail(in, UEBPF_STAGE_CORE, UEBPF_E_CORE, -EINVAL, NULL, NULL,
 				  "a CO-RE relocation of a type without a name");
-	ret = find_candidates(in, local->root, err);
+	ret = find_candidates(in, local->root);
 	if (ret)
 		return ret;
 	c = &in->core->of[local->root];
@@ -360,7 +363,7 @@ static int resolve(struct image_inner *in, const struct core_path *local, uint32
 			out->differs = event_differs(local, &path);
 		if (found && (path.bit_off != bit_off || other.new_value != out->new_value ||
 			      other.poison != out->poison))
-			return image_fail(in, err, UEBPF_STAGE_CORE, UEBPF_E_CORE, -EINVAL, NULL,
+			return image_fail(in, UEBPF_STAGE_CORE, UEBPF_E_CORE, -EINVAL, NULL,
 					  btf_name(local->btf, local->root), "CO-RE: the target has two "
 					  "types of this name that differ in what the program asks: give "
 					  "the type a ___flavour that has the fields of one");
@@ -368,7 +371,7 @@ static int resolve(struct image_inner *in, const struct core_path *local, uint32
 		c->ids[found++] = c->ids[i];
 	}
 	if (ret < 0)
-		return image_fail(in, err, UEBPF_STAGE_CORE, UEBPF_E_CORE, ret, NULL,
+		return image_fail(in, UEBPF_STAGE_CORE, UEBPF_E_CORE, ret, NULL,
 				  btf_name(local->btf, local->root), "CO-RE: the access cannot be "
 				  "computed in %s", target_name(in, local->root));
 	if (found) {
@@ -376,7 +379,7 @@ static int resolve(struct image_inner *in, const struct core_path *local, uint32
 		return 0;
 	}
 	ret = make_answer(local, NULL, kind, out);
-	return ret ? image_fail(in, err, UEBPF_STAGE_CORE, UEBPF_E_CORE, ret, NULL,
+	return ret ? image_fail(in, UEBPF_STAGE_CORE, UEBPF_E_CORE, ret, NULL,
 				btf_name(local->btf, local->root), "CO-RE: bad relocation") : 0;
 }
 
@@ -488,7 +491,7 @@ static const char *differs_text(struct image_inner *in, const struct core_path *
 }
 
 int core_apply(struct image_inner *in, const uint8_t *rec, uint8_t *slots, uint32_t n,
-	       const char **why, struct uebpf_error *err)
+	       const char **why)
 {
 	uint32_t type = le32(rec + 4), kind = le32(rec + 12);
 	const struct btf *btf = in->image.btf;
@@ -498,17 +501,17 @@ int core_apply(struct image_inner *in, const uint8_t *rec, uint8_t *slots, uint3
 	int ret;
 
 	if (!n || type >= btf_count(btf) || core_path_parse(btf, type, access, kind, &local))
-		return image_fail(in, err, UEBPF_STAGE_CORE, UEBPF_E_CORE, -EINVAL, NULL, NULL,
+		return image_fail(in, UEBPF_STAGE_CORE, UEBPF_E_CORE, -EINVAL, NULL, NULL,
 				  "CO-RE: the access \"%.40s\" does not fit type %u of the object", access,
 				  type);
 	if (kind >= CORE_KIND_COUNT)
-		return image_fail(in, err, UEBPF_STAGE_CORE, UEBPF_E_CORE, -EOPNOTSUPP, NULL, NULL,
+		return image_fail(in, UEBPF_STAGE_CORE, UEBPF_E_CORE, -EOPNOTSUPP, NULL, NULL,
 				  "CO-RE: relocation kind %u is not known to this version", kind);
-	ret = get_core(in, err);
+	ret = get_core(in);
 	if (!ret && kind == CORE_TYPE_ID_LOCAL) {
 		answer.new_value = type;
 	} else if (!ret) {
-		ret = resolve(in, &local, kind, &answer, err);
+		ret = resolve(in, &local, kind, &answer);
 	}
 	if (ret)
 		return ret;
@@ -516,11 +519,11 @@ int core_apply(struct image_inner *in, const uint8_t *rec, uint8_t *slots, uint3
 		*why = answer.poison ? missing_text(in, &local, kind, access) :
 		       answer.bad_width && is_memory(slots) ? width_text(in, &local, access, &answer) :
 		       differs_text(in, &local, answer.differs);
-		return *why ? 1 : image_memory(in, err);
+		return *why ? 1 : image_memory(in);
 	}
 	trouble = patch(slots, n, &answer);
 	if (!trouble)
 		return 0;
-	return image_fail(in, err, UEBPF_STAGE_CORE, UEBPF_E_CORE, -EINVAL, NULL,
+	return image_fail(in, UEBPF_STAGE_CORE, UEBPF_E_CORE, -EINVAL, NULL,
 			  btf_name(btf, type), "CO-RE (%s): %s", access, trouble);
 }

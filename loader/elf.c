@@ -12,7 +12,7 @@ enum { OBJECT_MAX = 1 << 30 };
 
 /* ---- errors ---- */
 
-int image_fail_make(const struct image_inner *in, struct uebpf_error *err, uint32_t what, const char *section,
+int image_fail_make(const struct image_inner *in, uint32_t what, const char *section,
 		    const char *symbol, const char *text, ...)
 {
 	const struct place at = { .object = in->image.name, .section = section, .symbol = symbol };
@@ -20,15 +20,15 @@ int image_fail_make(const struct image_inner *in, struct uebpf_error *err, uint3
 	int errnum;
 
 	va_start(ap, text);
-	errnum = error_list(err, what, UINT32_MAX, text, ap);
+	errnum = error_list(in->err, what, UINT32_MAX, text, ap);
 	va_end(ap);
-	error_place(err, &at);
+	error_place(in->err, &at);
 	return errnum;
 }
 
-int image_memory(const struct image_inner *in, struct uebpf_error *err)
+int image_memory(const struct image_inner *in)
 {
-	return image_fail(in, err, UEBPF_STAGE_ELF, UEBPF_E_MEMORY, -ENOMEM, NULL, NULL,
+	return image_fail(in, UEBPF_STAGE_ELF, UEBPF_E_MEMORY, -ENOMEM, NULL, NULL,
 			  "out of memory");
 }
 
@@ -47,10 +47,10 @@ void image_log(const struct image_inner *in, enum uebpf_level level, const char 
 	in->params.log(in->params.log_arg, level, line);
 }
 
-int image_malformed(const struct image_inner *in, struct uebpf_error *err, const char *section,
+int image_malformed(const struct image_inner *in, const char *section,
 		    const char *symbol, const char *what)
 {
-	return image_fail(in, err, UEBPF_STAGE_ELF, UEBPF_E_MALFORMED, -EINVAL, section, symbol,
+	return image_fail(in, UEBPF_STAGE_ELF, UEBPF_E_MALFORMED, -EINVAL, section, symbol,
 			  "malformed ELF: %s", what);
 }
 
@@ -117,24 +117,24 @@ static int compare_funcs(const void *a, const void *b)
 }
 
 static int add_func(struct image_inner *in, const char *name, uint32_t shndx, uint64_t value,
-		    uint64_t size, bool global, struct uebpf_error *err)
+		    uint64_t size, bool global)
 {
 	const struct elf_section *s = &in->view.sections[shndx];
 
 	if (value >= s->size || size > s->size - value)
-		return image_malformed(in, err, s->name, name, "the function lies outside its section");
+		return image_malformed(in, s->name, name, "the function lies outside its section");
 	if (value % 8 || size % 8)
-		return image_malformed(in, err, s->name, name, "the function is not made of 8-byte slots");
+		return image_malformed(in, s->name, name, "the function is not made of 8-byte slots");
 	in->funcs = arena_grow(&in->arena, in->funcs, in->nr_funcs, sizeof(*in->funcs));
 	if (!in->funcs)
-		return image_memory(in, err);
+		return image_memory(in);
 	in->funcs[in->nr_funcs++] = (struct func){ name, shndx, (uint32_t)(value / 8),
 						   (uint32_t)(size / 8), global };
 	return 0;
 }
 
 /* Objects of old tools have functions without a type; `pass` 1 looks for these. */
-static int funcs_of_symbols(struct image_inner *in, int pass, const bool *has, struct uebpf_error *err)
+static int funcs_of_symbols(struct image_inner *in, int pass, const bool *has)
 {
 	for (uint32_t i = 1; i < in->nr_syms; i++) {
 		const struct elf_sym *s = &in->syms[i];
@@ -145,31 +145,31 @@ static int funcs_of_symbols(struct image_inner *in, int pass, const bool *has, s
 			continue;
 		if (pass ? s->type != ELF_T_NOTYPE || !global || has[s->shndx] : s->type != ELF_T_FUNC)
 			continue;
-		ret = add_func(in, s->name, s->shndx, s->value, s->size, global && !s->hidden, err);
+		ret = add_func(in, s->name, s->shndx, s->value, s->size, global && !s->hidden);
 		if (ret)
 			return ret;
 	}
 	return 0;
 }
 
-static int read_funcs(struct image_inner *in, struct uebpf_error *err)
+static int read_funcs(struct image_inner *in)
 {
 	bool *has = arena_array(&in->arena, in->view.nr_sections, sizeof(*has));
 	uint32_t n = 0;
 	int ret;
 
 	if (!has)
-		return image_memory(in, err);
+		return image_memory(in);
 	for (uint32_t i = 1; i < in->view.nr_sections; i++)
 		if (in->use[i] == USE_CODE &&
 		    (in->view.sections[i].size % 8 || in->view.sections[i].size / 8 > INT32_MAX))
-			return image_malformed(in, err, in->view.sections[i].name, NULL,
+			return image_malformed(in, in->view.sections[i].name, NULL,
 					 "code is not made of 8-byte slots");
 	for (int pass = 0; pass < 3; pass++) {
 		for (uint32_t i = 0; i < in->nr_funcs; i++)
 			has[in->funcs[i].shndx] = true;
 		if (pass < 2) {
-			ret = funcs_of_symbols(in, pass, has, err);
+			ret = funcs_of_symbols(in, pass, has);
 			if (ret)
 				return ret;
 		}
@@ -177,7 +177,7 @@ static int read_funcs(struct image_inner *in, struct uebpf_error *err)
 	for (uint32_t i = 1; i < in->view.nr_sections; i++) {	/* no symbol at all: the section is one */
 		if (in->use[i] != USE_CODE || has[i])
 			continue;
-		ret = add_func(in, in->view.sections[i].name, i, 0, in->view.sections[i].size, true, err);
+		ret = add_func(in, in->view.sections[i].name, i, 0, in->view.sections[i].size, true);
 		if (ret)
 			return ret;
 	}
@@ -221,7 +221,7 @@ const struct func *image_func(const struct image_inner *in, uint32_t shndx, uint
 	return &in->funcs[lo - 1];
 }
 
-static int add_prog(struct image_inner *in, uint32_t func, struct uebpf_error *err)
+static int add_prog(struct image_inner *in, uint32_t func)
 {
 	const struct func *f = &in->funcs[func];
 	struct image_prog *p;
@@ -229,7 +229,7 @@ static int add_prog(struct image_inner *in, uint32_t func, struct uebpf_error *e
 
 	in->image.progs = arena_grow(&in->arena, in->image.progs, in->image.nr_progs, sizeof(*p));
 	if (!in->image.progs)
-		return image_memory(in, err);
+		return image_memory(in);
 	p = &in->image.progs[in->image.nr_progs++];
 	p->name = f->name;
 	p->section = in->view.sections[f->shndx].name;
@@ -259,12 +259,12 @@ static int add_prog(struct image_inner *in, uint32_t func, struct uebpf_error *e
 
 /* Programs are the global functions of all sections but .text, which holds subprograms - unless
  * there is nothing else.  A named section without a global function offers what it has. */
-static int read_progs(struct image_inner *in, struct uebpf_error *err)
+static int read_progs(struct image_inner *in)
 {
 	bool *global = arena_array(&in->arena, in->view.nr_sections, sizeof(*global));
 
 	if (!global)
-		return image_memory(in, err);
+		return image_memory(in);
 	for (uint32_t i = 0; i < in->nr_funcs; i++)
 		global[in->funcs[i].shndx] |= in->funcs[i].global;
 	for (int pass = 0; pass < 2 && !in->image.nr_progs; pass++) {
@@ -275,13 +275,13 @@ static int read_progs(struct image_inner *in, struct uebpf_error *err)
 
 			if (text != pass || (!f->global && (text || global[f->shndx])))
 				continue;
-			ret = add_prog(in, i, err);
+			ret = add_prog(in, i);
 			if (ret)
 				return ret;
 		}
 	}
 	if (!in->image.nr_progs)
-		return image_fail(in, err, UEBPF_STAGE_ELF, UEBPF_E_NO_PROGRAM, -ENOENT, NULL, NULL,
+		return image_fail(in, UEBPF_STAGE_ELF, UEBPF_E_NO_PROGRAM, -ENOENT, NULL, NULL,
 				  "the object holds no program: give a function that is not static a "
 				  "section, as in SEC(\"xdp\")");
 	return 0;
@@ -289,7 +289,7 @@ static int read_progs(struct image_inner *in, struct uebpf_error *err)
 
 /* ---- the rest ---- */
 
-static int read_license(struct image_inner *in, struct uebpf_error *err)
+static int read_license(struct image_inner *in)
 {
 	static const char *const free_ones[] = { "GPL", "GPL v2", "GPL and additional rights",
 		"Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL" };
@@ -300,10 +300,10 @@ static int read_license(struct image_inner *in, struct uebpf_error *err)
 	if (!s || !s->data || !s->size)
 		return 0;
 	if (s->size > 4096)
-		return image_malformed(in, err, s->name, NULL, "a licence of more than 4096 bytes");
+		return image_malformed(in, s->name, NULL, "a licence of more than 4096 bytes");
 	text = arena_alloc(&in->arena, s->size + 1);
 	if (!text)
-		return image_memory(in, err);
+		return image_memory(in);
 	memcpy(text, s->data, s->size);
 	in->image.license = text;
 	for (size_t i = 0; i < sizeof(free_ones) / sizeof(free_ones[0]); i++)
@@ -336,7 +336,7 @@ static void fix_datasecs(struct image_inner *in)
 	}
 }
 
-static int read_btf(struct image_inner *in, struct uebpf_error *err)
+static int read_btf(struct image_inner *in)
 {
 	const struct elf_section *s = elf_view_find(&in->view, ".BTF");
 	struct uebpf_error why;
@@ -350,8 +350,8 @@ static int read_btf(struct image_inner *in, struct uebpf_error *err)
 	}
 	if (why.code == UEBPF_E_MEMORY || elf_view_find(&in->view, ".maps") ||
 	    elf_view_find(&in->view, ".BTF.ext")) {
-		if (err)
-			*err = why;
+		if (in->err)
+			*in->err = why;
 		return why.err;
 	}
 	image_log(in, UEBPF_LOG_WARN, "types are left out: %s", why.text);
@@ -372,44 +372,44 @@ static bool is_old_gas(const struct elf_view *view)
 	return at && strtoull(at + 1, NULL, 10) - 1 < 13;
 }
 
-static int read_object(struct image_inner *in, const void *data, size_t len, struct uebpf_error *err)
+static int read_object(struct image_inner *in, const void *data, size_t len)
 {
 	uint8_t *copy;
-	int ret = elf_diagnose(data, len, in->image.name, err);
+	int ret = elf_diagnose(data, len, in->image.name, in->err);
 
 	if (ret)
 		return ret;
 	copy = len > OBJECT_MAX ? NULL : arena_alloc(&in->arena, len);
 	if (!copy)
-		return image_memory(in, err);
+		return image_memory(in);
 	memcpy(copy, data, len);
-	ret = elf_view_open(&in->arena, copy, len, in->image.name, &in->view, err);
+	ret = elf_view_open(&in->arena, copy, len, in->image.name, &in->view, in->err);
 	if (ret)
 		return ret;
 	in->use = arena_array(&in->arena, in->view.nr_sections, sizeof(*in->use));
 	in->section_map = arena_array(&in->arena, in->view.nr_sections, sizeof(*in->section_map));
 	in->relocs = arena_array(&in->arena, in->view.nr_sections, sizeof(*in->relocs));
 	if (!in->use || !in->section_map || !in->relocs)
-		return image_memory(in, err);
-	ret = image_read_symbols(in, err);
+		return image_memory(in);
+	ret = image_read_symbols(in);
 	if (ret)
 		return ret;
 	classify(in);
 	in->old_gas = is_old_gas(&in->view);
-	ret = image_read_relocs(in, err);
+	ret = image_read_relocs(in);
 	if (ret)
 		return ret;
 	classify_referenced(in);
-	ret = read_funcs(in, err);
-	ret = ret ? ret : read_btf(in, err);
-	ret = ret ? ret : read_license(in, err);
-	ret = ret ? ret : image_read_maps(in, err);
-	ret = ret ? ret : image_read_legacy(in, err);
-	ret = ret ? ret : image_read_externs(in, err);
-	ret = ret ? ret : image_read_data(in, err);
-	ret = ret ? ret : image_read_ext(in, err);
-	ret = ret ? ret : read_progs(in, err);
-	return ret ? ret : image_read_slots(in, err);
+	ret = read_funcs(in);
+	ret = ret ? ret : read_btf(in);
+	ret = ret ? ret : read_license(in);
+	ret = ret ? ret : image_read_maps(in);
+	ret = ret ? ret : image_read_legacy(in);
+	ret = ret ? ret : image_read_externs(in);
+	ret = ret ? ret : image_read_data(in);
+	ret = ret ? ret : image_read_ext(in);
+	ret = ret ? ret : read_progs(in);
+	return ret ? ret : image_read_slots(in);
 }
 
 int elf_open(const void *data, size_t len, const struct elf_params *params, struct elf_image **out,
@@ -428,6 +428,7 @@ int elf_open(const void *data, size_t len, const struct elf_params *params, stru
 		return error_set(err, UEBPF_STAGE_OPEN, UEBPF_E_MEMORY, -ENOMEM, UINT32_MAX,
 				 "%s: out of memory", params->name);
 	in->params = *params;
+	in->err = err;
 	in->arena.host = params->host;
 	in->image.inner = in;
 	in->kconfig_map = IMAGE_NONE;
@@ -437,9 +438,9 @@ int elf_open(const void *data, size_t len, const struct elf_params *params, stru
 	if (!in->image.name || !in->params.btf != !params->btf ||
 	    !in->params.kconfig != !params->kconfig) {
 		in->image.name = "object";
-		ret = image_memory(in, err);
+		ret = image_memory(in);
 	} else {
-		ret = read_object(in, data, len, err);
+		ret = read_object(in, data, len);
 	}
 	in->params.type = NULL;		/* the caller's, only needed above */
 	if (ret) {

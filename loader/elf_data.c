@@ -20,17 +20,17 @@ int image_add_global(struct image_inner *in, const struct image_global *global)
 	return 0;
 }
 
-static int add_bytes(struct image_inner *in, struct image_map *m, const struct elf_section *s, struct uebpf_error *err)
+static int add_bytes(struct image_inner *in, struct image_map *m, const struct elf_section *s)
 {
 	in->section_map[s - in->view.sections] = (uint32_t)(m - in->image.maps);
 	m->bytes = s->data || m->opts.type == MAP_ARENA ? arena_alloc(&in->arena, s->size) : NULL;
 	if (m->bytes && s->data)
 		memcpy(m->bytes, s->data, s->size);
-	return s->data && !m->bytes ? image_memory(in, err) : 0;
+	return s->data && !m->bytes ? image_memory(in) : 0;
 }
 
 /* Variables of address space 1 begin the object's arena. */
-static int add_arena(struct image_inner *in, const struct elf_section *s, struct uebpf_error *err)
+static int add_arena(struct image_inner *in, const struct elf_section *s)
 {
 	for (uint32_t i = 0; i < in->image.nr_maps; i++) {
 		struct image_map *m = &in->image.maps[i];
@@ -38,29 +38,29 @@ static int add_arena(struct image_inner *in, const struct elf_section *s, struct
 		if (m->opts.type != MAP_ARENA)
 			continue;
 		m->data = (uint32_t)s->size;
-		return s->size <= (uint64_t)m->opts.max_entries * 4096 ? add_bytes(in, m, s, err) :
-		       image_fail(in, err, UEBPF_STAGE_MAP, UEBPF_E_MAP_DEF, -E2BIG, s->name, m->name,
+		return s->size <= (uint64_t)m->opts.max_entries * 4096 ? add_bytes(in, m, s) :
+		       image_fail(in, UEBPF_STAGE_MAP, UEBPF_E_MAP_DEF, -E2BIG, s->name, m->name,
 				  "%llu bytes of variables do not fit into the arena's %u pages",
 				  (unsigned long long)s->size, m->opts.max_entries);
 	}
-	return image_fail(in, err, UEBPF_STAGE_MAP, UEBPF_E_MAP_DEF, -EINVAL, s->name, NULL,
+	return image_fail(in, UEBPF_STAGE_MAP, UEBPF_E_MAP_DEF, -EINVAL, s->name, NULL,
 			  "variables in address space 1, but the object defines no arena (BPF_MAP_TYPE_ARENA) for them");
 }
 
-static int add_section(struct image_inner *in, uint32_t shndx, struct uebpf_error *err)
+static int add_section(struct image_inner *in, uint32_t shndx)
 {
 	const struct elf_section *s = &in->view.sections[shndx];
 	struct image_map *m;
 
 	if (!strcmp(s->name, ARENA_SECTION))
-		return add_arena(in, s, err);
+		return add_arena(in, s);
 	if (s->size > DATA_MAX)
-		return image_fail(in, err, UEBPF_STAGE_ELF, UEBPF_E_LIMIT, -E2BIG, s->name, NULL,
+		return image_fail(in, UEBPF_STAGE_ELF, UEBPF_E_LIMIT, -E2BIG, s->name, NULL,
 				  "%llu bytes of data, more than the limit of 1 GiB",
 				  (unsigned long long)s->size);
 	m = image_add_map(in);
 	if (!m)
-		return image_memory(in, err);
+		return image_memory(in);
 	m->read_only = !strncmp(s->name, ".rodata", 7) || !strncmp(s->name, ".data.rel.ro", 12) ||
 		!(s->flags & ELF_F_WRITE);
 	m->name = m->opts.name = m->section = s->name;
@@ -72,7 +72,7 @@ static int add_section(struct image_inner *in, uint32_t shndx, struct uebpf_erro
 	m->opts.flags = F_MMAPABLE | (m->read_only ? F_RDONLY_PROG : 0);
 	m->shndx = shndx;
 	m->size = s->size;
-	return add_bytes(in, m, s, err);
+	return add_bytes(in, m, s);
 }
 
 /* Types of variables: types[symbol], from the DATASECs that BTF has for the data sections. */
@@ -101,12 +101,12 @@ static uint32_t *read_types(struct image_inner *in)
 	return types;
 }
 
-static int read_variables(struct image_inner *in, struct uebpf_error *err)
+static int read_variables(struct image_inner *in)
 {
 	uint32_t *types = read_types(in);
 
 	if (!types)
-		return image_memory(in, err);
+		return image_memory(in);
 	for (uint32_t i = 1; i < in->nr_syms; i++) {
 		const struct elf_sym *sym = &in->syms[i];
 		struct image_global g = { .name = sym->name, .local = sym->bind == ELF_B_LOCAL };
@@ -120,19 +120,18 @@ static int read_variables(struct image_inner *in, struct uebpf_error *err)
 		g.map = in->section_map[sym->shndx];
 		m = &in->image.maps[g.map];
 		if (sym->value > m->data || sym->size > m->data - sym->value)
-			return image_fail(in, err, UEBPF_STAGE_ELF, UEBPF_E_MALFORMED, -EINVAL,
+			return image_fail(in, UEBPF_STAGE_ELF, UEBPF_E_MALFORMED, -EINVAL,
 					  in->view.sections[sym->shndx].name, sym->name, "the variable lies outside its section");
 		g.off = (uint32_t)sym->value;
 		g.size = (uint32_t)sym->size;
 		g.btf_type = types[i];
 		if (image_add_global(in, &g))
-			return image_memory(in, err);
+			return image_memory(in);
 	}
 	return 0;
 }
 
-static int read_pointer(struct image_inner *in, uint32_t shndx, const struct elf_reloc *r,
-			struct uebpf_error *err)
+static int read_pointer(struct image_inner *in, uint32_t shndx, const struct elf_reloc *r)
 {
 	const struct elf_sym *sym = &in->syms[r->sym];
 	const struct elf_section *s = &in->view.sections[shndx];
@@ -147,28 +146,28 @@ static int read_pointer(struct image_inner *in, uint32_t shndx, const struct elf
 	}
 	to = sym->value + (r->rela ? (uint64_t)r->addend : le64(s->data + r->off));
 	if (to > in->view.sections[sym->shndx].size)
-		return image_fail(in, err, UEBPF_STAGE_RELOC, UEBPF_E_BAD_RELOC, -EINVAL, s->name, sym->name,
+		return image_fail(in, UEBPF_STAGE_RELOC, UEBPF_E_BAD_RELOC, -EINVAL, s->name, sym->name,
 				  "a pointer past the end of section %s", in->view.sections[sym->shndx].name);
 	p = arena_grow(&in->arena, in->image.pointers, in->image.nr_pointers, sizeof(*p));
 	if (!p)
-		return image_memory(in, err);
+		return image_memory(in);
 	in->image.pointers = p;
 	p[in->image.nr_pointers++] = (struct image_pointer){
 		in->section_map[shndx], (uint32_t)r->off, in->section_map[sym->shndx], to };
 	return 0;
 }
 
-int image_read_data(struct image_inner *in, struct uebpf_error *err)
+int image_read_data(struct image_inner *in)
 {
 	int ret = 0;
 
 	for (uint32_t i = 1; !ret && i < in->view.nr_sections; i++)
 		if (in->use[i] == USE_DATA)
-			ret = add_section(in, i, err);
+			ret = add_section(in, i);
 	for (uint32_t i = 1; !ret && i < in->view.nr_sections; i++)
 		for (uint32_t k = 0; !ret && in->use[i] == USE_DATA && k < in->relocs[i].n; k++)
-			ret = read_pointer(in, i, &in->relocs[i].r[k], err);
-	return ret ? ret : read_variables(in, err);
+			ret = read_pointer(in, i, &in->relocs[i].r[k]);
+	return ret ? ret : read_variables(in);
 }
 
 /* ---- globals set from outside ---- */
@@ -193,17 +192,18 @@ int elf_set_global(struct elf_image *image, const char *name, const void *value,
 	struct image_inner *in = image->inner;
 	struct image_map *m;
 
+	in->err = err;
 	if (!g)
-		return image_fail(in, err, UEBPF_STAGE_OPEN, UEBPF_E_ARGUMENT, -ENOENT, NULL, name,
+		return image_fail(in, UEBPF_STAGE_OPEN, UEBPF_E_ARGUMENT, -ENOENT, NULL, name,
 				  "no global variable of that name");
 	if (size != g->size)
-		return image_fail(in, err, UEBPF_STAGE_OPEN, UEBPF_E_ARGUMENT, -EINVAL, NULL, name,
+		return image_fail(in, UEBPF_STAGE_OPEN, UEBPF_E_ARGUMENT, -EINVAL, NULL, name,
 				  "the variable has %u bytes, %zu were given", g->size, size);
 	m = &image->maps[g->map];
 	if (!m->bytes)
 		m->bytes = arena_alloc(&in->arena, m->data);
 	if (!m->bytes)
-		return image_memory(in, err);
+		return image_memory(in);
 	memcpy(m->bytes + g->off, value, size);
 	for (uint32_t i = 0; i < in->nr_externs; i++)
 		if (m->kind == IMAGE_MAP_KCONFIG && !strcmp(in->externs[i].name, name))

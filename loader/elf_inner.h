@@ -97,6 +97,7 @@ struct core_cache;
 #define ARENA_SECTION ".addr_space.1"	/* what clang calls the section of variables in address space 1 */
 enum section_use { USE_NONE, USE_CODE, USE_MAPS, USE_LEGACY, USE_DATA };
 struct image_inner {
+	struct uebpf_error *err;	/* of the call that is under way; may be NULL */
 	struct arena arena;
 	struct elf_image image;
 	struct elf_params params;
@@ -119,12 +120,11 @@ struct image_inner {
 	struct core_cache *core;	/* target types, made on first use */
 };
 
-/* Fills *err with "object:section/symbol: ..." and returns errnum. */
-#define image_fail(in, err, stage, code, errnum, ...) \
-	image_fail_make(in, err, ERROR_WHAT(stage, code, errnum), __VA_ARGS__)
-int image_fail_make(const struct image_inner *in, struct uebpf_error *err, uint32_t what, const char *section,
-		    const char *symbol, const char *text, ...) __attribute__((format(printf, 6, 7)));
-int image_memory(const struct image_inner *in, struct uebpf_error *err);
+/* Fills *in->err with "object:section/symbol: ..." and returns errnum. */
+#define image_fail(in, stage, code, errnum, ...) image_fail_make(in, ERROR_WHAT(stage, code, errnum), __VA_ARGS__)
+int image_fail_make(const struct image_inner *in, uint32_t what, const char *section, const char *symbol,
+		    const char *text, ...) __attribute__((format(printf, 5, 6)));
+int image_memory(const struct image_inner *in);
 void image_log(const struct image_inner *in, enum uebpf_level level, const char *text, ...)
 	__attribute__((format(printf, 3, 4)));
 /* The nth section of that name, 0 if none. */
@@ -140,23 +140,21 @@ uint32_t image_map_at(const struct image_inner *in, uint32_t shndx, uint64_t off
 struct image_map *image_add_map(struct image_inner *in);	/* NULL: memory; zeroed, inner NONE */
 int image_add_global(struct image_inner *in, const struct image_global *global);
 
-int image_malformed(const struct image_inner *in, struct uebpf_error *err, const char *section,
-		    const char *symbol, const char *what);
+int image_malformed(const struct image_inner *in, const char *section, const char *symbol, const char *what);
 
 /* Stages of elf_open, in this order. */
-int image_read_symbols(struct image_inner *in, struct uebpf_error *err);	/* elf_sym.c */
-int image_read_relocs(struct image_inner *in, struct uebpf_error *err);
-int image_read_maps(struct image_inner *in, struct uebpf_error *err);	/* elf_map.c: .maps */
-int image_read_legacy(struct image_inner *in, struct uebpf_error *err);	/* elf_legacy.c: maps */
-int image_read_data(struct image_inner *in, struct uebpf_error *err);	/* elf_data.c */
-int image_read_externs(struct image_inner *in, struct uebpf_error *err);/* kconfig.c */
-int image_read_ext(struct image_inner *in, struct uebpf_error *err);	/* elf_ext.c */
-int image_read_slots(struct image_inner *in, struct uebpf_error *err);	/* elf_map.c: initial elements */
+int image_read_symbols(struct image_inner *in);	/* elf_sym.c */
+int image_read_relocs(struct image_inner *in);
+int image_read_maps(struct image_inner *in);	/* elf_map.c: .maps */
+int image_read_legacy(struct image_inner *in);	/* elf_legacy.c: maps */
+int image_read_data(struct image_inner *in);	/* elf_data.c */
+int image_read_externs(struct image_inner *in);/* kconfig.c */
+int image_read_ext(struct image_inner *in);	/* elf_ext.c */
+int image_read_slots(struct image_inner *in);	/* elf_map.c: initial elements */
 
 /* CO-RE (core.c).  Applies record `rec` to the instruction at `slot` (wire bytes, n slots left).
- * 0 done; 1: no target, *why says which (in the image's arena); -errno with *err. */
-int core_apply(struct image_inner *in, const uint8_t *rec, uint8_t *slots, uint32_t n,
-	       const char **why, struct uebpf_error *err);
+ * 0 done; 1: no target, *why says which (in the image's arena); -errno with *in->err. */
+int core_apply(struct image_inner *in, const uint8_t *rec, uint8_t *slots, uint32_t n, const char **why);
 void core_free(struct image_inner *in);
 /* Head of the block that a linked program is. */
 struct link_memory { struct vm_host *host; size_t size; };

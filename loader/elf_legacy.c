@@ -20,10 +20,10 @@ static int compare(const void *a, const void *b)
 	return ((*x)->value > (*y)->value) - ((*x)->value < (*y)->value);
 }
 
-static int bad(struct image_inner *in, struct uebpf_error *err, const char *section, const char *map,
+static int bad(struct image_inner *in, const char *section, const char *map,
 	       const char *what)
 {
-	return image_fail(in, err, UEBPF_STAGE_MAP, UEBPF_E_MAP_DEF, -EINVAL, section, map,
+	return image_fail(in, UEBPF_STAGE_MAP, UEBPF_E_MAP_DEF, -EINVAL, section, map,
 			  "bad map definition: %s", what);
 }
 
@@ -46,19 +46,18 @@ static void annotate(const struct btf *btf, struct image_map *m)
 	}
 }
 
-static int read_one(struct image_inner *in, uint32_t shndx, const struct elf_sym *sym, uint64_t size,
-		    struct uebpf_error *err)
+static int read_one(struct image_inner *in, uint32_t shndx, const struct elf_sym *sym, uint64_t size)
 {
 	const struct elf_section *s = &in->view.sections[shndx];
 	const uint8_t *p = s->data + sym->value;
 	struct image_map *m;
 
 	if (size < DEF_MIN)
-		return bad(in, err, s->name, sym->name, "shorter than type, key size, value size, "
+		return bad(in, s->name, sym->name, "shorter than type, key size, value size, "
 			   "entries and flags (20 bytes)");
 	m = image_add_map(in);
 	if (!m)
-		return image_memory(in, err);
+		return image_memory(in);
 	m->name = m->opts.name = sym->name;
 	m->section = s->name;
 	m->kind = IMAGE_MAP_LEGACY;
@@ -71,7 +70,7 @@ static int read_one(struct image_inner *in, uint32_t shndx, const struct elf_sym
 	m->opts.max_entries = le32(p + 12);
 	m->opts.flags = le32(p + 16);
 	if (!m->opts.type)
-		return bad(in, err, s->name, sym->name, "its type is 0");
+		return bad(in, s->name, sym->name, "its type is 0");
 	annotate(in->image.btf, m);
 	return 0;
 }
@@ -104,7 +103,7 @@ static void link_inner(struct image_inner *in, uint32_t first)
 	}
 }
 
-static int read_section(struct image_inner *in, uint32_t shndx, struct uebpf_error *err)
+static int read_section(struct image_inner *in, uint32_t shndx)
 {
 	const struct elf_section *s = &in->view.sections[shndx];
 	const struct elf_sym **syms = NULL;
@@ -118,10 +117,10 @@ static int read_section(struct image_inner *in, uint32_t shndx, struct uebpf_err
 		if (sym->type == ELF_T_NOTYPE && sym->bind == ELF_B_LOCAL)
 			continue;
 		if (!s->data || sym->value >= s->size)
-			return bad(in, err, s->name, sym->name, "it lies outside its section");
+			return bad(in, s->name, sym->name, "it lies outside its section");
 		syms = arena_grow(&in->arena, syms, n, sizeof(*syms));
 		if (!syms)
-			return image_memory(in, err);
+			return image_memory(in);
 		syms[n++] = sym;
 	}
 	if (!n)
@@ -136,19 +135,19 @@ static int read_section(struct image_inner *in, uint32_t shndx, struct uebpf_err
 			size = syms[i]->size;
 		if (i + 1 < n && !size)
 			continue;	/* an alias */
-		ret = read_one(in, shndx, syms[i], size, err);
+		ret = read_one(in, shndx, syms[i], size);
 		if (ret)
 			return ret;
 	}
 	return 0;
 }
 
-int image_read_legacy(struct image_inner *in, struct uebpf_error *err)
+int image_read_legacy(struct image_inner *in)
 {
 	uint32_t first = in->image.nr_maps;
 
 	for (uint32_t i = 1; i < in->view.nr_sections; i++) {
-		int ret = in->use[i] == USE_LEGACY ? read_section(in, i, err) : 0;
+		int ret = in->use[i] == USE_LEGACY ? read_section(in, i) : 0;
 
 		if (ret)
 			return ret;

@@ -34,10 +34,10 @@ uint32_t image_map_at(const struct image_inner *in, uint32_t shndx, uint64_t off
 	return IMAGE_NONE;
 }
 
-static int bad(struct image_inner *in, struct uebpf_error *err, const char *map, const char *what,
+static int bad(struct image_inner *in, const char *map, const char *what,
 	       const char *member)
 {
-	return image_fail(in, err, UEBPF_STAGE_MAP, UEBPF_E_MAP_DEF, -EINVAL, ".maps", map,
+	return image_fail(in, UEBPF_STAGE_MAP, UEBPF_E_MAP_DEF, -EINVAL, ".maps", map,
 			  "bad map definition: %s%s%s%s", what, member ? " \"" : "",
 			  member ? member : "", member ? "\"" : "");
 }
@@ -61,11 +61,9 @@ static bool number(const struct btf *btf, uint32_t type, uint64_t *out)
 	return false;
 }
 
-static int read_members(struct image_inner *in, uint32_t def, uint32_t index, int depth,
-			struct uebpf_error *err);
+static int read_members(struct image_inner *in, uint32_t def, uint32_t index, int depth);
 
-static int add_inner(struct image_inner *in, uint32_t def, uint32_t index, int depth,
-		     struct uebpf_error *err)
+static int add_inner(struct image_inner *in, uint32_t def, uint32_t index, int depth)
 {
 	const char *outer = in->image.maps[index].name;
 	size_t n = strlen(outer) + sizeof(".inner");
@@ -74,18 +72,18 @@ static int add_inner(struct image_inner *in, uint32_t def, uint32_t index, int d
 	uint32_t inner = in->image.nr_maps - 1;
 
 	if (!m)
-		return image_memory(in, err);
+		return image_memory(in);
 	snprintf(name, n, "%s.inner", outer);
 	m->name = m->opts.name = name;
 	m->section = ".maps";
 	m->kind = IMAGE_MAP_BTF;
 	m->template_only = true;
 	in->image.maps[index].inner = inner;
-	return read_members(in, def, inner, depth + 1, err);
+	return read_members(in, def, inner, depth + 1);
 }
 
 static int read_values(struct image_inner *in, const struct btf_member *member, uint32_t index,
-		       int depth, struct uebpf_error *err)
+		       int depth)
 {
 	const struct btf *btf = in->image.btf;
 	struct image_map *m = &in->image.maps[index];
@@ -93,34 +91,34 @@ static int read_values(struct image_inner *in, const struct btf_member *member, 
 	uint32_t type;
 
 	if (!btf_array(btf, btf_skip(btf, member->type), &array))
-		return bad(in, err, m->name, "\"values\" is not an array: use __array(values, ...)", NULL);
+		return bad(in, m->name, "\"values\" is not an array: use __array(values, ...)", NULL);
 	type = btf_skip(btf, array.elem);
 	if (btf_kind(btf, type) == BTF_PTR)
 		type = btf_skip(btf, btf_target(btf, type));
 	m->opts.value_size = 4;
 	if (btf_kind(btf, type) == BTF_FUNC_PROTO) {
 		if (m->opts.type && m->opts.type != MAP_PROG_ARRAY)
-			return bad(in, err, m->name, "only a prog array has programs as values", NULL);
+			return bad(in, m->name, "only a prog array has programs as values", NULL);
 		return 0;
 	}
 	if (btf_kind(btf, type) != BTF_STRUCT)
-		return bad(in, err, m->name, "the values are neither maps nor programs", NULL);
+		return bad(in, m->name, "the values are neither maps nor programs", NULL);
 	if (depth)
-		return bad(in, err, m->name, "maps of maps of maps are not possible", NULL);
-	return add_inner(in, type, index, depth, err);
+		return bad(in, m->name, "maps of maps of maps are not possible", NULL);
+	return add_inner(in, type, index, depth);
 }
 
 static int set_size(struct image_inner *in, struct image_map *m, uint32_t *slot, uint64_t size,
-		    const char *which, struct uebpf_error *err)
+		    const char *which)
 {
 	if (size > UINT32_MAX || (*slot && *slot != size))
-		return bad(in, err, m->name, "two different sizes for", which);
+		return bad(in, m->name, "two different sizes for", which);
 	*slot = (uint32_t)size;
 	return 0;
 }
 
 static int read_type(struct image_inner *in, const struct btf_member *member, uint32_t index,
-		     bool key, struct uebpf_error *err)
+		     bool key)
 {
 	const struct btf *btf = in->image.btf;
 	struct image_map *m = &in->image.maps[index];
@@ -128,31 +126,30 @@ static int read_type(struct image_inner *in, const struct btf_member *member, ui
 	int64_t size;
 
 	if (btf_kind(btf, type) != BTF_PTR)
-		return bad(in, err, m->name, "use __type() for", member->name);
+		return bad(in, m->name, "use __type() for", member->name);
 	type = btf_target(btf, type);
 	size = btf_size(btf, type);
 	if (size < 0)
-		return bad(in, err, m->name, "no size is known of the type of", member->name);
+		return bad(in, m->name, "no size is known of the type of", member->name);
 	*(key ? &m->btf_key : &m->btf_value) = type;
 	return set_size(in, m, key ? &m->opts.key_size : &m->opts.value_size, (uint64_t)size,
-			member->name, err);
+			member->name);
 }
 
-static int read_number(struct image_inner *in, const struct btf_member *member, uint32_t index,
-		       struct uebpf_error *err)
+static int read_number(struct image_inner *in, const struct btf_member *member, uint32_t index)
 {
 	struct image_map *m = &in->image.maps[index];
 	const char *name = member->name;
 	uint64_t value = 0;
 
 	if (!number(in->image.btf, member->type, &value))
-		return bad(in, err, m->name, "use __uint() for", name);
+		return bad(in, m->name, "use __uint() for", name);
 	if (!strcmp(name, "map_extra")) {
 		m->opts.extra = value;
 		return 0;
 	}
 	if (value > UINT32_MAX)
-		return bad(in, err, m->name, "too large a number for", name);
+		return bad(in, m->name, "too large a number for", name);
 	if (!strcmp(name, "type"))
 		m->opts.type = (uint32_t)value;
 	else if (!strcmp(name, "max_entries"))
@@ -162,16 +159,15 @@ static int read_number(struct image_inner *in, const struct btf_member *member, 
 	else if (!strcmp(name, "pinning"))
 		m->pinning = (uint32_t)value;
 	else if (!strcmp(name, "key_size"))
-		return set_size(in, m, &m->opts.key_size, value, name, err);
+		return set_size(in, m, &m->opts.key_size, value, name);
 	else if (!strcmp(name, "value_size"))
-		return set_size(in, m, &m->opts.value_size, value, name, err);
+		return set_size(in, m, &m->opts.value_size, value, name);
 	else if (strcmp(name, "numa_node") != 0)	/* no meaning in one process */
-		return bad(in, err, m->name, "unknown member", name);
+		return bad(in, m->name, "unknown member", name);
 	return 0;
 }
 
-static int read_members(struct image_inner *in, uint32_t def, uint32_t index, int depth,
-			struct uebpf_error *err)
+static int read_members(struct image_inner *in, uint32_t def, uint32_t index, int depth)
 {
 	struct btf_member member;
 
@@ -179,22 +175,21 @@ static int read_members(struct image_inner *in, uint32_t def, uint32_t index, in
 		int ret;
 
 		if (!strcmp(member.name, "key") || !strcmp(member.name, "value"))
-			ret = read_type(in, &member, index, member.name[0] == 'k', err);
+			ret = read_type(in, &member, index, member.name[0] == 'k');
 		else if (!strcmp(member.name, "values"))
-			ret = read_values(in, &member, index, depth, err);
+			ret = read_values(in, &member, index, depth);
 		else
-			ret = read_number(in, &member, index, err);
+			ret = read_number(in, &member, index);
 		if (ret)
 			return ret;
 	}
 	if (!in->image.maps[index].opts.type)
-		return bad(in, err, in->image.maps[index].name, "it has no type: __uint(type, "
+		return bad(in, in->image.maps[index].name, "it has no type: __uint(type, "
 			   "BPF_MAP_TYPE_...)", NULL);
 	return 0;
 }
 
-static int read_definition(struct image_inner *in, uint32_t shndx, const struct btf_secinfo *var,
-			   struct uebpf_error *err)
+static int read_definition(struct image_inner *in, uint32_t shndx, const struct btf_secinfo *var)
 {
 	const struct btf *btf = in->image.btf;
 	const struct elf_section *s = &in->view.sections[shndx];
@@ -204,14 +199,14 @@ static int read_definition(struct image_inner *in, uint32_t shndx, const struct 
 	struct image_map *m;
 
 	if (btf_kind(btf, var->type) != BTF_VAR || btf_kind(btf, def) != BTF_STRUCT)
-		return bad(in, err, name, "it is not a struct variable", NULL);
+		return bad(in, name, "it is not a struct variable", NULL);
 	if (!sym)
-		return bad(in, err, name, "it has no symbol", NULL);
+		return bad(in, name, "it has no symbol", NULL);
 	if (sym->value > s->size || var->size > s->size - sym->value)
-		return bad(in, err, name, "it lies outside its section", NULL);
+		return bad(in, name, "it lies outside its section", NULL);
 	m = image_add_map(in);
 	if (!m)
-		return image_memory(in, err);
+		return image_memory(in);
 	m->name = m->opts.name = name;
 	m->section = s->name;
 	m->kind = IMAGE_MAP_BTF;
@@ -219,10 +214,10 @@ static int read_definition(struct image_inner *in, uint32_t shndx, const struct 
 	m->off = sym->value;
 	m->size = var->size;
 	m->btf_def = def;
-	return read_members(in, def, in->image.nr_maps - 1, 0, err);
+	return read_members(in, def, in->image.nr_maps - 1, 0);
 }
 
-int image_read_maps(struct image_inner *in, struct uebpf_error *err)
+int image_read_maps(struct image_inner *in)
 {
 	const struct btf *btf = in->image.btf;
 
@@ -234,11 +229,11 @@ int image_read_maps(struct image_inner *in, struct uebpf_error *err)
 			continue;
 		sec = btf ? btf_find(btf, BTF_DATASEC, ".maps") : 0;
 		if (!sec && in->view.sections[i].size)
-			return image_fail(in, err, UEBPF_STAGE_BTF, UEBPF_E_NO_BTF, -ENOENT, ".maps", NULL,
+			return image_fail(in, UEBPF_STAGE_BTF, UEBPF_E_NO_BTF, -ENOENT, ".maps", NULL,
 					  "the map definitions need BTF, which the object does not have: "
 					  "compile with -g (\"clang --target=bpf -O2 -g -c FILE.c\")");
 		for (uint32_t k = 0; sec && btf_secinfo(btf, sec, k, &var); k++) {
-			int ret = read_definition(in, i, &var, err);
+			int ret = read_definition(in, i, &var);
 
 			if (ret)
 				return ret;
@@ -272,18 +267,16 @@ static uint32_t prog_of(const struct image_inner *in, uint32_t shndx, uint64_t v
 	return IMAGE_NONE;
 }
 
-static int add_slot(struct image_inner *in, struct image_map *m, uint32_t index, uint32_t target,
-		    struct uebpf_error *err)
+static int add_slot(struct image_inner *in, struct image_map *m, uint32_t index, uint32_t target)
 {
 	m->slots = arena_grow(&in->arena, m->slots, m->nr_slots, sizeof(*m->slots));
 	if (!m->slots)
-		return image_memory(in, err);
+		return image_memory(in);
 	m->slots[m->nr_slots++] = (struct image_slot){ index, target };
 	return 0;
 }
 
-static int read_slot(struct image_inner *in, uint32_t shndx, const struct elf_reloc *r,
-		     struct uebpf_error *err)
+static int read_slot(struct image_inner *in, uint32_t shndx, const struct elf_reloc *r)
 {
 	const struct elf_sym *sym = &in->syms[r->sym];
 	uint64_t value = sym->value + (r->rela ? (uint64_t)r->addend :
@@ -293,32 +286,32 @@ static int read_slot(struct image_inner *in, uint32_t shndx, const struct elf_re
 	int64_t values;
 
 	if (r->type > 2)
-		return image_fail(in, err, UEBPF_STAGE_RELOC, UEBPF_E_BAD_RELOC, -EINVAL, ".maps",
+		return image_fail(in, UEBPF_STAGE_RELOC, UEBPF_E_BAD_RELOC, -EINVAL, ".maps",
 				  sym->name, "relocation type %u has no meaning in a map definition",
 				  r->type);
 	if (at == IMAGE_NONE)
-		return image_fail(in, err, UEBPF_STAGE_RELOC, UEBPF_E_BAD_RELOC, -EINVAL, ".maps",
+		return image_fail(in, UEBPF_STAGE_RELOC, UEBPF_E_BAD_RELOC, -EINVAL, ".maps",
 				  sym->name, "a relocation outside any map definition");
 	m = &in->image.maps[at];
 	values = values_offset(in, m);
 	if (values < 0 || r->off < m->off + (uint64_t)values || (r->off - m->off - (uint64_t)values) % 8)
-		return bad(in, err, m->name, "an initial value outside \"values\":", sym->name);
+		return bad(in, m->name, "an initial value outside \"values\":", sym->name);
 	if (m->opts.type == MAP_PROG_ARRAY)
 		target = prog_of(in, sym->shndx, value);
 	else if (m->opts.type == MAP_ARRAY_OF_MAPS || m->opts.type == MAP_HASH_OF_MAPS)
 		target = image_map_at(in, sym->shndx, value);
 	else
-		return bad(in, err, m->name, "only prog arrays and maps of maps have initial values, not",
+		return bad(in, m->name, "only prog arrays and maps of maps have initial values, not",
 			   sym->name);
 	if (target == IMAGE_NONE)
-		return bad(in, err, m->name, m->opts.type == MAP_PROG_ARRAY ?
+		return bad(in, m->name, m->opts.type == MAP_PROG_ARRAY ?
 			   "an initial value is not a program of this object:" :
 			   "an initial value is not a map of this object:", sym->name);
-	return add_slot(in, m, (uint32_t)((r->off - m->off - (uint64_t)values) / 8), target, err);
+	return add_slot(in, m, (uint32_t)((r->off - m->off - (uint64_t)values) / 8), target);
 }
 
 /* iproute2: a program in section "ID/N" is element N of the prog array with that id. */
-static int legacy_slots(struct image_inner *in, struct uebpf_error *err)
+static int legacy_slots(struct image_inner *in)
 {
 	for (uint32_t k = 0; k < in->image.nr_progs; k++) {
 		unsigned int id, at;
@@ -334,7 +327,7 @@ static int legacy_slots(struct image_inner *in, struct uebpf_error *err)
 			    le32(in->view.sections[m->shndx].data + m->off + 20) != id ||
 			    at >= m->opts.max_entries)
 				continue;
-			ret = add_slot(in, m, at, k, err);
+			ret = add_slot(in, m, at, k);
 			if (ret)
 				return ret;
 		}
@@ -342,17 +335,17 @@ static int legacy_slots(struct image_inner *in, struct uebpf_error *err)
 	return 0;
 }
 
-int image_read_slots(struct image_inner *in, struct uebpf_error *err)
+int image_read_slots(struct image_inner *in)
 {
 	for (uint32_t i = 1; i < in->view.nr_sections; i++) {
 		if (in->use[i] != USE_MAPS || !in->view.sections[i].data)
 			continue;
 		for (uint32_t k = 0; k < in->relocs[i].n; k++) {
-			int ret = read_slot(in, i, &in->relocs[i].r[k], err);
+			int ret = read_slot(in, i, &in->relocs[i].r[k]);
 
 			if (ret)
 				return ret;
 		}
 	}
-	return legacy_slots(in, err);
+	return legacy_slots(in);
 }

@@ -35,7 +35,7 @@ static int compare_names(const void *a, const void *b, void *arg)
 	return first ? first : (i > j) - (i < j);
 }
 
-static int read_table(struct image_inner *in, struct uebpf_error *err)
+static int read_table(struct image_inner *in)
 {
 	const struct elf_section *table = NULL, *names;
 
@@ -43,25 +43,25 @@ static int read_table(struct image_inner *in, struct uebpf_error *err)
 		if (in->view.sections[i].type == ELF_SYMTAB)
 			table = &in->view.sections[i];
 	if (!table)
-		return image_fail(in, err, UEBPF_STAGE_ELF, UEBPF_E_MALFORMED, -EINVAL, NULL, NULL,
+		return image_fail(in, UEBPF_STAGE_ELF, UEBPF_E_MALFORMED, -EINVAL, NULL, NULL,
 				  "the object was stripped of its symbol table, without which maps and "
 				  "functions cannot be found: strip with \"llvm-strip -g\" only");
 	if (table->link >= in->view.nr_sections ||
 	    in->view.sections[table->link].type != ELF_STRTAB || table->size % SYM_SIZE)
-		return image_malformed(in, err, table->name, NULL, "bad symbol table");
+		return image_malformed(in, table->name, NULL, "bad symbol table");
 	names = &in->view.sections[table->link];
 	in->nr_syms = (uint32_t)(table->size / SYM_SIZE);
 	in->syms = arena_array(&in->arena, in->nr_syms, sizeof(*in->syms));
 	in->by_name = arena_array(&in->arena, in->nr_syms, sizeof(*in->by_name));
 	if (!in->syms || !in->by_name)
-		return image_memory(in, err);
+		return image_memory(in);
 	for (uint32_t i = 0; i < in->nr_syms; i++) {
 		const uint8_t *p = table->data + (size_t)i * SYM_SIZE;
 		struct elf_sym *s = &in->syms[i];
 
 		s->name = elf_name(names->data, names->size, le32(p));
 		if (!s->name)
-			return image_malformed(in, err, table->name, NULL, "a symbol's name is not terminated or no text");
+			return image_malformed(in, table->name, NULL, "a symbol's name is not terminated or no text");
 		s->type = p[4] & 0xf;
 		s->bind = p[4] >> 4;
 		s->hidden = (p[5] & 3) == 1 || (p[5] & 3) == 2;
@@ -69,7 +69,7 @@ static int read_table(struct image_inner *in, struct uebpf_error *err)
 		s->value = le64(p + 8);
 		s->size = le64(p + 16);
 		if (s->shndx < 0xff00 && s->shndx >= in->view.nr_sections)
-			return image_malformed(in, err, table->name, s->name, "symbol of a section that does not exist");
+			return image_malformed(in, table->name, s->name, "symbol of a section that does not exist");
 		if (s->type == ELF_T_SECTION && !*s->name && s->shndx < in->view.nr_sections)
 			s->name = in->view.sections[s->shndx].name;
 		if (s->type != ELF_T_SECTION)
@@ -107,11 +107,11 @@ static int compare_sections(const void *a, const void *b, void *arg)
 	return first ? first : (i > j) - (i < j);
 }
 
-static int sort_sections(struct image_inner *in, struct uebpf_error *err)
+static int sort_sections(struct image_inner *in)
 {
 	in->sections_by_name = arena_array(&in->arena, in->view.nr_sections, sizeof(uint32_t));
 	if (!in->sections_by_name)
-		return image_memory(in, err);
+		return image_memory(in);
 	for (uint32_t i = 0; i < in->view.nr_sections; i++)
 		in->sections_by_name[i] = i;
 	qsort_r(in->sections_by_name, in->view.nr_sections, sizeof(uint32_t), compare_sections,
@@ -137,11 +137,11 @@ uint32_t image_section(const struct image_inner *in, const char *name, uint32_t 
 	return in->sections_by_name[lo + nth];
 }
 
-int image_read_symbols(struct image_inner *in, struct uebpf_error *err)
+int image_read_symbols(struct image_inner *in)
 {
-	int ret = sort_sections(in, err);
+	int ret = sort_sections(in);
 
-	return ret ? ret : read_table(in, err);
+	return ret ? ret : read_table(in);
 }
 
 /* ---- relocations ---- */
@@ -153,8 +153,7 @@ static int compare_relocs(const void *a, const void *b)
 	return (x->off > y->off) - (x->off < y->off);
 }
 
-static int read_reloc_section(struct image_inner *in, const struct elf_section *s,
-			      struct uebpf_error *err)
+static int read_reloc_section(struct image_inner *in, const struct elf_section *s)
 {
 	bool rela = s->type == ELF_RELA;
 	size_t size = rela ? RELA_SIZE : REL_SIZE;
@@ -163,13 +162,13 @@ static int read_reloc_section(struct image_inner *in, const struct elf_section *
 	uint32_t n;
 
 	if (s->info >= in->view.nr_sections)
-		return image_malformed(in, err, s->name, NULL, "relocations for a section that does not exist");
+		return image_malformed(in, s->name, NULL, "relocations for a section that does not exist");
 	target = &in->view.sections[s->info];
 	if (in->use[s->info] == USE_NONE)
 		return 0;
 	if (s->link >= in->view.nr_sections || in->view.sections[s->link].type != ELF_SYMTAB ||
 	    s->size % size || s->size / size > UINT32_MAX / 2)
-		return image_malformed(in, err, s->name, NULL, "bad relocation table");
+		return image_malformed(in, s->name, NULL, "bad relocation table");
 	list = &in->relocs[s->info];
 	n = (uint32_t)(s->size / size);
 	for (uint32_t i = 0; i < n; i++) {
@@ -178,28 +177,28 @@ static int read_reloc_section(struct image_inner *in, const struct elf_section *
 
 		list->r = arena_grow(&in->arena, list->r, list->n, sizeof(*one));
 		if (!list->r)
-			return image_memory(in, err);
+			return image_memory(in);
 		one = &list->r[list->n++];
 		*one = (struct elf_reloc){ le64(p), le32(p + 8), le32(p + 12),
 					   rela ? (int64_t)le64(p + 16) : 0, rela };
 		if (one->sym >= in->nr_syms)
-			return image_malformed(in, err, s->name, NULL, "a relocation names no symbol");
+			return image_malformed(in, s->name, NULL, "a relocation names no symbol");
 		if (one->off >= target->size || target->size - one->off < 8)
-			return image_malformed(in, err, s->name, NULL, "a relocation lies outside its section");
+			return image_malformed(in, s->name, NULL, "a relocation lies outside its section");
 		if (in->use[s->info] == USE_CODE && one->off % 8)
-			return image_malformed(in, err, s->name, NULL, "a relocation inside an instruction");
+			return image_malformed(in, s->name, NULL, "a relocation inside an instruction");
 	}
 	return 0;
 }
 
-int image_read_relocs(struct image_inner *in, struct uebpf_error *err)
+int image_read_relocs(struct image_inner *in)
 {
 	for (uint32_t i = 1; i < in->view.nr_sections; i++) {
 		const struct elf_section *s = &in->view.sections[i];
 		int ret = 0;
 
 		if (s->type == ELF_REL || s->type == ELF_RELA)
-			ret = read_reloc_section(in, s, err);
+			ret = read_reloc_section(in, s);
 		if (ret)
 			return ret;
 	}

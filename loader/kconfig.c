@@ -177,7 +177,7 @@ static int add_extern(struct image_inner *in, uint32_t type, bool kconfig)
 	return 0;
 }
 
-static int make_map(struct image_inner *in, struct uebpf_error *err)
+static int make_map(struct image_inner *in)
 {
 	uint64_t total = 0;
 	struct image_map *m;
@@ -192,14 +192,14 @@ static int make_map(struct image_inner *in, struct uebpf_error *err)
 		e->off = (uint32_t)total;
 		total += e->size;
 		if (!e->size || total > 1 << 20)
-			return image_fail(in, err, UEBPF_STAGE_BTF, UEBPF_E_BAD_BTF, -EINVAL, ".kconfig",
+			return image_fail(in, UEBPF_STAGE_BTF, UEBPF_E_BAD_BTF, -EINVAL, ".kconfig",
 					  e->name, "the variable has no possible size");
 	}
 	if (!total)
 		return 0;
 	m = image_add_map(in);
 	if (!m)
-		return image_memory(in, err);
+		return image_memory(in);
 	m->name = m->opts.name = m->section = ".kconfig";
 	m->kind = IMAGE_MAP_KCONFIG;
 	m->read_only = true;
@@ -210,11 +210,11 @@ static int make_map(struct image_inner *in, struct uebpf_error *err)
 	m->opts.flags = F_MMAPABLE | F_RDONLY_PROG;
 	m->bytes = arena_alloc(&in->arena, total);
 	in->kconfig_map = in->image.nr_maps - 1;
-	return m->bytes ? 0 : image_memory(in, err);
+	return m->bytes ? 0 : image_memory(in);
 }
 
 /* The configuration: the file that was named, or what distributions leave in /boot. */
-static int read_config(struct image_inner *in, char **config, size_t *cap, struct uebpf_error *err)
+static int read_config(struct image_inner *in, char **config, size_t *cap)
 {
 	struct utsname name;
 	char path[512];
@@ -226,9 +226,9 @@ static int read_config(struct image_inner *in, char **config, size_t *cap, struc
 		ret = read_file(in->params.host, in->params.kconfig, FILE_MAX, (uint8_t **)config, &len,
 				cap);
 		if (ret == -ENOMEM)
-			return image_memory(in, err);
+			return image_memory(in);
 		if (ret)
-			return image_fail(in, err, UEBPF_STAGE_OPEN, UEBPF_E_IO, ret, ".kconfig", NULL,
+			return image_fail(in, UEBPF_STAGE_OPEN, UEBPF_E_IO, ret, ".kconfig", NULL,
 					  "cannot read the configuration file %s", in->params.kconfig);
 		return 0;
 	}
@@ -238,10 +238,10 @@ static int read_config(struct image_inner *in, char **config, size_t *cap, struc
 	ret = read_file(in->params.host, path, FILE_MAX, (uint8_t **)config, &len, cap);
 	if (ret)
 		*config = NULL;
-	return ret == -ENOMEM ? image_memory(in, err) : 0;
+	return ret == -ENOMEM ? image_memory(in) : 0;
 }
 
-int image_read_externs(struct image_inner *in, struct uebpf_error *err)
+int image_read_externs(struct image_inner *in)
 {
 	const struct btf *btf = in->image.btf;
 	char *config = NULL;
@@ -256,12 +256,12 @@ int image_read_externs(struct image_inner *in, struct uebpf_error *err)
 			continue;
 		for (uint32_t k = 0; btf_secinfo(btf, id, k, &var); k++)
 			if (add_extern(in, var.type, kconfig))
-				return image_memory(in, err);
+				return image_memory(in);
 	}
-	ret = make_map(in, err);
+	ret = make_map(in);
 	if (ret || in->kconfig_map == IMAGE_NONE)
 		return ret;
-	ret = read_config(in, &config, &cap, err);
+	ret = read_config(in, &config, &cap);
 	for (uint32_t i = 0; !ret && i < in->nr_externs; i++) {
 		struct image_extern *e = &in->externs[i];
 		struct image_map *m = &in->image.maps[in->kconfig_map];
@@ -271,7 +271,7 @@ int image_read_externs(struct image_inner *in, struct uebpf_error *err)
 			continue;
 		e->missing = !set_value(in, e, m->bytes + e->off, config);
 		if (image_add_global(in, &g))
-			ret = image_memory(in, err);
+			ret = image_memory(in);
 	}
 	mem_free(in->params.host, config, cap);
 	return ret;

@@ -19,7 +19,6 @@ struct link {
 	struct image_inner *in;
 	struct linked *out;
 	struct arena scratch;		/* until everything is packed */
-	struct uebpf_error *err;
 	struct piece *pieces;
 	uint32_t nr_pieces, cap, max;
 	uint32_t *begins;		/* slot of each function of the image, IMAGE_NONE: not needed yet */
@@ -82,17 +81,17 @@ static int fail_make(struct link *l, uint32_t what, const char *symbol, const ch
 		}
 	}
 	va_start(ap, text);
-	errnum = error_list(l->err, what, UINT32_MAX, text, ap);
+	errnum = error_list(l->in->err, what, UINT32_MAX, text, ap);
 	va_end(ap);
-	error_place(l->err, &place);
-	if (l->err && symbol)
-		snprintf(l->err->symbol, sizeof(l->err->symbol), "%s", symbol);
+	error_place(l->in->err, &place);
+	if (l->in->err && symbol)
+		snprintf(l->in->err->symbol, sizeof(l->in->err->symbol), "%s", symbol);
 	return errnum;
 }
 
 static int no_memory(struct link *l)
 {
-	return image_memory(l->in, l->err);
+	return image_memory(l->in);
 }
 
 /* ---- pieces ---- */
@@ -471,7 +470,7 @@ static int apply_core(struct link *l)
 	for (uint32_t i = list ? first_record(list, from) : 0; list && i < list->n; i++) {
 		const uint8_t *rec = list->rec + (size_t)i * list->rec_size;
 		uint32_t off = le32(rec);
-		struct uebpf_error why = { .err = 0 };
+		struct uebpf_error why = { .err = 0 }, *err = l->in->err;
 		const char *text = NULL;
 		int ret;
 
@@ -484,7 +483,9 @@ static int apply_core(struct link *l)
 		if (off % 8)
 			return fail(l, UEBPF_STAGE_CORE, UEBPF_E_CORE, -EINVAL, NULL,
 				    "a CO-RE record inside an instruction");
-		ret = core_apply(l->in, rec, bytes_here(l), func->slots - (l->at - func->start), &text, &why);
+		l->in->err = &why;
+		ret = core_apply(l->in, rec, bytes_here(l), func->slots - (l->at - func->start), &text);
+		l->in->err = err;
 		if (ret == 1)
 			ret = poison(l, UEBPF_E_CORE, text);
 		else if (ret)
@@ -587,13 +588,14 @@ int elf_link_program(struct elf_image *image, uint32_t index, struct linked *out
 		     struct uebpf_error *err)
 {
 	struct image_inner *in = image->inner;
-	struct link l = { .in = in, .out = out, .err = err };
+	struct link l = { .in = in, .out = out };
 	uint32_t slot;
 	int ret;
 
 	memset(out, 0, sizeof(*out));
+	in->err = err;
 	if (index >= image->nr_progs)
-		return image_fail(in, err, UEBPF_STAGE_LINK, UEBPF_E_ARGUMENT, -EINVAL, NULL, NULL,
+		return image_fail(in, UEBPF_STAGE_LINK, UEBPF_E_ARGUMENT, -EINVAL, NULL, NULL,
 				  "there is no program %u", index);
 	l.scratch.host = in->params.host;
 	l.max = in->params.max_slots ? in->params.max_slots : MAX_SLOTS;
