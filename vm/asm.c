@@ -54,9 +54,9 @@ static bool type(struct assembler *a, struct operands *o)
 {
 	static const char names[7][4] = { "u8", "u16", "u32", "u64", "s8", "s16", "s32" };
 
-	for (uint8_t i = 0; i < sizeof names / sizeof names[0]; i++)
+	for (uint32_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		if (asm_take(a, names[i])) {
-			o->log = i & 3;
+			o->log = (uint8_t)(i & 3);
 			o->size = (uint8_t)(1 << o->log);
 			o->is_signed = i > 3;
 			return true;
@@ -424,7 +424,7 @@ static bool is_unary(struct assembler *a, uint8_t dst, bool w, bool *ok)
 
 static bool assign(struct assembler *a, uint8_t dst, bool w)
 {
-	struct raw_insn raw;
+	struct raw_insn raw = { 0 };
 	bool ok = false;
 	int64_t v;
 
