@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* cbpf.c - packet filters: libpcap's interpreter and ours over the same packets, arms interleaved; medians of the rounds
- * with their 10th and 90th percentiles.  Verdicts must be equal.  Ours: the compiled function called for each packet, as
- * libpcap is; many packets at once (uebpf_prog_run_batch), for which libpcap has nothing; the interpreter.
+/* cbpf.c - packet filters: libpcap's interpreter (bpf_filter() for each packet) and ours over the same packets, arms
+ * interleaved; medians of the rounds with their 10th and 90th percentiles.  Verdicts must be equal.  Ours: the compiled
+ * function called for each packet, as libpcap is; many packets in a call (uebpf_prog_run_packets by pointer and length,
+ * uebpf_prog_run_batch over struct uebpf_packet), for which libpcap has nothing; the interpreter.
  * Twice: over 64 packets, whose branches the CPU learns, so that the engines' own cost shows, and over
  * 1000 random ones, where each arm also pays for the branches that nobody can foretell.  Beside them a filter that
  * does nothing (its return alone): what the loop and the call cost an arm. */
 #include <math.h>
 #include <pcap/pcap.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +16,7 @@
 #include "include/uebpf.h"
 
 enum { PACKETS = 1000, ROOM = 128, ROUNDS = 41 };
-enum { PCAP, CALL, BATCH, INTERP, ARMS };
+enum { PCAP, CALL, PACKET, BATCH, INTERP, ARMS };
 static uint8_t packet[PACKETS][ROOM];
 static uint32_t length[PACKETS];
 static uint64_t seed = 88172645463325252ull;
@@ -83,52 +85,41 @@ static const struct uebpf_prog *load(struct uebpf_env *env, const struct bpf_pro
 
 /* What each arm is given of a packet, made before. */
 static struct uebpf_packet view[PACKETS];
-static struct pcap_pkthdr head[PACKETS];
+static struct uebpf_record record[PACKETS];
+
+/* Every arm leaves a verdict for each packet here. */
+static uint64_t verdict[PACKETS];
 
 /* The compiled function itself, as a capture loop would keep it. */
-static uint64_t run_call(const struct uebpf_prog *prog)
+static void run_call(const struct uebpf_prog *prog)
 {
 	uebpf_entry entry = uebpf_prog_entry(prog);
-	uint64_t sum = 0;
 
 	if (!entry)
 		exit(1);
 	for (int i = 0; i < packets; i++)
-		sum += entry(&view[i], sizeof(view[i]), NULL) != 0;
-	return sum;
+		verdict[i] = entry(&view[i], sizeof(view[i]), NULL);
 }
 
-static uint64_t run_interp(const struct uebpf_prog *prog)
+static void run_interp(const struct uebpf_prog *prog)
 {
-	uint64_t sum = 0, r0;
-
-	for (int i = 0; i < packets; i++) {
-		if (uebpf_prog_run(prog, &view[i], sizeof(view[i]), NULL, &r0))
+	for (int i = 0; i < packets; i++)
+		if (uebpf_prog_run(prog, &view[i], sizeof(view[i]), NULL, &verdict[i]))
 			exit(1);
-		sum += r0 != 0;
-	}
-	return sum;
 }
 
-static uint64_t run_batch(const struct uebpf_prog *prog)
+/* Many in a call: by pointer and length, or as struct uebpf_packet. */
+static void run_many(const struct uebpf_prog *prog, bool raw)
 {
-	static uint64_t r0[PACKETS];
-	uint64_t sum = 0;
-
-	if (uebpf_prog_run_batch(prog, view, sizeof(view[0]), (size_t)packets, r0, NULL))
+	if (raw ? uebpf_prog_run_packets(prog, record, (size_t)packets, verdict, NULL) :
+		  uebpf_prog_run_batch(prog, view, sizeof(view[0]), (size_t)packets, verdict, NULL))
 		exit(1);
-	for (int i = 0; i < packets; i++)
-		sum += r0[i] != 0;
-	return sum;
 }
 
-static uint64_t run_pcap(const struct bpf_program *bpf)
+static void run_pcap(const struct bpf_program *bpf)
 {
-	uint64_t sum = 0;
-
 	for (int i = 0; i < packets; i++)
-		sum += pcap_offline_filter(bpf, &head[i], packet[i]) != 0;
-	return sum;
+		verdict[i] = bpf_filter(bpf->bf_insns, packet[i], length[i], length[i]);
 }
 
 struct subject {
@@ -137,30 +128,38 @@ struct subject {
 	const struct uebpf_prog *jit, *interp;
 };
 
-static uint64_t run(const struct subject *s, int arm)
+static void run(const struct subject *s, int arm)
 {
-	return arm == PCAP ? run_pcap(&s->bpf) : arm == CALL ? run_call(s->jit) : arm == BATCH ? run_batch(s->jit) :
-	       run_interp(s->interp);
+	if (arm == PCAP)
+		run_pcap(&s->bpf);
+	else if (arm == CALL)
+		run_call(s->jit);
+	else if (arm == INTERP)
+		run_interp(s->interp);
+	else
+		run_many(s->jit, arm == PACKET);
 }
 
-/* The row of one filter; *by_call, *by_batch: how many times libpcap's time is ours. */
-static void measure(const struct subject *s, FILE *csv, double *by_call, double *by_batch)
+/* The row of one filter; by[arm]: how many times libpcap's time is ours. */
+static void measure(const struct subject *s, FILE *csv, double by[ARMS])
 {
 	double t[ARMS][ROUNDS], ratio[ARMS][ROUNDS];
 	int times = 5 * PACKETS / packets;
 
 	for (int r = 0; r < ROUNDS; r++) {
-		uint64_t sum[ARMS] = { 0 };
+		static uint64_t right[PACKETS];
 
 		for (int arm = 0; arm < ARMS; arm++) {
 			double begin = now();
 
 			for (int k = 0; k < times; k++)
-				sum[arm] = run(s, arm);
+				run(s, arm);
 			t[arm][r] = (now() - begin) / times / packets;
 			fprintf(csv, "%s,%d,%d,%d,%.3f\n", s->what, packets, arm, r, t[arm][r]);
 			ratio[arm][r] = t[PCAP][r] / t[arm][r];
-			if (sum[arm] != sum[0]) {
+			if (arm == PCAP)
+				memcpy(right, verdict, sizeof(right));
+			if (memcmp(right, verdict, (size_t)packets * sizeof(*right))) {
 				fprintf(stderr, "%s: verdicts differ\n", s->what);
 				exit(1);
 			}
@@ -172,11 +171,11 @@ static void measure(const struct subject *s, FILE *csv, double *by_call, double 
 		qsort(ratio[arm], ROUNDS, sizeof(double), by_value);
 		printf(" %.2f |", t[arm][ROUNDS / 2]);
 	}
-	for (int arm = CALL; arm <= BATCH; arm++)
+	for (int arm = CALL; arm <= BATCH; arm++) {
 		printf(" %.1f [%.1f .. %.1f] |", ratio[arm][ROUNDS / 2], ratio[arm][ROUNDS / 10], ratio[arm][ROUNDS * 9 / 10]);
+		by[arm] = ratio[arm][ROUNDS / 2];
+	}
 	printf("\n");
-	*by_call = ratio[CALL][ROUNDS / 2];
-	*by_batch = ratio[BATCH][ROUNDS / 2];
 }
 
 static void compile(struct subject *s, const char *expression, struct uebpf_env *env, pcap_t *dead)
@@ -210,7 +209,7 @@ int main(void)
 		return fprintf(stderr, "cbpf: cannot begin (build/bench must exist)\n"), 1;
 	make_packets();
 	for (int i = 0; i < PACKETS; i++) {
-		head[i].caplen = head[i].len = length[i];
+		record[i] = (struct uebpf_record){ packet[i], length[i] };
 		view[i] = (struct uebpf_packet){ .size = sizeof(view[i]), .data = packet[i], .data_meta = packet[i],
 						 .data_end = packet[i] + length[i], .wire_len = length[i], .len = length[i] };
 	}
@@ -218,22 +217,27 @@ int main(void)
 	for (int e = 0; e < N; e++)
 		compile(&subject[e], expressions[e], env, dead);
 	for (packets = 64; packets <= PACKETS; packets += PACKETS - 64) {
-		double call, batch, least_call = 1e9, least_batch = 1e9, all_call = 0, all_batch = 0;
-		int met = 0;
+		static const char *const how[ARMS] = { [CALL] = "a call each", [PACKET] = "packets in a call", [BATCH] = "structs in a call" };
+		double by[ARMS], least[ARMS] = { 0 }, all[ARMS] = { 0 };
+		int met[ARMS] = { 0 };
 
-		printf("\n%d packets, ns each\n\n| expression | libpcap | JIT, a call each | JIT, a batch | interpreter | "
-		       "libpcap / call [p10 .. p90] | libpcap / batch |\n|---|---|---|---|---|---|---|\n", packets);
-		measure(&nothing, csv, &call, &batch);
+		printf("\n%d packets, ns each\n\n| expression | libpcap | JIT, a call each | JIT, packets in a call | "
+		       "JIT, struct uebpf_packets in a call | interpreter | libpcap / call [p10 .. p90] | / packets | / structs |\n"
+		       "|---|---|---|---|---|---|---|---|---|\n", packets);
+		measure(&nothing, csv, by);
 		for (int e = 0; e < N; e++) {
-			measure(&subject[e], csv, &call, &batch);
-			met += call >= 5;
-			least_call = call < least_call ? call : least_call;
-			least_batch = batch < least_batch ? batch : least_batch;
-			all_call += log(call);
-			all_batch += log(batch);
+			measure(&subject[e], csv, by);
+			for (int arm = CALL; arm <= BATCH; arm++) {
+				met[arm] += by[arm] >= 5;
+				least[arm] = e && least[arm] < by[arm] ? least[arm] : by[arm];
+				all[arm] += log(by[arm]);
+			}
 		}
-		printf("\nAgainst the bar, 5 x: by calls geomean %.1f, least %.1f, %d of %d at least 5; in batches geomean %.1f, "
-		       "least %.1f.\n", exp(all_call / N), least_call, met, N, exp(all_batch / N), least_batch);
+		printf("\nAgainst the bar, 5 x:");
+		for (int arm = CALL; arm <= BATCH; arm++)
+			printf("%s %s geomean %.1f, least %.1f, %d of %d at least 5", arm == CALL ? "" : ";", how[arm],
+			       exp(all[arm] / N), least[arm], met[arm], N);
+		printf(".\n");
 	}
 	fclose(csv);
 	for (int e = 0; e < N; e++)

@@ -440,6 +440,12 @@ UEBPF_API int uebpf_prog_run_batch(const struct uebpf_prog *prog, void *base, si
 struct uebpf_record { void *data; size_t len; };
 UEBPF_API int uebpf_prog_run_records(const struct uebpf_prog *prog, const struct uebpf_record *records,
 				     size_t n, uint64_t *results, size_t *at);
+/* The same for packet types where the records are packets as a capture has them: their bytes, L2 first, and how many
+ * (at most UINT32_MAX); wire length and everything else of struct uebpf_packet is 0 for each, and what the program
+ * leaves there is gone.  Classic filters, and programs that only read, run in a loop of their own machine code:
+ * the fastest way to filter packets.  -EINVAL also for other types. */
+UEBPF_API int uebpf_prog_run_packets(const struct uebpf_prog *prog, const struct uebpf_record *packets,
+				     size_t n, uint64_t *results, size_t *at);
 /* The compiled function itself: only of programs that cannot fault and carry no budget; else NULL.  Of
  * packet types only where the program calls nothing that looks at its run; the caller then sees to it
  * that data <= data_end, data_meta is not NULL and len is data_end - data, as uebpf_prog_run does. */

@@ -68,9 +68,13 @@ uebpf_entry jit_plain(const struct code *code);
 /* A function of the same kind for every program that cannot fault and carries no budget: it builds
  * the state that helpers look at; NULL for others. */
 uebpf_entry jit_entry(const struct code *code);
-int jit_run_batch(const struct code *code, void *base, size_t stride, size_t n, uint64_t *results, size_t *at);
-int jit_run_records(const struct code *code, const struct uebpf_record *records, size_t n,
-		    uint64_t *results, size_t *at);
+/* The loop over many contexts that was compiled with the program; results != end.  From base in steps of stride;
+ * stride 0: base is an array of struct uebpf_record.  packets: base is one of packets (data and length), and stride
+ * the address of a struct uebpf_packet whose bounds the loop sets; returns all their lengths in one word (OR: too
+ * long ones show).  NULL: there is none. */
+typedef uint64_t (*jit_batch_fn)(const void *base, size_t stride, uint64_t *results, uint64_t *end);
+jit_batch_fn jit_batch(const struct code *code, bool packets);
+bool jit_batch_views(const struct code *code);		/* does that of packets use the struct uebpf_packet? */
 
 /* ---- looking at it ---- */
 /* Disassembly interleaved with the decoded instructions and, before an instruction, what note (may be

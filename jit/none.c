@@ -51,22 +51,11 @@ const struct code *jit_find(const struct jit_pages *pages, uintptr_t addr)
 size_t jit_code_bytes(const struct code *code) { (void)code; return 0; }
 uebpf_entry jit_plain(const struct code *code) { (void)code; return NULL; }
 uebpf_entry jit_entry(const struct code *code) { (void)code; return NULL; }
+jit_batch_fn jit_batch(const struct code *code, bool packets) { (void)code, (void)packets; return NULL; }
+bool jit_batch_views(const struct code *code) { (void)code; return false; }
 
 int jit_run(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0)
 {
 	(void)code, (void)ctx, (void)ctx_len, (void)run, (void)r0;
-	return -EOPNOTSUPP;
-}
-
-int jit_run_batch(const struct code *code, void *base, size_t stride, size_t n, uint64_t *results, size_t *at)
-{
-	(void)code, (void)base, (void)stride, (void)n, (void)results, (void)at;
-	return -EOPNOTSUPP;
-}
-
-int jit_run_records(const struct code *code, const struct uebpf_record *records, size_t n, uint64_t *results,
-		    size_t *at)
-{
-	(void)code, (void)records, (void)n, (void)results, (void)at;
 	return -EOPNOTSUPP;
 }

@@ -587,59 +587,11 @@ uebpf_entry jit_entry(const struct code *code)
 	return code->jit->plain ? code->jit->plain : code->jit->bare;
 }
 
-/* ---- many runs ---- */
-
-COLD int jit_run_batch(const struct code *code, void *base, size_t stride, size_t n, uint64_t *results, size_t *at)
+COLD jit_batch_fn jit_batch(const struct code *code, bool packets)
 {
-	const struct jit_code *jit = code->jit;
-	int ret = 0;
-
-	if (jit->batch && n && stride) {
-		const struct prog_type *type = code->type;
-
-		if (type->flags & TYPE_RAW || stride >= type->host_size) {
-			jit->batch(base, stride, results, results + n);
-			return 0;
-		}
-	}
-	for (size_t i = 0; i < n && !ret; i++) {
-		ret = jit_run(code, (char *)base + i * stride, stride, NULL, &results[i]);
-		if (ret && at)
-			*at = i;
-	}
-	return ret;
+	return !code->jit ? NULL : packets ? code->jit->packets : code->jit->batch;
 }
 
-enum { CHUNK = 256 };
-
-COLD int jit_run_records(const struct code *code, const struct uebpf_record *records, size_t n,
-		    uint64_t *results, size_t *at)
-{
-	const struct jit_code *jit = code->jit;
-	const struct prog_type *type = code->type;
-	int ret = 0;
-
-	/* Lengths are looked at just before their records run, while they are in the cache. */
-	for (size_t done = 0; jit->batch && n; ) {
-		bool any = type->flags & (TYPE_RAW | TYPE_OPEN);
-		size_t most = any || n - done < CHUNK ? n - done : CHUNK, good = any ? most : 0;
-
-		while (good < most && records[done + good].len >= type->host_size && records[done + good].data)
-			good++;
-		if (good)
-			jit->batch((void *)(uintptr_t)(records + done), 0, results + done, results + done + good);
-		done += good;
-		if (good < most && at)
-			*at = done;
-		if (good < most || done == n)
-			return good < most ? -EINVAL : 0;
-	}
-	for (size_t i = 0; i < n && !ret; i++) {
-		ret = jit_run(code, records[i].data, records[i].len, NULL, &results[i]);
-		if (ret && at)
-			*at = i;
-	}
-	return ret;
-}
+COLD bool jit_batch_views(const struct code *code) { return code->jit && code->jit->packets_view; }
 
 size_t jit_code_bytes(const struct code *code) { return code->jit ? code->jit->bytes : 0; }

@@ -57,9 +57,8 @@ struct jit_code {
 	int (*run)(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0);
 	bool quick;			/* run_quick will do */
 	const void *tail;		/* where a tail call enters: machine code, not a C function */
-	/* Loops over records (results != end): from base in steps of stride; stride 0: base is an array
-	 * of struct uebpf_record.  NULL: batches run through C. */
-	void (*batch)(void *base, size_t stride, uint64_t *results, uint64_t *end);
+	jit_batch_fn batch, packets;
+	bool packets_view;		/* packets looks at the view */
 	uint8_t *map;			/* machine offset of each instruction: deltas, see code_map */
 	uint32_t map_bytes;
 	struct jit_site *site;

@@ -73,6 +73,7 @@ void prog_unload(struct prog *prog)
 		helper_set_use(prog->object->helpers, &prog->code, -1);
 	prog->base.code = NULL;
 	prog->plain = prog->packet_plain = NULL;
+	prog->batch = prog->packets = NULL;
 	prog->alone = false;
 	if (prog->fast) {
 		jit_free(prog->fast);

@@ -12,6 +12,7 @@
 #ifndef UEBPF_LOADER_OBJECT_H
 #define UEBPF_LOADER_OBJECT_H
 
+#include "jit/jit.h"
 #include "loader/env.h"
 #include "loader/loader.h"
 
@@ -23,6 +24,7 @@ struct prog {
 	uint32_t min_ctx;		/* bytes */
 	uebpf_entry packet_plain;	/* the same for packet types, once packet_ready has seen the packet */
 	uebpf_entry plain;		/* compiled, needs no state, cannot fail; NULL: the long way */
+	jit_batch_fn batch, packets;	/* the same of many records (run.c) */
 	bool direct;			/* nothing to do around a run */
 	bool packet;			/* ctx is struct uebpf_packet */
 	bool metered;			/* budget and abort can be asked for */

@@ -440,6 +440,8 @@ static int ready_stage(struct load *l, struct prog *prog)
 	prog->direct = !prog->packet && prog->keeps_errno;
 	prog->plain = prog->packet ? NULL : jit_plain(prog->fast);
 	prog->packet_plain = prog->packet && !prog->metered ? jit_plain(prog->fast) : NULL;
+	prog->batch = jit_batch(prog->fast, false);
+	prog->packets = jit_batch(prog->fast, true);
 	if (!prog->fast->jit && interp_prepare(prog->fast))
 		return no_memory(l);
 	prog->alone = !prog->packet && prog->keeps_errno && interp_is_alone(prog->fast);

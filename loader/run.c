@@ -7,7 +7,7 @@
 #include "loader/object.h"
 
 /* The context of packet types: bounds in order, optional pointers filled in. */
-static inline int packet_ready(struct uebpf_packet *pkt, size_t len)
+static __attribute__((noinline)) int packet_ready(struct uebpf_packet *pkt, size_t len)
 {
 	if (!pkt || len < sizeof(*pkt) || pkt->size < sizeof(*pkt))
 		return -EINVAL;
@@ -97,48 +97,83 @@ __attribute__((cold)) int uebpf_prog_trace(const struct uebpf_prog *base, void *
 	return rc;
 }
 
-int uebpf_prog_run_batch(const struct uebpf_prog *prog, void *base, size_t stride, size_t n,
-			 uint64_t *results, size_t *at)
-{
-	const struct prog *p = prog_of(prog);
-	char *record = base;
-	uint64_t unwanted;
-	size_t i;
-	int rc;
+/* What the records of many runs are: contexts one behind the other; where contexts are; where packets are. */
+enum how { BY_STRIDE, BY_RECORD, BY_PACKET };
+enum { CHUNK = 256 };
 
-	if (p->plain && results && stride >= p->min_ctx)	/* the loop is compiled with the program */
-		return jit_run_batch(prog->code, base, stride, n, results, at);
-	for (i = 0; i < n; i++, record += stride) {
-		rc = prog_run(p, record, stride, NULL, results ? &results[i] : &unwanted);
-		if (rc) {
-			if (at)
-				*at = i;
-			return rc;
-		}
+/* How many of the next records, at most `most`, the loop that is compiled with the program may run over. */
+static size_t fit(const struct prog *p, enum how how, char *next, size_t stride, size_t most)
+{
+	const struct uebpf_record *r = (const struct uebpf_record *)next;
+	size_t good = 0;
+
+	if (how == BY_STRIDE && (!p->packet || !stride))
+		return stride && stride >= p->min_ctx ? most : 0;
+	for (; good < most; good++) {
+		void *ctx = how == BY_STRIDE ? next + good * stride : r[good].data;
+		size_t len = how == BY_STRIDE ? stride : r[good].len;
+
+		if (len < p->min_ctx || (!ctx && p->min_ctx) || (p->packet && packet_ready(ctx, len)))
+			break;
 	}
-	return 0;
+	return good;
+}
+
+/* The compiled loop, if there is one, as far as the records are what it expects, which is looked at just before they
+ * run, while they are in the cache; the others one by one. */
+static __attribute__((cold)) int run_many(const struct prog *p, enum how how, const void *base, size_t stride, size_t n,
+					  uint64_t *results, size_t *at)
+{
+	jit_batch_fn loop = !results ? NULL : how == BY_PACKET ? p->packets : p->batch;
+	char *next = (char *)(uintptr_t)base;
+	struct uebpf_packet view;
+	size_t hint = how == BY_PACKET ? (uintptr_t)&view : stride, good;
+	uint64_t unwanted;
+	int rc = 0;
+
+	if (loop && how == BY_PACKET && jit_batch_views(p->fast))
+		view = (struct uebpf_packet){ .size = sizeof view };
+	for (size_t i = 0; i < n && !rc; i += good, next += good * (how == BY_STRIDE ? stride : sizeof(struct uebpf_record))) {
+		const struct uebpf_record *r = (const struct uebpf_record *)next;
+		void *ctx = how == BY_STRIDE ? next : r->data;
+		size_t len = how == BY_STRIDE ? stride : r->len;
+
+		good = !loop ? 0 : how == BY_PACKET ? n - i : fit(p, how, next, stride, n - i < CHUNK ? n - i : CHUNK);
+		if (good) {
+			if (loop(next, hint, results + i, results + i + good) <= UINT32_MAX)
+				continue;
+			loop = NULL;	/* a packet of 4 GiB: the long way refuses it by its number */
+			good = 0;
+			continue;
+		}
+		if (how == BY_PACKET) {
+			view = (struct uebpf_packet){ .size = sizeof view, .data = ctx, .data_end = (uint8_t *)ctx + len };
+			ctx = &view;
+			len = sizeof view;
+		}
+		rc = prog_run(p, ctx, len, NULL, results ? &results[i] : &unwanted);
+		good = 1;
+		if (rc && at)
+			*at = i;
+	}
+	return rc;
+}
+
+int uebpf_prog_run_batch(const struct uebpf_prog *prog, void *base, size_t stride, size_t n, uint64_t *results, size_t *at)
+{
+	return run_many(prog_of(prog), BY_STRIDE, base, stride, n, results, at);
 }
 
 int uebpf_prog_run_records(const struct uebpf_prog *prog, const struct uebpf_record *records, size_t n,
 			   uint64_t *results, size_t *at)
 {
-	const struct prog *p = prog_of(prog);
-	uint64_t unwanted;
-	size_t i;
-	int rc;
+	return run_many(prog_of(prog), BY_RECORD, records, 0, n, results, at);
+}
 
-	if (p->plain && results)
-		return jit_run_records(prog->code, records, n, results, at);
-	for (i = 0; i < n; i++) {
-		rc = prog_run(p, records[i].data, records[i].len, NULL,
-			     results ? &results[i] : &unwanted);
-		if (rc) {
-			if (at)
-				*at = i;
-			return rc;
-		}
-	}
-	return 0;
+int uebpf_prog_run_packets(const struct uebpf_prog *prog, const struct uebpf_record *packets, size_t n,
+			   uint64_t *results, size_t *at)
+{
+	return prog_of(prog)->packet ? run_many(prog_of(prog), BY_PACKET, packets, 0, n, results, at) : -EINVAL;
 }
 
 uebpf_entry uebpf_prog_entry(const struct uebpf_prog *prog)

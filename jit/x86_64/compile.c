@@ -25,9 +25,12 @@ uint32_t backend_cpu(void)
 
 /* ---- bodies ---- */
 
-static void frame_register(struct jc *c)
+void begin_sub(struct jc *c, uint32_t index)
 {
+	c->cur = &c->sub[index];
+	c->cur_start = c->i = c->code->sub[index].start;
 	c->reg[10] = c->cur->red_zone ? RSP : RBP;
+	jc_room(c, 1024);
 }
 
 /* Does an innermost loop begin here?  Only these are aligned: the padding before an outer one is run
@@ -108,10 +111,7 @@ static void emit_twice(struct jc *c)
 
 static void emit_sub(struct jc *c, uint32_t index)
 {
-	c->cur = &c->sub[index];
-	c->cur_start = c->i = c->code->sub[index].start;
-	frame_register(c);
-	jc_room(c, 1024);
+	begin_sub(c, index);
 	if (c->no_memory)
 		return;
 	jc_align(c, 16);
@@ -125,7 +125,7 @@ static void emit_sub(struct jc *c, uint32_t index)
 		emit_body(c, index);
 }
 
-struct plan { struct entries entry; uint32_t batch, end; uint32_t insn_label; };
+struct plan { struct entries entry; uint32_t batch, packets, end; uint32_t insn_label; };
 
 static void emit_all(struct jc *c, struct plan *plan)
 {
@@ -144,6 +144,7 @@ static void emit_all(struct jc *c, struct plan *plan)
 		emit_entries(c, &plan->entry);
 	} else {
 		emit_batch(c, &plan->batch);
+		emit_packets(c, &plan->packets);
 		emit_plain_tail(c, &plan->entry);
 	}
 	emit_colds(c);
@@ -284,6 +285,7 @@ static int place(struct jc *c, const struct plan *plan)
 			jit->plain = AT(c->sub[0].entry);
 			jit->tail = AT(plan->entry.tail);
 			jit->batch = AT(plan->batch);
+			jit->packets = plan->packets ? AT(plan->packets) : NULL;
 		}
 		place_unwind(c, plan, inserted);
 #undef AT

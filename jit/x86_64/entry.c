@@ -147,7 +147,7 @@ void emit_retpolines(struct jc *c)
 
 /* ---- batches ---- */
 
-static const uint8_t kept[] = { RBX, RBP, R12, R13, R14 };	/* r14: alignment */
+static const uint8_t kept[] = { RBX, R13, R12, RBP, R14 }, given[] = { RDI, RSI, RDX, RCX };
 
 void unwind_of_batch(struct unwind_frame *out)
 {
@@ -157,48 +157,139 @@ void unwind_of_batch(struct unwind_frame *out)
 	out->cfa = 8 + 8 * sizeof kept;
 }
 
-/* The end of a round: runs the program, keeps its result. */
-static void batch_round(struct jc *c, uint32_t next)
+/* (base, stride, results, end): where the records are, r13 stride, r12 from -(bytes of results) up to 0, behind whose
+ * end rbp points.  Two registers count: with one more for the results a round of a short filter takes a third longer. */
+static void enter_batch(struct jc *c)
 {
-	jc_call(c, c->sub[0].entry);
-	x_store(&c->b, 8, x_at(RBX, 0), RAX);
-	x_alu_k(&c->b, true, X_ADD, RBX, 8);
-	x_alu(&c->b, true, X_CMP, RBX, RBP);
-	jc_jcc(c, CC_NE, next);
-}
-
-/* (base, stride, results, end): calls the program for each record.  Its body once more in the loop's place would
- * save a fraction of a nanosecond a record and cost a tenth of compiling, used or not. */
-void emit_batch(struct jc *c, uint32_t *label)
-{
-	uint32_t next, out = jc_label(c), records = jc_label(c);
-	int n = sizeof kept;
-
 	jc_room(c, 1024);
 	jc_align(c, 16);
-	*label = jc_here(c);
 	entry_mark(c);
-	for (int k = 0; k < n; k++)
+	for (unsigned k = 0; k < sizeof kept; k++)
 		x_push(&c->b, kept[k]);
-	x_mov(&c->b, true, R12, RDI);
-	x_mov(&c->b, true, R13, RSI);
-	x_mov(&c->b, true, RBX, RDX);
-	x_mov(&c->b, true, RBP, RCX);
+	for (unsigned k = 0; k < 4; k++)
+		x_mov(&c->b, true, kept[k], given[k]);
+	x_alu(&c->b, true, X_SUB, R12, RCX);
+	x_mov_k(&c->b, R14, 0, false);
+	c->batch_end = jc_label(c);
+}
+
+/* Records of pointer and length: two words where a result is one. */
+enum { BY_TWO = 1 };
+static void behind_records(struct jc *c)
+{
+	x_alu(&c->b, true, X_SUB, RBX, R12);
+	x_alu(&c->b, true, X_SUB, RBX, R12);
+}
+
+static void leave_batch(struct jc *c)
+{
+	jc_bind(c, c->batch_end);
+	x_mov(&c->b, true, RAX, R14);
+	for (unsigned n = sizeof kept; n-- > 0; )
+		x_pop(&c->b, kept[n]);
+	x_ret(&c->b);
+}
+
+/* The end of a round: keeps its result. */
+void emit_round(struct jc *c, uint32_t next)
+{
+	x_store(&c->b, 8, x_idx(RBP, R12, 0, 0), RAX);
+	x_alu_k(&c->b, true, X_ADD, R12, 8);
+	jc_jcc(c, CC_NE, next);
+	jc_jmp(c, c->batch_end);
+}
+
+/* Calls the program for each record.  Its body once more in the loop's place would save a fraction of a nanosecond
+ * a record and cost a tenth of compiling, used or not; filters of packets are short, and have it (emit_packets). */
+void emit_batch(struct jc *c, uint32_t *label)
+{
+	uint32_t next, records = jc_label(c);
+
+	*label = jc_here(c);
+	enter_batch(c);
 	x_test(&c->b, true, RSI, RSI);
 	jc_jcc(c, CC_E, records);
 	next = jc_here(c);
-	x_mov(&c->b, true, RDI, R12);
+	x_mov(&c->b, true, RDI, RBX);
 	x_mov(&c->b, true, RSI, R13);
-	x_alu(&c->b, true, X_ADD, R12, R13);
-	batch_round(c, next);
-	jc_bind(c, out);
-	while (n-- > 0)
-		x_pop(&c->b, kept[n]);
-	x_ret(&c->b);
+	x_alu(&c->b, true, X_ADD, RBX, R13);
+	jc_call(c, c->sub[0].entry);
+	emit_round(c, next);
 	jc_bind(c, records);
-	x_load(&c->b, 8, false, RDI, x_at(R12, 0));
-	x_load(&c->b, 8, false, RSI, x_at(R12, 8));
-	x_alu_k(&c->b, true, X_ADD, R12, 16);
-	batch_round(c, records);
-	jc_jmp(c, out);
+	behind_records(c);
+	next = jc_here(c);
+	x_load(&c->b, 8, false, RDI, x_idx(RBX, R12, BY_TWO, 0));
+	x_load(&c->b, 8, false, RSI, x_idx(RBX, R12, BY_TWO, 8));
+	jc_call(c, c->sub[0].entry);
+	emit_round(c, next);
+	leave_batch(c);
+}
+
+/* Is instruction i a load of the packet's bound at `at` of the context, into what register? */
+static bool loads_bound(const struct jc *c, uint32_t i, size_t at)
+{
+	const struct insn *in = &c->code->insn[i];
+
+	return isa_op[in->op].shape == SHAPE_LOAD && isa_op[in->op].size == 8 && in->src == 1 && in->dst != 1 &&
+	       in->off == (int32_t)at && !(i && c->flow.mark[i] & FLOW_TARGET);
+}
+
+/* Filters of packets only read: nothing of one round is seen in the next. */
+static bool only_reads(const struct jc *c)
+{
+	const uint32_t writes = 1u << SHAPE_STORE_X | 1u << SHAPE_STORE_K | 1u << SHAPE_ATOMIC | 1u << SHAPE_FUSED_STORE;
+
+	for (uint32_t i = 0; i < c->code->n; i++)
+		if (writes >> isa_op[c->code->insn[i].op].shape & 1 && c->code->insn[i].dst != 10)
+			return false;
+	return c->code->type->flags & TYPE_PACKET && !c->calls_c && c->code->nr_sub == 1;
+}
+
+/* (packets, view, results, end): the program itself stands in the loop, and each of its exits goes round.  A program that
+ * begins with loading the packet's bounds, as filters do, and needs nothing else of its context finds them in registers. */
+void emit_packets(struct jc *c, uint32_t *label)
+{
+	static const uint8_t bound[4] = { offsetof(struct uebpf_packet, len), offsetof(struct uebpf_packet, data_end),
+					  offsetof(struct uebpf_packet, data), offsetof(struct uebpf_packet, data_meta) };
+	const struct insn *in = c->code->insn;
+	uint32_t insn_label = c->insn_label;
+	bool bounds, view;
+	int at = RDX, to = RCX;
+
+	*label = 0;
+	if (!only_reads(c))
+		return;
+	bounds = c->code->n > 2 && loads_bound(c, 0, bound[2]) && loads_bound(c, 1, bound[1]) && in[0].dst != in[1].dst;
+	view = (bounds ? flow_live_after(c->code, &c->flow, 1) : c->flow.live[0]) & 1u << 1;
+	if (bounds && !view) {
+		at = c->reg[in[0].dst];
+		to = c->reg[in[1].dst];
+		c->skip = 2;
+	}
+	c->jit->packets_view = view;
+	*label = jc_here(c);
+	enter_batch(c);
+	behind_records(c);
+	begin_sub(c, 0);
+	if (c->rules & RULE_ALIGN)
+		jc_align(c, 32);
+	c->next_packet = jc_here(c);
+	emit_prologue(c);
+	x_load(&c->b, 8, false, at, x_idx(RBX, R12, BY_TWO, 0));
+	x_load(&c->b, 8, false, to, x_idx(RBX, R12, BY_TWO, 8));
+	x_alu(&c->b, true, X_OR, R14, to);
+	for (unsigned k = 0; k < 4; k++) {
+		if (view)
+			x_store(&c->b, k ? 8 : 4, x_at(R13, bound[k]), k < 2 ? to : at);
+		if (!k)
+			x_alu(&c->b, true, X_ADD, to, at);
+	}
+	if (view)
+		x_mov(&c->b, true, RDI, R13);
+	c->insn_label = jc_labels(c, c->code->n);
+	c->zeroes_at = UNSET;
+	emit_body(c, 0);
+	c->insn_label = insn_label;
+	c->next_packet = 0;
+	leave_batch(c);
 }

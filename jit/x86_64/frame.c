@@ -236,7 +236,10 @@ void emit_epilogue(struct jc *c)
 void emit_exit(struct jc *c)
 {
 	emit_epilogue(c);
-	x_ret(&c->b);
+	if (c->next_packet)
+		emit_round(c, c->next_packet);
+	else
+		x_ret(&c->b);
 }
 
 /* What unwind.c says of a body. */

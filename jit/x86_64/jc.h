@@ -96,6 +96,7 @@ struct jc {
 	bool calls_helper;		/* some helper call is not inlined */
 	bool fast, sliced, bails, ctx_window;
 	uint32_t refill_label;
+	uint32_t next_packet, batch_end;	/* where an exit goes on in the loop over packets, or 0; the loops' end */
 	uint32_t insn_label;		/* label of instruction 0 in the copy being emitted */
 	uint32_t abort_label, miss_label, retpoline_label, retpoline_ret_label;
 	uint8_t saved[4], nr_saved;	/* of all functions */
@@ -182,9 +183,12 @@ void emit_entries(struct jc *c, struct entries *out);
 void emit_plain_tail(struct jc *c, struct entries *out);
 void emit_retpolines(struct jc *c);
 void emit_batch(struct jc *c, uint32_t *label);
+void emit_packets(struct jc *c, uint32_t *label);
+void emit_round(struct jc *c, uint32_t next);
 
 /* ---- compile.c ---- */
-void emit_body(struct jc *c, uint32_t sub);
+void begin_sub(struct jc *c, uint32_t index);
+void emit_body(struct jc *c, uint32_t index);
 
 /* ---- unwind.c ---- */
 /* Code [from, to): CFA = rsp (or rbp) + cfa; saved[k] lies at CFA - 16 - 8 k. */

@@ -193,6 +193,74 @@ START_TEST(packet_context_is_checked)
 }
 END_TEST
 
+/* Each packet of a call finds the context that it would find alone. */
+START_TEST(packets_in_a_call)
+{
+	static const struct { const char *text, *type; uint64_t want[4]; } t[] = {
+		/* bounds first, and nothing else: the first byte of two */
+		{ "r2 = *(u32 *)(r1 + 0)\nr3 = *(u32 *)(r1 + 4)\nr0 = 77\nr4 = r2\nr4 += 2\nif r4 > r3 goto out\n"
+		  "r0 = *(u8 *)(r2 + 0)\nout:\nexit\n", "xdp", { 1, 3, 77, 77 } },
+		/* the context later on, a frame, a register that callees keep */
+		{ "r6 = r1\n*(u64 *)(r10 - 8) = 5\nr2 = *(u32 *)(r6 + 0)\nr3 = *(u32 *)(r6 + 4)\nr3 -= r2\nr7 = *(u32 *)(r6 + 16)\n"
+		  "r3 += r7\nr0 = *(u64 *)(r10 - 8)\nr0 += r3\nexit\n", "xdp", { 8, 7, 6, 5 } },
+		/* what one leaves in its context the next does not see: mark */
+		{ "r2 = *(u32 *)(r1 + 0)\nr0 = *(u32 *)(r1 + 8)\nr0 += r2\nr3 = 9\n*(u32 *)(r1 + 8) = r3\nexit\n", "tc", { 3, 2, 1, 0 } },
+		{ "call 5\nr0 = 4\nexit\n", "xdp", { 4, 4, 4, 4 } },
+		{ "r0 = 4\nexit\n", "socket", { 4, 4, 4, 4 } },
+	};
+	static const uint32_t engine[] = { UEBPF_ENGINE_INTERP, UEBPF_ENGINE_AUTO };
+	uint8_t bytes[8] = { 1, 2, 3, 4 };
+	struct uebpf_record list[4] = { { bytes, 3 }, { bytes + 2, 2 }, { bytes, 1 }, { bytes, 0 } };
+	struct uebpf_object *obj;
+	uint64_t r0[4];
+	size_t at = 9;
+
+	for (size_t k = 0; k < 2 * sizeof t / sizeof *t; k++) {
+		struct uebpf_load_opts o = { .size = sizeof o, .engine = engine[k & 1], .mode = k & 1 ? 0 : UEBPF_MODE_CHECKED };
+		const struct uebpf_prog *prog;
+		struct uebpf_error err;
+
+		obj = open_text(env, t[k / 2].text, t[k / 2].type);
+		ck_assert_msg(!uebpf_object_load(obj, &o, &err), "%s", err.text);
+		prog = uebpf_object_prog(obj, NULL);
+		memset(r0, 0xee, sizeof r0);
+		ck_assert_int_eq(uebpf_prog_run_packets(prog, list, 4, r0, &at), 0);
+		for (int i = 0; i < 4; i++)
+			ck_assert_msg(r0[i] == t[k / 2].want[i], "program %zu, packet %d: %llu", k / 2, i, (unsigned long long)r0[i]);
+		ck_assert_int_eq(uebpf_prog_run_packets(prog, list, 4, NULL, NULL), 0);
+		ck_assert_int_eq(uebpf_prog_run_packets(prog, list, 0, r0, NULL), 0);
+		list[2].len = (size_t)UINT32_MAX + 2;
+		ck_assert_int_eq(uebpf_prog_run_packets(prog, list, 4, r0, &at), -EINVAL);
+		ck_assert_uint_eq(at, 2);
+		ck_assert_uint_eq(r0[1], t[k / 2].want[1]);
+		list[2].len = 1;
+		uebpf_object_free(obj);
+	}
+	obj = load_text(env, "r0 = 4\nexit\n", NULL);
+	ck_assert_int_eq(uebpf_prog_run_packets(uebpf_object_prog(obj, NULL), list, 4, r0, NULL), -EINVAL);
+	uebpf_object_free(obj);
+}
+END_TEST
+
+/* Of a context of type filter the program decides how much there must be: a shorter record is refused, in a batch as alone. */
+START_TEST(short_records_are_refused)
+{
+	struct uebpf_object *obj = load_text(env, "r0 = *(u64 *)(r1 + 0)\nexit\n", "filter");
+	uint64_t rec[2] = { 1, 2 }, r0[2];
+	struct uebpf_record list[2] = { { rec, 8 }, { rec, 4 } };
+	size_t at = 9;
+
+	ck_assert_int_eq(uebpf_prog_run_records(uebpf_object_prog(obj, NULL), list, 2, r0, &at), -EINVAL);
+	ck_assert_uint_eq(at, 1);
+	ck_assert_uint_eq(r0[0], 1);
+	ck_assert_int_eq(uebpf_prog_run_batch(uebpf_object_prog(obj, NULL), rec, 4, 2, r0, &at), -EINVAL);
+	ck_assert_uint_eq(at, 0);
+	ck_assert_int_eq(uebpf_prog_run_batch(uebpf_object_prog(obj, NULL), rec, 8, 2, r0, &at), 0);
+	ck_assert_uint_eq(r0[1], 2);
+	uebpf_object_free(obj);
+}
+END_TEST
+
 static void count_step(void *arg, uint32_t pc, const uint64_t regs[11], const char *insn)
 {
 	(void)regs;
@@ -423,6 +491,8 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, trusted_refuses_budget_unless_metered);
 	tcase_add_test(tc, batch_names_the_record_that_failed);
 	tcase_add_test(tc, packet_context_is_checked);
+	tcase_add_test(tc, packets_in_a_call);
+	tcase_add_test(tc, short_records_are_refused);
 	tcase_add_test(tc, trace_sees_each_instruction);
 	tcase_add_test(tc, dump_is_the_program);
 	tcase_add_test(tc, program_outlives_object_and_env);

@@ -134,6 +134,22 @@ static uint64_t run(const struct uebpf_object *obj, struct packet *p, uint32_t w
 #endif
 struct sock_fprog { unsigned short len; struct sock_filter *filter; };	/* linux/filter.h clashes with pcap's */
 
+/* All packets in one call. */
+static void compare_packets(const struct uebpf_object *obj, const struct bpf_insn *in, const char *what, const char *who)
+{
+	static struct uebpf_record record[PACKETS];
+	static uint64_t got[PACKETS];
+
+	for (int i = 0; i < PACKETS; i++)
+		record[i] = (struct uebpf_record){ pkt[i].b, pkt[i].len };
+	ck_assert_int_eq(uebpf_prog_run_packets(uebpf_object_prog(obj, NULL), record, PACKETS, got, NULL), 0);
+	for (int i = 0; i < PACKETS; i++) {
+		uint32_t want = bpf_filter(in, pkt[i].b, pkt[i].len, pkt[i].len);
+
+		ck_assert_msg(got[i] == want, "%s, %s, packet %d of many: %llu, libpcap %u", what, who, i, (unsigned long long)got[i], want);
+	}
+}
+
 static void compare(struct uebpf_env *env, const struct bpf_insn *in, uint32_t n, const char *what)
 {
 	for (int a = 0; a < ARMS; a++) {
@@ -146,6 +162,7 @@ static void compare(struct uebpf_env *env, const struct bpf_insn *in, uint32_t n
 			ck_assert_msg(got == want, "%s, %s, packet %d: %llu, libpcap %u", what, arm[a].name, i,
 				      (unsigned long long)got, want);
 		}
+		compare_packets(obj, in, what, arm[a].name);
 		uebpf_object_free(obj);
 	}
 }

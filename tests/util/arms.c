@@ -65,13 +65,16 @@ static int compiled(const struct arm *arm, struct code *code, struct uebpf_error
 	return ret;
 }
 /* One record, through the loop that is compiled with the program where there is one. */
-static int jit_batch(const struct code *code, void *ctx, size_t len, struct uebpf_run *run, uint64_t *r0)
+static int batched(const struct code *code, void *ctx, size_t len, struct uebpf_run *run, uint64_t *r0)
 {
+	const struct prog_type *type = code->type;
 	struct uebpf_record record = { ctx, len };
 
-	if (!jit_plain(code) || (run && (run->host || run->budget || run->abort)))
+	if (!jit_batch(code, false) || (run && (run->host || run->budget || run->abort)) ||
+	    (!(type->flags & (TYPE_RAW | TYPE_OPEN)) && (len < type->host_size || !ctx)))
 		return jit_run(code, ctx, len, run, r0);
-	return jit_run_records(code, &record, 1, r0, NULL);
+	jit_batch(code, false)(&record, 0, r0, r0 + 1);
+	return 0;
 }
 
 #define INTERP(text, mode, ...) { .name = "interp " text, .run = interp_run, mode, __VA_ARGS__ }
@@ -99,7 +102,7 @@ const struct arm arms[] = {
 	JIT("trusted blinded", TRUSTED, HARD),
 	JIT("checked blinded", CHECKED, HARD),
 	JIT("checked no rules", CHECKED, .no_rules = "all"),
-	{ .name = "jit trusted records", TRUSTED, .ready = compiled, .run = jit_batch, .done = jit_free },
+	{ .name = "jit trusted records", TRUSTED, .ready = compiled, .run = batched, .done = jit_free },
 };
 const size_t nr_arms = sizeof arms / sizeof arms[0];
 
