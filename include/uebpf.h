@@ -210,6 +210,10 @@ struct uebpf_field {
 	uint16_t nullable;	/* CSTR, MEM: may be NULL; programs test it, expressions reject the event */
 	const struct uebpf_label *labels; /* enum: names of values, NULL none */
 	uint32_t nr_labels;
+	uint8_t bits, bit;	/* a bit-field: so many bits of the scalar, from this one on (0: the least significant of
+				 * its value); bits 0: all of it */
+	uint8_t shared;		/* scalar, BYTES: lies in a union, over others that say so */
+	uint8_t pad;
 };
 struct uebpf_type_opts {
 	size_t size;
@@ -225,7 +229,8 @@ UEBPF_API int uebpf_env_add_type(struct uebpf_env *env, const struct uebpf_type_
 /* The same from the BTF of a C struct: `btf` is raw BTF or an ELF file with a .BTF section (clang -g
  * -target bpf, gcc -gbtf) in memory, `name` the struct or typedef and the type's name.  Integers, bools,
  * enums (with labels), floats, char arrays (text), other arrays, char pointers (nullable strings) and
- * other pointers (unsigned numbers) become fields, inner structs "a.b"; bit-fields and unions do not. */
+ * other pointers (unsigned numbers) become fields, as do bit-fields; inner structs "a.b", unnamed ones their
+ * members; in a union, which does not say what it holds, pointers to text are numbers too. */
 UEBPF_API int uebpf_env_add_type_btf(struct uebpf_env *env, const char *name, const void *btf, size_t len,
 				     struct uebpf_error *err);
 /* The i-th field of a type that was added; strings live as long as the type.  -ENOENT after the last or

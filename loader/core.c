@@ -23,11 +23,14 @@ struct core_cache {
 	struct candidates *of;			/* per type of the program */
 };
 
+struct place { uint64_t byte_off, byte_size, bit_off, bits; bool bitfield; uint32_t type; };
+
 struct answer {
 	uint64_t old_value, new_value;
 	uint32_t old_size, new_size;		/* of the field, when it may change a load's width */
 	bool poison, validate, bad_width;
 	const char *differs;			/* how an event's field is not what the program took it for */
+	struct place from, to;			/* where an event's field is there, and here */
 };
 
 /* ---- the target ---- */
@@ -114,6 +117,7 @@ static int choose_target(struct image_inner *in, uint32_t type)
 {
 	struct core_cache *core = in->core;
 	struct candidates *c = &core->of[type];
+	const char *name = btf_name(in->image.btf, type);
 	int ret;
 
 	if (!core->asked && in->params.event_btf) {
@@ -128,7 +132,7 @@ static int choose_target(struct image_inner *in, uint32_t type)
 	}
 	core->asked = true;
 	/* cppcheck-suppress invalidLifetime ; event_btf() does not keep &why */
-	c->in = core->events && btf_find(core->events, BTF_STRUCT, btf_name(in->image.btf, type)) ? core->events : NULL;
+	c->in = core->events && btf_next_named(core->events, name, btf_essential_len(name), 0) ? core->events : NULL;
 	if (c->in)
 		return 0;
 	ret = get_target(in);
@@ -170,8 +174,6 @@ static int find_candidates(struct image_inner *in, uint32_t type)
 
 /* ---- answers ---- */
 
-struct place { uint64_t byte_off, byte_size, bit_off, bits; bool bitfield; uint32_t type; };
-
 /* Where the last step of a field's path lies; -EINVAL when it has no size, -E2BIG bit-field. */
 static int field_place(const struct core_path *path, struct place *out)
 {
@@ -203,6 +205,16 @@ static int field_place(const struct core_path *path, struct place *out)
 	out->byte_off = path->bit_off / 8;
 	out->bits = out->byte_size * 8;
 	return 0;
+}
+
+/* By which a loaded unit's bits come to the top of 64; from there 64 - bits brings them down. */
+static uint64_t shift_left(const struct place *p)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return 64 - (p->bit_off + p->bits - p->byte_off * 8);
+#else
+	return (8 - p->byte_size) * 8 + (p->bit_off - p->byte_off * 8);
+#endif
 }
 
 static bool is_signed(const struct btf *btf, uint32_t type)
@@ -246,11 +258,7 @@ static int field_value(const struct core_path *path, uint32_t kind, uint64_t *va
 		*value = is_signed(path->btf, p.type);
 		return 0;
 	case CORE_LSHIFT_U64:
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-		*value = 64 - (p.bit_off + p.bits - p.byte_off * 8);
-#else
-		*value = (8 - p.byte_size) * 8 + (p.bit_off - p.byte_off * 8);
-#endif
+		*value = shift_left(&p);
 		break;
 	default:
 		*value = 64 - p.bits;
@@ -359,8 +367,13 @@ static int resolve(struct image_inner *in, const struct core_path *local, uint32
 		ret = make_answer(local, &path, kind, found ? &other : out);
 		if (ret)
 			break;
-		if (c->in == in->core->events && kind == CORE_BYTE_OFFSET)
+		if (c->in == in->core->events && kind == CORE_BYTE_OFFSET) {
 			out->differs = event_differs(local, &path);
+			field_place(local, &out->from);		/* make_answer() saw that they have places */
+			field_place(&path, &out->to);
+			if (out->from.bitfield)		/* patch_bits() sees to the width */
+				out->old_size = out->new_size = 0;
+		}
 		if (found && (path.bit_off != bit_off || other.new_value != out->new_value ||
 			      other.poison != out->poison))
 			return image_fail(in, UEBPF_STAGE_CORE, UEBPF_E_CORE, -EINVAL, NULL,
@@ -385,7 +398,7 @@ static int resolve(struct image_inner *in, const struct core_path *local, uint32
 
 /* ---- instructions ---- */
 
-enum { CLASS = 7, LD = 0, LDX = 1, ST = 2, STX = 3, ALU = 4, ALU64 = 7, REG = 8, LDDW = 0x18,
+enum { CLASS = 7, LD = 0, LDX = 1, ST = 2, STX = 3, ALU = 4, ALU64 = 7, REG = 8, LDDW = 0x18, LSHK = 0x67, RSHK = 0x77, ARSHK = 0xc7,
        SIZE_MASK = 0x18 };
 
 static uint32_t width_of(uint8_t code)
@@ -423,6 +436,31 @@ static const char *patch_memory(uint8_t *p, const struct answer *a)
 	}
 	raw_store(p, raw);
 	return NULL;
+}
+
+/* A bit-field of an event, in other bits here: its load and the two shifts behind it that take it out of its unit. */
+static const char *patch_bits(uint8_t *p, uint32_t n, const struct answer *a)
+{
+	uint64_t left = shift_left(&a->from), left2 = shift_left(&a->to);
+	struct raw_insn load = raw_load(p), up, down;
+
+	if ((load.code & CLASS) != LDX || (a->from.bits == a->to.bits && left == left2 && a->from.byte_size == a->to.byte_size))
+		return NULL;
+	if (n >= 3 && a->from.bitfield) {
+		up = raw_load(p + 8);
+		down = raw_load(p + 16);
+		if (up.code == LSHK && up.dst == load.dst && (uint32_t)up.imm == left && (down.code == RSHK || down.code == ARSHK) &&
+		    down.dst == load.dst && (uint32_t)down.imm == 64 - a->from.bits) {
+			load.code = (uint8_t)((load.code & ~SIZE_MASK) | width_code((uint32_t)a->to.byte_size));
+			up.imm = (int32_t)left2;
+			down.imm = (int32_t)(64 - a->to.bits);
+			raw_store(p, load);
+			raw_store(p + 8, up);
+			raw_store(p + 16, down);
+			return NULL;
+		}
+	}
+	return "other bits, and is not taken from them by two shifts (BPF_CORE_READ_BITFIELD finds them anywhere)";
 }
 
 /* NULL, or why the instruction cannot take the answer. */
@@ -515,6 +553,8 @@ int core_apply(struct image_inner *in, const uint8_t *rec, uint8_t *slots, uint3
 	}
 	if (ret)
 		return ret;
+	if (!answer.differs && (answer.from.bitfield || answer.to.bitfield))
+		answer.differs = patch_bits(slots, n, &answer);
 	if (answer.poison || answer.differs || (answer.bad_width && is_memory(slots))) {
 		*why = answer.poison ? missing_text(in, &local, kind, access) :
 		       answer.bad_width && is_memory(slots) ? width_text(in, &local, access, &answer) :

@@ -23,6 +23,14 @@ struct helper_set {
 	struct host_helper host[];
 };
 
+/* The bits of the struct that a field is begin there, as they lie in memory. */
+static inline uint32_t field_first_bit(const struct uebpf_field *f)
+{
+	uint32_t bit = !f->bits || __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? f->bit : f->size * 8 - f->bit - f->bits;
+
+	return f->offset * 8 + bit;
+}
+
 /* A program type that the host described, in one arena with its fields and names. */
 struct host_type {
 	struct prog_type type;

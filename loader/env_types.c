@@ -54,10 +54,24 @@ static const char *bad_value(const struct uebpf_field *f)
 		return "labels are for scalars, with nr_labels";
 	if (f->nullable && f->kind != UEBPF_FIELD_CSTR && f->kind != UEBPF_FIELD_MEM)
 		return "only pointers can be NULL";
+	if ((f->bits || f->bit) && (f->kind != UEBPF_FIELD_SCALAR || f->value > UEBPF_VALUE_SIGNED || f->big_endian || f->writable ||
+				    !f->bits || f->bit + f->bits > f->size * 8))
+		return "a bit-field is some bits of an integer in the host's byte order, and not writable";
+	if (f->shared && ((f->kind != UEBPF_FIELD_SCALAR && f->kind != UEBPF_FIELD_BYTES) || f->writable))
+		return "what shares its place is a number or bytes, and not writable";
 	for (uint32_t i = 0; i < f->nr_labels; i++)
 		if (!f->labels[i].name || !f->labels[i].name[0])
 			return "a label needs a name";
 	return NULL;
+}
+
+static uint32_t end_bit(const struct uebpf_field *f) { return field_first_bit(f) + (f->bits ? f->bits : f->size * 8); }
+
+/* Of two fields that lie over each other each must say so, or something could not be told from a pointer. */
+static bool collide(const struct uebpf_field *f, const struct uebpf_field *g)
+{
+	return field_first_bit(f) < end_bit(g) && field_first_bit(g) < end_bit(f) &&
+	       (!f->shared || !g->shared);
 }
 
 static int check_field(const struct uebpf_type_opts *t, const struct uebpf_field *f, struct uebpf_error *err)
@@ -79,7 +93,7 @@ static int check_field(const struct uebpf_type_opts *t, const struct uebpf_field
 	else if (pointer && f->writable)
 		why = "programs cannot replace a pointer";
 	else if ((f->kind == UEBPF_FIELD_MEM || (f->size_field && f->kind == UEBPF_FIELD_BYTES)) &&
-		 (!size || size->kind != UEBPF_FIELD_SCALAR || size->size < 2 || size->big_endian))
+		 (!size || size->kind != UEBPF_FIELD_SCALAR || size->size < 2 || size->big_endian || size->bits))
 		why = "memory needs size_field, the name of the scalar field of 2, 4 or 8 bytes that holds its byte "
 		      "count";
 	else if (f->kind == UEBPF_FIELD_MEM && size->writable)
@@ -91,7 +105,7 @@ static int check_field(const struct uebpf_type_opts *t, const struct uebpf_field
 
 		if (!strcmp(g->name, f->name))
 			why = "two fields have this name";
-		else if (f->offset < g->offset + g->size && g->offset < f->offset + f->size)
+		else if (collide(f, g))
 			why = "overlaps another field";
 	}
 	return why ? bad_field(t, f, why, err) : 0;

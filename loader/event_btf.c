@@ -112,7 +112,7 @@ static uint32_t field_type(struct btf_out *o, const struct uebpf_field *f)
 
 uint32_t event_btf_type(struct btf_out *o, const struct prog_type *type)
 {
-	uint32_t *ids = arena_array(o->types.arena, type->nr_fields, sizeof(*ids)), id;
+	uint32_t *ids = arena_array(o->types.arena, type->nr_fields, sizeof(*ids)), id, bit_fields = 0;
 
 	if (!ids) {
 		o->types.failed = true;
@@ -120,11 +120,16 @@ uint32_t event_btf_type(struct btf_out *o, const struct prog_type *type)
 	}
 	for (uint32_t i = 0; i < type->nr_fields; i++)
 		ids[i] = field_type(o, &type->event[i]);
-	id = add_type(o, type->name, BTF_STRUCT, type->nr_fields, type->ctx_size);
+	for (uint32_t i = 0; i < type->nr_fields; i++)
+		if (type->event[i].bits)
+			bit_fields = 1u << 31;		/* kind_flag: members' offsets begin with their bits */
+	id = add_type(o, type->name, BTF_STRUCT, bit_fields | type->nr_fields, type->ctx_size);
 	for (uint32_t i = 0; i < type->nr_fields; i++) {
-		bytes_le32(&o->types, bytes_text(&o->strings, type->event[i].name));
+		const struct uebpf_field *f = &type->event[i];
+
+		bytes_le32(&o->types, bytes_text(&o->strings, f->name));
 		bytes_le32(&o->types, ids[i]);
-		bytes_le32(&o->types, type->event[i].offset * 8);
+		bytes_le32(&o->types, (uint32_t)f->bits << 24 | field_first_bit(f));
 	}
 	return id;
 }
@@ -172,8 +177,8 @@ struct btf *event_btf(struct vm_host *host, const struct prog_type *const *types
 
 /* ---- comparing ---- */
 
-/* The element that a path ends at, and the array it lies in (count, 1 if none); be: its byte order. */
-static uint32_t leaf(const struct core_path *path, uint32_t *count, bool *be)
+/* The element that a path ends at, and the array it lies in (count, 1 if none); be: its byte order; bits: of a bit-field. */
+static uint32_t leaf(const struct core_path *path, uint32_t *count, bool *be, uint32_t *bits)
 {
 	const struct core_step *last = &path->step[path->n - 1];
 	struct btf_member m = { .type = last->type };
@@ -186,6 +191,7 @@ static uint32_t leaf(const struct core_path *path, uint32_t *count, bool *be)
 			btf_member(path->btf, path->step[i].type, path->step[i].index, &m);
 			break;
 		}
+	*bits = m.bits;
 	id = btf_skip_mods(path->btf, m.type);
 	if (btf_array(path->btf, btf_skip(path->btf, id), &array)) {
 		*count = array.count;
@@ -199,11 +205,11 @@ const char *event_differs(const struct core_path *local, const struct core_path 
 {
 	const struct btf *a = local->btf, *b = target->btf;
 	struct btf_int i = { 0, 0, 0 }, j = i;
-	uint32_t n, m, x, y;
+	uint32_t n, m, x, y, bits, bits2;
 	bool be, be2;
 
-	x = leaf(local, &n, &be);
-	y = leaf(target, &m, &be2);
+	x = leaf(local, &n, &be, &bits);
+	y = leaf(target, &m, &be2, &bits2);
 	if (be != be2)
 		return "another byte order";
 	if (n != m)
@@ -213,7 +219,7 @@ const char *event_differs(const struct core_path *local, const struct core_path 
 	if (btf_int(a, x, &i) && btf_int(b, y, &j) &&
 	    ((i.encoding ^ j.encoding) & (BTF_INT_SIGNED | BTF_INT_CHAR)) && i.bits <= 64)
 		return "another meaning (sign or text)";
-	if (i.bits != j.bits && (be || n != 1 || i.encoding & BTF_INT_SIGNED))
+	if (i.bits != j.bits && !bits && (be || n != 1 || i.encoding & BTF_INT_SIGNED))
 		return "another size";
 	if (btf_kind(a, x) == BTF_PTR) {
 		x = btf_target(a, x);
@@ -233,7 +239,7 @@ struct reading {
 	const struct btf *btf;
 	struct arena arena;
 	struct uebpf_field *fields;
-	uint32_t n;
+	uint32_t n, size;		/* of the whole struct, bytes */
 	bool failed;
 };
 
@@ -276,24 +282,51 @@ static bool is_char(const struct btf *btf, uint32_t id)
 	return btf_kind(btf, id) == BTF_INT && !strcmp(btf_name(btf, id), "char");
 }
 
-static void read_struct(struct reading *r, uint32_t id, const char *prefix, uint32_t off, unsigned depth)
+/* A bit-field is read with the aligned unit of its declared size that holds it, as CO-RE and compilers do, or the next
+ * that does: with a larger one, or beginning anew with a byte where the unit goes beyond the struct. */
+static bool read_bits(const struct reading *r, struct uebpf_field *f, uint32_t bits, uint32_t first)
+{
+	uint32_t size = f->size, at;
+
+	for (bool again = false; ; size *= 2) {
+		if (size > 8 && again)
+			return false;
+		if (size > 8) {
+			again = true;
+			size = 1;
+		}
+		at = first / 8 / size * size;
+		if (first + bits <= (at + size) * 8 && at + size <= r->size)
+			break;
+	}
+	f->size = size;
+	f->offset = at;
+	f->bits = bits == size * 8 ? 0 : (uint8_t)bits;
+	f->bit = (uint8_t)(first - at * 8);
+	if (__BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__)
+		f->bit = (uint8_t)(size * 8 - f->bit - bits);
+	return true;
+}
+
+static void read_struct(struct reading *r, uint32_t id, const char *prefix, uint32_t off, unsigned depth, bool shared)
 {
 	struct btf_member m;
 
+	shared |= btf_kind(r->btf, id) == BTF_UNION;
 	for (uint32_t i = 0; depth < DEPTH_MAX && !r->failed && btf_member(r->btf, id, i, &m); i++) {
 		uint32_t type = btf_skip(r->btf, m.type), at = off + m.bit_off / 8;
-		struct uebpf_field f = { .offset = at };
+		struct uebpf_field f = { .offset = at, .shared = shared };
 		int64_t size = btf_size(r->btf, type);
 		char name[NAME_ROOM * 2];
 		struct btf_array array;
 		bool good;
 
 		snprintf(name, sizeof(name), "%s%s%s", prefix, *prefix && *m.name ? "." : "", m.name);
-		if (btf_kind(r->btf, type) == BTF_STRUCT) {
-			read_struct(r, type, name, at, depth + 1);
+		if (btf_is_composite(r->btf, type) && !m.bits) {
+			read_struct(r, type, name, at, depth + 1, shared);
 			continue;
 		}
-		if (m.bits || size <= 0 || size > UINT16_MAX || strlen(name) >= NAME_ROOM)
+		if (!*m.name || size <= 0 || size > UINT16_MAX || strlen(name) >= NAME_ROOM)
 			continue;
 		f.size = (uint32_t)size;
 		if (btf_array(r->btf, type, &array)) {
@@ -301,14 +334,15 @@ static void read_struct(struct reading *r, uint32_t id, const char *prefix, uint
 
 			f.kind = UEBPF_FIELD_BYTES;
 			f.elem = (uint16_t)btf_size(r->btf, elem);
-			good = read_value(r, elem, &f, f.elem);
+			good = read_value(r, elem, &f, f.elem) && !m.bits;
 			if (is_char(r->btf, elem))
 				f.value = UEBPF_VALUE_TEXT;
 			f.labels = NULL;
 			f.nr_labels = 0;
 		} else {
-			good = read_value(r, type, &f, f.size);
-			if (btf_kind(r->btf, type) == BTF_PTR && is_char(r->btf, btf_target(r->btf, type)) && size == 8) {
+			good = read_value(r, type, &f, f.size) &&
+			       (!m.bits || read_bits(r, &f, m.bits, off * 8 + m.bit_off));
+			if (btf_kind(r->btf, type) == BTF_PTR && is_char(r->btf, btf_target(r->btf, type)) && size == 8 && !shared) {
 				f.kind = UEBPF_FIELD_CSTR;
 				f.value = UEBPF_VALUE_TEXT;
 				f.nullable = 1;
@@ -372,8 +406,8 @@ int uebpf_env_add_type_btf(struct uebpf_env *env, const char *name, const void *
 	id = btf_find(btf, BTF_STRUCT, name);
 	id = id ? id : btf_skip(btf, btf_find(btf, BTF_TYPEDEF, name));
 	if (btf_kind(btf, id) == BTF_STRUCT) {
-		read_struct(&r, id, "", 0, 0);
-		t.ctx_size = btf_own_size(btf, id);
+		r.size = t.ctx_size = btf_own_size(btf, id);
+		read_struct(&r, id, "", 0, 0, false);
 		t.fields = r.fields;
 		t.nr_fields = r.n;
 		rc = r.failed ? error_set(err, UEBPF_STAGE_ENV, UEBPF_E_MEMORY, -ENOMEM, UINT32_MAX, "no memory for a type") :

@@ -154,6 +154,10 @@ void gen_count(struct gen *g, const struct uebpf_field *field, uint32_t reg)
 /* A loaded number of `size` bytes gets its byte order and sign. */
 static void finish_number(struct gen *g, const struct uebpf_field *field, uint32_t reg, uint32_t size)
 {
+	if (field->bits) {	/* one shape, so that it can be fitted to other bits (core.c) */
+		gen_op(g, W_LSHK, reg, 64u - field->bit - field->bits);
+		gen_op(g, field->value == UEBPF_VALUE_SIGNED ? W_ARSHK : W_RSHK, reg, 64u - field->bits);
+	}
 	if (!field->big_endian || size == 1)
 		return;
 	gen(g, W_BE, reg, 0, 0, (int32_t)size * 8);
@@ -163,7 +167,7 @@ static void finish_number(struct gen *g, const struct uebpf_field *field, uint32
 
 static uint8_t load_code(const struct uebpf_field *field, uint32_t size)
 {
-	bool sign = field->value == UEBPF_VALUE_SIGNED && size < 8 && (!field->big_endian || size == 1);
+	bool sign = field->value == UEBPF_VALUE_SIGNED && size < 8 && (!field->big_endian || size == 1) && !field->bits;
 
 	return (uint8_t)((sign ? W_LDXS : W_LDX) | width_bits(size));
 }

@@ -66,10 +66,13 @@ static void relocations(struct save *s, const char *section)
 	const struct filter_origin *origin = s->obj->origin;
 	const struct prog_type *type = s->obj->progs[0].type;
 	struct bytes *to = &s->part[S_EXT];
-	uint32_t n = origin->nr_relocs, bytes = n ? 4 + 8 + n * 16 : 0;
+	uint32_t n = 0, bytes;
 	static const uint8_t magic[] = { 0x9f, 0xeb, 1, 0 };
 	char path[32];
 
+	for (uint32_t i = 0; i < origin->nr_relocs; i++)	/* of a bit-field its load and two shifts */
+		n += type->event[origin->reloc[i].field].bits ? 3 : 1;
+	bytes = n ? 4 + 8 + n * 16 : 0;
 	bytes_add(to, magic, 4);
 	bytes_le32(to, 32);
 	for (int i = 0; i < 4; i++)	/* no function and line records */
@@ -81,16 +84,19 @@ static void relocations(struct save *s, const char *section)
 	bytes_le32(to, 16);
 	bytes_le32(to, bytes_text(&s->btf.strings, section));
 	bytes_le32(to, n);
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; i < origin->nr_relocs; i++) {
+		static const uint8_t kind[] = { CORE_BYTE_OFFSET, CORE_LSHIFT_U64, CORE_RSHIFT_U64 };
 		const struct filter_reloc *r = &origin->reloc[i];
 		const struct uebpf_field *f = &type->event[r->field];
 
 		snprintf(path, sizeof(path), f->kind == UEBPF_FIELD_BYTES ? "0:%u:%u" : "0:%u", r->field,
 			 r->at / (f->elem ? f->elem : 1u));
-		bytes_le32(to, r->slot * 8);
-		bytes_le32(to, s->type_id);
-		bytes_le32(to, bytes_text(&s->btf.strings, path));
-		bytes_le32(to, CORE_BYTE_OFFSET);
+		for (uint32_t k = 0; k < (f->bits ? 3u : 1u); k++) {
+			bytes_le32(to, (r->slot + k) * 8);
+			bytes_le32(to, s->type_id);
+			bytes_le32(to, bytes_text(&s->btf.strings, path));
+			bytes_le32(to, kind[k]);
+		}
 	}
 }
 

@@ -145,10 +145,12 @@ static void flatten(struct gen *g, const struct tree *t, uint32_t kind, struct c
 static bool collect(const struct chain *c, uint32_t i, uint32_t end, uint32_t turned, struct set *s)
 {
 	const struct uebpf_field *field = simple(c->leaf[i]);
-	uint32_t bits = field->size * 8u - (field->value == UEBPF_VALUE_SIGNED || field->size == 8), n = 0;
+	uint32_t width = field->bits ? field->bits : field->size * 8u, n = 0;
+	bool sign = field->value == UEBPF_VALUE_SIGNED || width == 64;
+	uint32_t bits = width - sign;
 
-	s->most = (int64_t)(UINT64_MAX >> (64 - bits));
-	s->least = field->value == UEBPF_VALUE_SIGNED || field->size == 8 ? -s->most - 1 : 0;
+	s->most = bits ? (int64_t)(UINT64_MAX >> (64 - bits)) : 0;
+	s->least = sign ? -s->most - 1 : 0;
 	s->low = s->least;
 	s->high = s->most;
 	s->n = 0;

@@ -66,7 +66,27 @@ static void take_labels(struct uebpf_field *f, const char *text, const char *whe
 	f->nr_labels = n;
 }
 
-/* "u32 a", "char name[16]", "s16 seq[]", "string s", "s32 color RED=1 GREEN=2". */
+/* "u32 a:3": in the same unit as the bit-fields of this type before it, where it has room, as in C. */
+static const char *take_bits(struct uebpf_field *f, const char *text, const char *where)
+{
+	const struct uebpf_field *last = nr_fields > 1 ? f - 1 : NULL;
+	char *end;
+	unsigned long bits = strtoul(text + 1, &end, 10);
+
+	if (end == text + 1 || !bits || bits > f->size * 8 || f->value > UEBPF_VALUE_SIGNED || f->big_endian ||
+	    f->kind != UEBPF_FIELD_SCALAR)
+		die(EXIT_USAGE, "%s: '%s': a bit-field of an integer (u8 to u64, s8 to s64) has 1 to %u bits", where, text,
+		    f->size * 8);
+	if (last && last->bits && last->size == f->size && last->bit + last->bits + bits <= f->size * 8) {
+		f->offset = last->offset;
+		f->bit = (uint8_t)(last->bit + last->bits);
+		type_size = f->offset + f->size;
+	}
+	f->bits = (uint8_t)bits;
+	return end;
+}
+
+/* "u32 a", "u32 flag:3", "char name[16]", "s16 seq[]", "string s", "s32 color RED=1 GREEN=2". */
 static void take_line(const char *line, const char *where)
 {
 	size_t len = strcspn(line, " \t"), name_len, i = 0;
@@ -81,7 +101,7 @@ static void take_line(const char *line, const char *where)
 	if (i == sizeof words / sizeof *words)
 		die(EXIT_USAGE, "%s: '%.*s' is no type: u8 to u64, s8 to s64, be16, be32, be64, bool, float, double, string, "
 		    "char NAME[N]", where, (int)len, line);
-	name_len = strcspn(name, " \t[");
+	name_len = strcspn(name, " \t[:");
 	rest = name + name_len;
 	array = *rest == '[';
 	if (!name_len || name_len >= NAME_ROOM - 4)
@@ -113,6 +133,8 @@ static void take_line(const char *line, const char *where)
 	f->elem = array ? (uint16_t)words[i].size : 0;
 	f->value = words[i].value;
 	f->big_endian = words[i].big_endian;
+	if (*rest == ':')
+		rest = take_bits(f, rest, where);
 	if (*(rest + strspn(rest, " \t")))
 		take_labels(f, rest, where);
 }
@@ -263,6 +285,13 @@ static void store(uint8_t *to, const struct uebpf_field *f, uint32_t size, doubl
 	if (f->value == UEBPF_VALUE_FLOAT) {
 		d = is_double ? d : (double)i;
 		memcpy(&v, &d, 8);
+	}
+	if (f->bits) {		/* beside others in the unit, which is in this host's byte order */
+		uint64_t mask = (UINT64_MAX >> (64 - f->bits)) << f->bit, was = 0;
+
+		for (uint32_t n = 0; n < size; n++)
+			was |= (uint64_t)to[n] << 8 * n;
+		v = (was & ~mask) | (v << f->bit & mask);
 	}
 	for (uint32_t n = 0; n < size; n++)
 		to[f->big_endian ? size - 1 - n : n] = (uint8_t)(v >> 8 * n);

@@ -10,7 +10,8 @@ static uint64_t helper_sum(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint6
 }
 
 struct event { uint32_t kind, size; uint64_t text; char name[16]; uint64_t data; uint32_t len, out; };
-#define NO_MEANING 0, 0, 0, 0, NULL, 0
+#define NO_MEANING 0, 0, 0, 0, NULL, 0, 0, 0, 0, 0
+#define BITS(n, from) 0, 0, 0, 0, NULL, 0, n, from, 0, 0
 static const struct uebpf_field event_fields[] = {
 	{ "kind", 0, 4, UEBPF_FIELD_SCALAR, 0, NULL, NO_MEANING },
 	{ "size", 4, 4, UEBPF_FIELD_SCALAR, 0, NULL, NO_MEANING },
@@ -300,6 +301,14 @@ START_TEST(bad_types_name_the_field)
 		{ { "x", 0, 8, UEBPF_FIELD_MEM, 0, "y", NO_MEANING }, "needs size_field" },
 		{ { "first", 0, 8, UEBPF_FIELD_SCALAR, 0, NULL, NO_MEANING }, "two fields have this name" },
 		{ { "x", 32, 8, UEBPF_FIELD_SCALAR, 0, NULL, NO_MEANING }, "overlaps another field" },
+		{ { "x", 32, 8, UEBPF_FIELD_SCALAR, 0, NULL, BITS(33, 0) }, "overlaps another field" },
+		{ { "x", 32, 8, UEBPF_FIELD_SCALAR, 0, NULL, 0, 0, 0, 0, NULL, 0, 0, 0, 1, 0 }, "overlaps another field" },
+		{ { "x", 0, 8, UEBPF_FIELD_CSTR, 0, NULL, 0, 0, 0, 0, NULL, 0, 0, 0, 1, 0 }, "shares its place" },
+		{ { "x", 0, 4, UEBPF_FIELD_SCALAR, 0, NULL, BITS(9, 24) }, "a bit-field is some bits of an integer" },
+		{ { "x", 0, 4, UEBPF_FIELD_SCALAR, 0, NULL, BITS(0, 1) }, "a bit-field is some bits of an integer" },
+		{ { "x", 0, 4, UEBPF_FIELD_BYTES, 0, NULL, BITS(3, 1) }, "a bit-field is some bits of an integer" },
+		{ { "x", 0, 4, UEBPF_FIELD_SCALAR, 1, NULL, BITS(3, 1) }, "a bit-field is some bits of an integer" },
+		{ { "x", 0, 8, UEBPF_FIELD_SCALAR, 0, NULL, UEBPF_VALUE_FLOAT, 0, 0, 0, NULL, 0, 3, 1, 0, 0 }, "a bit-field is some bits" },
 	};
 	struct uebpf_env *env = uebpf_env_new(NULL);
 	struct uebpf_field fields[2] = { { "first", 36, 8, UEBPF_FIELD_BYTES, 0, NULL, NO_MEANING } };
@@ -310,7 +319,7 @@ START_TEST(bad_types_name_the_field)
 
 	for (i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		fields[1] = bad[i].f;
-		ck_assert_int_eq(uebpf_env_add_type(env, &t, &err), -EINVAL);
+		ck_assert_msg(uebpf_env_add_type(env, &t, &err) == -EINVAL, "%zu: taken, not: %s", i, bad[i].says);
 		ck_assert_uint_eq(err.code, UEBPF_E_FIELD);
 		ck_assert_msg(strstr(err.text, bad[i].says) != NULL, "%zu: %s", i, err.text);
 	}

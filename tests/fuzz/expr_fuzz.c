@@ -5,7 +5,7 @@
 #include <string.h>
 #include "include/uebpf.h"
 
-struct event { uint32_t a; int16_t b; uint16_t be; double d; const char *s; char name[12]; float f; const uint16_t *seq; uint32_t len; };
+struct event { uint32_t a; int16_t b; uint16_t be; double d; const char *s; char name[12]; float f; const uint16_t *seq; uint32_t len; int32_t x : 5, y : 20; };
 #define F(m, ...) { .name = #m, .offset = offsetof(struct event, m), .size = sizeof(((struct event *)0)->m), __VA_ARGS__ }
 
 static struct uebpf_env *make_env(void)
@@ -16,6 +16,9 @@ static struct uebpf_env *make_env(void)
 		F(d, .value = UEBPF_VALUE_FLOAT), F(s, .kind = UEBPF_FIELD_CSTR, .nullable = 1),
 		F(name, .kind = UEBPF_FIELD_BYTES, .value = UEBPF_VALUE_TEXT), F(f, .value = UEBPF_VALUE_FLOAT),
 		F(seq, .kind = UEBPF_FIELD_MEM, .size_field = "len", .elem = 2), F(len, .value = 0),
+		{ .name = "x", .offset = offsetof(struct event, len) + 4, .size = 4, .value = UEBPF_VALUE_SIGNED, .bits = 5 },
+		{ .name = "y", .offset = offsetof(struct event, len) + 4, .size = 4, .bit = 5, .bits = 20, .shared = 1 },
+		{ .name = "z", .offset = offsetof(struct event, len) + 4, .size = 4, .shared = 1, .bits = 27, .bit = 5 },
 	};
 	struct uebpf_type_opts t = { .size = sizeof(t), .name = "event", .ctx_size = sizeof(struct event), .fields = fields,
 				     .nr_fields = sizeof(fields) / sizeof(*fields) };

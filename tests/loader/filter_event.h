@@ -17,7 +17,8 @@ struct event {
 	uint64_t e;
 	int64_t f;
 	uint16_t be;
-	int16_t pad;
+	uint16_t low : 5;
+	int16_t mid : 11;
 	int32_t bes;		/* big endian, signed */
 	float g;
 	int32_t color;
@@ -25,7 +26,7 @@ struct event {
 	const char *s;
 	char name[16];
 	const int16_t *seq;
-	uint32_t len, pad2;
+	uint32_t len, one : 1, most : 31;
 	uint8_t list[8];
 };
 _Static_assert(sizeof(struct event) == 96, "the kernel's raw tracepoint context holds so much");
@@ -42,7 +43,10 @@ static const struct uebpf_field fields[] = {
 	F(s, TEXT, .kind = UEBPF_FIELD_CSTR, .nullable = 1), F(name, TEXT, .kind = UEBPF_FIELD_BYTES),
 	F(seq, SIGNED, .kind = UEBPF_FIELD_MEM, .size_field = "len", .elem = 2, .nullable = 1), F(len, .value = 0),
 	F(list, .kind = UEBPF_FIELD_BYTES),
+	{ .name = "low", .offset = 26, .size = 2, .bits = 5 }, { .name = "mid", .offset = 26, .size = 2, SIGNED, .bits = 11, .bit = 5 },
+	{ .name = "one", .offset = 84, .size = 4, SIGNED, .bits = 1 }, { .name = "most", .offset = 84, .size = 4, .bits = 31, .bit = 1 },
 };
+_Static_assert(offsetof(struct event, bes) == 28 && offsetof(struct event, list) == 88, "the bit-fields are in front of them");
 enum { NR_FIELDS = sizeof(fields) / sizeof(*fields) };
 
 static inline struct uebpf_env *event_env(void)
@@ -82,9 +86,9 @@ static inline void load_arm(struct uebpf_object *obj, int arm, const char *text)
 		      uebpf_object_log(obj));
 }
 
-static inline void *saved(struct uebpf_env *env, const char *text, size_t *len)
+static inline void *saved_of(struct uebpf_env *env, const char *text, const char *type, size_t *len)
 {
-	struct uebpf_object *obj = open_filter(env, text, "event");
+	struct uebpf_object *obj = open_filter(env, text, type);
 	struct uebpf_error err;
 	long n = uebpf_object_save(obj, NULL, 0, &err);
 	void *data = malloc(n > 0 ? (size_t)n : 1);
@@ -95,5 +99,6 @@ static inline void *saved(struct uebpf_env *env, const char *text, size_t *len)
 	*len = (size_t)n;
 	return data;
 }
+static inline void *saved(struct uebpf_env *env, const char *text, size_t *len) { return saved_of(env, text, "event", len); }
 
 #endif

@@ -48,6 +48,10 @@ static void random_event(struct event *ev)
 	ev->f = PICK(numbers);
 	ev->be = __builtin_bswap16((uint16_t)PICK(numbers));
 	ev->bes = (int32_t)__builtin_bswap32((uint32_t)PICK(numbers));
+	ev->low = (uint16_t)rnd(32);
+	ev->mid = (int16_t)((int)rnd(2048) - 1024);
+	ev->one = rnd(2);
+	ev->most = rnd(4) ? rnd(50) : rnd(1u << 31);
 	ev->g = (float)PICK(doubles);
 	ev->h = PICK(doubles);
 	ev->color = (int32_t)PICK(numbers);
@@ -205,6 +209,10 @@ static struct value load(const struct event *ev, const struct uebpf_field *f, ui
 		return out;
 	}
 	memcpy(&v, copy, 8);
+	if (f->bits) {
+		v = v << (64 - f->bit - f->bits);
+		return number(f->value == UEBPF_VALUE_SIGNED ? (int64_t)v >> (64 - f->bits) : (int64_t)(v >> (64 - f->bits)));
+	}
 	if (f->value == UEBPF_VALUE_SIGNED && size < 8)
 		v = (uint64_t)((int64_t)(v << (64 - 8 * size)) >> (64 - 8 * size));
 	return number((int64_t)v);
