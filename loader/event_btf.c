@@ -286,18 +286,14 @@ static bool is_char(const struct btf *btf, uint32_t id)
  * that does: with a larger one, or beginning anew with a byte where the unit goes beyond the struct. */
 static bool read_bits(const struct reading *r, struct uebpf_field *f, uint32_t bits, uint32_t first)
 {
-	uint32_t size = f->size, at;
+	uint32_t size = f->size, at, tries = 8;
 
-	for (bool again = false; ; size *= 2) {
-		if (size > 8 && again)
-			return false;
-		if (size > 8) {
-			again = true;
-			size = 1;
-		}
+	for (;; size = size < 8 ? size * 2 : 1) {
 		at = first / 8 / size * size;
 		if (first + bits <= (at + size) * 8 && at + size <= r->size)
 			break;
+		if (!tries--)
+			return false;
 	}
 	f->size = size;
 	f->offset = at;

@@ -78,7 +78,7 @@ static int field_type(struct filter *f, struct tree *t)
 }
 
 /* Contexts of the library: what a kernel helper returns, a part of it, or `bytes` of text it writes. */
-static const struct { const char *name; uint16_t id; uint8_t part, bytes; } contexts[] = {
+static const struct { char name[13]; uint8_t id, part, bytes; } contexts[] = {
 	{ "ctx.vpid", 14, PART_HIGH, 0 }, { "ctx.vtid", 14, PART_LOW, 0 }, { "ctx.cpu_id", 8, PART_ALL, 0 },
 	{ "ctx.procname", 16, PART_ALL, 16 },
 };
@@ -206,7 +206,7 @@ static bool fold(struct tree *t)
 
 /* ---- nodes with operands ---- */
 
-static const char *const type_names[] = { "an integer", "a double", "a string", "a pattern", "an array" };
+static const char type_names[][11] = { "an integer", "a double", "a string", "a pattern", "an array" };
 
 static bool is_text(const struct tree *t) { return t->type == TREE_TEXT || t->type == TREE_PATTERN; }
 static bool is_number(const struct tree *t) { return t->type == TREE_NUMBER || t->type == TREE_FLOATING; }

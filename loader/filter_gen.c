@@ -80,15 +80,13 @@ void gen_bind(struct gen *g, struct label *label)
 
 static uint8_t opposite(uint8_t code)
 {
-	static const uint8_t pairs[][2] = { { W_JEQ, W_JNE }, { W_JGT, W_JLE }, { W_JGE, W_JLT }, { W_JSGT, W_JSLE },
-					    { W_JSGE, W_JSLT } };
-	uint8_t op = (uint8_t)((code & 0xf0) | 5);	/* without source and width */
+	static const uint8_t other[16] = {	/* by the bits without source and width */
+		[W_JEQ >> 4] = W_JNE, [W_JNE >> 4] = W_JEQ, [W_JGT >> 4] = W_JLE, [W_JLE >> 4] = W_JGT, [W_JGE >> 4] = W_JLT,
+		[W_JLT >> 4] = W_JGE, [W_JSGT >> 4] = W_JSLE, [W_JSLE >> 4] = W_JSGT, [W_JSGE >> 4] = W_JSLT, [W_JSLT >> 4] = W_JSGE,
+	};
+	uint8_t to = other[code >> 4] & 0xf0;
 
-	for (uint32_t i = 0; i < sizeof(pairs) / sizeof(*pairs); i++)
-		for (uint32_t k = 0; k < 2; k++)
-			if (pairs[i][k] == op)
-				return (uint8_t)((pairs[i][!k] & 0xf0) | (code & 0x0f));
-	return 0;
+	return to ? (uint8_t)(to | (code & 0x0f)) : 0;
 }
 
 void gen_goto(struct gen *g, bool is, const struct way *w)
@@ -195,8 +193,7 @@ uint32_t gen_field(struct gen *g, const struct uebpf_field *field, uint32_t reg)
 
 const struct helper *gen_helper(struct gen *g, enum gen_helper which)
 {
-	static const char *const names[] = { "filter_number", "filter_str", "filter_str_mem", "filter_mem",
-					     "filter_head" };
+	static const char names[][15] = { "filter_number", "filter_str", "filter_str_mem", "filter_mem", "filter_head" };
 
 	if (!g->helper[which])
 		g->helper[which] = helper_find_name(&g->f->helpers->table, names[which]);

@@ -140,7 +140,7 @@ static void name(struct parser *p)
 
 static void next(struct parser *p)
 {
-	static const char *const two[] = { "&&", "||", "==", "!=", "<=", ">=", "<<", ">>", "->" };
+	static const char two[][3] = { "&&", "||", "==", "!=", "<=", ">=", "<<", ">>", "->" };
 
 	p->at += strspn(p->at, " \t\r\n");
 	p->begin = p->at;

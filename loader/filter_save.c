@@ -102,28 +102,21 @@ static void relocations(struct save *s, const char *section)
 
 static void header(struct bytes *to, uint64_t sections)
 {
-	static const uint8_t ident[16] = { 0x7f, 'E', 'L', 'F', 2, 1, 1 };
-
-	bytes_add(to, ident, 16);
-	bytes_le32(to, 1 | 247u << 16);		/* ET_REL, EM_BPF */
-	bytes_le32(to, 1);
-	le64_add(to, 0);
-	le64_add(to, 0);
+	static const uint8_t ident[EHDR] = { 0x7f, 'E', 'L', 'F', 2, 1, 1, [16] = 1 /* ET_REL */, [18] = 247 /* EM_BPF */,
+					     [20] = 1, [52] = EHDR, [58] = SHDR, [60] = SECTIONS, [62] = S_STR };
+	bytes_add(to, ident, 40);
 	le64_add(to, sections);
-	bytes_le32(to, 0);
-	bytes_le32(to, EHDR);
-	bytes_le32(to, SHDR << 16);
-	bytes_le32(to, SECTIONS | S_STR << 16);
+	bytes_add(to, ident + 48, EHDR - 48);
 }
 
 static void assemble(struct save *s, const char *section, struct bytes *to)
 {
-	static const struct { uint32_t type, flags, link, info, entry; } rows[SECTIONS] = {
+	static const struct { uint8_t type, flags, link, info, entry; } rows[SECTIONS] = {
 		[S_CODE] = { 1, 6, 0, 0, 0 }, [S_REL] = { 9, 0x40, S_SYM, S_CODE, REL }, [S_LICENSE] = { 1, 3, 0, 0, 0 },
 		[S_BTF] = { 1, 0, 0, 0, 0 }, [S_EXT] = { 1, 0, 0, 0, 0 }, [S_SYM] = { 2, 0, S_STR, 1, SYM },
 		[S_STR] = { 3, 0, 0, 0, 0 },
 	};
-	static const char *const names[SECTIONS] = { "", "", ".rel", "license", ".BTF", ".BTF.ext", ".symtab", ".strtab" };
+	static const char names[SECTIONS][10] = { "", "", ".rel", "license", ".BTF", ".BTF.ext", ".symtab", ".strtab" };
 	uint32_t name[SECTIONS];
 	uint64_t off[SECTIONS], at = EHDR;
 	char rel[96];

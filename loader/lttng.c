@@ -167,7 +167,7 @@ static bool reference(struct reader *r, bool field)
 
 static bool symbol(struct reader *r, uint32_t where)
 {
-	static const char *const prefix[] = { "", "ctx.", "app." };
+	static const char prefix[][5] = { "", "ctx.", "app." };
 	struct item *top = top_of(r);
 	uint32_t len = 0;
 	const char *name = text_at(r, r->reloc + where, r->len, &len);
