@@ -282,7 +282,7 @@ static void lttng(void)
 		"follows; of capture bytecode, which returns a field, we say so and refuse it. Where types do not fit, "
 		"LTTng takes a filter and records nothing; here it is refused, with the offset of the instruction. A "
 		"field or context that is not there rejects every event in both, and here the log says so. "
-		"tests/lttng/corpus holds what the real `lttng` makes of 229 filters and what LTTng-UST decided.\n\n");
+		"tests/lttng/corpus holds what the real `lttng` makes of 270 filters and what LTTng-UST decided.\n\n");
 	fprintf(f, "| number | opcode | here |\n|---|---|---|\n");
 	for (size_t i = 0; i < sizeof(op) / sizeof(*op); i++) {
 		fprintf(f, "| %d | %s | ", op[i].number, op[i].name);

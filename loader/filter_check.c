@@ -234,10 +234,21 @@ static void order(struct tree *t)
 	}
 }
 
+/* 'c' beside a number is one: a signed char, as in C. */
+static void take_character(struct tree *t, const struct tree *with)
+{
+	if (t->what == t && is_literal(t) && is_number(with)) {
+		become_int(t, ((uint8_t)t->text[0] ^ 0x80) - 0x80);
+		t->type = TREE_NUMBER;
+	}
+}
+
 static int comparison_type(struct filter *f, struct tree *t)
 {
 	struct tree *l = t->left, *r = t->right;
 
+	take_character(l, r);
+	take_character(r, l);
 	t->type = TREE_NUMBER;
 	if (is_text(l) || is_text(r)) {
 		if (!is_text(l) || !is_text(r))
@@ -272,6 +283,10 @@ static int operator_type(struct filter *f, struct tree *t)
 	struct tree *l = t->left, *r = t->right;
 	bool bits = t->kind == TREE_BIT_NOT || (t->kind >= TREE_BIT_AND && t->kind <= TREE_RSHIFT);
 
+	if (r) {
+		take_character(l, r);
+		take_character(r, l);
+	}
 	if (!is_number(l) || (r && !is_number(r)))
 		return bad_operand(f, t, is_number(l) ? r : l);
 	if (bits && (l->type != TREE_NUMBER || (r && r->type != TREE_NUMBER)))

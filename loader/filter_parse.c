@@ -87,6 +87,8 @@ static void floating(struct parser *p)
 	p->d = strtod(buf, NULL);
 	errno = saved;
 	p->at = at;
+	if (*at && strchr("fFlL", *at))		/* as in C, and without a meaning here */
+		p->at = ++at;
 	if (is_name(*at) || *at == '.')
 		fail(p, "not a number");
 }
@@ -121,37 +123,59 @@ static void number(struct parser *p)
 	p->at = end;
 }
 
-/* A name with members: "a.b"; "$ctx.x", "$app.P:T". */
+/* White space and comments. */
+static const char *skip(struct parser *p, const char *at)
+{
+	const char *end;
+
+	for (;; at = end) {
+		at += strspn(at, " \t\r\n");
+		if (at[0] != '/' || (at[1] != '/' && at[1] != '*'))
+			return at;
+		end = at[1] == '/' ? at + strcspn(at, "\n") : strstr(at + 2, "*/");
+		if (!end) {
+			p->begin = at;
+			fail(p, "the comment has no end");
+			return at + strlen(at);
+		}
+		end += at[1] == '*' ? 2 : 0;
+	}
+}
+
+/* A name with members: "a.b", "a -> b"; "$ctx.x", "$app.P:T". */
 static void name(struct parser *p)
 {
 	bool context = *p->at == '$';
-	const char *first = p->at + context;
+	const char *more;
 
 	p->token = context ? T_CONTEXT : T_NAME;
-	p->at = first;
-	while (is_name(*p->at) || (*p->at == '.' && is_name(p->at[1])) ||
-	       (context && (*p->at == ':' || *p->at == '-') && is_name(p->at[1])))
-		p->at++;
-	if (context && strncmp(first, "ctx.", 4) && strncmp(first, "app.", 4))
-		fail(p, "a context is $ctx.NAME or $app.PROVIDER:TYPE");
-	else if (context && first[0] == 'a' && !memchr(first, ':', (size_t)(p->at - first)))
-		fail(p, "an application's context is $app.PROVIDER:TYPE");
+	p->at += context;
+	for (;; p->at = more) {
+		while (is_name(*p->at) || (context && (*p->at == ':' || *p->at == '-') && is_name(p->at[1])))
+			p->at++;
+		more = skip(p, p->at);
+		if (*more != '.' && (*more != '-' || more[1] != '>'))
+			return;
+		more = skip(p, more + (*more == '.' ? 1 : 2));
+		if (!is_name(*more))
+			return;
+	}
 }
 
 static void next(struct parser *p)
 {
 	static const char two[][3] = { "&&", "||", "==", "!=", "<=", ">=", "<<", ">>", "->" };
 
-	p->at += strspn(p->at, " \t\r\n");
-	p->begin = p->at;
-	if (!*p->at) {
+	p->begin = p->at = skip(p, p->at);
+	if (p->failed || !*p->at) {
 		p->token = T_END;
 	} else if (is_digit(*p->at) || (*p->at == '.' && is_digit(p->at[1]))) {
 		number(p);
+	} else if (strchr("\"'", p->at[*p->at == 'L'])) {
+		p->at += *p->at == 'L';		/* wide, to C */
+		p->token = T_TEXT;
 	} else if (is_name(*p->at) || *p->at == '$') {
 		name(p);
-	} else if (*p->at == '"' || *p->at == '\'') {
-		p->token = T_TEXT;
 	} else {
 		p->token = T_PUNCT;
 		for (size_t i = 0; i < sizeof(two) / sizeof(*two); i++)
@@ -180,14 +204,14 @@ static bool take(struct parser *p, const char *text)
 /* ---- constants ---- */
 
 /* One character of a literal behind p->at; *star: an unescaped one.  -1: p->failed. */
-static int character(struct parser *p, char quote, bool *star)
+static int character(struct parser *p, bool *star)
 {
 	static const char from[] = "nrtabfv\\\"'*?", to[] = "\n\r\t\a\b\f\v\\\"'*?";
 	const char *known;
 	const char *begin = p->at;
 	int v = (unsigned char)*p->at++, n = 0;
 
-	*star = v == '*' && quote == '"';
+	*star = v == '*';
 	if (v != '\\')
 		return v;
 	v = (unsigned char)*p->at;
@@ -222,7 +246,7 @@ static struct tree *text(struct parser *p)
 	to = t ? arena_alloc(&p->f->arena, strlen(p->at) * 2 + 1) : NULL;
 	for (int round = 0; to && round < 2; round++) {
 		for (p->at = body, n = 0; *p->at && *p->at != quote && c >= 0;) {
-			c = character(p, quote, &star);
+			c = character(p, &star);
 			if (c < 0)
 				return NULL;
 			if (round && glob && !star && (c == '*' || c == '\\'))
@@ -236,18 +260,10 @@ static struct tree *text(struct parser *p)
 		return to || p->failed ? fail(p, "the text has no end") : (filter_no_memory(p->f), p->failed = true, NULL);
 	}
 	p->at++;
-	if (quote == '\'') {
-		if (n != 1) {
-			p->begin = open;
-			return fail(p, "a character in '' is one byte");
-		}
-		t->kind = TREE_INT;
-		t->i = ((uint8_t)to[0] ^ 0x80) - 0x80;	/* a signed char, as C has it */
-	} else {
-		t->kind = glob ? TREE_GLOB : TREE_STRING;
-		t->text = to;
-		t->len = n;
-	}
+	t->kind = glob ? TREE_GLOB : TREE_STRING;
+	t->text = to;
+	t->len = n;
+	t->what = quote == '\'' && n == 1 ? t : NULL;	/* beside a number: one (filter_check.c) */
 	next(p);
 	return t;
 }
@@ -255,6 +271,34 @@ static struct tree *text(struct parser *p)
 /* ---- expressions ---- */
 
 static struct tree *binary(struct parser *p, unsigned level);
+
+/* The token's name, without what may stand between its parts; -> is a point. */
+static bool take_name(struct parser *p, struct tree *t)
+{
+	const char *at = p->begin + (t->kind == TREE_CONTEXT);
+	char *to = arena_alloc(&p->f->arena, (size_t)(p->at - at) + 1);
+
+	if (!to) {
+		filter_no_memory(p->f);
+		p->failed = true;
+		return false;
+	}
+	t->text = to;
+	for (; at < p->at; at++) {
+		at = skip(p, at);
+		if (*at == '-' && at[1] == '>') {
+			to[t->len++] = '.';
+			at++;
+		} else if (at < p->at) {
+			to[t->len++] = *at;
+		}
+	}
+	if (t->kind == TREE_CONTEXT && strncmp(to, "ctx.", 4) && strncmp(to, "app.", 4))
+		fail(p, "a context is $ctx.NAME or $app.PROVIDER:TYPE");
+	else if (t->kind == TREE_CONTEXT && to[0] == 'a' && !memchr(to, ':', t->len))
+		fail(p, "an application's context is $app.PROVIDER:TYPE");
+	return !p->failed;
+}
 
 static struct tree *primary(struct parser *p)
 {
@@ -281,9 +325,8 @@ static struct tree *primary(struct parser *p)
 		t->i = p->i;
 	} else if (p->token == T_DOUBLE) {
 		t->d = p->d;
-	} else {
-		t->text = p->begin + (p->token == T_CONTEXT);
-		t->len = (uint32_t)(p->at - t->text);
+	} else if (!take_name(p, t)) {
+		return NULL;
 	}
 	next(p);
 	return t;
@@ -326,11 +369,11 @@ static struct tree *unary(struct parser *p)
 	return postfix(p);
 }
 
-/* Loosest first. */
+/* Loosest first; unlike in C, bits come before comparisons, as LTTng has it. */
 static const struct { char text[3]; uint8_t level, kind; } operators[] = {
-	{ "||", 0, TREE_OR }, { "&&", 1, TREE_AND }, { "|", 2, TREE_BIT_OR }, { "^", 3, TREE_BIT_XOR },
-	{ "&", 4, TREE_BIT_AND }, { "==", 5, TREE_EQ }, { "!=", 5, TREE_NE }, { "<", 6, TREE_LT }, { ">", 6, TREE_GT },
-	{ "<=", 6, TREE_LE }, { ">=", 6, TREE_GE }, { "<<", 7, TREE_LSHIFT }, { ">>", 7, TREE_RSHIFT },
+	{ "||", 0, TREE_OR }, { "&&", 1, TREE_AND }, { "==", 2, TREE_EQ }, { "!=", 2, TREE_NE }, { "<", 3, TREE_LT },
+	{ ">", 3, TREE_GT }, { "<=", 3, TREE_LE }, { ">=", 3, TREE_GE }, { "|", 4, TREE_BIT_OR }, { "^", 5, TREE_BIT_XOR },
+	{ "&", 6, TREE_BIT_AND }, { "<<", 7, TREE_LSHIFT }, { ">>", 7, TREE_RSHIFT },
 };
 
 /* What operators of this level and tighter ones join. */

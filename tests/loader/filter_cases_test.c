@@ -122,7 +122,8 @@ static const struct { const char *text; uint32_t column; const char *says; } bad
 	{ "list[b] == 1", 6, "constant" }, { "list[1 == 1", 8, "']'" }, { "~h == 1", 2, "a double" }, { "h & 1", 1, "a double" },
 	{ "$ctx.nope == 1", 1, "no context $ctx.nope" }, { "$app.p:t == 1", 1, "no context $app.p:t" }, { "$foo == 1", 1, "$ctx.NAME" },
 	{ "$app.x == 1", 1, "PROVIDER:TYPE" }, { "!s", 2, "a string" }, { "s && a", 1, "a string" }, { "color == PINK", 10, "no field PINK" },
-	{ "s == \"a\\", 8, "escape" }, { "@", 1, "expected" }, { "a == 'ab'", 6, "one byte" }, { "!", 2, "ends here" }, { "a ==== 1", 5, "expected" },
+	{ "s == \"a\\", 8, "escape" }, { "@", 1, "expected" }, { "a == /* 1", 6, "comment" }, { "a /", 3, "arithmetic" }, { "a.", 2, "operator" }, { "a->", 2, "operator" },
+	{ "a == 1 /* x */ /* y", 16, "comment" }, { "$ctx", 1, "$ctx.NAME" }, { "$ctx . nope", 1, "no context $ctx.nope" }, { "a == 'ab'", 1, "strings" }, { "!", 2, "ends here" }, { "a ==== 1", 5, "expected" },
 };
 
 START_TEST(errors_point_at_the_column)
@@ -212,6 +213,11 @@ START_TEST(labels_constants_and_precedence)
 		"color == GREEN", "color == \"GREEN\"", "GREEN == color", "color != RED && color > BLUE", "a == 0x2a", "a == 052", "a == 42UL",
 		"a == '*'", "a == 42 || a == 1 && a == 2", "!(a == 1)", "!a == 0", "a & 2 && 1", "(a & 3) == 2", "a >> 1 == 21", "1 << 4 == 16",
 		"-1 < 0", "e == -1", "e < 0", "h == 2.5", "h == 25e-1", "h > 2", "g == -0.5", "42 == a", "name == \"eth0\"", "!(s == \"x\") || 1",
+		/* as LTTng's own parser has it: bits before comparisons, comments, text in either quotes, C's suffixes */
+		"a & 2 == 2", "2 == a & 2", "a | 1 == 43", "a ^ 1 != 42", "1 << 4 == 16", "a & 6 << 0 > 1", "a == 42 /* or not */ && b /**/ == 0",
+		"a == 42 // the rest\n&& b == 0 // and", "// first\na", "h == 2.5f && h == 2.5L && h == 25.e-1", "h > 2.", "name == 'eth0'", "name == L'eth*'",
+		"name == L\"eth0\"", "name == 'eth*'", "a == '*' && '*' == a", "a == L'*'", "'*' & a", "s == 'y'", "'y' == s", "color == 'GREEN'",
+		"$ctx . vpid > 0", "$ctx->vpid > 0 && $ctx/* */.vtid > 0",
 		"list[3] == 9", "len == 0", "a", "-a", "~a", "a\t==\n42", "be == 80",
 	};
 	struct event ev = { .a = 42, .color = 2, .e = UINT64_MAX, .h = 2.5, .g = -0.5f, .name = "eth0", .s = "y", .list = { 0, 0, 0, 9 },
