@@ -262,7 +262,7 @@ static void measure(struct subject *s, const char *figure, int x, unsigned bits,
 				continue;
 			run(s, (enum arm)a, r % PLACES, bits, n[a]);
 			v[a][r] = (now() - t) / (double)n[a];
-			fprintf(csv, "%s,%s,%d,%s,%d,%.3f\n", figure, s->filter->name, x, arm_name[a], r, v[a][r]);
+			fprintf(csv, "%s,%s,%d,%s,%d,%.6g\n", figure, s->filter->name, x, arm_name[a], r, v[a][r]);
 		}
 	for (int a = 0; a < ARMS; a++)
 		out[a] = summarize(v[a], ROUNDS);
@@ -288,7 +288,7 @@ static void row(FILE *f, double x, const struct result r[ARMS])
 {
 	fprintf(f, "%g", x);
 	for (int a = 0; a < ARMS; a++)
-		a == REAL && !fb_has_lttng ? fprintf(f, "\t?\t?\t?") : fprintf(f, "\t%.3f\t%.3f\t%.3f", r[a].ns, r[a].lo, r[a].hi);
+		a == REAL && !fb_has_lttng ? fprintf(f, "\t?\t?\t?") : fprintf(f, "\t%.6g\t%.6g\t%.6g", r[a].ns, r[a].lo, r[a].hi);
 	fprintf(f, "\n");
 	printf("| %g |", x);
 	for (int a = 0; a < ARMS; a++)

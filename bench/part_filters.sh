@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 # Part "filters" of bench/run.  One command for each figure of the seed (Sharma's UeBPF):
-#   FIGURES=predicates bench/run filters   filters_{int,str,mix,nine}_{true,last,first}.svg: time over predicates
+#   FIGURES=predicates bench/run filters   filters_{int,str,mix}_{true,last,first}.svg: time over predicates; filters_nine.svg: 9 strings and 1 integer
 #   FIGURES=degree bench/run filters       filters_degree.svg: time over the share of events that pass
 #   FIGURES=total bench/run filters        filters_total.svg: total time of 10^5..10^8 events (MAX_EVENTS=1e7: fewer)
 #   FIGURES=first bench/run filters        first event after install, compile time, an empty slot
