@@ -172,9 +172,8 @@ static int map_arg(struct env *e, struct args *a)
 
 static int string_arg(struct env *e, struct args *a)
 {
-	static const uint32_t zero;
 	struct reg *r = a->r;
-	const char *text, *why = NULL;
+	const char *text = NULL, *why = NULL;
 	int64_t at = (int64_t)((uint64_t)r->off + r->s.val);
 
 	if (r->flags & R_MAYBE_NULL)
@@ -183,22 +182,22 @@ static int string_arg(struct env *e, struct args *a)
 		fact_constant(e, a, false, 0);	/* the host's own string */
 		return 0;
 	}
-	if (r->kind != K_VALUE || !(r->flags & R_DIRECT) || !scalar_is_const(&r->s) || !r->map->frozen ||
-	    !r->map->ops->lookup || at < 0 || at >= (int64_t)r->map->value_size)
+	if (r->kind == K_VALUE && (r->flags & R_DIRECT) && scalar_is_const(&r->s))
+		text = (const char *)frozen_bytes(r->map, at, 1);
+	if (!text)
 		return bad_arg(e, a, "a constant string (const char [] in read-only data)");
-	text = r->map->ops->lookup((struct uebpf_map *)r->map, &zero, NULL);
-	if (!text || !memchr(text + at, 0, r->map->value_size - (size_t)at))
+	if (!memchr(text, 0, r->map->value_size - (size_t)at))
 		return unsafe_(e, a->n, NULL, "string argument %d of %s has no end", a->n, helper_name(a->h));
-	fact_constant(e, a, r->map->flags & F_RDONLY_PROG, (uintptr_t)(text + at));
-	if (helper_check(a->h) && helper_check(a->h)(text + at, a->size, &why))
+	fact_constant(e, a, true, (uintptr_t)text);
+	if (helper_check(a->h) && helper_check(a->h)(text, a->size, &why))
 		return unsafe_(e, a->n, NULL, "%s: %s", helper_name(a->h), why ? why : "bad format");
 	return 0;
 }
 
 static bool held(const struct env *e, uint32_t ref)
 {
-	for (uint32_t i = 0; i < e->st.nr_refs; i++)
-		if (e->st.ref[i].id == ref)
+	for (uint32_t i = 0; i < e->st.h.nr_refs; i++)
+		if (e->st.h.ref[i].id == ref)
 			return true;
 	return false;
 }
@@ -226,8 +225,10 @@ static int dynptr_arg(struct env *e, struct args *a)
 	struct slot *second, *s;
 	uint32_t want = a->c.size;
 
-	if (a->r->kind == K_DYNPTR)
+	if (a->r->kind == K_DYNPTR) {
+		a->dynptr = a->r->ref;
 		return 0;
+	}
 	s = dynptr_room(e, a->r, &second);
 	if (!s || !s->dynptr || (want && s->dynptr != want + 1) || !all_dynptr(s) || !all_dynptr(second))
 		return bad_arg(e, a, "an initialised dynptr on the stack");
@@ -259,7 +260,7 @@ static int dynptr_out(struct env *e, struct args *a)
 		if (s[n]->byte[0] == B_DYNPTR && !s[n]->dynptr && n == 0)
 			return unsafe_(e, a->n, NULL, "overwrites the half of another dynptr");
 	}
-	depth = &e->sub[e->st.f[r->frame].sub].depth;
+	depth = &e->sub[e->st.f[r->frame].in.sub].depth;
 	*depth = deep > *depth ? deep : *depth;
 	err = a->c.size == DYNPTR_RINGBUF ? hold(e, &ref) : 0;
 	for (int n = 0; n < 2; n++) {
@@ -279,16 +280,16 @@ static int lock_arg(struct env *e, struct args *a)
 	    !scalar_is_const(&r->s) || (uint64_t)r->off + r->s.val != r->map->spin_lock_off)
 		return bad_arg(e, a, "a struct bpf_spin_lock in a map value");
 	if (a->h->flags & HF_LOCKS) {
-		if (st->lock_map)
+		if (st->h.lock_map)
 			return unsafe_(e, a->n, "unlock the first one before", "takes a second spin lock");
-		st->lock_map = r->map;
-		st->lock = r->id;
+		st->h.lock_map = r->map;
+		st->h.lock = r->id;
 		return 0;
 	}
-	if (st->lock_map != r->map || st->lock != r->id)
+	if (st->h.lock_map != r->map || st->h.lock != r->id)
 		return unsafe_(e, a->n, NULL, "unlocks a spin lock that is not held");
-	st->lock_map = NULL;
-	st->lock = 0;
+	st->h.lock_map = NULL;
+	st->h.lock = 0;
 	return 0;
 }
 

@@ -26,14 +26,7 @@ static void release(struct env *e, struct reg *r, void *arg)
 
 static void release_ref(struct env *e, uint32_t ref)
 {
-	if (!ref)
-		return;
-	for (uint32_t i = 0; i < e->st.nr_refs; i++)
-		if (e->st.ref[i].id == ref) {
-			memmove(&e->st.ref[i], &e->st.ref[i + 1], (e->st.nr_refs - i - 1) * sizeof e->st.ref[0]);
-			e->st.nr_refs--;
-			break;
-		}
+	drop_ref(e, ref);
 	if (rule(e, RULE_RELEASE))
 		for_each_reg(e, release, &ref);
 	for (uint32_t n = 0; n < e->st.nr_frames; n++)
@@ -50,10 +43,10 @@ static void release_ref(struct env *e, uint32_t ref)
 
 int hold(struct env *e, uint32_t *ref)
 {
-	if (e->st.nr_refs == MAX_REFS)
+	if (e->st.h.nr_refs == MAX_REFS)
 		return refuse(e, UEBPF_E_COMPLEX, "more than %d things held at once", MAX_REFS);
 	*ref = *ref ? *ref : new_id(e);
-	e->st.ref[e->st.nr_refs++] = (struct ref){ *ref, e->pc };
+	e->st.h.ref[e->st.h.nr_refs++] = (struct ref){ *ref, e->pc };
 	return 0;
 }
 
@@ -143,27 +136,39 @@ static int result(struct env *e, const struct args *a)
 
 /* ---- callbacks ---- */
 
+uint32_t most_frames(const struct env *e)
+{
+	return e->code->max_frames ? e->code->max_frames : 8;
+}
+
+int too_deep(struct env *e)
+{
+	return refuse(e, UEBPF_E_UNSAFE, "calls are nested deeper than %u frames (recursion?)", most_frames(e));
+}
+
 static int push_frame(struct env *e, uint32_t start)
 {
-	uint32_t max = e->code->max_frames ? e->code->max_frames : 8;
 	struct frame *f;
 
-	if (e->st.nr_frames >= max || e->st.nr_frames >= MAX_FRAMES)
-		return refuse(e, UEBPF_E_UNSAFE, "calls are nested deeper than %u frames (recursion?)", max);
+	if (e->st.nr_frames >= most_frames(e) || e->st.nr_frames >= MAX_FRAMES)
+		return too_deep(e);
 	if (frame_room(e, e->st.nr_frames))
 		return -ENOMEM;
 	f = &e->st.f[e->st.nr_frames];
 	memset(f->r, 0, sizeof f->r);
 	f->depth = 0;
-	f->sub = e->flow[start].sub;
-	f->ret = e->pc;
-	f->callback = 0;
-	f->rounds = 0;
+	f->in = (struct entry){ .sub = e->flow[start].sub, .ret = e->pc };
 	frame_pointer(e, e->st.nr_frames++);
 	e->top = f;
 	if (e->deepest < e->st.nr_frames)
 		e->deepest = e->st.nr_frames;
 	return 0;
+}
+
+/* What a callback gets that is gone when it returns hangs on such a reference: one for each frame. */
+static uint32_t scope_of(const struct env *e)
+{
+	return ~INDUCTION - e->st.nr_frames;
 }
 
 /* One more round of the callback of the call at e->pc; the caller's r1-r5 are as at the call. */
@@ -178,15 +183,17 @@ static int enter_callback(struct env *e, const struct helper *h, uint32_t round)
 	int err, n = 1;
 	uint64_t most;
 
-	err = ctx < 5 && is_number(&caller->r[ctx + 1]) ? precise_reg(e, ctx + 1) : 0;
+	/* what the callback knows of its first argument comes from here, and so does a number handed on */
+	err = how == CALLBACK_LOOP && rule(e, RULE_ROUNDS) ? precise_reg(e, 1) : 0;
+	err = err || ctx == 5 ? err : precise_reg(e, ctx + 1);
 	err = err ? err : step_reg(e, ST_CALL, 0, 0);
 	err = err ? err : push_frame(e, start);
 	if (err)
 		return err;
 	f = e->top;
-	f->callback = (uint8_t)(how + 1);
-	f->rounds = round;
-	f->refs_at_entry = (uint8_t)e->st.nr_refs;
+	f->in.callback = (uint8_t)(how + 1);
+	f->in.rounds = round;
+	f->in.refs_at_entry = (uint8_t)e->st.h.nr_refs;
 	switch (how) {
 	case CALLBACK_LOOP:
 		most = caller->r[1].s.umax;
@@ -199,6 +206,7 @@ static int enter_callback(struct env *e, const struct helper *h, uint32_t round)
 		set_pointer(e, &f->r[n], K_MAP);
 		f->r[n++].map = map;
 		set_pointer(e, &f->r[n], K_MEM);
+		f->r[n].ref = scope_of(e);
 		f->r[n].flags = R_RDONLY;
 		f->r[n++].size = map->key_size;
 		set_pointer(e, &f->r[n], K_VALUE);
@@ -206,7 +214,8 @@ static int enter_callback(struct env *e, const struct helper *h, uint32_t round)
 		f->r[n++].map = map;
 		break;
 	case CALLBACK_DYNPTR:
-		set_pointer(e, &f->r[n++], K_DYNPTR);
+		set_pointer(e, &f->r[n], K_DYNPTR);
+		f->r[n++].ref = scope_of(e);
 		break;
 	default:
 		return refuse(e, UEBPF_E_UNSUPPORTED, "%s: its callbacks are not verified here", helper_name(h));
@@ -237,7 +246,6 @@ static int callback_returns(struct env *e, uint32_t ret, uint32_t round)
 	const struct reg *n = &e->top->r[1];
 	int err;
 
-	fetch(e, ret);
 	if (helper_arg(h, helper_find_arg(h, ARG_FUNC)).size == CALLBACK_LOOP && round != ANY_ROUND && is_number(n) &&
 	    n->s.hmax <= round) {		/* as often as asked for */
 		err = precise_reg(e, 1);
@@ -266,10 +274,10 @@ static int offered(struct env *e, const struct helper *h)
  * result is the function's. */
 static int tail_call(struct env *e)
 {
-	if (e->st.nr_refs)
+	if (e->st.h.nr_refs)
 		return unsafe_(e, -1, "release it first", "tail call while something acquired is not released");
 	for (uint32_t i = 1; i < e->st.nr_frames; i++)
-		if (e->st.f[i].callback)
+		if (e->st.f[i].in.callback)
 			return refuse(e, UEBPF_E_UNSUPPORTED, "tail call inside a callback");
 	if (e->st.nr_frames > 1 || e->kernel)
 		stack_forget_packets(e);
@@ -304,7 +312,7 @@ int do_call(struct env *e)
 	err = offered(e, a.h);
 	if (err)
 		return err;
-	if (e->st.lock_map && !(a.h->flags & (HF_UNLOCKS | HF_LOCKS)))
+	if (e->st.h.lock_map && !(a.h->flags & (HF_UNLOCKS | HF_LOCKS)))
 		return unsafe_(e, -1, "unlock first", "calls %s while a spin lock is held", helper_name(a.h));
 	err = check_args(e, &a);
 	if (err)
@@ -315,7 +323,7 @@ int do_call(struct env *e)
 		if (err)
 			return err;
 	}
-	if (a.h->flags & HF_RELEASES)
+	if ((a.h->flags & HF_RELEASES) && a.release)
 		release_ref(e, a.release);
 	if (a.h->flags & HF_MOVES_PACKET)
 		stack_forget_packets(e);
@@ -332,11 +340,13 @@ int do_call(struct env *e)
 
 /* ---- subprograms ---- */
 
-static int check_proto(struct env *e, const struct proto *p, const char *name)
+/* moves: packets, and what is handed over would not notice. */
+static int check_proto(struct env *e, const struct proto *p, const char *name, bool moves)
 {
 	for (uint32_t i = 0; i < p->nr_args; i++) {
 		struct reg *r = arg(e, (int)i);
 		const struct proto_arg *c = &p->arg[i];
+		struct reg p2;
 		char what[80];
 		int err;
 
@@ -356,14 +366,13 @@ static int check_proto(struct env *e, const struct proto *p, const char *name)
 					return err;
 				break;
 			}
-			if ((r->flags & R_MAYBE_NULL) && !c->nonnull) {
-				struct reg p2 = *r;
-
+			if (moves && (r->kind == K_PACKET || r->kind == K_META))
+				return unsafe_(e, (int)i + 1, "copy it to the stack", "argument %u of %s is packet memory, "
+					       "which a call in this program may move", i + 1, name);
+			p2 = *r;
+			if (!c->nonnull)
 				p2.flags &= (uint8_t)~R_MAYBE_NULL;
-				err = check_range(e, i + 1, &p2, 0, c->size, READ | WRITE, name);
-			} else {
-				err = check_range(e, i + 1, r, 0, c->size, READ | WRITE, name);
-			}
+			err = check_range(e, i + 1, &p2, 0, c->size, READ | WRITE, name);
 			if (!err && r->kind == K_STACK)
 				err = stack_helper(e, r, c->size, READ | WRITE);
 			if (err)
@@ -394,6 +403,7 @@ int do_local(struct env *e)
 	const struct insn *in = e->in;
 	uint32_t start = (uint32_t)in->off, sub = e->flow[start].sub;
 	struct frame *caller = e->top;
+	bool moves;
 	int err;
 
 	if (in->op == OP_CALLX)
@@ -402,12 +412,13 @@ int do_local(struct env *e)
 		if (e->kernel && !e->sub[sub].proto.returns)
 			return refuse(e, UEBPF_E_FORM, "global function %s returns nothing: the kernel wants a number",
 				      e->code->sub[sub].name);
-		if (e->st.lock_map)
+		if (e->st.h.lock_map)
 			return unsafe_(e, -1, "unlock first", "calls a global function while a spin lock is held");
-		err = check_proto(e, &e->sub[sub].proto, e->code->sub[sub].name);
+		moves = may_move_packet(e->code);
+		err = check_proto(e, &e->sub[sub].proto, e->code->sub[sub].name, moves);
 		if (err)
 			return err;
-		if (may_move_packet(e->code))
+		if (moves)
 			stack_forget_packets(e);
 		memset(&caller->r[0], 0, sizeof caller->r[0]);
 		lose_arguments(e);
@@ -445,8 +456,9 @@ static void forget_frame(struct env *e, struct reg *r, void *arg)
 
 static int leave_callback(struct env *e, const struct frame *f)
 {
-	uint32_t ret = f->ret, round = f->rounds;
+	uint32_t ret = f->in.ret, round = f->in.rounds;
 	const struct reg *r0 = &f->r[0];
+	bool stop = r0->s.hmin && r0->kind == K_SCALAR;
 	int err;
 
 	if (r0->kind != K_SCALAR)
@@ -456,14 +468,20 @@ static int leave_callback(struct env *e, const struct frame *f)
 		return err;
 	if (e->kernel && r0->s.umax > 1)
 		return unsafe_(e, 0, "return 0 to go on, 1 to stop", "callback must return 0 or 1");
-	if (e->st.nr_refs > f->refs_at_entry)
+	if (e->st.h.nr_refs > f->in.refs_at_entry)
 		return unsafe_(e, -1, "release it before the callback returns",
 			       "callback leaves something acquired and not released");
-	if (e->st.nr_refs < f->refs_at_entry)
+	if (e->st.h.nr_refs < f->in.refs_at_entry)
 		return unsafe_(e, -1, NULL, "callback releases what its caller acquired");
+	if (rule(e, RULE_SCOPE))
+		release_ref(e, scope_of(e));
 	pop_frame(e);
-	err = step_reg(e, ST_RET, 0, 0);
-	return err ? err : callback_returns(e, ret, round);
+	/* no ST_RET: the caller's r1-r5 are as they were, and how often it asked decides what follows */
+	err = rule(e, RULE_ROUNDS) ? 0 : step_reg(e, ST_RET, 0, 0);
+	if (err)
+		return err;
+	fetch(e, ret);
+	return stop ? helper_finish(e) : callback_returns(e, ret, round);
 }
 
 static int leave_program(struct env *e)
@@ -473,10 +491,10 @@ static int leave_program(struct env *e)
 	char what[80];
 	int err;
 
-	if (e->st.nr_refs)
+	if (e->st.h.nr_refs)
 		return unsafe_(e, -1, "release it on every path", "leaves what was acquired at instruction %u and "
-			       "not released", e->code->slot[e->st.ref[0].pc]);
-	if (e->st.lock_map)
+			       "not released", e->code->slot[e->st.h.ref[0].pc]);
+	if (e->st.h.lock_map)
 		return unsafe_(e, -1, "unlock on every path", "leaves with a spin lock held");
 	if (e->cur_sub) {
 		if (e->sub[e->cur_sub].proto.returns && r0->kind != K_SCALAR)
@@ -494,28 +512,20 @@ static int leave_program(struct env *e)
 			return unsafe_(e, 0, NULL, "%s programs must return %d..%d, r0 is %s",
 				       type->name, type->ret_lo, type->ret_hi, what);
 	}
-	if (e->res->ret_lo > e->res->ret_hi) {
-		e->res->ret_lo = r0->kind == K_SCALAR ? r0->s.umin : 0;
-		e->res->ret_hi = r0->kind == K_SCALAR ? r0->s.umax : UINT64_MAX;
-	} else {
-		e->res->ret_lo = r0->kind != K_SCALAR ? 0 : r0->s.umin < e->res->ret_lo ? r0->s.umin : e->res->ret_lo;
-		e->res->ret_hi = r0->kind != K_SCALAR ? UINT64_MAX :
-			r0->s.umax > e->res->ret_hi ? r0->s.umax : e->res->ret_hi;
-	}
 	return PATH_ENDS;
 }
 
 int do_exit(struct env *e)
 {
 	struct frame *f = e->top, *caller;
-	uint32_t ret = f->ret, frame;
+	uint32_t ret = f->in.ret, frame;
 	struct reg r0 = f->r[0];
 
 	if (e->st.nr_frames == 1)
 		return leave_program(e);
 	if (r0.kind == K_STACK && r0.frame == e->st.nr_frames - 1)
 		return unsafe_(e, 0, NULL, "returns a pointer to its own stack frame");
-	if (f->callback)
+	if (f->in.callback)
 		return leave_callback(e, f);
 	if (e->kernel && r0.kind == K_STACK)
 		return refuse(e, UEBPF_E_FORM, "returns a pointer to the stack: the kernel refuses that");
@@ -542,7 +552,7 @@ int do_packet_load(struct env *e)
 			      e->code->type->name);
 	if (f->r[6].kind != K_CTX || f->r[6].off)
 		return unsafe_(e, 6, "keep the context in r6", "packet load without the context in r6");
-	if (e->st.nr_refs || e->st.lock_map)
+	if (e->st.h.nr_refs || e->st.h.lock_map)
 		return unsafe_(e, -1, "release it first", "a packet load may end the program while something is held");
 	if (op->shape == SHAPE_PKT_IND && f->r[in->src].kind != K_SCALAR)
 		return unsafe_(e, in->src, NULL, "packet load at an offset that is not a number");

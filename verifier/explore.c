@@ -184,7 +184,7 @@ static void note_unwritten(struct env *e, const struct saved *old)
 
 		for (unsigned b = 0; c->is_slot && b < 8; b++)
 			if (c->byte[b] != B_NONE && (c->index >= f->depth || f->slot[c->index].byte[b] == B_NONE))
-				fact_zero(e, f->sub, c->index, (uint8_t)(1u << b));
+				fact_zero(e, f->in.sub, c->index, (uint8_t)(1u << b));
 	}
 }
 
@@ -242,13 +242,13 @@ static bool worth_trying(const struct env *e, const struct node *last)
 static int visit(struct env *e)
 {
 	uint8_t mark = e->flow[e->pc].mark;
-	bool head = mark & FLOW_HEAD, callback = (mark & FLOW_CALLBACK) && e->top->callback;
+	bool head = mark & FLOW_HEAD, callback = (mark & FLOW_CALLBACK) && e->top->in.callback;
 	struct node *last = head || callback ? last_visit(e) : NULL, *n;
 	int r = look_for_cover(e, last);
 
 	if (r != GO_ON)
 		return r;
-	if (last && (callback || e->st.may_goto > last->s->may_goto) && state_covered(e, last->s, true))
+	if (last && (callback || e->st.h.may_goto > last->s->h.may_goto) && state_covered(e, last->s, true))
 		return covered_by(e, last, true);
 	if (last && worth_trying(e, last)) {
 		r = summary_try(e, last->s);
@@ -279,14 +279,6 @@ struct node *culprit(struct env *e)
 }
 
 /* ---- one instruction ---- */
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 static int wide(struct env *e)
 {
@@ -382,7 +374,7 @@ static int limits(struct env *e)
 	if (n > e->opts.max_insns)
 		return refuse(e, UEBPF_E_COMPLEX, "%" PRIu64 " instructions were explored and paths are left "
 			      "(option max_states); fewer branches inside loops or a subprogram may help", n - 1);
-	if (e->deadline && !(n & 1023) && now_ns() > e->deadline)
+	if (e->deadline && !(n & 1023) && verify_now_ns() > e->deadline)
 		return refuse(e, UEBPF_E_COMPLEX, "the time for verification (option max_ns) is spent");
 	if (e->mem_now > (UINT64_C(1) << 30))
 		return refuse(e, UEBPF_E_COMPLEX, "more than 1 GiB of states");

@@ -44,8 +44,8 @@ static void narrow_linked(struct env *e, struct reg *r, void *arg)
 
 static void region_at_least(struct env *e, unsigned region, uint64_t bytes)
 {
-	if (e->st.min_len[region - 1] < bytes && bytes <= MAX_LEN)
-		e->st.min_len[region - 1] = bytes;
+	if (e->st.h.min_len[region - 1] < bytes && bytes <= MAX_LEN)
+		e->st.h.min_len[region - 1] = bytes;
 }
 
 static bool learned(struct env *e, struct reg *r)
@@ -83,7 +83,7 @@ static void learn_below(struct reg *i, const struct reg *n, bool orequal)
 /* A number that is at most what the length is known to be at least. */
 static void known_below(struct env *e, struct reg *i, const struct reg *n)
 {
-	uint64_t least = n->len ? e->st.min_len[n->len - 1] : 0;
+	uint64_t least = n->len ? e->st.h.min_len[n->len - 1] : 0;
 
 	if (n->len && !i->below && n->off <= 0 && n->s.umax <= MAX_LEN && i->s.umax + (uint64_t)-n->off <= least &&
 	    i->s.umax <= MAX_LEN) {
@@ -290,14 +290,13 @@ static void settle_null(struct env *e, struct reg *r, void *arg)
 		r->flags &= (uint8_t)~R_MAYBE_NULL;
 }
 
-static void drop_ref(struct env *e, uint32_t id)
+/* What `id` names is not held any more. */
+void drop_ref(struct env *e, uint32_t id)
 {
-	if (!id)
-		return;
-	for (uint32_t i = 0; i < e->st.nr_refs; i++)
-		if (e->st.ref[i].id == id) {
-			memmove(&e->st.ref[i], &e->st.ref[i + 1], (e->st.nr_refs - i - 1) * sizeof e->st.ref[0]);
-			e->st.nr_refs--;
+	for (uint32_t i = 0; i < e->st.h.nr_refs; i++)
+		if (e->st.h.ref[i].id == id) {
+			memmove(&e->st.h.ref[i], &e->st.h.ref[i + 1], (e->st.h.nr_refs - i - 1) * sizeof e->st.h.ref[0]);
+			e->st.h.nr_refs--;
 			return;
 		}
 }
@@ -455,7 +454,7 @@ int take_edge(struct env *e, bool taken)
 			return err;
 	}
 	if (e->in->op == OP_MAY_GOTO)
-		e->st.may_goto += !taken;
+		e->st.h.may_goto += !taken;
 	else if (!edge(e, taken))
 		return PATH_ENDS;		/* the linked numbers rule it out */
 	e->next = taken ? (uint32_t)e->in->off : e->pc + 1;

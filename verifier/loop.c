@@ -253,8 +253,8 @@ static struct saved *summarise(struct env *e, const struct saved *a, const struc
 	struct widening w = { .now = b, .fast = fast, .all = all };
 	uint32_t n = 0;
 
-	if (a->nr_refs != b->nr_refs || a->lock_map != b->lock_map || a->lock != b->lock ||
-	    memcmp(a->ref, b->ref, a->nr_refs * sizeof a->ref[0]))
+	if (a->h.nr_refs != b->h.nr_refs || a->h.lock_map != b->h.lock_map || a->h.lock != b->h.lock ||
+	    memcmp(a->h.ref, b->h.ref, a->h.nr_refs * sizeof a->h.ref[0]))
 		return NULL;
 	g = mem_copy(e->host, b, b->bytes);
 	if (!g)
@@ -262,19 +262,16 @@ static struct saved *summarise(struct env *e, const struct saved *a, const struc
 	e->mem_now += b->bytes;
 	w.id_base = *id_base = INDUCTION | (e->loops.next_id & 0x3fffffff);
 	e->loops.next_id += b->nr_cells + 1;
-	for (uint32_t i = 0; i < b->nr_cells; i++) {
-		uint32_t id = w.id_base + i;
-
-		e->bad_induction[(id & 1023) >> 6] &= ~(UINT64_C(1) << (id & 63));
-	}
+	if (!e->loops.depth)	/* a trial around this one may have some that share the place of a new one */
+		memset(e->bad_induction, 0, sizeof e->bad_induction);
 	for (uint32_t i = 0; i < e->nr_regions; i++)
-		if (a->min_len[i] < g->min_len[i])
-			g->min_len[i] = a->min_len[i];
-	w.min_len = g->min_len;
+		if (a->h.min_len[i] < g->h.min_len[i])
+			g->h.min_len[i] = a->h.min_len[i];
+	w.min_len = g->h.min_len;
 	for (uint32_t i = 0; i < g->nr_frames; i++)
 		if (a->f[i].rounds != b->f[i].rounds)
 			g->f[i].rounds = ANY_ROUND;
-	g->may_goto = a->may_goto < b->may_goto ? a->may_goto : b->may_goto;
+	g->h.may_goto = a->h.may_goto < b->h.may_goto ? a->h.may_goto : b->h.may_goto;
 	for (uint32_t i = 0; i < b->nr_cells; i++) {
 		const struct cell *c = find_cell(a, &b->cell[i]);
 
@@ -335,7 +332,7 @@ int summary_arrive(struct env *e, struct node *head)
 		up |= (uint64_t)moved(e, &g->cell[i], now, head->id_base + i, true) << i;
 		down |= (uint64_t)moved(e, &g->cell[i], now, head->id_base + i, false) << i;
 	}
-	if (head->needs_end && e->st.may_goto <= g->may_goto && rule(e, RULE_INDUCTION)) {
+	if (head->needs_end && e->st.h.may_goto <= g->h.may_goto && rule(e, RULE_INDUCTION)) {
 		head->up &= up;
 		head->down &= down;
 		if (!head->up && !head->down)
@@ -421,8 +418,8 @@ static int trial(struct env *e, struct saved *g, const struct saved *here, uint6
 		 struct saved **came)
 {
 	uint32_t pc = e->pc, steps = e->walk.nr_steps, path = e->walk.nr_path, pend = e->walk.nr_pend, serial = e->serial;
-	bool callback = (e->flow[pc].mark & FLOW_CALLBACK) && e->top->callback;
-	struct subprog *sub = &e->code->sub[e->top->sub];
+	bool callback = (e->flow[pc].mark & FLOW_CALLBACK) && e->top->in.callback;
+	struct subprog *sub = &e->code->sub[e->top->in.sub];
 	struct trial t = { .outer = e->loops.trial, .begin = callback ? sub->start : e->flow[pc].loop_begin,
 			   .end = callback ? sub->end - 1 : e->flow[pc].loop_end, .frames = e->st.nr_frames };
 	uint64_t stop = e->loops.stop;

@@ -64,7 +64,7 @@ static bool huge(const struct reg *p)
 static int stack_range(struct env *e, const struct touch *a)
 {
 	int64_t most = 8 * (int64_t)e->nr_slots;
-	uint32_t *depth = &e->sub[e->st.f[a->p->frame].sub].depth;
+	uint32_t *depth = &e->sub[e->st.f[a->p->frame].in.sub].depth;
 	char text[60];
 
 	if ((huge(a->p) || a->lo < -most || a->hi > 0) && rule(e, RULE_STACK_BOUNDS)) {
@@ -114,7 +114,7 @@ static int packet_range(struct env *e, const struct touch *a)
 static int mem_range(struct env *e, const struct touch *a)
 {
 	const struct reg *p = a->p;
-	uint64_t have = p->region ? e->st.min_len[p->region - 1] : p->size;
+	uint64_t have = p->region ? e->st.h.min_len[p->region - 1] : p->size;
 
 	if ((a->how & WRITE) && (p->flags & R_RDONLY) && rule(e, RULE_RDONLY))
 		return unsafe_(e, (int)a->reg, NULL, "writes to memory that is read-only");
@@ -194,20 +194,26 @@ static void note_unwritten(struct env *e, unsigned frame, struct slot *s, uint32
 {
 	for (unsigned i = k; i < k + size && i < 8; i++)
 		if (s->byte[i] == B_NONE)
-			fact_zero(e, e->st.f[frame].sub, n, (uint8_t)(1u << i));
+			fact_zero(e, e->st.f[frame].in.sub, n, (uint8_t)(1u << i));
+}
+
+/* Any bytes of [lo, hi) may be read. */
+static void stack_look(struct env *e, unsigned frame, int64_t lo, int64_t hi)
+{
+	unsigned k, n;
+
+	for (int64_t b = lo; b < hi; b += n) {
+		struct slot *s = stack_slot(e, frame, b, &k);
+
+		n = 8 - k < hi - b ? 8 - k : (unsigned)(hi - b);
+		if (s)
+			note_unwritten(e, frame, s, slot_index(b), k, n);
+	}
 }
 
 static int stack_read_any(struct env *e, const struct reg *p, int64_t off, unsigned size, unsigned dst)
 {
-	int64_t lo = low(p, off), hi = high(p, off, size);
-
-	for (int64_t b = lo; b < hi; b++) {
-		unsigned k;
-		struct slot *s = stack_slot(e, p->frame, b, &k);
-
-		if (s)
-			note_unwritten(e, p->frame, s, slot_index(b), k, 1);
-	}
+	stack_look(e, p->frame, low(p, off), high(p, off, size));
 	set_bits(e, &e->top->r[dst], 8 * size);
 	return step_reg(e, ST_DEF, dst, dst);
 }
@@ -269,19 +275,21 @@ static int stack_read(struct env *e, const struct reg *p, int64_t off, unsigned 
 /* Any bytes of [lo, hi) may change. */
 static int stack_smear(struct env *e, unsigned frame, int64_t lo, int64_t hi, bool surely)
 {
+	unsigned k, n;
 	int err = 0;
 
-	for (int64_t b = lo; b < hi && !err; b++) {
-		unsigned k;
+	for (int64_t b = lo; b < hi && !err; b += n) {
 		struct slot *s = stack_slot(e, frame, b, &k);
 
+		n = 8 - k < hi - b ? 8 - k : (unsigned)(hi - b);
 		if (!s || !rule(e, RULE_SPILL_CLOBBER))
 			continue;
-		if (s->byte[k] == B_DYNPTR && e->kernel && !e->st.nr_refs)
+		if (memchr(s->byte + k, B_DYNPTR, n) && e->kernel && !e->st.h.nr_refs)
 			s->dynptr = 0;
-		if (s->byte[k] == B_SPILL)
+		if (memchr(s->byte + k, B_SPILL, n))
 			err = step_slot(e, ST_CLEAR, 0, frame, slot_index(b));
-		slot_scrub(s, k, s->byte[k] == B_NONE && !surely ? B_NONE : B_MISC);
+		for (unsigned i = k; i < k + n; i++)
+			slot_scrub(s, i, s->byte[i] == B_NONE && !surely ? B_NONE : B_MISC);
 	}
 	return err;
 }
@@ -382,14 +390,8 @@ int stack_helper(struct env *e, const struct reg *p, uint64_t size, uint32_t how
 {
 	int64_t lo = low(p, 0), hi = p->off + p->s.smax + (int64_t)size;
 
-	for (int64_t b = lo; (how & READ) && b < hi; b++) {
-		unsigned k;
-		struct slot *s = stack_slot(e, p->frame, b, &k);
-
-		if (s)
-			note_unwritten(e, p->frame, s, slot_index(b), k, 1);
-		/* its value may steer what the helper returns, never the proof */
-	}
+	if (how & READ)		/* what lies there may steer what the helper returns, never the proof */
+		stack_look(e, p->frame, lo, hi);
 	return how & WRITE ? stack_smear(e, p->frame, lo, hi, scalar_is_const(&p->s)) : 0;
 }
 
@@ -482,20 +484,28 @@ static void field_value(struct env *e, const struct ctx_field *f, unsigned size,
 
 /* ---- loads ---- */
 
-/* Bytes of a map's first value that nobody can change any more. */
-bool frozen_value(const struct uebpf_map *map, int64_t at, unsigned size, uint64_t *v)
+/* A map's first value, from byte `at` on, when nobody can change it any more: no program, no call and, as
+ * another process has its own mapping, no peer.  Else NULL. */
+const uint8_t *frozen_bytes(const struct uebpf_map *map, int64_t at, unsigned size)
 {
 	static const uint32_t zero;
-	const uint8_t *mem;
+	const uint8_t *mem = NULL;
 
-	if (!map->frozen || !(map->flags & F_RDONLY_PROG) || !map->ops->lookup || !(map->ops->traits & MT_ARRAY) ||
-	    (map->ops->traits & (MT_PERCPU | MT_PROGS | MT_MAPS)) || at < 0 || at + size > map->value_size)
-		return false;
-	mem = map->ops->lookup((struct uebpf_map *)map, &zero, NULL);
+	if (map->frozen && (map->flags & F_RDONLY_PROG) && map->share == UEBPF_SHARE_PRIVATE && map->ops->lookup &&
+	    (map->ops->traits & (MT_ARRAY | MT_PERCPU | MT_PROGS | MT_MAPS)) == MT_ARRAY && at >= 0 &&
+	    at + size <= map->value_size)
+		mem = map->ops->lookup((struct uebpf_map *)map, &zero, NULL);
+	return mem ? mem + at : NULL;
+}
+
+bool frozen_value(const struct uebpf_map *map, int64_t at, unsigned size, uint64_t *v)
+{
+	const uint8_t *mem = frozen_bytes(map, at, size);
+
 	if (!mem)
 		return false;
 	*v = 0;
-	memcpy((uint8_t *)v + (LITTLE ? 0 : 8 - size), mem + at, size);
+	memcpy((uint8_t *)v + (LITTLE ? 0 : 8 - size), mem, size);
 	return true;
 }
 

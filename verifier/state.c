@@ -11,7 +11,7 @@ void frame_pointer(struct env *e, uint32_t frame)
 {
 	struct frame *f = &e->st.f[frame];
 
-	f->r[10] = (struct reg){ .kind = K_STACK, .frame = (uint8_t)frame, .since = e->code->sub[f->sub].start };
+	f->r[10] = (struct reg){ .kind = K_STACK, .frame = (uint8_t)frame, .since = e->code->sub[f->in.sub].start };
 }
 
 static struct scalar *fresh(struct env *e, struct reg *r, enum kind kind)
@@ -122,10 +122,8 @@ void state_init(struct env *e, uint32_t sub)
 	}
 	st->nr_frames = 1;
 	e->top = st->f;
-	st->nr_refs = st->lock = st->may_goto = 0;
-	st->lock_map = NULL;
-	memset(st->min_len, 0, sizeof st->min_len);
-	st->f[0].sub = sub;
+	memset(&st->h, 0, sizeof st->h);
+	st->f[0].in.sub = sub;
 	frame_pointer(e, 0);
 }
 
@@ -153,11 +151,11 @@ static struct live live_in(const struct env *e, uint32_t n, uint32_t pc)
 	if (n == e->st.nr_frames - 1)
 		return e->flow[pc].live;
 	f = &e->st.f[n + 1];		/* its callee knows where it goes on */
-	l = e->flow[f->ret + 1 < e->code->n ? f->ret + 1 : f->ret].live;
-	l.all |= e->flow[f->ret].live.all;
+	l = e->flow[f->in.ret + 1 < e->code->n ? f->in.ret + 1 : f->in.ret].live;
+	l.all |= e->flow[f->in.ret].live.all;
 	l.regs &= 0x7c0;
-	if (f->callback)		/* a further round sees everything again */
-		l.regs |= e->flow[f->ret].live.regs & 0x3e;
+	if (f->in.callback)		/* a further round sees everything again */
+		l.regs |= e->flow[f->in.ret].live.regs & 0x3e;
 	return l;
 }
 
@@ -221,19 +219,9 @@ struct saved *state_save(struct env *e, uint32_t pc)
 	if (e->mem_now > e->res->bytes)
 		e->res->bytes = e->mem_now;
 	s->nr_frames = e->st.nr_frames;
-	for (uint32_t i = 0; i < s->nr_frames; i++) {
-		s->f[i].sub = e->st.f[i].sub;
-		s->f[i].ret = e->st.f[i].ret;
-		s->f[i].callback = e->st.f[i].callback;
-		s->f[i].refs_at_entry = e->st.f[i].refs_at_entry;
-		s->f[i].rounds = e->st.f[i].rounds;
-	}
-	memcpy(s->min_len, e->st.min_len, sizeof s->min_len);
-	memcpy(s->ref, e->st.ref, sizeof s->ref);
-	s->nr_refs = e->st.nr_refs;
-	s->lock = e->st.lock;
-	s->lock_map = e->st.lock_map;
-	s->may_goto = e->st.may_goto;
+	for (uint32_t i = 0; i < s->nr_frames; i++)
+		s->f[i] = e->st.f[i].in;
+	s->h = e->st.h;
 	s->nr_cells = n;
 	memcpy(s->cell, e->scratch, n * sizeof(struct cell));
 	return s;
@@ -260,21 +248,12 @@ void state_load(struct env *e, const struct saved *s)
 		memset(f->r, 0, sizeof f->r);
 		if (i >= s->nr_frames)
 			continue;
-		f->sub = s->f[i].sub;
-		f->ret = s->f[i].ret;
-		f->callback = s->f[i].callback;
-		f->refs_at_entry = s->f[i].refs_at_entry;
-		f->rounds = s->f[i].rounds;
+		f->in = s->f[i];
 		frame_pointer(e, i);
 	}
 	st->nr_frames = s->nr_frames;
 	e->top = &st->f[s->nr_frames - 1];
-	memcpy(st->min_len, s->min_len, sizeof s->min_len);
-	memcpy(st->ref, s->ref, sizeof s->ref);
-	st->nr_refs = s->nr_refs;
-	st->lock = s->lock;
-	st->lock_map = s->lock_map;
-	st->may_goto = s->may_goto;
+	st->h = s->h;
 	for (uint32_t n = 0; n < s->nr_cells; n++) {
 		const struct cell *c = &s->cell[n];
 		struct frame *f = &st->f[c->frame];
@@ -299,8 +278,8 @@ bool state_same_place(const struct env *e, const struct saved *s)
 	if (s->nr_frames != e->st.nr_frames)
 		return false;
 	for (uint32_t i = 0; i < s->nr_frames; i++)
-		if (s->f[i].sub != e->st.f[i].sub || s->f[i].ret != e->st.f[i].ret ||
-		    s->f[i].callback != e->st.f[i].callback)
+		if (s->f[i].sub != e->st.f[i].in.sub || s->f[i].ret != e->st.f[i].in.ret ||
+		    s->f[i].callback != e->st.f[i].in.callback)
 			return false;
 	return true;
 }
@@ -338,7 +317,7 @@ static bool number_within(struct env *e, const struct reg *old, const struct reg
 	if (old->below && (now->below != old->below || now->range < old->range)) {
 		/* a plain number below the least length will do */
 		if ((int64_t)now->s.umax < 0 || (int64_t)now->s.umax + old->range < 0 ||
-		    now->s.umax + (uint64_t)(int64_t)old->range > e->st.min_len[old->below - 1])
+		    now->s.umax + (uint64_t)(int64_t)old->range > e->st.h.min_len[old->below - 1])
 			return false;
 	}
 	if (old->id && !(old->id & INDUCTION))
@@ -435,11 +414,11 @@ struct reg *state_cell(struct env *e, const struct cell *c)
 
 static bool refs_match(struct env *e, const struct saved *old)
 {
-	if (old->nr_refs != e->st.nr_refs || old->lock_map != e->st.lock_map ||
-	    !same_id(e, old->lock, e->st.lock))
+	if (old->h.nr_refs != e->st.h.nr_refs || old->h.lock_map != e->st.h.lock_map ||
+	    !same_id(e, old->h.lock, e->st.h.lock))
 		return false;
-	for (uint32_t i = 0; i < old->nr_refs; i++)
-		if (!same_id(e, old->ref[i].id, e->st.ref[i].id))
+	for (uint32_t i = 0; i < old->h.nr_refs; i++)
+		if (!same_id(e, old->h.ref[i].id, e->st.h.ref[i].id))
 			return false;
 	return true;
 }
@@ -452,10 +431,10 @@ bool state_covered(struct env *e, const struct saved *old, bool exact)
 	if (!state_same_place(e, old) || !refs_match(e, old))
 		return false;
 	for (uint32_t i = 0; i < old->nr_frames; i++)	/* it saw fewer rounds of the callback still to come */
-		if (old->f[i].rounds > e->st.f[i].rounds && old->f[i].rounds != ANY_ROUND)
+		if (old->f[i].rounds > e->st.f[i].in.rounds && old->f[i].rounds != ANY_ROUND)
 			return false;
 	for (uint32_t i = 0; i < e->nr_regions; i++)
-		if (old->min_len[i] > e->st.min_len[i])
+		if (old->h.min_len[i] > e->st.h.min_len[i])
 			return false;
 	for (uint32_t n = 0; n < old->nr_cells; n++) {
 		const struct cell *c = &old->cell[n];
@@ -489,7 +468,7 @@ uint32_t saved_hash(const struct saved *s)
 
 bool saved_equal(struct env *e, const struct saved *a, const struct saved *b)
 {
-	if (a->nr_cells != b->nr_cells || a->may_goto != b->may_goto)
+	if (a->nr_cells != b->nr_cells || a->h.may_goto != b->h.may_goto)
 		return false;
 	for (uint32_t i = 0; i < a->nr_cells; i++) {
 		const struct cell *x = &a->cell[i], *y = &b->cell[i];

@@ -74,26 +74,34 @@ enum { NR_REGS = 11, MAX_FRAMES = 16, MAX_REGIONS = 64, MAX_REFS = 16, MAX_SLOTS
 #define MAX_LEN (UINT64_C(1) << 56)
 enum { INDUCTION = 1u << 31 };	/* bit of ids that loop summaries hand out */
 
+/* How a frame was entered. */
+struct entry {
+	uint32_t sub;
+	uint32_t ret;		/* caller's call instruction */
+	uint32_t rounds;	/* callback: which round this is; ANY_ROUND in a summary */
+	uint8_t callback;	/* enum callback + 1 when entered from a helper */
+	uint8_t refs_at_entry;	/* callback: references held by the caller */
+};
 struct frame {
 	struct reg r[NR_REGS];
 	struct slot *slot;	/* slot[k]: r10 - 8*(k+1) .. ; env->nr_slots of them */
 	uint32_t depth;		/* slots in use */
-	uint32_t sub;
-	uint32_t ret;		/* caller's call instruction */
-	uint8_t callback;	/* enum callback + 1 when entered from a helper */
-	uint8_t refs_at_entry;	/* callback: references held by the caller */
-	uint32_t rounds;	/* callback: which round this is; ANY_ROUND in a summary */
+	struct entry in;
 };
 enum { ANY_ROUND = 1 << 30 };
 struct ref { uint32_t id, pc; };
-struct state {
-	uint32_t nr_frames;	/* >= 1; the current one is f[nr_frames - 1] */
+/* What a path holds and knows beside registers and stack. */
+struct held {
 	uint32_t nr_refs;
 	uint32_t lock;		/* id of the value whose lock is held, 0 none */
 	uint32_t may_goto;	/* may_goto instructions on this path */
 	const struct uebpf_map *lock_map;
 	struct ref ref[MAX_REFS];
 	uint64_t min_len[MAX_REGIONS];
+};
+struct state {
+	uint32_t nr_frames;	/* >= 1; the current one is f[nr_frames - 1] */
+	struct held h;
 	struct frame f[MAX_FRAMES];
 };
 
@@ -106,11 +114,9 @@ struct cell {
 	uint32_t dynptr_ref;
 };
 struct saved {
-	uint32_t nr_frames, nr_cells, nr_refs, lock, may_goto;
-	const struct uebpf_map *lock_map;
-	struct { uint32_t sub, ret, rounds; uint8_t callback, refs_at_entry; } f[MAX_FRAMES];
-	uint64_t min_len[MAX_REGIONS];
-	struct ref ref[MAX_REFS];
+	uint32_t nr_frames, nr_cells;
+	struct entry f[MAX_FRAMES];
+	struct held h;
 	size_t bytes;
 	struct cell cell[];
 };
@@ -179,7 +185,7 @@ struct trial {
 struct part {
 	struct proto proto;
 	uint32_t depth;		/* stack bytes used */
-	bool alone;		/* verified on its own */
+	bool alone, done;	/* verified on its own; it was */
 };
 
 /* What walking the paths needs (explore.c). */
@@ -219,6 +225,7 @@ struct env {
 	bool kernel;			/* policy */
 	bool same;			/* the instruction leaves its number as it was */
 	bool loose;			/* flow[..].loose somewhere */
+	bool alone;			/* some subprogram was verified alone */
 	uint32_t quiet;			/* > 0 inside a trial: errors are not written out */
 	struct flow *flow;
 	uint32_t nr_slots;
@@ -266,6 +273,7 @@ static inline bool spilled(const struct slot *s) { return memchr(s->byte, B_SPIL
 enum outcome { GO_ON, PATH_ENDS };
 enum { TRIAL_FAILED = -4096 };	/* a summary did not hold; never leaves the verifier */
 
+uint64_t verify_now_ns(void);		/* verify.c */
 /* scan.c */
 int successors(const struct code *code, uint32_t i, uint32_t out[2]);	/* how many */
 int scan_program(struct env *e);
@@ -307,6 +315,7 @@ int do_alu(struct env *e);
 /* jump.c */
 int do_jump(struct env *e);
 int take_edge(struct env *e, bool taken);
+void drop_ref(struct env *e, uint32_t id);
 void number_learned(struct env *e, struct reg *r);	/* tell regions and linked numbers */
 /* memory.c */
 enum access_how { READ = 1, WRITE = 2 };
@@ -319,6 +328,7 @@ int check_range(struct env *e, unsigned reg, const struct reg *p, int64_t off, u
 		const char *what);
 int stack_helper(struct env *e, const struct reg *p, uint64_t size, uint32_t how);
 void stack_forget_packets(struct env *e);
+const uint8_t *frozen_bytes(const struct uebpf_map *map, int64_t at, unsigned size);
 bool frozen_value(const struct uebpf_map *map, int64_t at, unsigned size, uint64_t *v);
 struct slot *stack_slot(struct env *e, unsigned frame, int64_t off, unsigned *k);
 enum { F_RDONLY_PROG = 1 << 7, F_WRONLY_PROG = 1 << 8 };	/* BPF_F_x of BPF_MAP_CREATE */
@@ -345,6 +355,8 @@ bool is_null(const struct reg *r);
 /* call.c */
 int do_call(struct env *e);
 int do_local(struct env *e);
+uint32_t most_frames(const struct env *e);	/* that may be nested */
+int too_deep(struct env *e);
 int do_exit(struct env *e);
 int do_packet_load(struct env *e);
 int helper_finish(struct env *e);

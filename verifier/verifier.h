@@ -54,7 +54,7 @@ struct proto { uint32_t nr_args; struct proto_arg arg[5]; bool returns; };
 	R(PRUNE_RANGE, "ranges when pruning") R(RELEASE, "release") \
 	R(CALLER_SAVED, "caller-saved registers") R(NARROW_FILL, "narrow fill") \
 	R(LINKED_DELTA, "linked deltas") R(INDUCTION, "induction") R(ATOMIC_CLOBBER, "atomic clobber") \
-	R(RDONLY, "read-only")
+	R(RDONLY, "read-only") R(ROUNDS, "rounds of callbacks") R(SCOPE, "end of callbacks")
 enum verify_rule {
 #define R(id, text) RULE_##id,
 	VERIFY_RULES(R)
@@ -91,7 +91,6 @@ struct verify_result {
 	uint32_t ctx_need;		/* bytes of context (program's view) that are touched */
 	uint32_t stack_depth;		/* bytes, of the deepest call chain */
 	uint64_t insns, states, ns, bytes;	/* explored; kept at most; spent; memory at most */
-	uint64_t ret_lo, ret_hi;	/* r0 at exit of the program, unsigned */
 	struct vm_host *host;
 };
 

@@ -7,7 +7,7 @@
 #include "verifier/state.h"
 #include "vm/mem.h"
 
-static uint64_t now_ns(void)
+uint64_t verify_now_ns(void)
 {
 	struct timespec t;
 
@@ -94,7 +94,7 @@ static void set_arguments(struct env *e)
 	struct reg *r = e->st.f[0].r;
 
 	for (uint32_t i = 0; i < e->nr_regions; i++)
-		e->st.min_len[i] = e->region[i].text;
+		e->st.h.min_len[i] = e->region[i].text;
 	if (e->code->type->flags & TYPE_RAW) {
 		set_pointer(e, &r[1], K_MEM);
 		r[1].region = 1;
@@ -134,7 +134,7 @@ static int one_part(struct env *e, uint32_t sub)
 	e->pc = e->code->sub[sub].start;
 	e->deepest = 1;
 	for (uint32_t i = 0; i < e->nr_regions; i++)
-		e->st.min_len[i] = e->region[i].text;
+		e->st.h.min_len[i] = e->region[i].text;
 	if (sub)
 		set_proto_arguments(e, &e->sub[sub].proto);
 	else
@@ -195,9 +195,27 @@ static bool called_alone(struct env *e, uint32_t sub)
 		return false;
 	for (uint32_t i = 0; i < code->n; i++)
 		if (code->insn[i].op == OP_CALL_LOCAL && (uint32_t)code->insn[i].off == code->sub[sub].start &&
-		    (e->flow[i].mark & FLOW_REACHED))
+		    (e->res->fact[i].flags & FACT_SEEN))
 			return true;
 	return false;
+}
+
+/* Functions verified on their own, as some path calls them. */
+static int global_parts(struct env *e)
+{
+	uint32_t s = 1;
+	int err = 0;
+
+	while (s < e->code->nr_sub && !err) {
+		if (e->sub[s].done || !called_alone(e, s)) {
+			s++;
+			continue;
+		}
+		e->sub[s].done = e->alone = true;
+		err = part(e, s);
+		s = 1;			/* who calls whom is in no order */
+	}
+	return err;
 }
 
 /* ---- what only the kernel's policy asks ---- */
@@ -255,6 +273,8 @@ static int stack_depth(struct env *e)
 	if (e->kernel && c.frames > 8)
 		return refuse(e, UEBPF_E_FORM, "calls are nested deeper than 8 frames: the kernel counts recursion and "
 			      "code that is never reached");
+	if (e->alone && c.frames > most_frames(e))	/* nobody walked through functions verified alone */
+		return too_deep(e);
 	if (e->kernel && c.bytes > 512)
 		return refuse(e, UEBPF_E_FORM, "frames of nested calls use %u bytes together; the kernel allows 512",
 			      c.bytes);
@@ -274,9 +294,7 @@ static int all_parts(struct env *e)
 			e->opts.proto(e->opts.proto_arg, e->code->sub[s].slot, &e->sub[s].proto);
 	find_regions(e);
 	err = err ? err : part(e, 0);
-	for (uint32_t s = 1; s < e->code->nr_sub && !err; s++)
-		if (called_alone(e, s))
-			err = part(e, s);
+	err = err ? err : global_parts(e);
 	if (!err && e->loose)
 		facts_settle(e);
 	return err ? err : stack_depth(e);
@@ -287,7 +305,7 @@ static const uint64_t DEFAULT_NS = 10000000000;
 int verify(const struct code *code, const struct verify_opts *opts, struct verify_result *result,
 	   struct uebpf_error *err)
 {
-	uint64_t start = now_ns();
+	uint64_t start = verify_now_ns();
 	struct env *e = mem_alloc(code->host, sizeof *e);
 	int ret;
 
@@ -305,7 +323,6 @@ int verify(const struct code *code, const struct verify_opts *opts, struct verif
 	e->err = err;
 	e->kernel = e->opts.policy == UEBPF_POLICY_KERNEL;
 	e->loops.left = 200000;
-	result->ret_lo = 1;
 	if (code->type->flags & TYPE_REFUSED)
 		ret = refuse(e, UEBPF_E_UNSUPPORTED, "%s", code->type->why);
 	else
@@ -316,6 +333,6 @@ int verify(const struct code *code, const struct verify_opts *opts, struct verif
 		error_set(err, UEBPF_STAGE_VERIFY, UEBPF_E_MEMORY, -ENOMEM, UINT32_MAX, "out of memory");
 	release(e);
 	mem_free(code->host, e, sizeof *e);
-	result->ns = now_ns() - start;
+	result->ns = verify_now_ns() - start;
 	return ret;
 }
