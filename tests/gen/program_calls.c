@@ -97,9 +97,14 @@ void part_callback(void)
 
 	if (made_work.in_sub || made_work.nr_cb >= 2)
 		return;
-	emit(0x7a, 10, 0, -16, (int32_t)below(4));
+	if (made_work.focus == RULE_ROUNDS)
+		how = CALLED_LOOP;
+	else if (made_work.focus == RULE_SCOPE)
+		how = CALLED_ELEM;
+	made_work.cb[made_work.nr_cb].keeps = how != CALLED_LOOP && chance(made_work.focus == RULE_SCOPE ? 70 : 20);
+	emit(0x7a, 10, 0, -16, made_work.cb[made_work.nr_cb].keeps ? 0 : (int32_t)below(4));
 	if (how == CALLED_LOOP)
-		mov_k(1, 1 + (int32_t)below(20));
+		made_rounds(1);
 	else
 		ld_map(1, how == CALLED_DRAIN ? MADE_USER_RING : chance(50) ? MADE_ARRAY : MADE_HASH);
 	made_work.cb[made_work.nr_cb].how = how;
@@ -111,8 +116,11 @@ void part_callback(void)
 	mov_k(4, 0);
 	emit(0x85, 0, 0, 0, how == CALLED_LOOP ? 181 : how == CALLED_ELEM ? 164 : 209);
 	emit(0x79, 3, 10, -16, 0);
-	if (chance(70)) {
-		if (chance(70))
+	if (made_work.cb[made_work.nr_cb - 1].keeps) {	/* what it kept may be gone */
+		leave(emit(0x15, 3, 0, 0, 0));
+		emit(0x71, 4, 3, 0, 0);
+	} else if (chance(70)) {
+		if (chance(60))
 			made_bounded(3, 1u << below(6));
 		mov_x(5, 10);
 		add_k(5, -(8 << (int32_t)below(5)));
@@ -155,18 +163,22 @@ static void dynptr_part(int dynptr, int32_t have)
 	patch_off(j);
 }
 
-void made_callbacks(void)
+void made_callbacks(struct made *out)
 {
 	for (int i = 0; i < made_work.nr_cb; i++) {
 		struct raw_insn r = raw_load(made_work.slots + 8 * (uint32_t)made_work.cb[i].load);
 
 		r.imm = (int32_t)made_work.n - made_work.cb[i].load - 1;
 		raw_store(made_work.slots + 8 * (uint32_t)made_work.cb[i].load, r);
+		if (out->nr_subs < MADE_SUBS) {
+			out->sub[out->nr_subs].slot = made_work.n;
+			out->sub[out->nr_subs++].global = false;
+		}
 		switch (made_work.cb[i].how) {
 		case CALLED_LOOP:
-			if (chance(30)) {	/* the round as an index */
+			if (chance(made_work.focus == RULE_ROUNDS ? 80 : 30)) {	/* the round as an index */
 				mov_x(5, 10);
-				add_k(5, -32);
+				add_k(5, -(8 << (int32_t)below(4)));
 				add_x(5, 1);
 				emit(0x72, 5, 0, 0, 0);
 			}
@@ -178,7 +190,10 @@ void made_callbacks(void)
 			mov_x(6, 4);
 			if (chance(70))
 				made_access(3, 48 + (int32_t)below(18));
-			count(6);
+			if (made_work.cb[i].keeps)
+				emit(0x7b, 6, chance(70) ? 3 : 2, 0, 0);
+			else
+				count(6);
 			break;
 		default:
 			mov_x(6, 2);
@@ -193,7 +208,15 @@ void made_callbacks(void)
 				mov_k(5, 0);
 				emit(0x85, 0, 0, 0, 201);	/* dynptr_read */
 			}
-			count(6);
+			if (made_work.cb[i].keeps) {
+				mov_x(1, 7);
+				mov_k(2, 0);
+				mov_k(3, 8);
+				emit(0x85, 0, 0, 0, 203);
+				emit(0x7b, 6, 0, 0, 0);
+			} else {
+				count(6);
+			}
 		}
 		mov_k(0, (int32_t)below(2));
 		emit(0x95, 0, 0, 0, 0);
@@ -260,16 +283,67 @@ void part_tail(void)
 	emit(0x85, 0, 0, 0, 12);
 }
 
-void made_subprograms(void)
+/* Callers patched, and the subprogram's place noted; r0 is `ret` to begin with. */
+static bool sub_start(struct made *out, int i)
+{
+	if (made_work.sub_call[i].as == i) {
+		if (out->nr_subs < MADE_SUBS) {
+			out->sub[out->nr_subs].slot = made_work.n;
+			out->sub[out->nr_subs++].global = made_work.sub_call[i].global;
+		}
+		for (int k = i; k < made_work.nr_sub_calls; k++) {
+			struct raw_insn r = raw_load(made_work.slots + 8 * (uint32_t)made_work.sub_call[k].at);
+
+			r.imm = (int32_t)made_work.n - made_work.sub_call[k].at - 1;
+			if (made_work.sub_call[k].as == i)
+				raw_store(made_work.slots + 8 * (uint32_t)made_work.sub_call[k].at, r);
+		}
+	}
+	return made_work.sub_call[i].as == i;
+}
+
+static void sub_end(void)
+{
+	for (uint32_t k = 0; k < made_work.nr_exits; k++)
+		patch_off(made_work.exits[k]);
+	made_work.nr_exits = 0;
+}
+
+/* r1 any number, r2 8 bytes or NULL, r3 any number */
+static void global_body(void)
+{
+	if (chance(92))
+		leave(emit(0x15, 2, 0, 0, 0));
+	made_access(2, MADE_GLOBAL_MEM + chance(4));
+	if (chance(60)) {
+		made_bounded(3, 8 + (uint32_t)chance(10));
+		add_x(2, 3);
+		emit(chance(50) ? 0x71 : 0x73, 2, 2, 0, 0);
+	}
+	mov_k(4, (int32_t)below(64));
+	made_work.depth = 3;
+	made_body(1);
+	made_work.depth = 0;
+	sub_end();
+	if (chance(97))
+		mov_k(0, (int32_t)below(8));
+}
+
+void made_subprograms(struct made *out)
 {
 	made_work.in_sub = true;
 	for (int i = 0; i < made_work.nr_sub_calls; i++) {
-		struct raw_insn r = raw_load(made_work.slots + 8 * (uint32_t)made_work.sub_call[i]);
+		bool tail = made_work.sub_call[i].tail;
 
-		r.imm = (int32_t)made_work.n - made_work.sub_call[i] - 1;
-		raw_store(made_work.slots + 8 * (uint32_t)made_work.sub_call[i], r);
+		if (!sub_start(out, i))
+			continue;
 		mov_k(0, 1);
-		if (made_work.tail[i]) {
+		if (made_work.sub_call[i].global) {
+			global_body();
+			emit(0x95, 0, 0, 0, 0);
+			continue;
+		}
+		if (tail) {
 			mov_x(6, 2);
 			mov_x(7, 3);
 			part_tail();
@@ -286,10 +360,8 @@ void made_subprograms(void)
 		}
 		if (chance(40))
 			mov_x(0, 3);
-		for (uint32_t k = 0; k < made_work.nr_exits; k++)
-			patch_off(made_work.exits[k]);
-		made_work.nr_exits = 0;
-		if (made_work.tail[i])
+		sub_end();
+		if (tail)
 			mov_k(0, 1);
 		emit(0x95, 0, 0, 0, 0);
 	}
@@ -297,24 +369,36 @@ void made_subprograms(void)
 
 void part_subcall(void)
 {
-	if (made_work.in_sub || made_work.nr_sub_calls >= 3)
+	int i = made_work.nr_sub_calls;
+	bool tail, global;
+
+	if (made_work.in_sub || i >= 4)
 		return;
-	made_work.tail[made_work.nr_sub_calls] = chance(15);
-	mov_x(1, made_work.tail[made_work.nr_sub_calls] && chance(95) ? made_work.type == MADE_RAW ? 7 : 6 :
-		 chance(70) ? num() : 7);
-	mov_x(2, 10);
+	made_work.sub_call[i].as = i && chance(25) ? made_work.sub_call[i - 1].as : i;
+	tail = made_work.sub_call[i].tail = chance(15);
+	global = made_work.sub_call[i].global = !tail && chance(30);
+	if (made_work.sub_call[i].as != i) {
+		tail = made_work.sub_call[made_work.sub_call[i].as].tail;
+		global = made_work.sub_call[made_work.sub_call[i].as].global;
+	}
+	mov_x(1, tail && chance(95) ? made_work.type == MADE_RAW ? 7 : 6 : chance(70) || global ? num() : 7);
+	mov_x(2, chance(85) ? 10 : made_work.type == MADE_RAW ? 7 : 10);
 	add_k(2, -(8 << (int32_t)below(4)));
+	if (global && chance(20))
+		mov_k(2, 0);
 	if (chance(50))
 		mov_k(3, (int32_t)below(16));
 	else
 		mov_x(3, num());
-	made_work.sub_call[made_work.nr_sub_calls++] = (int)made_work.n;
+	made_work.sub_call[i].at = (int)made_work.n;
+	made_work.nr_sub_calls++;
 	emit(0x85, 0, 1, 0, 0);
 	if (chance(30)) {	/* what it returned is an index */
+		if (global && chance(90))
+			made_bounded(0, 32);
 		mov_x(5, 10);
 		add_k(5, -32);
 		add_x(5, 0);
 		emit(0x71, 3, 5, 0, 0);
 	}
 }
-

@@ -143,6 +143,7 @@ static bool focused(void)
 		return true;
 	case RULE_HELPER_SIZE: part_sized(); return true;
 	case RULE_PRECISION: case RULE_PRUNE_RANGE: part_merge(); return true;
+	case RULE_ROUNDS: case RULE_SCOPE: part_callback(); return true;
 	case RULE_RELEASE: part_record(); return true;
 	case RULE_INDUCTION: part_loop(); return true;
 	case RULE_VALUE_BOUNDS: case RULE_NULL: case RULE_RDONLY: part_lookup(); return true;
@@ -159,7 +160,11 @@ void made_body(int n)
 		made_work.budget--;
 		if (made_work.focus >= 0 && chance(60) && focused())
 			continue;
-		switch (below(20)) {
+		switch (below(24)) {
+		case 20: chance(50) ? part_linked() : part_widths(); break;
+		case 21: part_atomic(); break;
+		case 22: chance(50) ? part_lock() : part_meta(); break;
+		case 23: chance(50) ? part_may_goto() : part_region_loop(); break;
 		case 16: part_merge(); break;
 		case 17: part_dynptr(); break;
 		case 18: chance(30) ? part_tail() : part_callback(); break;
@@ -208,6 +213,7 @@ void make_program(struct made *out, uint64_t at, int focus, enum made_type only)
 {
 	made_seed(at * 0x2545f4914f6cdd1d + 77);
 	memset(&made_work, 0, sizeof made_work);
+	out->nr_subs = 0;
 	made_work.slots = out->slots;
 	made_work.type = chance(50) ? MADE_XDP : chance(70) ? MADE_RAW : MADE_SOCKET;
 	if (only < MADE_TYPES)
@@ -228,8 +234,8 @@ void make_program(struct made *out, uint64_t at, int focus, enum made_type only)
 	start_numbers();
 	made_body(2 + (int)below(7));
 	finish();
-	made_subprograms();
-	made_callbacks();
+	made_subprograms(out);
+	made_callbacks(out);
 	out->n = made_work.n;
 	out->type = made_work.type;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* programs.h - random programs that look like what people write: bounds checks, look-ups, loops, spills,
- * callbacks, subprograms, records, dynptrs, tail calls, packet loads; often with a check left out or off by
- * one.  For the verifier's tests.  The maps that they use are numbered as in enum made_map. */
+ * callbacks, subprograms, records, dynptrs, tail calls, packet loads, locks, atomics; often with a check left
+ * out or off by one.  For the verifier's tests.  The maps that they use are numbered as in enum made_map. */
 #ifndef TESTS_GEN_PROGRAMS_H
 #define TESTS_GEN_PROGRAMS_H
 
@@ -18,12 +18,18 @@ enum made_map {
 	MADE_RDONLY,		/* array of 1, 8 bytes, programs only read it */
 	MADE_PROGS,		/* program array of 4 */
 	MADE_USER_RING,
+	MADE_LOCK,		/* array of 2: struct bpf_spin_lock, 60 bytes */
 	MADE_MAPS
 };
+/* Subprograms and callbacks in their order.  Global ones have the prototype
+ * long long f(long long a, long long *b, int c), b may be NULL. */
+enum { MADE_SUBS = 8, MADE_GLOBAL_ARGS = 3, MADE_GLOBAL_MEM = 8 };
 struct made {
 	uint8_t slots[MADE_SLOTS * 8];
 	uint32_t n;
 	enum made_type type;
+	struct { uint32_t slot; bool global; } sub[MADE_SUBS];
+	uint32_t nr_subs;
 };
 /* Program number `at`, the same each time.  focus: enum verify_rule whose absence is looked for, its kind of
  * code comes more often; -1: none.  only: the type wanted; MADE_TYPES: any. */

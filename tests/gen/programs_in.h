@@ -15,9 +15,11 @@ struct made_work {
 	uint32_t n;
 	enum made_type type;
 	uint32_t depth, loops, budget;
-	bool tail[8];		/* the subprogram has a tail call */
-	int sub_call[8], nr_sub_calls;	/* slots to be patched with a subprogram's start */
-	struct { int load; enum called how; } cb[4];
+	/* Calls of subprograms, to be patched with their start.  tail: has a tail call; global: verified alone, by
+	 * its prototype; as: the earlier call whose subprogram it is, or itself. */
+	struct { int at, as; bool tail, global; } sub_call[8];
+	int nr_sub_calls;
+	struct { int load; enum called how; bool keeps; } cb[4];	/* keeps: an argument in the counter's place */
 	int nr_cb;
 	bool in_sub;
 	int focus;
@@ -90,7 +92,15 @@ void part_merge(void);
 void part_tail(void);
 void part_dynptr(void);
 void part_halves(void);
-void made_callbacks(void);	/* bodies of the callbacks and subprograms that were called */
-void made_subprograms(void);
+void part_linked(void);
+void part_widths(void);
+void part_atomic(void);
+void part_lock(void);
+void part_meta(void);
+void part_may_goto(void);
+void part_region_loop(void);
+void made_rounds(int reg);	/* how often a callback is to be called */
+void made_callbacks(struct made *out);	/* bodies of the callbacks and subprograms that were called */
+void made_subprograms(struct made *out);
 
 #endif

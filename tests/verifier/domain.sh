@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 # domain.sh CASE - the number domain's long runs (make fuzz): builds scalar_test for speed and runs one of its
-# cases (values, random, five) with nothing left out.  FUZZ_SECONDS ends it; what was seen by then is the
+# cases (values, random, wide, five) with nothing left out.  FUZZ_SECONDS ends it; what was seen by then is the
 # progress it printed.  PART=k/n as in scalar_test.c.   From the project's top directory
 set -u
-case=${1:?usage: tests/verifier/domain.sh values|random|five}
+case=${1:?usage: tests/verifier/domain.sh values|random|wide|five}
 dir=${BUILD:-build}/domain
 mkdir -p "$dir"
 out=$dir/scalar_test.$$

@@ -144,7 +144,7 @@ static int run_one(const struct code *code, struct watch *w)
 {
 	uint8_t memory[400];
 	struct uebpf_packet pkt = { .size = sizeof pkt };
-	struct uebpf_run run = { .size = sizeof run, .budget = w->may_goto ? 1 << 14 : 1 << 22 };
+	struct uebpf_run run = { .size = sizeof run, .budget = w->may_goto ? 1 << 11 : 1 << 22 };
 	uint32_t len = chance(30) ? below(20) : below(256);
 	uint64_t r0;
 	int rc;
@@ -260,34 +260,49 @@ static void show_coverage(void)
 
 static const char *const type_name[] = { "raw", "xdp", "socket_filter" };
 
+static bool prototype(void *arg, uint32_t slot, struct proto *out)
+{
+	(void)arg;
+	for (uint32_t i = 0; i < made.nr_subs; i++)
+		if (made.sub[i].slot == slot && made.sub[i].global) {
+			*out = (struct proto){ .nr_args = MADE_GLOBAL_ARGS, .returns = true,
+					       .arg[1] = { PROTO_MEM, false, MADE_GLOBAL_MEM } };
+			return true;
+		}
+	return false;
+}
+
 /* -1: not accepted (-2: no program); 0: fine; 1: wrong. */
 static int try_one(uint64_t at, int focus, uint32_t rules_off, int runs, struct watch *w, struct verify_result *res)
 {
 	static uint32_t index[MADE_SLOTS + 1];
 	const struct prog_type *type;
-	struct verify_opts opts = { .rules_off = rules_off, .max_insns = 4000, .exact = at & 1 };
+	struct verify_opts opts = { .rules_off = rules_off, .max_insns = 1500, .exact = at & 1, .proto = prototype };
+	struct sub_def sub[MADE_SUBS];
 	struct code plain, checked;
 	struct uebpf_error err;
 	int rc, ret = -1;
 
 	make_program(&made, at, focus, MADE_TYPES);
+	for (uint32_t i = 0; i < made.nr_subs; i++)
+		sub[i] = (struct sub_def){ made.sub[i].slot, "sub", made.sub[i].global };
 	type = prog_type_find(type_name[made.type]);
 	load(&plain, type, false);
-	load(&checked, type, true);
-	if (code_decode(&plain, made.slots, made.n, NULL, 0, 1 << 20, &err) ||
-	    code_decode(&checked, made.slots, made.n, NULL, 0, 1 << 20, &err)) {
+	if (code_decode(&plain, made.slots, made.n, sub, made.nr_subs, 1 << 20, &err)) {
 		code_free(&plain);
-		code_free(&checked);
 		return -2;
 	}
 	own_maps(&plain);
-	own_maps(&checked);
 	rc = verify(&plain, &opts, res, &err);
-	ck_assert_msg(rc == 0 || rc == -EACCES || rc == -E2BIG || rc == -EINVAL || rc == -EOPNOTSUPP, "%d: %s", rc,
-		      err.text);
+	if (rc && rc != -EACCES && rc != -E2BIG && rc != -EINVAL && rc != -EOPNOTSUPP)
+		ck_abort_msg("%d: %s", rc, err.text);
 	if (!rules_off && !(at % SAMPLE))
 		sample_rules(&plain, &opts, rc, res->insns);
-	if (!rc && !code_prepare(&checked, &err)) {
+	load(&checked, type, true);
+	if (!rc && !code_decode(&checked, made.slots, made.n, sub, made.nr_subs, 1 << 20, &err)) {
+		own_maps(&checked);
+		if (code_prepare(&checked, &err))
+			ck_abort_msg("%s", err.text);
 		for (uint32_t i = 0; i < plain.n; i++)
 			index[plain.slot[i]] = i;
 		note_accepted(&plain, res);
@@ -331,7 +346,6 @@ START_TEST(accepted_programs_never_fault)
 			show();
 			ck_abort_msg("seed %" PRIu64 ": accepted, but %s", at, w.wrong);
 		}
-		ck_assert_msg(now_ms() - start < 1000000 || ok > want / 2, "too slow");
 	}
 	printf("  %u programs, %u accepted, %u not decodable, %" PRIu64 " instructions explored, %" PRIu64 " ms\n",
 	       tried, ok, broken, insns, now_ms() - start);
@@ -396,6 +410,8 @@ int main(int argc, char **argv)
 	maps[MADE_RDONLY] = make(2, 4, 8, 1, 1 << 7 /* BPF_F_RDONLY_PROG */);
 	maps[MADE_PROGS] = make(3, 4, 4, 4, 0);
 	maps[MADE_USER_RING] = make(31, 0, 0, 4096, 0);
+	maps[MADE_LOCK] = make(2, 4, 64, 2, 0);
+	maps[MADE_LOCK]->spin_lock_off = 0;
 	for (int i = 0; i < MADE_TYPES; i++) {
 		struct uebpf_load_opts lo = { .size = sizeof lo, .mode = UEBPF_MODE_CHECKED };
 		struct uebpf_open_opts oo = { .size = sizeof oo, .type = type_name[i] };
