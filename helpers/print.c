@@ -34,7 +34,6 @@ static int is_alnum(char c)
 {
 	return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
 }
-static int is_punct(char c) { return is_print(c) && c != ' ' && !is_alnum(c); }
 
 enum conv { CONV_NONE, CONV_PERCENT, CONV_INT, CONV_CHAR, CONV_STR, CONV_PTR, CONV_SYMBOL, CONV_IP };
 struct spec {
@@ -66,7 +65,7 @@ static void flags_and_width(struct spec *s, const char *f, uint32_t *at)
 
 static int ends_spec(char c)
 {
-	return !c || is_space(c) || is_punct(c);
+	return !c || is_space(c) || (is_print(c) && !is_alnum(c));
 }
 
 /* %p forms; f[i] is the 'p'.  Characters after it that belong to it are eaten as vsnprintf does. */

@@ -74,13 +74,19 @@ int kmap_next_key(int fd, const void *key, void *next)
 	return elem(BPF_MAP_GET_NEXT_KEY, fd, key, next, 0);
 }
 
-int kmap_freeze(int fd)
+/* Commands whose attributes begin with one number or pointer and have no more. */
+static int with_first(int cmd, const void *first, size_t size)
 {
 	union bpf_attr a;
 
 	memset(&a, 0, sizeof(a));
-	a.map_fd = (uint32_t)fd;
-	return sys_bpf(BPF_MAP_FREEZE, &a, sizeof(a));
+	memcpy(&a, first, size);
+	return sys_bpf(cmd, &a, sizeof(a));
+}
+
+int kmap_freeze(int fd)
+{
+	return with_first(BPF_MAP_FREEZE, &fd, sizeof(fd));
 }
 
 static int batch(int cmd, int fd, const void *in, void *out, const void *keys, const void *values,
@@ -115,20 +121,14 @@ int kmap_update_batch(int fd, const void *keys, const void *values, uint32_t *co
 
 int kmap_open_id(enum kmap_kind kind, uint32_t id)
 {
-	union bpf_attr a;
-
-	memset(&a, 0, sizeof(a));
-	a.map_id = id;		/* one word for every kind */
-	return sys_bpf(kind == KMAP_BTF ? BPF_BTF_GET_FD_BY_ID : BPF_MAP_GET_FD_BY_ID, &a, sizeof(a));
+	return with_first(kind == KMAP_BTF ? BPF_BTF_GET_FD_BY_ID : BPF_MAP_GET_FD_BY_ID, &id, sizeof(id));
 }
 
 int kmap_open_pin(const char *path)
 {
-	union bpf_attr a;
+	uint64_t name = ptr(path);
 
-	memset(&a, 0, sizeof(a));
-	a.pathname = ptr(path);
-	return sys_bpf(BPF_OBJ_GET, &a, sizeof(a));
+	return with_first(BPF_OBJ_GET, &name, sizeof(name));
 }
 
 int kmap_pin(int fd, const char *path)

@@ -55,21 +55,52 @@ static int map_arena(struct map_local *l, void *arg)
 	return err;
 }
 
-int kernel_init(struct uebpf_map *map, bool fresh)
+static int kernel_init(struct uebpf_map *map, bool fresh)
 {
 	(void)map;
 	(void)fresh;
 	return 0;
 }
 
-/* consume: we write the consumer's page and may not write the others; else the other way round. */
-static int map_ring(struct map_local *l, struct kernel_args *a, bool consume)
+/* Until storage is there and the handle has a row of its own. */
+static const struct map_ops kernel_base = {
+	.more = &map_no_more, .init = kernel_init,
+	.handle_size = sizeof(union { struct mirror mirror; struct ring_map ring; }),
+};
+
+struct map_ops *kernel_row(struct map_local *l)
 {
+	const struct map_ops *of = map_ops_find(l->m.type);
+	struct map_ops *ops = l->own_ops = mem_copy(l->host, &kernel_base, sizeof(*ops));
+
+	if (ops) {
+		ops->name = of->name;
+		ops->type = of->type;
+		ops->traits = of->traits;
+		ops->flags = of->flags;
+		ops->may = UEBPF_MAY_LOCK;
+		l->m.ops = ops;
+	}
+	return ops;
+}
+
+/* To programs the kernel's RINGBUF is a ring that they drain, and its USER_RINGBUF one they fill.  Who consumes
+ * writes the consumer's page and may not write the others; else the other way round. */
+static int map_ring(struct map_local *l, void *arg)
+{
+	struct kernel_args *a = arg;
 	struct ring_map *r = (struct ring_map *)l;
 	size_t page = MAP_PAGE, size = l->m.max_entries, all = 2 * page + 2 * size;
+	bool consume = l->m.type == BPF_MAP_TYPE_USER_RINGBUF;
 	int ours = PROT_READ | PROT_WRITE, theirs = PROT_READ;
-	uint8_t *p = mmap(NULL, all, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct map_ops *ops = kernel_row(l);
+	uint8_t *p;
 
+	if (!ops)
+		return -ENOMEM;
+	ops->traits ^= MT_RINGBUF;	/* the host's side of it is the other end */
+	ops->more = consume ? &ring_drained : &ring_producer;
+	p = mmap(NULL, all, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (p == MAP_FAILED)
 		return -errno;
 	if (mmap(p, page, consume ? ours : theirs, MAP_SHARED | MAP_FIXED, a->fd, 0) == MAP_FAILED ||
@@ -88,21 +119,6 @@ static int map_ring(struct map_local *l, struct kernel_args *a, bool consume)
 				 .data = p + 2 * page, .mask = size - 1 };
 	return 0;
 }
-
-static int map_consumer(struct map_local *l, void *arg) { return map_ring(l, arg, true); }
-static int map_producer(struct map_local *l, void *arg) { return map_ring(l, arg, false); }
-
-/* To programs the kernel's RINGBUF is a ring that they drain, and its USER_RINGBUF one they fill. */
-static const struct map_ops kernel_ringbuf_ops = {
-	.name = "user_ringbuf", .type = BPF_MAP_TYPE_USER_RINGBUF,
-	.traits = MT_RINGBUF | MT_NO_KEY | MT_NO_LOOKUP | MT_MAPS_ITSELF,
-	.may = UEBPF_MAY_LOCK, .handle_size = sizeof(struct ring_map), .init = kernel_init, .more = &ring_drained,
-};
-static const struct map_ops kernel_user_ringbuf_ops = {
-	.name = "ringbuf", .type = BPF_MAP_TYPE_RINGBUF, .traits = MT_NO_KEY | MT_NO_LOOKUP | MT_MAPS_ITSELF,
-	.may = UEBPF_MAY_LOCK, .handle_size = sizeof(struct ring_map), .init = kernel_init,
-	.more = &ring_producer,
-};
 
 /* ---- opening ---- */
 
@@ -129,19 +145,15 @@ static int build(struct vm_host *host, struct kernel_args *a, struct uebpf_map_o
 		return map_build_ops(host, ops, o, map_array, a, false, out, err);
 	if (o->type == MAP_TYPE_ARENA)
 		return map_build_ops(host, ops, o, map_arena, a, false, out, err);
-	if (o->type == BPF_MAP_TYPE_RINGBUF) {
-		o->type = BPF_MAP_TYPE_USER_RINGBUF;
-		return map_build_ops(host, &kernel_ringbuf_ops, o, map_consumer, a, false, out, err);
-	}
-	if (o->type == BPF_MAP_TYPE_USER_RINGBUF) {
-		o->type = BPF_MAP_TYPE_RINGBUF;
-		return map_build_ops(host, &kernel_user_ringbuf_ops, o, map_producer, a, false, out, err);
+	if (o->type == BPF_MAP_TYPE_RINGBUF || o->type == BPF_MAP_TYPE_USER_RINGBUF) {
+		o->type ^= BPF_MAP_TYPE_RINGBUF ^ BPF_MAP_TYPE_USER_RINGBUF;
+		return map_build_ops(host, &kernel_base, o, map_ring, a, false, out, err);
 	}
 	if (!ops || (ops->traits & (MT_MAPS | MT_PROGS | MT_REDIRECT | MT_STORAGE)) ||
 	    (!ops->lookup && !ops->more->peek && !ops->user_lookup))
 		return fail(err, -EOPNOTSUPP, o->name,
 			    "holds the kernel's own programs, maps, devices or sockets, which mean nothing here");
-	return map_build_ops(host, &mirror_base, o, mirror_storage, a, false, out, err);
+	return map_build_ops(host, &kernel_base, o, mirror_storage, a, false, out, err);
 }
 
 /* So that entries can be shown and read as what they are.  A map without types is as usable. */

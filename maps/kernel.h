@@ -13,9 +13,17 @@ struct kernel_args {
 	int fd;
 	bool taken;		/* the handle closes fd */
 };
-int kernel_init(struct uebpf_map *map, bool fresh);	/* nothing to lay out */
-
-extern const struct map_ops mirror_base;		/* the handle's size; mirror_storage() sets the real row */
+struct mirror {
+	struct map_local local;
+	struct uebpf_map *copy;		/* what programs see; of the same shape; NULL: nothing */
+	int fd;
+	uint32_t policy;
+	uint64_t period;
+	_Atomic uint64_t pulled;	/* when it was last tried, CLOCK_MONOTONIC ns */
+};
 int mirror_storage(struct map_local *l, void *args);
+
+/* Gives the handle a row of its own, named like its type's, that can do nothing yet; NULL: short of memory. */
+struct map_ops *kernel_row(struct map_local *l);
 
 #endif

@@ -7,15 +7,6 @@
 #include "maps/kernel.h"
 #include "vm/mem.h"
 
-struct mirror {
-	struct map_local local;
-	struct uebpf_map *copy;		/* what programs see; of the same shape; NULL: nothing */
-	int fd;
-	uint32_t policy;
-	uint64_t period;
-	_Atomic uint64_t pulled;	/* when it was last tried, CLOCK_MONOTONIC ns */
-};
-
 static struct mirror *mirror(struct uebpf_map *map) { return (struct mirror *)map; }
 
 static uint64_t now_ns(void)
@@ -139,21 +130,25 @@ static void mirror_fini(struct uebpf_map *map)
 static const struct map_more mirror_queue = { .push = mirror_push, .pop = mirror_pop, .peek = mirror_peek };
 
 /* The type's row with every function that reaches storage replaced. */
-static void mirror_ops(struct map_ops *ops, const struct map_ops *of)
+static void mirror_row(struct map_ops *ops, const struct map_ops *of)
 {
-	bool keyed = !(of->traits & MT_NO_KEY), visible = keyed && !(of->traits & (MT_PERCPU | MT_NO_LOOKUP));
+	bool keyed = !(of->traits & MT_NO_KEY);
 
-	*ops = (struct map_ops){
-		.name = of->name, .type = of->type, .traits = of->traits, .flags = of->flags,
-		.may = of->may | UEBPF_MAY_SYSCALL | UEBPF_MAY_LOCK | UEBPF_MAY_ALLOC,
-		.handle_size = sizeof(struct mirror),
-		.init = kernel_init, .fini = mirror_fini, .user_lookup = mirror_user_lookup,
-		.user_update = mirror_user_update, .lookup_delete = mirror_lookup_delete,
-		.next_key = mirror_next_key, .remove = keyed ? mirror_remove : NULL,
-		.lookup = visible ? mirror_lookup : NULL, .update = visible ? mirror_update : NULL,
-		.for_each = visible && of->for_each ? mirror_for_each : NULL,
-		.more = of->more->pop ? &mirror_queue : &map_no_more,
-	};
+	ops->may |= of->may | UEBPF_MAY_SYSCALL | UEBPF_MAY_ALLOC;
+	ops->fini = mirror_fini;
+	ops->user_lookup = mirror_user_lookup;
+	ops->user_update = mirror_user_update;
+	ops->lookup_delete = mirror_lookup_delete;
+	ops->next_key = mirror_next_key;
+	if (of->more->pop)
+		ops->more = &mirror_queue;
+	if (keyed)
+		ops->remove = mirror_remove;
+	if (keyed && !(of->traits & (MT_PERCPU | MT_NO_LOOKUP))) {
+		ops->lookup = mirror_lookup;
+		ops->update = mirror_update;
+		ops->for_each = of->for_each ? mirror_for_each : NULL;
+	}
 }
 
 int mirror_storage(struct map_local *l, void *arg)
@@ -161,17 +156,16 @@ int mirror_storage(struct map_local *l, void *arg)
 	struct mirror *m = (struct mirror *)l;
 	struct kernel_args *a = arg;
 	const struct map_ops *of = map_ops_find(l->m.type);
+	struct map_ops *ops = kernel_row(l);
 	int r = 0;
 
-	l->own_ops = mem_alloc(l->host, sizeof(*l->own_ops));
-	if (!l->own_ops)
+	if (!ops)
 		return -ENOMEM;
-	mirror_ops(l->own_ops, of);
-	l->m.ops = l->own_ops;
+	mirror_row(ops, of);
 	l->m.share = UEBPF_SHARE_MIRRORED;
 	if (of->traits & MT_PERCPU)
 		l->m.cpu_slots = possible_cpus();
-	if (l->own_ops->lookup) {
+	if (ops->lookup) {
 		struct uebpf_map_opts o = { .size = sizeof(o), .name = l->m.name, .type = l->m.type,
 			.key_size = l->m.key_size, .value_size = l->m.value_size,
 			.max_entries = l->m.max_entries,
@@ -189,10 +183,6 @@ int mirror_storage(struct map_local *l, void *arg)
 	m->period = a->opts->period_ns ? a->opts->period_ns : 100000000;
 	return 0;
 }
-
-const struct map_ops mirror_base = {
-	.more = &map_no_more, .handle_size = sizeof(struct mirror), .init = kernel_init,
-};
 
 /* ---- everything at once ---- */
 
