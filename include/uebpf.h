@@ -36,10 +36,10 @@ struct uebpf_call;	/* what a helper can ask about the run that called it */
 
 /* "0.1.0"; static storage. */
 UEBPF_API const char *uebpf_version(void);
-/* What this build and CPU can do, e.g. "interp verifier jit=x86-64 movbe bmi libelf"; static per env-free
- * call.  Words: "interp", "verifier" when mode verified exists, "jit=ARCH" when engine jit exists, then
- * CPU features in use, then "libelf" when objects can be opened, "filters" when expressions and LTTng
- * bytecode can. */
+/* What this build and CPU can do, e.g. "interp verifier jit=x86-64 movbe bmi libelf", into buf (cut to cap
+ * bytes with the NUL); the length of the whole.  Any thread.  Words: "interp", "verifier" when mode verified
+ * exists, "jit=ARCH" when engine jit exists, then CPU features in use, then "libelf" when objects can be
+ * opened, "filters" when expressions and LTTng bytecode can. */
 UEBPF_API size_t uebpf_features(char *buf, size_t cap);
 
 /* ---- errors --------------------------------------------------------------------------- */
@@ -86,7 +86,8 @@ struct uebpf_error {
 	char file[128];		/* source file */
 	char text[512];		/* "prog.o:xdp/drop_udp:filter.c:42: what is wrong and how to mend it" */
 };
-UEBPF_API const char *uebpf_stage_name(uint32_t stage);
+/* Static text, "unknown" for other numbers. */
+UEBPF_API const char *uebpf_stage_name(uint32_t stage);	/* "verify" */
 UEBPF_API const char *uebpf_code_name(uint32_t code);	/* "UEBPF_E_NOT_ELF" */
 
 /* For a socket or a file: a portable form of at most UEBPF_ERROR_PACKED bytes.  Pack returns the length
@@ -145,7 +146,8 @@ struct uebpf_env_opts {
 };
 /* NULL when memory is short or an option is out of range. */
 UEBPF_API struct uebpf_env *uebpf_env_new(const struct uebpf_env_opts *opts);
-/* Objects, programs and maps keep what they need of the env alive. */
+/* Gives up the caller's handle (NULL is fine); objects, programs and maps keep what they need of the env
+ * alive. */
 UEBPF_API void uebpf_env_free(struct uebpf_env *env);
 
 /* A host's own helper.  `fn` gets r1-r5 and the call; what it returns becomes r0. */
@@ -223,7 +225,8 @@ struct uebpf_type_opts {
 	uint32_t nr_fields;
 	uint32_t writable;		/* without fields: may programs write it */
 };
-/* Everything is copied.  Objects opened later see the type.  Any thread. */
+/* Everything is copied.  Objects opened later see the type.  Any thread.  -EINVAL (*err names the field),
+ * -EEXIST, -ENOMEM. */
 UEBPF_API int uebpf_env_add_type(struct uebpf_env *env, const struct uebpf_type_opts *type,
 				 struct uebpf_error *err);
 /* The same from the BTF of a C struct: `btf` is raw BTF or an ELF file with a .BTF section (clang -g
@@ -253,7 +256,8 @@ struct uebpf_open_opts {
 	const char *btf;	/* file with the target BTF of CO-RE; NULL: /sys/kernel/btf/vmlinux */
 	const char *kconfig;	/* file with CONFIG_x=y lines; NULL: /boot/config-RELEASE if it is there */
 };
-/* All return NULL with *err filled (err may be NULL).  The data may be freed after the call. */
+/* All return NULL with *err filled (err may be NULL).  The data may be freed after the call.  An object
+ * belongs to one thread at a time until it is loaded; several may be opened and loaded in one env at once. */
 UEBPF_API struct uebpf_object *uebpf_object_open_file(struct uebpf_env *env, const char *path,
 				const struct uebpf_open_opts *opts, struct uebpf_error *err);
 UEBPF_API struct uebpf_object *uebpf_object_open_memory(struct uebpf_env *env, const void *data, size_t len,
@@ -292,7 +296,8 @@ UEBPF_API long uebpf_object_save(const struct uebpf_object *obj, void *buf, size
  * file, its types and the log go.  Programs may be running meanwhile. */
 UEBPF_API void uebpf_object_free(struct uebpf_object *obj);
 
-/* Before load.  A global by its symbol name; `size` must be the symbol's. */
+/* Before load.  A global by its symbol name; `size` must be the symbol's.  -ENOENT, -EINVAL.  Whatever
+ * adjusts an object gives -EBUSY once it is loaded. */
 UEBPF_API int uebpf_object_set_global(struct uebpf_object *obj, const char *name, const void *value,
 				size_t size, struct uebpf_error *err);
 /* Address and size of a global (after load: live, shared with the programs); NULL if unknown. */
@@ -316,7 +321,7 @@ UEBPF_API int uebpf_object_parse_global(struct uebpf_object *obj, const char *na
 /* Text of a global's present value (as uebpf_map_format). */
 UEBPF_API long uebpf_object_format_global(const struct uebpf_object *obj, const char *name, int json,
 				char *buf, size_t cap);
-/* Overrides a map definition's max_entries. */
+/* Overrides a map definition's max_entries.  -ENOENT; -EINVAL: 0, or a map of global variables. */
 UEBPF_API int uebpf_object_resize_map(struct uebpf_object *obj, const char *name, uint32_t max_entries,
 				struct uebpf_error *err);
 /* Uses `map` (a reference is taken) in place of the object's own map `name`.  -ENOENT: the object has none
@@ -336,9 +341,9 @@ UEBPF_API int uebpf_object_bind_pins(struct uebpf_object *obj, const char *dir, 
 				struct uebpf_error *err);
 
 /* Before load: binds every map of `obj` to the map of equal name and shape in the loaded object `old`, so
- * that a new version of a program goes on with the state of the old one.  Maps that differ or are new are
- * created as usual and told in the log; read-only data is always the new object's own.  Returns how many
- * maps are kept, or a negative errno. */
+ * that a new version of a program goes on with the state of the old one.  Maps that differ (told in the
+ * log) or are new are created as usual; read-only data is always the new object's own.  Returns how many
+ * maps are kept, or -EINVAL (`old` is not loaded), -EBUSY (`obj` is). */
 enum uebpf_keep { UEBPF_KEEP_MAPS, UEBPF_KEEP_DATA /* .data and .bss too */ };
 UEBPF_API int uebpf_object_replace(struct uebpf_object *obj, const struct uebpf_object *old, enum uebpf_keep keep,
 				struct uebpf_error *err);
@@ -403,10 +408,13 @@ enum uebpf_ctx {
 	UEBPF_CTX_PACKET,		/* struct uebpf_packet */
 	UEBPF_CTX_RAW			/* any memory: r1 its address, r2 its length */
 };
+/* info->size set; strings live as long as the program. */
 UEBPF_API void uebpf_prog_info(const struct uebpf_prog *prog, struct uebpf_prog_info *info);
 UEBPF_API const char *uebpf_prog_name(const struct uebpf_prog *prog);
 /* Why the program cannot run: 0, or its negative errno with *err filled. */
 UEBPF_API int uebpf_prog_error(const struct uebpf_prog *prog, struct uebpf_error *err);
+/* A program lives as long as its object or a reference of the host's; any thread, signal handlers too
+ * while another reference exists. */
 UEBPF_API const struct uebpf_prog *uebpf_prog_ref(const struct uebpf_prog *prog);
 UEBPF_API void uebpf_prog_unref(const struct uebpf_prog *prog);
 
@@ -632,6 +640,8 @@ struct uebpf_map_info {
 	uint64_t bytes;			/* storage */
 	uint64_t extra;
 };
+/* A private map with one reference, the caller's, that needs no object; NULL with *err: the kernel's errno
+ * for what bpf() refuses too (-EINVAL, -E2BIG), -ENOMEM.  Any thread. */
 UEBPF_API struct uebpf_map *uebpf_map_create(struct uebpf_env *env, const struct uebpf_map_opts *opts,
 					     struct uebpf_error *err);
 /* ---- shared between processes: one memfd or file per map, self-describing ---- */
@@ -641,11 +651,12 @@ enum uebpf_open {
 	UEBPF_OPEN_REPLACE = 4		/* create: remove a file of that name first (stale after a crash) */
 };
 /* A new map in the file `path` (must not exist; mode 0 means 0600; /dev/shm is a good place), or, with
- * path NULL, in a memfd sealed against shrinking and growing.  The map lives as long as the file or a
- * descriptor of it; removing the file is the creator's business.  Every type but maps of maps, program
- * arrays and arena.  A process that dies at any point leaves the map usable: waiters take its locks
- * over, and nothing is lost but its operation in flight; a value under a bpf_spin_lock may be torn.
- * Per-CPU maps give each process a window of 32 slots, at most 8 processes at a time (-EUSERS). */
+ * path NULL, in a memfd sealed against shrinking and growing.  A file gets its whole room at once
+ * (-ENOSPC).  The map lives as long as the file or a descriptor of it; removing the file is the creator's
+ * business.  Every type but maps of maps, program arrays and arena.  A process that dies at any point leaves
+ * the map usable: waiters take its locks over, and nothing is lost but its operation in flight; a value
+ * under a bpf_spin_lock may be torn.  Per-CPU maps give each process a window of 32 slots, at most 8
+ * processes at a time (-EUSERS). */
 UEBPF_API struct uebpf_map *uebpf_map_create_shared(struct uebpf_env *env, const struct uebpf_map_opts *opts,
 				const char *path, uint32_t mode, uint32_t flags, struct uebpf_error *err);
 /* Opens such a map by path, or by an inherited or passed descriptor (duplicated).  Without
@@ -661,7 +672,8 @@ UEBPF_API int uebpf_map_fd(const struct uebpf_map *map);
 /* ---- the kernel's own maps ---- */
 enum uebpf_mirror {
 	UEBPF_MIRROR_WRITE_THROUGH,	/* a program's update or delete goes to the kernel at once; what a
-					 * lookup does not find here is asked from the kernel */
+					 * lookup does not find here is asked from the kernel, and an
+					 * array's element each time */
 	UEBPF_MIRROR_PERIODIC,		/* also: everything is read again when older than period_ns */
 	UEBPF_MIRROR_ON_DEMAND		/* only uebpf_map_pull and uebpf_map_push move anything */
 };
@@ -684,11 +696,16 @@ struct uebpf_kernel_opts {
  * -EPERM: bpf() needs CAP_BPF here.  -EOPNOTSUPP: programs, maps of maps, sockets. */
 UEBPF_API struct uebpf_map *uebpf_map_from_kernel(struct uebpf_env *env, const struct uebpf_kernel_opts *opts,
 						  struct uebpf_error *err);
-/* Mirrored maps: everything from, or to, the kernel.  Number of elements or -errno. */
+/* Mirrored maps: everything from, or to, the kernel.  Number of elements; -EOPNOTSUPP: not mirrored, or
+ * without a copy (queues, per-CPU); -E2BIG: the copy has no room for what programs added; -EAGAIN: others
+ * removed keys all the time; or what bpf() gave.  Any thread. */
 UEBPF_API long uebpf_map_pull(struct uebpf_map *map);
 UEBPF_API long uebpf_map_push(struct uebpf_map *map);
+/* References: one for whoever made or opened the map, one for each object that uses it.  NULL is fine.  Any
+ * thread. */
 UEBPF_API struct uebpf_map *uebpf_map_ref(struct uebpf_map *map);
 UEBPF_API void uebpf_map_unref(struct uebpf_map *map);
+/* info->size set; strings live as long as the map. */
 UEBPF_API void uebpf_map_info(const struct uebpf_map *map, struct uebpf_map_info *info);
 UEBPF_API const char *uebpf_map_name(const struct uebpf_map *map);
 

@@ -26,23 +26,6 @@ const char *uebpf_version(void)
 	return UEBPF_VERSION;
 }
 
-int options_copy(void *to, size_t size, const void *from)
-{
-	size_t given, i;
-
-	memset(to, 0, size);
-	if (!from)
-		return 0;
-	memcpy(&given, from, sizeof(given));
-	if (given < sizeof(given))
-		return -EINVAL;
-	for (i = size; i < given; i++)
-		if (((const char *)from)[i])
-			return -EINVAL;
-	memcpy(to, from, given < size ? given : size);
-	return 0;
-}
-
 static uint64_t seed(const void *env)
 {
 	int saved = errno;

@@ -78,10 +78,6 @@ const struct prog_type *type_get(struct uebpf_env *env, const char *name);
 void type_put(struct uebpf_env *env, const struct prog_type *type);
 void env_types_free(struct uebpf_env *env);
 
-/* Copies an option struct whose first member is its size into `to` (of `size` bytes): what the caller
- * did not know stays zero.  -EINVAL: no size, or the caller sets something that we do not know. */
-int options_copy(void *to, size_t size, const void *from);
-
 extern const bool filters_present;	/* false: made with FILTERS=no */
 
 #endif

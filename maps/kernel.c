@@ -204,7 +204,7 @@ int map_from_kernel(struct vm_host *host, const struct uebpf_kernel_opts *opts, 
 struct uebpf_map *uebpf_map_from_kernel(struct uebpf_env *env, const struct uebpf_kernel_opts *opts,
 					struct uebpf_error *err)
 {
-	struct uebpf_kernel_opts o = { .size = sizeof(o), .fd = -1 };
+	struct uebpf_kernel_opts o;
 	struct vm_host *host = map_opts_take(env, opts, offsetof(struct uebpf_kernel_opts, policy), &o, sizeof(o), err);
 	struct uebpf_map *map;
 

@@ -191,23 +191,21 @@ int map_new(struct vm_host *host, const struct uebpf_map_opts *opts, struct uebp
 struct vm_host *map_opts_take(struct uebpf_env *env, const void *opts, size_t least, void *to, size_t size,
 			      struct uebpf_error *err)
 {
-	size_t has = 0;
+	size_t has;
+	int r = options_copy(to, size, opts);
 
-	if (opts)
-		memcpy(&has, opts, sizeof(has));
-	if (!env || has < least) {
-		error_set(err, UEBPF_STAGE_MAP, UEBPF_E_ARGUMENT, -EINVAL, UINT32_MAX,
-			  "making a map needs an env and options whose size is set");
-		return NULL;
-	}
-	memcpy(to, opts, has < size ? has : size);
-	return vm_host_of(env);
+	memcpy(&has, to, sizeof(has));
+	if (env && !r && has >= least)
+		return vm_host_of(env);
+	error_set(err, UEBPF_STAGE_MAP, UEBPF_E_ARGUMENT, -EINVAL, UINT32_MAX,
+		  "making a map needs an env and options whose size is set, with nothing that this library does not know");
+	return NULL;
 }
 
 struct uebpf_map *uebpf_map_create(struct uebpf_env *env, const struct uebpf_map_opts *opts,
 				   struct uebpf_error *err)
 {
-	struct uebpf_map_opts o = { .size = sizeof(o) };
+	struct uebpf_map_opts o;
 	struct vm_host *host = map_opts_take(env, opts, MAP_OPTS_LEAST, &o, sizeof(o), err);
 	struct uebpf_map *map;
 

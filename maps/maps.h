@@ -28,7 +28,7 @@ void map_adjust_opts(struct uebpf_map_opts *opts);
 /* The row of a type, NULL if there is none; i counts rows (docs, tests). */
 const struct map_ops *map_ops_find(uint32_t type);
 const struct map_ops *map_ops_at(uint32_t i);
-/* An option struct (its size first, at least `least` bytes) into *to, which holds the defaults; NULL with *err. */
+/* An option struct (its size first, at least `least` bytes) into *to, as options_copy(); NULL with *err. */
 struct vm_host *map_opts_take(struct uebpf_env *env, const void *opts, size_t least, void *to, size_t size,
 			      struct uebpf_error *err);
 #define MAP_OPTS_LEAST offsetof(struct uebpf_map_opts, flags)

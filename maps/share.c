@@ -408,7 +408,7 @@ struct uebpf_map *uebpf_map_create_shared(struct uebpf_env *env, const struct ue
 					  const char *path, uint32_t mode, uint32_t flags,
 					  struct uebpf_error *err)
 {
-	struct uebpf_map_opts o = { .size = sizeof(o) };
+	struct uebpf_map_opts o;
 	struct vm_host *host = map_opts_take(env, opts, MAP_OPTS_LEAST, &o, sizeof(o), err);
 	struct uebpf_map *map;
 

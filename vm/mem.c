@@ -67,3 +67,20 @@ void mem_free_string(struct vm_host *host, const char *text)
 	if (text)
 		mem_free(host, (void *)text, strlen(text) + 1);
 }
+
+int options_copy(void *to, size_t size, const void *from)
+{
+	size_t given, i;
+
+	memset(to, 0, size);
+	if (!from)
+		return 0;
+	memcpy(&given, from, sizeof(given));
+	if (given < sizeof(given))
+		return -EINVAL;
+	for (i = size; i < given; i++)
+		if (((const char *)from)[i])
+			return -EINVAL;
+	memcpy(to, from, given < size ? given : size);
+	return 0;
+}

@@ -21,4 +21,8 @@ void *mem_copy(struct vm_host *host, const void *from, size_t size);
 char *mem_string(struct vm_host *host, const char *text);
 void mem_free_string(struct vm_host *host, const char *text);	/* NULL is fine */
 
+/* Copies an option struct whose first member is its size into `to` (of `size` bytes): what the caller
+ * did not know stays zero, all of it for NULL.  -EINVAL: no size, or the caller sets something that we do not know. */
+int options_copy(void *to, size_t size, const void *from);
+
 #endif

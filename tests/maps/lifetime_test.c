@@ -162,6 +162,31 @@ START_TEST(more_than_64_cpus_have_slots_of_their_own)
 }
 END_TEST
 
+/* What a later header may have: zeroes are fine, anything else would be misunderstood. */
+START_TEST(options_that_this_library_does_not_know_are_refused)
+{
+	struct { struct uebpf_map_opts o; uint64_t more; } later = { OPTS(ARRAY, 4, 8, 1), 0 };
+	struct { struct uebpf_kernel_opts o; uint64_t more; } kernel = { { .fd = -1, .pin = "/sys/fs/bpf/none" }, 0 };
+	struct uebpf_env *env = uebpf_env_new(NULL);
+	struct uebpf_map *map;
+
+	later.o.size = sizeof later;
+	kernel.o.size = sizeof kernel;
+	map = uebpf_map_create(env, &later.o, &err);
+	ck_assert_msg(map != NULL, "%s", err.text);
+	uebpf_map_unref(map);
+	ck_assert(!uebpf_map_from_kernel(env, &kernel.o, &err) && err.err != -EINVAL);
+	later.more = kernel.more = 1;
+	ck_assert(!uebpf_map_create(env, &later.o, &err) && err.err == -EINVAL);
+	ck_assert(!uebpf_map_create_shared(env, &later.o, NULL, 0, 0, &err) && err.err == -EINVAL);
+	ck_assert(!uebpf_map_from_kernel(env, &kernel.o, &err) && err.err == -EINVAL);
+	later.o.size = 8;	/* nor less than what a map needs */
+	ck_assert(!uebpf_map_create(env, &later.o, &err) && err.err == -EINVAL);
+	ck_assert(!uebpf_map_create(NULL, &later.o, &err) && !uebpf_map_create(env, NULL, &err));
+	uebpf_env_free(env);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *t = test_case("lives of maps", 60);
@@ -170,5 +195,6 @@ int main(void)
 	tcase_add_test(t, equal_names_are_different_maps);
 	tcase_add_test(t, double_destroy_takes_nothing_from_the_other_holder);
 	tcase_add_test(t, more_than_64_cpus_have_slots_of_their_own);
+	tcase_add_test(t, options_that_this_library_does_not_know_are_refused);
 	return run_tests();
 }
