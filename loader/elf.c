@@ -257,7 +257,7 @@ static int add_prog(struct image_inner *in, uint32_t func)
 	return 0;
 }
 
-/* Programs are the global functions of all sections but .text, which holds subprograms - unless
+/* Programs are the global functions of all sections but .text (and .text.*), which hold subprograms - unless
  * there is nothing else.  A named section without a global function offers what it has. */
 static int read_progs(struct image_inner *in)
 {
@@ -270,7 +270,7 @@ static int read_progs(struct image_inner *in)
 	for (int pass = 0; pass < 2 && !in->image.nr_progs; pass++) {
 		for (uint32_t i = 0; i < in->nr_funcs; i++) {
 			const struct func *f = &in->funcs[i];
-			bool text = !strcmp(in->view.sections[f->shndx].name, ".text");
+			bool text = starts(in->view.sections[f->shndx].name, ".text");	/* -ffunction-sections */
 			int ret;
 
 			if (text != pass || (!f->global && (text || global[f->shndx])))

@@ -84,7 +84,7 @@ static void *parsed(struct session *s, struct uebpf_map *map, int what, const ch
 }
 
 /* Errno values of map operations, as they are meant there. */
-static const char *map_why(int r)
+const char *map_why(int r)
 {
 	switch (r) {
 	case -ENOENT: return "no entry with this key";

@@ -93,7 +93,7 @@ static void set_prog(struct session *s, struct uebpf_map *map, const void *key, 
 	memcpy(&index, key, sizeof index);
 	r = uebpf_map_set_prog(map, index, prog);
 	if (r)
-		die(EXIT_USAGE, "--map-init %s: %s", text, strerror(-r));
+		die(EXIT_USAGE, "--map-init %s: %s", text, map_why(r));
 }
 
 /* A per-CPU map takes the value in every slot, as the kernel's update from user space does. */
@@ -153,7 +153,7 @@ static void init_entry(struct session *s, const char *text, const struct init *t
 	}
 	r = maps_update(map, i.key_size ? key : NULL, data);
 	if (r)
-		die(EXIT_USAGE, "--map-init %s: %s", text, strerror(-r));
+		die(EXIT_USAGE, "--map-init %s: %s", text, map_why(r));
 out:
 	free(key);
 	free(data);

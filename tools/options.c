@@ -380,8 +380,14 @@ static void check_pairs(const struct options *o)
 	};
 
 	for (size_t i = 0; i < sizeof pair / sizeof pair[0]; i++)
-		if (pair[i].a && pair[i].b)
-			die(EXIT_USAGE, "%s and %s do not go together", pair[i].a_name, pair[i].b_name);
+		if (pair[i].a && pair[i].b) {
+			const char *a = pair[i].a_name, *b = pair[i].b_name;
+			bool no_a = !strncmp(a, "no ", 3), no_b = !strncmp(b, "no ", 3);
+
+			if (no_a || no_b)
+				die(EXIT_USAGE, "%s works only with %s", no_a ? b : a, (no_a ? a : b) + 3);
+			die(EXIT_USAGE, "%s and %s do not go together", a, b);
+		}
 	if (o->time && !o->repeat)
 		die(EXIT_USAGE, "--time needs --repeat N: one run is too short to time");
 	if (o->map_update && !o->map_update_value)

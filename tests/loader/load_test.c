@@ -86,6 +86,17 @@ START_TEST(call_inside_a_program_section)
 }
 END_TEST
 
+/* Subprograms in sections of their own (.text.NAME) are no programs, and are found where they are. */
+START_TEST(function_sections)
+{
+	load_object("functions.bpf.c", "-O2 -g -mcpu=v3 -ffunction-sections -fdata-sections");
+	ck_assert_ptr_null(uebpf_object_prog(obj, "first_global"));
+	ck_assert_int_eq(run("calls_second_global"), 202);
+	ck_assert_int_eq(run("calls_second_static"), 3004);
+	ck_assert_int_eq(run("calls_back"), 0 + 1 + 2 + 3 + 4);
+}
+END_TEST
+
 START_TEST(missing_function_blocks_only_its_callers)
 {
 	load_object("functions.bpf.c", "-O2 -g -mcpu=v3");
@@ -413,6 +424,7 @@ int main(void)
 	tcase_add_test(t, call_to_static_by_section_symbol_and_addend);
 	tcase_add_test(t, function_pointer_for_callback);
 	tcase_add_test(t, call_inside_a_program_section);
+	tcase_add_test(t, function_sections);
 	tcase_add_test(t, missing_function_blocks_only_its_callers);
 	tcase_add_test(t, error_names_object_section_function_file_and_line);
 	tcase_add_test(t, several_programs_per_section_each_with_lines);
