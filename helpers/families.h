@@ -67,6 +67,7 @@ int pid_tgid_inliner(const struct call_site *site, struct insn *out, int cap);
 int map_lookup_inliner(const struct call_site *site, struct insn *out, int cap);
 int map_update_inliner(const struct call_site *site, struct insn *out, int cap);
 int map_delete_inliner(const struct call_site *site, struct insn *out, int cap);
+int ring_reserve_inliner(const struct call_site *site, struct insn *out, int cap);
 int snprintf_check(const char *text, uint64_t size, const char **why);
 
 #endif

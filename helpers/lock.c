@@ -3,12 +3,6 @@
 #include "helpers/families.h"
 #include "vm/spin.h"
 
-static void drop_lock(struct uebpf_call *call, struct call_hold *hold)
-{
-	(void)call;
-	spin_unlock(hold->what);
-}
-
 FN(spin_lock)
 {
 	int err = call->nr_hold < CALL_HOLDS ? spin_lock(ptr(r1)) : -ENOSPC;
@@ -20,7 +14,7 @@ FN(spin_lock)
 		call->address = r1;
 		return 0;
 	}
-	call->hold[call->nr_hold++] = (struct call_hold){ .drop = drop_lock, .what = ptr(r1) };
+	call->hold[call->nr_hold++] = (struct call_hold){ .what = ptr(r1) };
 	return 0;
 }
 
@@ -29,7 +23,7 @@ FN(spin_unlock)
 	uint32_t i = call->nr_hold;
 
 	while (i--) {
-		if (call->hold[i].drop != drop_lock || call->hold[i].what != ptr(r1))
+		if (call->hold[i].map || call->hold[i].what != ptr(r1))
 			continue;
 		spin_unlock(ptr(r1));
 		call->hold[i] = call->hold[--call->nr_hold];

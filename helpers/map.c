@@ -38,6 +38,11 @@ int map_delete_inliner(const struct call_site *site, struct insn *out, int cap)
 	return map_inline(site, MAP_CALL_REMOVE, out, cap);
 }
 
+int ring_reserve_inliner(const struct call_site *site, struct insn *out, int cap)
+{
+	return map_inline(site, MAP_CALL_RESERVE, out, cap);
+}
+
 FN(map_lookup_elem)
 {
 	struct uebpf_map *map = ptr(r1);

@@ -8,12 +8,6 @@ enum { WAKEUP_MASK = 3 /* BPF_RB_NO_WAKEUP | BPF_RB_FORCE_WAKEUP */ };
 
 /* ---- reserve and commit ---- */
 
-static void drop_record(struct uebpf_call *call, struct call_hold *hold)
-{
-	(void)call;
-	hold->map->ops->more->commit(hold->map, hold->what, 0, true);
-}
-
 void *record_reserve(struct uebpf_call *call, struct uebpf_map *map, uint64_t size)
 {
 	void *record;
@@ -25,26 +19,34 @@ void *record_reserve(struct uebpf_call *call, struct uebpf_map *map, uint64_t si
 		return NULL;
 	if (call->code->checked)
 		call_add_region(call, record, (size_t)size, ACCESS_READ | ACCESS_WRITE);
-	call->hold[call->nr_hold++] = (struct call_hold){ drop_record, map, record };
+	call->hold[call->nr_hold++] = (struct call_hold){ map, record };
 	return record;
+}
+
+static __attribute__((noinline, cold))
+void commit_checked(struct uebpf_call *call, struct uebpf_map *map, void *record, uint64_t flags, bool discard)
+{
+	call_drop_region(call, record);
+	map->ops->more->commit(map, record, flags, discard);
 }
 
 /* What is not held (a pointer that was already given back) is left alone. */
 void record_commit(struct uebpf_call *call, void *record, uint64_t flags, bool discard)
 {
-	uint32_t i = call->nr_hold;
+	struct call_hold *hold = call->hold, *top = hold + call->nr_hold;
 	struct uebpf_map *map;
 
-	while (i--) {
-		if (call->hold[i].what != record || call->hold[i].drop != drop_record)
-			continue;
-		map = call->hold[i].map;
-		call->hold[i] = call->hold[--call->nr_hold];
-		if (call->code->checked)
-			call_drop_region(call, record);
+	do {
+		if (top-- == hold)
+			return;
+	} while (top->what != record || !top->map);
+	map = top->map;
+	if (top != hold + --call->nr_hold)
+		*top = hold[call->nr_hold];
+	if (__builtin_expect(call->code->checked, 0))
+		commit_checked(call, map, record, flags, discard);
+	else
 		map->ops->more->commit(map, record, flags, discard);
-		return;
-	}
 }
 
 FN(ringbuf_reserve)

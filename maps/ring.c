@@ -220,7 +220,7 @@ const struct map_ops ringbuf_ops = {
 	.more = &ring_producer,
 	.name = "ringbuf", .type = BPF_MAP_TYPE_RINGBUF, .traits = MT_RINGBUF | MT_NO_KEY | MT_NO_LOOKUP | MT_MAPS_ITSELF,
 	.flags = BPF_F_NUMA_NODE, .may = UEBPF_MAY_LOCK | UEBPF_MAY_SYSCALL, .check = ring_check,
-	.bytes = ring_bytes,
+	.bytes = ring_bytes, .inline_call = ring_inline,
 	.handle_size = sizeof(struct ring_map), .init = ring_init, .fini = ring_fini,
 };
 

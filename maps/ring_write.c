@@ -3,29 +3,34 @@
  *
  * Only reserve is ordered by the lock, as in the kernel; commit is one store.  A producer in a
  * signal handler that interrupted a reserve of its own thread gets NULL, as one in an NMI does. */
+#include "maps/match.h"
 #include "maps/ring.h"
 
-void *ring_reserve(struct uebpf_map *map, uint64_t size)
+/* Under the lock, which it gives back: `len` bytes, the header included, of which the ring has as many. */
+static inline __attribute__((always_inline))
+void *reserve(struct ring *ring, uint64_t len, uint32_t size, uint32_t me)
 {
-	struct ring_map *r = (struct ring_map *)map;
-	struct ring *ring = &r->ring;
-	uint64_t len = round_up((size_t)size + RING_HEADER, 8), at;
+	uint64_t at = atomic_load_explicit(ring->producer, memory_order_relaxed);
 	struct ring_record *rec = NULL;
 
-	if (size > UINT32_MAX / 4 || len > ring->mask + 1)
-		return NULL;
-	if (lock_take(&r->local, &ring->control->lock) < 0)
-		return NULL;
-	at = atomic_load_explicit(ring->producer, memory_order_relaxed);
 	if (at + len - atomic_load_explicit(ring->consumer, memory_order_acquire) <= ring->mask) {
 		rec = ring_record(ring, at);
-		atomic_store_explicit(&rec->len, (uint32_t)size | RING_BUSY, memory_order_relaxed);
-		/* consumers of the kernel's layout do not look at this half of the header */
-		rec->owner = ring->dead_owners ? (uint32_t)self_owner() : 0;
+		/* one store; consumers of the kernel's layout do not look at the owner's half */
+		word_put(rec, byte_word(size | RING_BUSY | (ring->dead_owners ? (uint64_t)me << 32 : 0)));
 		atomic_store_explicit(ring->producer, at + len, memory_order_release);
 	}
 	lock_give(&ring->control->lock);
 	return rec ? rec + 1 : NULL;
+}
+
+void *ring_reserve(struct uebpf_map *map, uint64_t size)
+{
+	struct ring_map *r = (struct ring_map *)map;
+	uint64_t len = round_up((size_t)size + RING_HEADER, 8);
+
+	if (size > UINT32_MAX / 4 || len > r->ring.mask + 1 || lock_take(&r->local, &r->ring.control->lock) < 0)
+		return NULL;
+	return reserve(&r->ring, len, (uint32_t)size, r->ring.dead_owners ? (uint32_t)self_owner() : 0);
 }
 
 void ring_commit(struct uebpf_map *map, void *record, uint64_t flags, bool discard)
@@ -46,4 +51,45 @@ void ring_commit(struct uebpf_map *map, void *record, uint64_t flags, bool disca
 		if ((atomic_load_explicit(ring->consumer, memory_order_relaxed) & ring->mask) == at)
 			ring_notify(r);
 	}
+}
+
+/* The helper, for verified programs whose ring is known when they are loaded.  The lock waits for every store
+ * before it, so the common way has few of them: no register saved, no call. */
+static __attribute__((noinline, cold))
+uint64_t reserve_rest(uint64_t map, uint64_t size, uint64_t flags, uint64_t none4, uint64_t none5, struct uebpf_call *call)
+{
+	struct uebpf_map *m = (struct uebpf_map *)(uintptr_t)map;
+	void *record = flags || call->nr_hold == CALL_HOLDS ? NULL : ring_reserve(m, size);
+
+	(void)none4, (void)none5;
+	if (record)
+		call->hold[call->nr_hold++] = (struct call_hold){ m, record };
+	return (uintptr_t)record;
+}
+
+static uint64_t reserve_call(uint64_t map, uint64_t size, uint64_t flags, uint64_t none4, uint64_t none5,
+			     struct uebpf_call *call)
+{
+	struct ring_map *r = (struct ring_map *)(uintptr_t)map;
+	uint64_t none = 0, me = self_known();
+	uint32_t n = call->nr_hold;
+	void *record;
+
+	if (__builtin_expect(flags || n == CALL_HOLDS || !me || size > MAP_PAGE - RING_HEADER ||
+			     !atomic_compare_exchange_strong_explicit(&r->ring.control->lock.owner, &none, me,
+						memory_order_acquire, memory_order_relaxed), 0))
+		return reserve_rest(map, size, flags, none4, none5, call);
+	record = reserve(&r->ring, round_up((size_t)size + RING_HEADER, 8), (uint32_t)size, (uint32_t)me);
+	if (record) {
+		call->hold[n] = (struct call_hold){ &r->local.m, record };
+		call->nr_hold = n + 1;
+	}
+	return (uintptr_t)record;
+}
+
+int ring_inline(const struct uebpf_map *map, enum map_call what, struct insn *out, int cap)
+{
+	(void)map, (void)cap;
+	out[0] = map_called(reserve_call);
+	return what == MAP_CALL_RESERVE;
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 #include "vm/code.h"
+#include "vm/spin.h"
 
 /* This file is built for speed but for what few runs pass through. */
 #define COLD __attribute__((cold, noinline))
@@ -225,6 +226,18 @@ int call_begin(struct uebpf_call *call, const struct code *code, void *ctx, size
 	if (code->checked || code->calls)
 		begin_regions(call);
 	return 0;
+}
+
+void call_drop_holds(struct uebpf_call *call)
+{
+	while (call->nr_hold) {
+		struct call_hold hold = call->hold[--call->nr_hold];
+
+		if (hold.map)
+			hold.map->ops->more->commit(hold.map, hold.what, 0, true);
+		else
+			spin_unlock(hold.what);
+	}
 }
 
 int call_end(struct uebpf_call *call)

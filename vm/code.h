@@ -172,12 +172,9 @@ int asm_text(const char *text, void **out, uint32_t *n, struct uebpf_error *err)
 /* ---- running ---- */
 
 enum { CALL_REGIONS = 16, CALL_HOLDS = 8 };
-/* Something a run holds (ring buffer record, spin lock) and must give up when it ends early. */
-struct call_hold {
-	void (*drop)(struct uebpf_call *call, struct call_hold *hold);
-	struct uebpf_map *map;
-	void *what;
-};
+/* Something a run holds and must give up when it ends early: a record of a ring buffer, or without a map a
+ * bpf_spin_lock. */
+struct call_hold { struct uebpf_map *map; void *what; };
 enum own_region { OWN_CTX, OWN_PACKET, OWN_META, OWN_STACK, OWN_FIRST_FREE };
 struct uebpf_call {
 	const struct code *code;
@@ -211,14 +208,7 @@ struct uebpf_call {
 	struct call_hold hold[CALL_HOLDS];
 };
 /* Engines call this when a run ends, however it ended, before on_exit. */
-static inline void call_drop_holds(struct uebpf_call *call)
-{
-	while (call->nr_hold) {
-		struct call_hold *hold = &call->hold[--call->nr_hold];
-
-		hold->drop(call, hold);
-	}
-}
+void call_drop_holds(struct uebpf_call *call);
 
 /* Is [addr, addr+size) accessible to the program?  Slow and exact; also used for helper arguments. */
 bool call_may_access(struct uebpf_call *call, uint64_t addr, uint64_t size, uint32_t access);

@@ -234,7 +234,7 @@ enum map_traits {
 	MT_STORAGE = 4096,	/* local storage: the program reaches it by owner (ops->storage) */
 };
 /* The helper calls that a map type may replace. */
-enum map_call { MAP_CALL_LOOKUP, MAP_CALL_LOOKUP_INSIDE /* the key is known to be below max_entries */, MAP_CALL_UPDATE, MAP_CALL_REMOVE, MAP_CALL_RESERVE, MAP_CALL_COMMIT };
+enum map_call { MAP_CALL_LOOKUP, MAP_CALL_LOOKUP_INSIDE /* the key is known to be below max_entries */, MAP_CALL_UPDATE, MAP_CALL_REMOVE, MAP_CALL_RESERVE };
 /* Operations that few types have. */
 struct map_more {
 	long (*push)(struct uebpf_map *map, const void *value, uint64_t flags);

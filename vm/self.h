@@ -51,6 +51,13 @@ static inline uint64_t self_owner(void)
 
 	return __builtin_expect(self->owner != 0, 1) ? self->owner : self_owner_ask();
 }
+/* The same, or 0 when it has to be asked for. */
+static inline uint64_t self_known(void)
+{
+	uint64_t owner = self_cache.owner;
+
+	return owner >> 32 == __atomic_load_n(&self_fork_page[0], __ATOMIC_RELAXED) ? owner : 0;
+}
 /* Does the thread that called itself (tid, birth) still exist? */
 int self_alive(uint32_t tid, uint32_t birth);
 
