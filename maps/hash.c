@@ -127,9 +127,10 @@ int hash_init(struct uebpf_map *map, bool fresh)
 	h->percpu = is_percpu(map);
 	h->twin = is_twin(map);
 	h->quick = h->key_size == 4 || h->key_size == 8 || h->key_size == 16;
+	h->quick_twin = h->quick && h->twin;
 	h->elem_size = (uint32_t)elem_bytes(map);
-	h->key_off = h->lru ? sizeof(struct lru_mark) : 0;
-	h->value_off = h->key_off + (uint32_t)round_up(h->key_size, 8);
+	h->key_off = h->lru ? sizeof(struct lru_mark) : h->twin ? offsetof(struct twin, key) : 0;
+	h->value_off = h->twin ? 0 : h->key_off + (uint32_t)round_up(h->key_size, 8);
 	if (fresh) {
 		h->head->seed.a = map->flags & BPF_F_ZERO_SEED ? 0 : random_u64();
 		h->head->seed.b = map->flags & BPF_F_ZERO_SEED ? 0x9fb21c651e98df25u : random_u64() | 1;
@@ -138,7 +139,7 @@ int hash_init(struct uebpf_map *map, bool fresh)
 	map->values = (struct region){ .lo = (uintptr_t)h->elem, .stride = h->elem_size,
 				       .first = h->value_off, .len = map->value_size };
 	map->values.hi = map->values.lo + nr_elems(map) * h->elem_size;
-	if (h->twin)	/* two values an element, each behind a word */
+	if (h->twin)	/* two values an element, each before a word */
 		map->values.stride = sizeof(struct twin) / 2;
 	if (h->percpu) {
 		h->percpu_values = base + percpu_off(map);

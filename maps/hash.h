@@ -19,11 +19,11 @@
  *
  * Twins: where key and value are one word each, an element has room for two values and a word that says
  * which one counts.  That word is also the element's own lock and a count of its changes, so an update takes
- * no lock of the bucket and writes no line that another key's update needs (hash_write.c):
+ * no lock of the bucket and writes no line that another key's update needs (hash_twin.c):
  *   free: count, side;  there: count, TWIN_THERE, side;  held: owner as in a map_lock, TWIN_HELD, side
  * Who reads the word, then the key, and then puts his name into the word with a compare-and-swap, knows that
- * the key was there all the time.  A delete holds the element too; an insert says TWIN_THERE when the
- * element is linked. */
+ * the key was there all the time.  A delete takes TWIN_THERE away before it unlinks the element; an insert says
+ * it when the element is linked. */
 #ifndef UEBPF_MAPS_HASH_H
 #define UEBPF_MAPS_HASH_H
 
@@ -74,6 +74,7 @@ struct hash_map {
 	bool percpu, lru;
 	bool twin;			/* elements are struct twin */
 	bool quick;			/* keys of 4, 8 or 16 bytes: the short ways */
+	bool quick_twin;		/* both */
 	_Atomic uint32_t *next;		/* of free elements, the next one on its list */
 	uint8_t *percpu_values;		/* + slot * slot_stride + element * value_stride */
 	size_t slot_stride;
@@ -83,8 +84,9 @@ struct hash_map {
 /* An LRU element begins with this. */
 struct lru_mark { _Atomic uint32_t bucket; _Atomic uint8_t used, linked; uint8_t pad[2]; };
 
-struct twin { uint64_t key, first; _Atomic uint64_t word; uint64_t second; };
-enum { TWIN_SIDE = 1, TWIN_HELD = 2, TWIN_THERE = 4, TWIN_COUNT = 8, TWIN_OWNER_SHIFT = 8 };
+struct twin { uint64_t first, key, second; _Atomic uint64_t word; };
+enum { TWIN_HELD = 1, TWIN_THERE = 2, TWIN_SIDE = offsetof(struct twin, second), TWIN_COUNT = 2 * TWIN_SIDE,
+       TWIN_OWNER_SHIFT = 8 };
 
 size_t hash_bytes(const struct uebpf_map *map);
 int hash_init(struct uebpf_map *map, bool fresh);
@@ -159,7 +161,7 @@ static inline struct lru_mark *elem_mark(const struct hash_map *h, uint32_t e)
 static inline struct twin *twin_at(const struct hash_map *h, uint32_t e) { return (struct twin *)h->elem + e; }
 static inline uint8_t *twin_value(struct twin *t, uint64_t word)
 {
-	return (uint8_t *)(word & TWIN_SIDE ? &t->second : &t->first);
+	return (uint8_t *)t + (word & TWIN_SIDE);
 }
 static inline uint8_t *elem_value(const struct hash_map *h, uint32_t e, uint32_t slot)
 {
@@ -206,6 +208,11 @@ int hash_change(struct hash_map *h, const void *key, const struct source *src, u
 int hash_take_out(struct hash_map *h, const void *key, void *out, uint64_t flags, bool held);
 void hash_set_linked(struct hash_map *h, struct bucket *head, uint32_t e, bool linked, bool used);
 int hash_inline(const struct uebpf_map *map, enum map_call what, struct insn *out, int cap);
+/* Helpers for maps of twins with keys of 4 or 8 bytes; for others. */
+uint64_t twin_update_call(uint64_t map, uint64_t key, uint64_t value, uint64_t flags, uint64_t none,
+			  struct uebpf_call *call);
+uint64_t twin_remove_call(uint64_t map, uint64_t key, uint64_t none3, uint64_t none4, uint64_t none5,
+			  struct uebpf_call *call);
 uint64_t hash_update_call(uint64_t map, uint64_t key, uint64_t value, uint64_t flags, uint64_t none,
 			  struct uebpf_call *call);
 uint64_t hash_remove_call(uint64_t map, uint64_t key, uint64_t none3, uint64_t none4, uint64_t none5,
@@ -218,6 +225,25 @@ static inline _Atomic uint64_t *stripe_of(struct hash_map *h, const struct bucke
 /* A free element for a bucket whose lock is held, and back. */
 uint32_t elem_take(struct hash_map *h, struct bucket *head);
 void elem_give(struct hash_map *h, struct bucket *head, uint32_t e);
+/* An element for a bucket whose lock is held; most often the one that the last delete left. */
+static inline uint32_t elem_take_kept(struct hash_map *h, struct bucket *head)
+{
+	uint32_t e = get_relaxed(&head->kept);
+
+	if (e - 1 >= h->last)
+		return elem_take(h, head);
+	set_relaxed(&head->kept, 0);
+	return e;
+}
+/* A bucket keeps one element of its own: to delete and insert again costs no atomic on a shared list.
+ * LRU tables evict instead, and so never look for what others keep. */
+static inline void elem_give_kept(struct hash_map *h, struct bucket *head, uint32_t e)
+{
+	if (h->lru || get_relaxed(&head->kept) || !get_relaxed(&h->head->kept_some) || get_relaxed(&h->head->keep_pause))
+		elem_give(h, head, e);
+	else
+		set_relaxed(&head->kept, e);
+}
 /* Elements that buckets keep go to the free lists; is there any? */
 bool elem_gather(struct hash_map *h);
 struct bucket *over_take(struct hash_map *h);
@@ -252,13 +278,10 @@ static inline uint32_t bucket_spare(struct hash_map *h, struct bucket *head)
 }
 /* Where a key is; i < 0: not there. */
 struct place { struct bucket *b; int i; uint32_t e; };	/* e: read once, shared bytes may change */
+int bucket_wait(struct hash_map *h, struct bucket *head);
 static inline int bucket_lock(struct hash_map *h, struct bucket *head)	/* 0 or -EBUSY */
 {
-	int r = lock_take(&h->local, &head->lock);
-
-	if (__builtin_expect(r > 0, 0))
-		hash_repair_bucket(h, head);
-	return r < 0 ? r : 0;
+	return lock_free(&h->local, &head->lock) ? 0 : bucket_wait(h, head);
 }
 static inline void seq_raise(struct bucket *head)
 {

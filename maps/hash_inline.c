@@ -124,10 +124,10 @@ static void value(struct writer *w, const struct hash_map *h)
 	if (h->twin) {
 		PUT(LDACQ_DW, .dst = 4, .src = 0, .off = offsetof(struct twin, word));
 		PUT(AND64_K, .dst = 4, .imm = TWIN_SIDE);
-		PUT(LSH64_K, .dst = 4, .imm = 4);
 		PUT(ADD64_X, .dst = 0, .src = 4);
 	}
-	PUT(ADD64_K, .dst = 0, .imm = h->value_off);
+	if (h->value_off)
+		PUT(ADD64_K, .dst = 0, .imm = h->value_off);
 }
 
 static int inline_lookup(const struct uebpf_map *map, struct insn *out, int cap)
@@ -169,6 +169,8 @@ int hash_inline(const struct uebpf_map *map, enum map_call what, struct insn *ou
 		return inline_lookup(map, out, cap);
 	if (map_local(map)->read_only)
 		return 0;
-	out[0] = map_called(what == MAP_CALL_UPDATE ? hash_update_call : hash_remove_call);
+	out[0] = map_called(((const struct hash_map *)map)->quick_twin ?
+				    what == MAP_CALL_UPDATE ? twin_update_call : twin_remove_call :
+				    what == MAP_CALL_UPDATE ? hash_update_call : hash_remove_call);
 	return 1;
 }

@@ -57,6 +57,15 @@ void hash_repair_bucket(struct hash_map *h, struct bucket *head)
 		atomic_store_explicit(&h->head->dirty, 1, memory_order_relaxed);
 }
 
+int bucket_wait(struct hash_map *h, struct bucket *head)
+{
+	int r = lock_wait(&h->local, &head->lock, false);
+
+	if (r > 0)
+		hash_repair_bucket(h, head);
+	return r < 0 ? r : 0;
+}
+
 uint32_t hash_new_spare(struct hash_map *h, struct bucket *head)
 {
 	uint32_t e = elem_take(h, head);

@@ -1,26 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* hash_write.c - the short ways: a new value for a key that is there, a new key, a deleted key.  Chains,
+/* hash_write.c - the short ways: a new value for a key that is there, a new key, a deleted key (twins:
+ * hash_twin.c).  Chains,
  * per-CPU tables, locks in values, odd key sizes and every surprise are hash_change.c's. */
 #include "maps/hash.h"
-
-/* No lock of the bucket, and nothing written but the element: threads that update different keys do not
- * meet.  False: not so simple. */
-static inline __attribute__((always_inline))
-bool twin_update(struct hash_map *h, uint32_t e, uint64_t key, uint64_t value)
-{
-	struct twin *t = twin_at(h, e);
-	uint64_t word = get64(&t->word), was = word;
-
-	if ((word & (TWIN_THERE | TWIN_HELD)) != TWIN_THERE || word_get(&t->key) != key)
-		return false;
-	if (!atomic_compare_exchange_strong_explicit(&t->word, &was, lock_me(&h->local) << TWIN_OWNER_SHIFT | TWIN_HELD |
-						     (word & TWIN_SIDE), memory_order_acquire, memory_order_relaxed))
-		return false;
-	word ^= TWIN_SIDE;
-	word_put(twin_value(t, word), value);
-	twin_give(t, word);
-	return true;
-}
 
 static inline void set_linked(struct hash_map *h, struct bucket *head, uint32_t e, bool linked, bool used)
 {
@@ -58,17 +40,6 @@ bool replace(struct hash_map *h, struct bucket *head, struct place at, const str
 	return true;
 }
 
-/* An element for a bucket whose lock is held; most often the one that the last delete left. */
-static inline uint32_t take(struct hash_map *h, struct bucket *head)
-{
-	uint32_t e = get_relaxed(&head->kept);
-
-	if (e - 1 >= h->last)
-		return elem_take(h, head);
-	set_relaxed(&head->kept, 0);
-	return e;
-}
-
 /* Under the lock: the first tag that matches, or a free place where none does and no chain follows. */
 static inline __attribute__((always_inline))
 int update_locked(struct hash_map *h, struct bucket *head, const struct quick_key *k, const void *value,
@@ -79,21 +50,19 @@ int update_locked(struct hash_map *h, struct bucket *head, const struct quick_ke
 
 	if (match) {
 		at.e = slot_elem(head, at.i);
-		if (at.e - 1 >= h->last || !quick_equal(h, at.e, k) || h->twin)
+		if (at.e - 1 >= h->last || !quick_equal(h, at.e, k))
 			return -EAGAIN;
 		return flags == BPF_NOEXIST ? -EEXIST : replace(h, head, at, k, value) ? 0 : -ENOMEM;
 	}
 	if (!tags_free(tags) || get32(&head->next) || flags == BPF_EXIST)
 		return -EAGAIN;
-	at.e = *room ? *room : take(h, head);
+	at.e = *room ? *room : elem_take_kept(h, head);
 	if (!at.e)
 		return -EAGAIN;
 	*room = 0;
 	fill(h, at.e, k, value);
 	set_linked(h, head, at.e, true, false);
 	place_put(at, tag_of(h, k->hash), at.e);
-	if (h->twin)
-		twin_is_there(twin_at(h, at.e));
 	return 0;
 }
 
@@ -111,22 +80,19 @@ long hash_update(struct uebpf_map *map, const void *key, const void *value, uint
 		 struct uebpf_call *call)
 {
 	struct hash_map *h = (struct hash_map *)map;
-	uint32_t e, room = 0;
+	uint32_t room = 0;
 	struct quick_key k;
 	uint64_t match;
 	struct bucket *head;
 	int r;
 
-	if (__builtin_expect(flags > BPF_EXIST || !h->quick || h->percpu || map->spin_lock_off != UINT32_MAX, 0))
+	if (h->quick_twin)
+		return (long)twin_update_call((uintptr_t)map, (uintptr_t)key, (uintptr_t)value, flags, 0, call);
+	if (__builtin_expect(flags > BPF_EXIST || h->twin || !h->quick || h->percpu || map->spin_lock_off != UINT32_MAX, 0))
 		return update_slow(h, key, value, flags, call);
 	k = quick_key(h, key);
 	head = home(h, k.hash);
 	match = tags_match(tags_of(head), tag_of(h, k.hash));
-	for (uint64_t m = h->twin && flags != BPF_NOEXIST ? match : 0; m; m &= m - 1) {
-		e = slot_elem(head, slot_of(m));
-		if (e - 1 < h->last && twin_update(h, e, k.a, key_word(value, map->value_size)))
-			return 0;
-	}
 	if (!match && h->lru && !elem_free_seen(h, head))
 		room = lru_evict(h, head);	/* takes another bucket's lock: not under ours */
 	r = bucket_lock(h, head);
@@ -139,26 +105,18 @@ long hash_update(struct uebpf_map *map, const void *key, const void *value, uint
 	return __builtin_expect(r == -EAGAIN, 0) ? update_slow(h, key, value, flags, call) : r;
 }
 
-/* A bucket keeps one element of its own: to delete and insert again costs no atomic on a shared list.
- * LRU tables evict instead, and so never look for what others keep. */
-static inline void give(struct hash_map *h, struct bucket *head, uint32_t e)
-{
-	if (h->lru || get_relaxed(&head->kept) || !get_relaxed(&h->head->kept_some) || get_relaxed(&h->head->keep_pause))
-		elem_give(h, head, e);
-	else
-		set_relaxed(&head->kept, e);
-}
-
 long hash_remove(struct uebpf_map *map, const void *key)
 {
 	struct hash_map *h = (struct hash_map *)map;
 	struct quick_key k;
 	struct bucket *head;
-	uint64_t match, word = 0;
+	uint64_t match;
 	uint32_t e;
 	int r, i;
 
-	if (!h->quick)
+	if (h->quick_twin)
+		return (long)twin_remove_call((uintptr_t)map, (uintptr_t)key, 0, 0, 0, NULL);
+	if (!h->quick || h->twin)
 		return hash_take_out(h, key, NULL, 0, false);
 	k = quick_key(h, key);
 	head = home(h, k.hash);
@@ -168,15 +126,12 @@ long hash_remove(struct uebpf_map *map, const void *key)
 	match = tags_match(tags_of(head), tag_of(h, k.hash));
 	i = slot_of(match | UINT64_C(1) << 63);
 	e = slot_elem(head, i);
-	if (!match || get32(&head->next) || e - 1 >= h->last || !quick_equal(h, e, &k) ||
-	    (h->twin && twin_hold(h, e, &word)))
+	if (!match || get32(&head->next) || e - 1 >= h->last || !quick_equal(h, e, &k))
 		return hash_take_out(h, key, NULL, 0, true);
 	atomic_store_explicit(&head->tag[i], 0, memory_order_release);
 	seq_raise(head);
 	set_linked(h, head, e, false, false);
-	if (h->twin)
-		twin_give(twin_at(h, e), word & ~(uint64_t)TWIN_THERE);
-	give(h, head, e);
+	elem_give_kept(h, head, e);
 	lock_give(&head->lock);
 	return 0;
 }

@@ -35,8 +35,10 @@ int lock_look(struct map_local *local, uint64_t owner, uint64_t me, uint32_t n, 
 	return 0;
 }
 
-int lock_wait(struct map_local *local, struct map_lock *lock, uint64_t me, bool try)
+int lock_wait(struct map_local *local, struct map_lock *lock, bool try)
 {
+	uint64_t me = lock_me(local);
+
 	for (uint32_t n = 0;; n++) {
 		uint64_t owner = atomic_load_explicit(&lock->owner, memory_order_relaxed);
 		int r = owner ? lock_look(local, owner, me, n, try) : 1;
@@ -51,10 +53,5 @@ int lock_wait(struct map_local *local, struct map_lock *lock, uint64_t me, bool 
 
 int lock_take(struct map_local *local, struct map_lock *lock)
 {
-	uint64_t me = lock_me(local), none = 0;
-
-	if (__builtin_expect(atomic_compare_exchange_strong_explicit(&lock->owner, &none, me,
-				memory_order_acquire, memory_order_relaxed), 1))
-		return 0;
-	return lock_wait(local, lock, me, false);
+	return lock_free(local, lock) ? 0 : lock_wait(local, lock, false);
 }

@@ -181,20 +181,23 @@ static inline uint64_t lock_me(struct map_local *local)
 {
 	return __builtin_expect(local->peers, 0) ? self_owner() : self_get()->pid_tid;
 }
+/* In one go; false: somebody has it, or who we are must be asked for. */
+static inline bool lock_free(const struct map_local *local, struct map_lock *lock)
+{
+	uint64_t me = self_known(!local->peers), none = 0;
+
+	return __builtin_expect(me && atomic_compare_exchange_strong_explicit(&lock->owner, &none, me,
+				memory_order_acquire, memory_order_relaxed), 1);
+}
 /* 0: held now; 1: taken over from a dead owner, the caller repairs first; -EBUSY: this thread
  * already holds it.  try: -EAGAIN instead of waiting. */
-int lock_wait(struct map_local *local, struct map_lock *lock, uint64_t me, bool try);
+int lock_wait(struct map_local *local, struct map_lock *lock, bool try);
 /* One look, the n-th, at who holds a lock: 0: waited, look again; 1: he is gone; -EBUSY; try: -EAGAIN. */
 int lock_look(struct map_local *local, uint64_t owner, uint64_t me, uint32_t n, bool try);
 int lock_take(struct map_local *local, struct map_lock *lock);	/* as lock_wait, but first without looking */
 static inline int lock_try(struct map_local *local, struct map_lock *lock)
 {
-	uint64_t me = lock_me(local), none = 0;
-
-	if (atomic_compare_exchange_strong_explicit(&lock->owner, &none, me, memory_order_acquire,
-						    memory_order_relaxed))
-		return 0;
-	return lock_wait(local, lock, me, true);
+	return lock_free(local, lock) ? 0 : lock_wait(local, lock, true);
 }
 static inline void lock_give(struct map_lock *lock)
 {

@@ -71,7 +71,7 @@ static uint64_t reserve_call(uint64_t map, uint64_t size, uint64_t flags, uint64
 			     struct uebpf_call *call)
 {
 	struct ring_map *r = (struct ring_map *)(uintptr_t)map;
-	uint64_t none = 0, me = self_known();
+	uint64_t none = 0, me = self_known(false);
 	uint32_t n = call->nr_hold;
 	void *record;
 

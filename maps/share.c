@@ -17,7 +17,7 @@
 #include "vm/mem.h"
 
 #define STORE_MAGIC UINT64_C(0x70616d4650426555)	/* "UeBPFmap" */
-enum { STORE_VERSION = 3, MAX_BTF = 1 << 20 };
+enum { STORE_VERSION = 4, MAX_BTF = 1 << 20 };
 
 struct shared_args {
 	const struct uebpf_map_opts *opts;

@@ -8,6 +8,7 @@
 #ifndef UEBPF_VM_SELF_H
 #define UEBPF_VM_SELF_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct self {
@@ -51,10 +52,10 @@ static inline uint64_t self_owner(void)
 
 	return __builtin_expect(self->owner != 0, 1) ? self->owner : self_owner_ask();
 }
-/* The same, or 0 when it has to be asked for. */
-static inline uint64_t self_known(void)
+/* The same, or (alone) only pid_tid, or 0 when it has to be asked for. */
+static inline uint64_t self_known(bool alone)
 {
-	uint64_t owner = self_cache.owner;
+	uint64_t owner = alone ? self_cache.pid_tid : self_cache.owner;
 
 	return owner >> 32 == __atomic_load_n(&self_fork_page[0], __ATOMIC_RELAXED) ? owner : 0;
 }
