@@ -6,7 +6,7 @@
  *   replace  the new element is linked and still named as spare; the old one is in nobody's hands
  *   insert   an element (or overflow bucket) is off its free list and not linked
  *   remove   the element is unlinked and on no list; or a chain's last entry stands in two places
- *   twins    an insert: linked, but not said to be there (an owner's name in it is for twin_wait)
+ *   twins    an insert or a delete: linked, but not said to be there (an owner's name in it is for twin_wait)
  * Who takes the lock over mends the bucket (no element twice, no linked spare, sequence raised) and
  * marks the table; the sweep then finds what nothing refers to and gives it back. */
 #include "maps/hash.h"
