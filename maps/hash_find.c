@@ -2,11 +2,15 @@
 /* hash_find.c - readers of a hash table: no lock, no store but the LRU mark. */
 #include "maps/hash.h"
 
+static __attribute__((noinline)) uint32_t find_rest(const struct hash_map *h, const void *key)
+{
+	return hash_find(h, key, hash_of(h, key));
+}
+
 /* The common case in few instructions: the first tag that matches, in the head bucket.  A key of
  * one word cannot be read torn, so a hit needs no second look at the sequence number; and nothing
  * leaves a head bucket that had no chain before its tags were read, so that a miss there is one. */
-static inline __attribute__((always_inline))
-uint32_t find_fast(const struct hash_map *h, const void *key)
+static __attribute__((noinline)) uint32_t find(const struct hash_map *h, const void *key)
 {
 	const struct bucket *head;
 	uint32_t seq, next, e;
@@ -14,7 +18,7 @@ uint32_t find_fast(const struct hash_map *h, const void *key)
 	uint64_t match;
 
 	if (__builtin_expect(!h->quick, 0))
-		return hash_find(h, key, hash_of(h, key));
+		return find_rest(h, key);
 	k = quick_key(h, key);
 	head = home(h, k.hash);
 	seq = get32(&head->seq);
@@ -31,15 +35,10 @@ uint32_t find_fast(const struct hash_map *h, const void *key)
 	return hash_find(h, key, k.hash);
 }
 
-static __attribute__((noinline)) uint32_t find(const struct hash_map *h, const void *key)
-{
-	return find_fast(h, key);
-}
-
 void *hash_lookup(struct uebpf_map *map, const void *key, struct uebpf_call *call)
 {
 	struct hash_map *h = (struct hash_map *)map;
-	uint32_t e = find_fast(h, key);
+	uint32_t e = find(h, key);
 
 	(void)call;
 	return e ? elem_value(h, e, 0) : NULL;

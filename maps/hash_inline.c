@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* hash_inline.c - find_fast of hash_find.c as instructions: keys of one or two words, the first tag that
+/* hash_inline.c - find of hash_find.c as instructions: keys of one or two words, the first tag that
  * matches in the head bucket; everything else makes the call.  Numbers read from the table are checked
  * when a hostile peer may have written them. */
 #include "maps/hash.h"
@@ -134,7 +134,7 @@ static int inline_lookup(const struct uebpf_map *map, struct insn *out, int cap)
 {
 	const struct hash_map *h = (const struct hash_map *)map;
 	struct writer writer = { out, 0, cap }, *w = &writer;
-	int place[3];
+	int place[3] = { 0 };
 
 	if ((h->key_size != 4 && h->key_size != 8 && h->key_size != 16) || h->elem_size > INT32_MAX ||
 	    h->last > INT32_MAX || (h->percpu && (h->lru || h->local.store || h->slot_stride > INT32_MAX ||
@@ -146,9 +146,11 @@ static int inline_lookup(const struct uebpf_map *map, struct insn *out, int cap)
 	compare(w, h);
 	value(w, h);
 	PUT(JA, .off = END);
-	place[MISS - SLOW] = PUT(JNE64_K, .dst = 3, .off = SLOW);
-	PUT(MOV64_K, .dst = 0);
-	PUT(JA, .off = END);
+	if (h->key_size <= 8) {		/* two words: a miss is not certain without a second look */
+		place[MISS - SLOW] = PUT(JNE64_K, .dst = 3, .off = SLOW);
+		PUT(MOV64_K, .dst = 0);
+		PUT(JA, .off = END);
+	}
 	place[0] = w->n;
 	load_word(w, 1, (uint64_t)(uintptr_t)map);
 	PUT(CALL);

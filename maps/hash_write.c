@@ -20,7 +20,7 @@ void fill(struct hash_map *h, uint32_t e, const struct quick_key *k, const void 
 	word_put(at, k->a);
 	if (h->key_size == 16)
 		word_put(at + 8, k->b);
-	words_store(elem_value(h, e, 0), value, h->local.m.value_size);
+	words_store(elem_at(h, e) + h->value_off, value, h->local.m.value_size);
 }
 
 /* What stands at a place gives way to the spare element.  False: there is none left. */

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* lpm.c - longest prefix match (semantics of kernel/bpf/lpm_trie.c): geometry, readers, the row. */
+/* lpm.c - longest prefix match (semantics of kernel/bpf/lpm_trie.c): geometry, the user side, the row. */
 #include <string.h>
 #include "maps/lpm.h"
-
-enum { HOSTILE_TRIES = 10000 };
 
 static uint32_t words_of(const struct uebpf_map *map) { return (map->key_size - 4 + 7) / 8; }
 
@@ -72,100 +70,18 @@ static int lpm_init(struct uebpf_map *map, bool fresh)
 	return 0;
 }
 
-/* ---- readers ---- */
+/* ---- the user side ---- */
 
-static uint32_t walk(const struct lpm_map *t, const struct prefix *p, uint32_t at, uint32_t best)
+bool prefix_load(const struct lpm_map *t, const void *key, struct prefix *p)
 {
-	struct lpm_node *n;
-	uint32_t steps = 0;
+	const uint8_t *data = (const uint8_t *)key + 4;
+	uint32_t left = t->local.m.key_size - 4;
 
-	while ((n = node_at(t, at)) && steps++ <= t->max_plen) {
-		uint32_t plen = plen_of(t, n);
-
-		if (plen > p->plen || match_bits(n->key, p->word, plen) < plen)
-			break;
-		if (get32(&n->real))
-			best = at;
-		if (plen >= t->max_plen)
-			break;
-		at = get32(&n->child[bit_at(p, plen)]);
-	}
-	return best;
-}
-
-/* The same where the address is one word and given whole. */
-static inline uint32_t walk_word(const struct lpm_map *t, uint64_t word, uint32_t at, uint32_t best)
-{
-	struct lpm_node *n;
-	uint32_t steps = 0;
-
-	while ((n = node_at(t, at)) && steps++ <= t->max_plen) {
-		uint32_t plen = plen_of(t, n);
-
-		if (plen && (word_get(&n->key[0]) ^ word) >> (64 - plen))
-			break;
-		best = get32(&n->real) ? at : best;
-		if (plen >= t->max_plen)
-			break;
-		at = get32(&n->child[word << plen >> 63]);
-	}
-	return best;
-}
-
-/* Entry of the last table that prefixes of plen bits may use; none: from the root. */
-static inline uint64_t start_of(const struct lpm_map *t, uint64_t word, uint32_t plen)
-{
-	uint32_t depth = t->index_bits;
-	uint64_t entry;
-	lpm_entry *table;
-
-	if (plen < depth)
-		return get32(&t->head->root);
-	entry = atomic_load_explicit(&t->index[word >> (64 - depth)], memory_order_acquire);
-	while ((uint32_t)entry & IS_TABLE) {
-		table = table_at(t, (uint32_t)entry & ~IS_TABLE);
-		if (!table || !table_fits(t, depth) || plen < depth + TABLE_BITS)
-			return get32(&t->head->root);
-		entry = atomic_load_explicit(&table[table_index(word, depth)], memory_order_acquire);
-		depth += TABLE_BITS;
-	}
-	return entry;
-}
-
-static inline __attribute__((always_inline))
-uint32_t find(const struct lpm_map *t, const struct prefix *p, bool one_word)
-{
-	for (uint32_t tries = 0;; tries++) {
-		uint32_t seq = get32(&t->head->seq), best;
-		uint64_t start = start_of(t, p->word[0], p->plen);
-
-		if (one_word && p->plen == t->max_plen)
-			best = walk_word(t, p->word[0], (uint32_t)start, (uint32_t)(start >> 32));
-		else
-			best = walk(t, p, (uint32_t)start, (uint32_t)(start >> 32));
-		atomic_thread_fence(memory_order_acquire);
-		if (atomic_load_explicit(&t->head->seq, memory_order_relaxed) == seq ||
-		    (t->local.hostile && tries > HOSTILE_TRIES))
-			return best;
-	}
-}
-
-uint32_t lpm_find(const struct lpm_map *t, const struct prefix *p)
-{
-	return find(t, p, t->words == 1);
-}
-
-static void *lpm_lookup(struct uebpf_map *map, const void *key, struct uebpf_call *call)
-{
-	struct lpm_map *t = (struct lpm_map *)map;
-	struct lpm_node *n;
-	struct prefix p;
-
-	(void)call;
-	if (!prefix_load(t, key, &p))
-		return NULL;
-	n = node_at(t, t->words == 1 ? find(t, &p, true) : lpm_find(t, &p));
-	return n ? node_value(t, n) : NULL;
+	memcpy(&p->plen, key, 4);
+	p->word[t->words] = 0;
+	for (uint32_t i = 0; i < t->words; i++, data += 8, left -= 8)
+		p->word[i] = be_word(data, left);
+	return p->plen <= t->max_plen;
 }
 
 static int lpm_user_lookup(struct uebpf_map *map, const void *key, void *value, uint64_t flags)
@@ -198,4 +114,5 @@ const struct map_ops lpm_trie_ops = {
 	.bytes = lpm_bytes, .handle_size = sizeof(struct lpm_map), .init = lpm_init,
 	.lookup = lpm_lookup, .update = lpm_update, .remove = lpm_remove,
 	.user_lookup = lpm_user_lookup, .user_update = lpm_user_update, .next_key = lpm_next_key,
+	.inline_call = lpm_inline,
 };

@@ -67,7 +67,11 @@ void set32(_Atomic uint32_t *p, uint32_t v) { atomic_store_explicit(p, v, memory
 
 static inline uint64_t be_word(const uint8_t *p, size_t n)
 {
-	uint64_t w = key_word(p, n);
+	uint64_t w;
+
+	if (n == 4)
+		return (uint64_t)((uint32_t)p[0] << 24 | p[1] << 16 | p[2] << 8 | p[3]) << 32;
+	w = key_word(p, n);
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 	w = __builtin_bswap64(w);
@@ -75,25 +79,7 @@ static inline uint64_t be_word(const uint8_t *p, size_t n)
 	return w;
 }
 
-static inline __attribute__((always_inline))
-bool prefix_load(const struct lpm_map *t, const void *key, struct prefix *p)
-{
-	const uint8_t *data = (const uint8_t *)key + 4;
-	uint32_t left = t->local.m.key_size - 4;
-
-	memcpy(&p->plen, key, 4);
-	p->word[t->words] = 0;
-	if (p->plen > t->max_plen)
-		return false;
-	if (left == 4) {
-		p->word[0] = be_word(data, 4);
-		return true;
-	}
-	for (uint32_t i = 0; i < t->words; i++, data += 8, left -= 8)
-		p->word[i] = be_word(data, left);
-	return true;
-}
-
+bool prefix_load(const struct lpm_map *t, const void *key, struct prefix *p);	/* false: longer than a key */
 static inline uint32_t bit_at(const struct prefix *p, uint32_t i)
 {
 	return p->word[i / 64] >> (63 - i % 64) & 1;
@@ -136,7 +122,10 @@ static inline bool table_fits(const struct lpm_map *t, uint32_t depth)
 	return depth + TABLE_BITS <= t->max_plen && depth + TABLE_BITS <= 64;
 }
 
+enum { HOSTILE_TRIES = 10000 };
 uint32_t lpm_find(const struct lpm_map *t, const struct prefix *p);
+void *lpm_lookup(struct uebpf_map *map, const void *key, struct uebpf_call *call);
+int lpm_inline(const struct uebpf_map *map, enum map_call what, struct insn *out, int cap);
 /* The link where a prefix is or would be: stops at a node that is equal, longer or different. */
 _Atomic uint32_t *lpm_find_link(struct lpm_map *t, const struct prefix *p, uint32_t *matched);
 int lpm_lock(struct lpm_map *t);	/* 0 or -EBUSY */

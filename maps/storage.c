@@ -73,6 +73,12 @@ uint64_t key_tail(const uint8_t *p, size_t n)
 {
 	uint64_t w = 0;
 
+	uint32_t four;
+
+	if (n == 4) {	/* the common one without a loop */
+		memcpy(&four, p, 4);
+		return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? four : (uint64_t)four << 32;
+	}
 	memcpy(&w, p, n);
 	return w;
 }

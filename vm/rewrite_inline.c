@@ -5,7 +5,7 @@
 #include "vm/mem.h"
 #include "vm/rewrite_in.h"
 
-enum { MOST = 56, MOST_INTERPRETED = 16 };	/* instructions in place of one call */
+enum { MOST = IN_PLACE_MOST, MOST_INTERPRETED = 16 };
 enum { SCRATCH = 32 };	/* bytes of a frame beyond what the program has, for these */
 
 static const struct call_site *site_of(const struct code *code, uint32_t i)
