@@ -164,7 +164,7 @@ struct host_helper {
  * in `off` an index into out, its length for the end; OP_CALL is the call itself, with r1-r5 as they
  * were, of the function in imm if that is not 0.  Returns how many, 0 = no. */
 typedef int (*helper_inliner_fn)(const struct call_site *site, struct insn *out, int cap);
-enum { IN_PLACE_MOST = 56 };	/* instructions in place of one call in compiled code */
+enum { IN_PLACE_MOST = 60 };	/* instructions in place of one call in compiled code */
 /* Load-time test of a constant ARG_CSTR argument; size: value of the last size argument, when known (else
  * UINT64_MAX).  0, or -EINVAL with *why. */
 typedef int (*helper_check_fn)(const char *text, uint64_t size, const char **why);
