@@ -63,8 +63,8 @@ static void at(uint64_t ip)
 
 START_TEST(build_ids_are_the_kernels)
 {
-	uint64_t ips[DEPTH];
-	struct bpf_stack_build_id theirs[DEPTH], ours;
+	uint64_t ips[DEPTH] = { 0 };
+	struct bpf_stack_build_id theirs[DEPTH] = { 0 }, ours;
 	unsigned valid = 0;
 
 	if (!kernel_open(&k, NULL, 0))
@@ -73,7 +73,7 @@ START_TEST(build_ids_are_the_kernels)
 		long n = 0;
 
 		for (int ids = 0; ids < 2; ids++)	/* one place, so that the stack is one */
-			n = ids ? kernels(IDS, here, theirs, sizeof theirs) : kernels(USER, here, ips, sizeof ips);
+			n = kernels(ids ? IDS : USER, here, ids ? (void *)theirs : ips, ids ? sizeof theirs : sizeof ips);
 		ck_assert_int_ge(n, (long)sizeof ours);
 		for (long i = 0; i < n / (long)sizeof ours; i++) {
 			at(ips[i]);

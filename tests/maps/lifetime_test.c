@@ -44,13 +44,14 @@ START_TEST(memory_exhausted_is_told_when_a_map_is_made)
 	struct uebpf_map_opts big[] = { OPTS(ARRAY, 4, 1 << 20, 4096), OPTS(HASH, 8, 1 << 20, 4096),
 		OPTS(LRU_HASH, 8, 1 << 20, 4096), OPTS(QUEUE, 0, 1 << 20, 4096), OPTS(RINGBUF, 0, 0, 1u << 31),
 		OPTS(PERCPU_ARRAY, 4, 32768, 65536), OPTS(STACK_TRACE, 4, 1016, 1 << 23) };
-	struct uebpf_env *env = uebpf_env_new(NULL);
+	struct uebpf_env *env;
 	struct uebpf_map *map;
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 	puts("skip: a sanitizer's own maps do not fit a limit of address space");
 	return;
 #endif
+	env = uebpf_env_new(NULL);
 	ck_assert_int_eq(setrlimit(RLIMIT_AS, &little), 0);
 	for (size_t i = 0; i < sizeof big / sizeof big[0]; i++) {
 		ck_assert_msg(!uebpf_map_create(env, &big[i], &err), "type %u", big[i].type);
