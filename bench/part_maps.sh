@@ -7,8 +7,8 @@ cc=$(command -v clang-19 || command -v clang)
 flags="" libs=""
 pkg-config --exists libbpf && { flags=-DHAVE_LIBBPF; libs=-lbpf; }
 $cc --target=bpf -O2 -g -mcpu=v3 -Wall -c bench/maps/maps.bpf.c -o "$OUT/maps.o"
-arena() { clang-19 --target=bpf -O2 -g -mcpu=v4 -Wall -I. -c bench/maps/arena.bpf.c "$@"; }
-{ arena -o "$OUT/arena.o" && arena -DBENCH_CALLS -o "$OUT/arena_calls.o"; } || echo "maps: no clang-19: the arena rows are left out"
+clang-19 --target=bpf -O2 -g -mcpu=v4 -Wall -I. -c bench/maps/arena.bpf.c -o "$OUT/arena.o" ||
+	echo "maps: no clang-19: the arena rows are left out"
 # Programs are not vectorised or unrolled either.
 $cc -O2 -fno-vectorize -fno-slp-vectorize -fno-unroll-loops -std=gnu11 -I. -c bench/maps/native.c -o "$OUT/maps_native.o"
 # shellcheck disable=SC2086

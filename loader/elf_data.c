@@ -38,6 +38,7 @@ static int add_arena(struct image_inner *in, const struct elf_section *s)
 		if (m->opts.type != MAP_ARENA)
 			continue;
 		m->data = (uint32_t)s->size;
+		m->section = s->name;	/* of its variables */
 		return s->size <= (uint64_t)m->opts.max_entries * 4096 ? add_bytes(in, m, s) :
 		       image_fail(in, UEBPF_STAGE_MAP, UEBPF_E_MAP_DEF, -E2BIG, s->name, m->name,
 				  "%llu bytes of variables do not fit into the arena's %u pages",

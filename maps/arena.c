@@ -57,27 +57,23 @@ static uint8_t *place(uint64_t at, uint64_t n)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-/* Makes the mapping; of fd where that is not -1.  0 or -errno. */
+/* Makes the mapping; of fd where that is not -1.  0 or -errno.  Where nobody asks for an address, the window begins at
+ * a multiple of its size: masking is then all that a pointer needs, and 4 GB are not crossed. */
 int arena_map(struct map_local *l, int fd)
 {
-	uint64_t bytes = (uint64_t)l->m.max_entries * MAP_PAGE, span = MAP_PAGE, room, at = l->m.extra;
-	uint8_t *p = NULL, *base = NULL;
+	uint64_t bytes = (uint64_t)l->m.max_entries * MAP_PAGE, margin = arena_margin(bytes), span = MAP_PAGE, room, at = l->m.extra;
+	uint8_t *p = NULL, *base;
 
-	while (span < bytes + 2 * arena_margin(bytes))
+	while (span < bytes + 2 * margin)
 		span *= 2;
-	room = BEFORE + span + BEHIND;
+	room = BEFORE + span + BEHIND + (at ? 0 : span);
 	if (!at || at > BEFORE)
 		p = place(at ? at - BEFORE : 0, room);
-	if (p && !at && ((uintptr_t)p + BEFORE) >> 31 >> 1 != ((uintptr_t)p + BEFORE + bytes - 1) >> 31 >> 1) {
-		munmap(p, room);	/* not across a multiple of 4 GB, nor at one: its address would be NULL */
-		room += FOUR_GB + BEFORE;
-		p = place(0, room);
-		base = p + ((FOUR_GB - ((uintptr_t)p + BEFORE) % FOUR_GB) + BEFORE) + (bytes + BEFORE <= FOUR_GB ? BEFORE : 0);
-	}
 	l->m.window = p ? (uint32_t)(span - 1) : 0;
-	if (p) {
-		base = base ? base : p + BEFORE;
-	} else if (at) {		/* neighbours: no verified program */
+	base = p + BEFORE;
+	if (p && !at)
+		base += -((uintptr_t)base - margin) & (span - 1);
+	if (!p && at) {			/* neighbours: no verified program */
 		room = bytes;
 		p = base = place(at, room);
 	}

@@ -134,8 +134,9 @@ static int access(struct layout *l, const struct insn *in, uint32_t i, const str
 	bool load = op->shape == SHAPE_LOAD, whole = op->shape == SHAPE_ATOMIC || (op->flags & OPF_LINUX);
 	unsigned p = load ? in->src : in->dst, own = load ? in->dst : 10u, t = l->held[p], high;
 	uint32_t margin = arena_margin(arena->bytes), mask = whole ? arena->window & -(uint32_t)op->size : arena->window;
-	uint32_t used = insn_reads(in), live = l->flow[i].live.regs | used, base = (uint32_t)(uintptr_t)arena->base;
+	uint32_t used = insn_reads(in), live = l->flow[i].live.regs | used;
 	uint64_t start = (uintptr_t)arena->base - margin;
+	uint32_t add = ((whole ? (uint32_t)in->off : 0) - (uint32_t)start) & arena->window;
 	bool near = start + ARENA_REACH < INT32_MAX;
 	struct borrowed b = { .n = 0 };
 
@@ -144,7 +145,8 @@ static int access(struct layout *l, const struct insn *in, uint32_t i, const str
 		t = t < 10 ? t : own;
 		if (t != p)
 			put(o, OP_MOV32_X, t, p, 0, 0);
-		put(o, OP_ADD32_K, t, 0, 0, (int32_t)(margin - base + (whole ? (uint32_t)in->off : 0)));
+		if (add)
+			put(o, OP_ADD32_K, t, 0, 0, (int32_t)add);
 		if (mask != UINT32_MAX)
 			put(o, OP_AND32_K, t, 0, 0, (int32_t)mask);
 		if (!near) {

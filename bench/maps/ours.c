@@ -77,10 +77,9 @@ void fill_arena(void *mem)
 		uebpf_arena_hash_update(t, keys->entry8[i], keys->next[i], 0);
 }
 
-/* Trusted: an arena program's pointers are its own business. */
 static void open_arena(struct side *s)
 {
-	struct uebpf_load_opts load = { .size = sizeof load, .engine = UEBPF_ENGINE_JIT, .mode = UEBPF_MODE_TRUSTED };
+	struct uebpf_load_opts load = { .size = sizeof load, .engine = UEBPF_ENGINE_JIT };
 	struct uebpf_error err = { 0 };
 	uint64_t *at;
 	size_t n;

@@ -44,6 +44,7 @@ START_TEST(the_table_is_its_model)
 		default:
 			p = (uint64_t *)uebpf_arena_hash_find(t, k + 1);
 			ck_assert_uint_eq(p ? *p : UEBPF_ARENA_ABSENT, model[k]);
+			ck_assert_uint_eq(uebpf_arena_hash_get(t, k + 1), model[k]);
 		}
 	}
 	ck_assert_int_eq(uebpf_arena_hash_update(t, 0, 1, 0), UEBPF_ARENA_EINVAL);
@@ -186,11 +187,52 @@ START_TEST(kernel_here_and_c_count_in_one_table)
 END_TEST
 #endif
 
+/* ---- variables in an arena ---- */
+
+START_TEST(variables_lie_in_the_arena)
+{
+	static const uint32_t mode[] = { UEBPF_MODE_VERIFIED, UEBPF_MODE_CHECKED, UEBPF_MODE_TRUSTED };
+	const char *path = compile("clang-19", "arena_globals.bpf.c", "-O2 -g -mcpu=v4");
+
+	for (int k = 0; path && k < 6; k++) {
+		struct uebpf_load_opts load = { .size = sizeof(load), .mode = mode[k / 2],
+						.engine = k % 2 ? UEBPF_ENGINE_JIT : UEBPF_ENGINE_INTERP };
+		uint8_t packet[64] = { 0 };
+		struct uebpf_packet p = { .size = sizeof(p), .data = packet, .data_end = packet + sizeof(packet) };
+		struct uebpf_env *env = uebpf_env_new(NULL);
+		struct uebpf_error err;
+		struct uebpf_object *obj = uebpf_object_open_file(env, path, NULL, &err);
+		uint64_t r = 0, all = 7, *sums;
+		uint8_t *base;
+
+		ck_assert_msg(obj != NULL, "%s", err.text);
+		ck_assert_int_eq(uebpf_object_set_global(obj, "third", &(uint64_t[2]){ 0, 400 }, 16, &err), 0);
+		ck_assert_msg(!uebpf_object_load(obj, &load, &err), "%s", err.text);
+		for (int i = 0; i < 10; i++)
+			ck_assert_int_eq(uebpf_prog_run(uebpf_object_prog(obj, "walk"), &p, sizeof(p), NULL, &r), 0);
+		/* 421 and 1000 + ... + 8000, ten runs after 40 */
+		ck_assert_uint_eq(r, 421 + 36000 + 50);
+		base = uebpf_map_value(uebpf_object_map(obj, "arena"), NULL);
+		sums = uebpf_object_global(obj, "sums", NULL);
+		ck_assert_ptr_nonnull(sums);
+		ck_assert((uint8_t *)sums >= base && (uint8_t *)sums < base + 4096);
+		ck_assert_uint_eq(*(uint64_t *)uebpf_object_global(obj, "head", NULL),
+				  (uintptr_t)uebpf_object_global(obj, "pool", NULL) + 7 * 16);
+		for (int i = 0; i < 10; i++)	/* lengths 4 ... 11 twice more */
+			all += i < 8 ? 421 + 500 * (uint64_t)((i + 1) * (i + 2)) : 36421;
+		ck_assert_uint_eq(sums[0] + sums[1] + sums[2] + sums[3], all);
+		uebpf_object_free(obj);
+		uebpf_env_free(env);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	TCase *c = test_case("arena hash", getenv("SOAK") ? 3600 : 60);
 
 	tcase_add_test(c, the_table_is_its_model);
+	tcase_add_test(c, variables_lie_in_the_arena);
 	tcase_add_test(c, kernel_here_and_c_count_in_one_table);
 	return run_tests();
 }

@@ -26,7 +26,7 @@ SEC("xdp") int count(struct xdp_md *ctx)
 	if (uebpf_arena_hash_update(t, k, n >> 1, UEBPF_ARENA_ANY))
 		wrong++;
 	v = uebpf_arena_hash_find(t, k);
-	if (!v || *v != n >> 1)
+	if (!v || *v != n >> 1 || uebpf_arena_hash_get(t, k) != n >> 1)
 		wrong++;
 	if ((n >> 40) % 4 == 0 && uebpf_arena_hash_delete(t, k))
 		wrong++;
