@@ -331,8 +331,8 @@ int do_alu(struct env *e)
 	if (err)
 		return err;
 	if (op == OP_CAST_USER || op == OP_CAST_KERN)
-		err = do_cast(e);
-	else if (e->op->shape == SHAPE_UN)
+		return do_cast(e);
+	if (e->op->shape == SHAPE_UN)
 		err = unary(e);
 	else if (op >= OP_MOVSB64_X && op <= OP_MOVSH32_X)
 		err = move(e, op == OP_MOVSW64_X ? 32 : op == OP_MOVSB64_X || op == OP_MOVSB32_X ? 8 : 16, true,

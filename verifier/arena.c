@@ -41,6 +41,7 @@ int do_cast(struct env *e)
 {
 	bool more;
 	const struct uebpf_map *arena = arena_of(e->code, &more);
+	struct reg low;
 
 	if (!arena || more)
 		return refuse(e, UEBPF_E_UNSAFE, more ? "a program can use one arena only" :
@@ -49,11 +50,17 @@ int do_cast(struct env *e)
 	if (!arena->window)
 		return refuse(e, UEBPF_E_UNSUPPORTED, "no room is free around arena `%s`, which wild pointers need: give it "
 			      "another map_extra or none, or use checked mode", arena->name);
-	e->fact->flags |= FACT_CTX_TOO;
-	if (e->in->op == OP_CAST_KERN)
-		return make_arena(e);
-	set_unknown(e, e->d);
-	return step_insn(e, ST_DEF);
+	e->fact->flags |= FACT_CTX_TOO | FACT_CHANGES;
+	if (e->in->op == OP_CAST_USER) {
+		set_unknown(e, e->d);
+		fact_result(e, e->d);
+		return step_insn(e, ST_DEF);
+	}
+	set_bits(e, &low, 32);
+	if (reg_const(e->s))		/* the address of a variable */
+		set_constant(e, &low, (uint32_t)e->s->s.val);
+	fact_result(e, &low);
+	return make_arena(e);
 }
 
 /* d op= src: is an arena pointer among them?  Then it is done. */
@@ -78,11 +85,14 @@ static void put(struct out *o, enum op op, unsigned dst, unsigned src, int32_t o
 }
 
 /* Address space 1 of this arena: its upper half, but NULL stays NULL. */
-static int cast(const struct insn *in, const struct uebpf_map *arena, struct out *o)
+static int cast(const struct insn *in, const struct fact *f, const struct uebpf_map *arena, struct out *o)
 {
 	uint64_t high = (uint64_t)(uintptr_t)arena->base >> 32;
 
-	put(o, OP_MOV32_X, in->dst, in->src, 0, 0);
+	if ((f->flags & FACT_RANGE) && f->lo == f->hi)
+		put(o, OP_LDDW, in->dst, 0, 0, (int64_t)f->lo);
+	else
+		put(o, OP_MOV32_X, in->dst, in->src, 0, 0);
 	if (in->op == OP_CAST_KERN || !high || (arena->flags & F_NO_USER_CONV))
 		return o->n;
 	put(o, OP_JEQ64_K, in->dst, 0, 0, 0);	/* over the rest; verify_layout mends jumps */
@@ -202,7 +212,7 @@ int arena_layout(struct layout *l, struct insn *out, uint32_t i)
 	if (!(f->flags & FACT_CTX_TOO)) {
 		/* nothing to do */
 	} else if (in->op == OP_CAST_USER || in->op == OP_CAST_KERN) {
-		n = cast(in, arena, &o);
+		n = cast(in, f, arena, &o);
 	} else if (shape == SHAPE_ALU_K || shape == SHAPE_ALU_X) {
 		if (f->flags & FACT_PLAIN)
 			return layout_mixed(l, i, "one path computes with an arena pointer here, another with something else");

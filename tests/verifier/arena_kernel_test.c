@@ -490,6 +490,50 @@ START_TEST(no_pointer_leaves_the_room)
 }
 END_TEST
 
+/* ---- what is refused ---- */
+
+static void refused(const char *text, struct uebpf_map *map, const char *why)
+{
+	struct uebpf_error err;
+	void *slots;
+	uint32_t n;
+
+	ck_assert_msg(!asm_text(text, &slots, &n, &err), "%s", err.text);
+	ck_assert_int_lt(run_here(slots, n, map, false, &err), 0);
+	ck_assert_msg(strstr(err.text, why), "%s", err.text);
+	free(slots);
+}
+
+START_TEST(what_is_not_sure_is_refused)
+{
+	struct uebpf_map_opts o = { .size = sizeof o, .type = MAP_TYPE_ARENA, .max_entries = 1, .flags = BPF_F_MMAPABLE };
+	uint8_t *room = mmap(NULL, 1 << 20, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *at = room + (1 << 19);
+	struct uebpf_error err;
+	struct uebpf_map *map = uebpf_map_create(env, &o, &err), *tight;
+
+	refused("r6 = r1\nr1 = map(0) ll\nr2 = 5\nr3 = *(u32 *)(r6 + 12)\nif r3 == 0 goto a\n"
+		"r2 = addr_space_cast(r2, 0, 1)\na: r2 += 8\nr0 = 1\nexit\n", map, "one path computes with an arena pointer");
+	refused("r6 = r1\nr1 = map(0) ll\nr2 = r10\nr2 += -8\nr3 = *(u32 *)(r6 + 12)\nif r3 == 0 goto a\n"
+		"r2 = addr_space_cast(r3, 0, 1)\na: *(u64 *)(r2 + 0) = 0\nr0 = 1\nexit\n", map, "one path accesses");
+	refused("r1 = map(0) ll\nr2 = addr_space_cast(r1, 0, 1)\nr3 = 8\nr1 = r2\nr2 = r3\nr3 = r10\ncall 4\nr0 = 1\nexit\n",
+		map, "arena pointer");		/* helpers follow none */
+	refused("r1 = map(0) ll\nr2 = addr_space_cast(r1, 1, 0)\nr0 = *(u64 *)(r2 + 0)\nexit\n", map, "r2");
+	munmap(at, MAP_PAGE);			/* neighbours on both sides */
+	o.extra = (uintptr_t)at;
+	tight = uebpf_map_create(env, &o, &err);
+	ck_assert_msg(tight != NULL, "%s", err.text);
+	ck_assert_uint_eq(tight->window, 0);
+	refused("r1 = map(0) ll\nr2 = addr_space_cast(r1, 0, 1)\nr0 = 1\nexit\n", tight, "no room is free around arena");
+	uebpf_map_unref(tight);
+	o.extra = UINT64_C(0x7a00fffff000);
+	o.max_entries = 2;
+	ck_assert_ptr_null(uebpf_map_create(env, &o, &err));
+	ck_assert_int_eq(err.err, -ERANGE);
+	uebpf_map_unref(map);
+	munmap(room, 1 << 20);
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
 	TCase *t = test_case("arena pointers", 0);
@@ -502,6 +546,7 @@ int main(int argc, char **argv)
 	pages = jit_pages_new(vm_host_of(env));
 	tcase_add_test(t, programs_do_the_same_in_the_kernel);
 	tcase_add_test(t, no_pointer_leaves_the_room);
+	tcase_add_test(t, what_is_not_sure_is_refused);
 	failed = run_tests();
 	jit_pages_free(pages);
 	uebpf_env_free(env);
