@@ -17,6 +17,8 @@
  *		  program's global `table` = (unsigned long long)mem
  *	program:  struct uebpf_arena_hash UEBPF_ARENA *t = UEBPF_ARENA_AT(table);
  *		  unsigned long long UEBPF_ARENA *v = uebpf_arena_hash_find(t, key);
+ * A program that defines UEBPF_ARENA_BITS before it includes this saves a load a search; all tables that it
+ * uses must have been made with so many bits.
  * In the kernel the arena must lie at the process's address: it does, the kernel remembers where it was
  * first mapped.  A kernel program must name its arena map once (UEBPF_ARENA_USES(map)). */
 #ifndef UEBPF_ARENA_HASH_H
@@ -83,7 +85,11 @@ UEBPF_ARENA_INLINE void uebpf_arena_hash_init(void *mem, unsigned int bits)
 UEBPF_ARENA_INLINE struct uebpf_arena_slot UEBPF_ARENA *
 uebpf_arena_hash_start(struct uebpf_arena_hash UEBPF_ARENA *t, uebpf_arena_u64 key)
 {
+#if defined(UEBPF_ARENA_BITS)
+	return &t->slot[(key * 0x9e3779b97f4a7c15ULL) >> (64 - UEBPF_ARENA_BITS)];
+#else
 	return &t->slot[(key * 0x9e3779b97f4a7c15ULL) >> t->shift];
+#endif
 }
 
 /* A search that did not end in its first places.  In BPF it is a global function of numbers: the kernel verifies its

@@ -2,6 +2,7 @@
 /* arena.bpf.c - lookups in an arena hash, for the kernel and for us; as maps.bpf.c. */
 #include "../progs/bench.h"
 #include "bench/maps/shape.h"
+#define UEBPF_ARENA_BITS ARENA_BITS
 #include "include/uebpf_arena_hash.h"
 #define SEC(name) __attribute__((section(name), used))
 struct { int (*type)[33]; int (*map_flags)[1 << 10]; int (*max_entries)[ARENA_PAGES]; } arena SEC(".maps");

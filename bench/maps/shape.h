@@ -7,6 +7,6 @@
 #define KEYS 16384		/* prepared keys, drawn from the entries */
 #define CHUNK 1024		/* operations a run */
 #define RING_BYTES (1 << 20)
-#define ARENA_BITS 15		/* places of the arena hash: 2^15, a third of them used */
-#define ARENA_PAGES 160
+#define ARENA_BITS 16		/* places of the arena hash: 2^16, a sixth of them used */
+#define ARENA_PAGES 320
 #endif

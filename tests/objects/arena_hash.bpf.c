@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* The arena hash from programs, for the kernel (xdp) and here (the same). */
 #include "bpf_min.h"
+#ifdef BITS
+#define UEBPF_ARENA_BITS BITS
+#endif
 #include "../../include/uebpf_arena_hash.h"
 
 struct { __uint(type, 33); __uint(map_flags, 1 << 10); __uint(max_entries, 64); } arena SEC(".maps");
