@@ -47,7 +47,7 @@ static uint8_t *place(uint64_t at, uint64_t n)
 		return NULL;
 	}
 	p = mmap((void *)(uintptr_t)at, n, PROT_READ | PROT_WRITE, flags, -1, 0);
-	if (p == MAP_FAILED && !at && MAP_LOW)
+	if (p == MAP_FAILED && (flags & MAP_LOW))
 		p = mmap(NULL, n, PROT_READ | PROT_WRITE, flags & ~MAP_LOW, -1, 0);
 	if (p != MAP_FAILED && at && (uintptr_t)p != at) {	/* a kernel that takes it for a wish */
 		munmap(p, n);
@@ -70,15 +70,15 @@ int arena_map(struct map_local *l, int fd)
 	if (!at || at > BEFORE)
 		p = place(at ? at - BEFORE : 0, room);
 	l->m.window = p ? (uint32_t)(span - 1) : 0;
-	base = p + BEFORE;
-	if (p && !at)
-		base += -((uintptr_t)base - margin) & (span - 1);
 	if (!p && at) {			/* neighbours: no verified program */
 		room = bytes;
-		p = base = place(at, room);
+		p = place(at, room);
 	}
 	if (!p)
 		return errno == EEXIST ? -EBUSY : -ENOMEM;
+	base = l->m.window ? p + BEFORE : p;
+	if (!at)
+		base += -((uintptr_t)base - margin) & (span - 1);
 	if (fd >= 0 && mmap(base, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED) {
 		int err = -errno;
 
