@@ -70,14 +70,14 @@ int arena_map(struct map_local *l, int fd)
 	if (!at || at > BEFORE)
 		p = place(at ? at - BEFORE : 0, room);
 	l->m.window = p ? (uint32_t)(span - 1) : 0;
-	if (!p && at) {			/* neighbours: no verified program */
+	if (!p) {			/* neighbours, or no room at all: no verified program */
 		room = bytes;
 		p = place(at, room);
 	}
 	if (!p)
 		return errno == EEXIST ? -EBUSY : -ENOMEM;
 	base = l->m.window ? p + BEFORE : p;
-	if (!at)
+	if (!at && l->m.window)
 		base += -((uintptr_t)base - margin) & (span - 1);
 	if (fd >= 0 && mmap(base, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED) {
 		int err = -errno;
