@@ -140,11 +140,15 @@ static int build(struct vm_host *host, struct kernel_args *a, struct uebpf_map_o
 		 struct uebpf_error *err)
 {
 	const struct map_ops *ops = map_ops_find(o->type);
+	int r;
 
 	if (o->type == BPF_MAP_TYPE_ARRAY && (o->flags & BPF_F_MMAPABLE))
 		return map_build_ops(host, ops, o, map_array, a, false, out, err);
-	if (o->type == MAP_TYPE_ARENA)
-		return map_build_ops(host, ops, o, map_arena, a, false, out, err);
+	if (o->type == MAP_TYPE_ARENA) {
+		r = map_build_ops(host, ops, o, map_arena, a, false, out, err);
+		return r == -EINVAL || r == -EBUSY ? fail(err, r, o->name, o->extra ? "its map_extra is taken here" :
+			"it has its address from who mapped it first: make it with a map_extra") : r;
+	}
 	if (o->type == BPF_MAP_TYPE_RINGBUF || o->type == BPF_MAP_TYPE_USER_RINGBUF) {
 		o->type ^= BPF_MAP_TYPE_RINGBUF ^ BPF_MAP_TYPE_USER_RINGBUF;
 		return map_build_ops(host, &kernel_base, o, map_ring, a, false, out, err);
