@@ -323,6 +323,25 @@ static void call(struct gen *g)
 	}
 }
 
+enum { CALLBACK = 3, BPF_LOOP = 181 };	/* in gen.callee; a helper */
+
+/* bpf_loop with a function of the program's own; a kernel wants BTF for it. */
+static void loop_call(struct gen *g)
+{
+	if (g->kernel || g->nr_calls == 32 || !g->allow[OP_CALL_LOCAL] || g->reserved & 0x3f)
+		return;
+	emit(g, OP_MOV64_K, 1, 0, 0, (int32_t)below(g, 6));
+	g->calls[g->nr_calls] = g->n;
+	g->callee[g->nr_calls++] = CALLBACK;
+	emit(g, OP_LD_FUNC, 2, 0, 0, 0);
+	put(g, (struct raw_insn){ 0 });
+	emit(g, OP_MOV64_X, 3, 6 + (int)below(g, 4), 0, 0);
+	emit(g, OP_MOV64_K, 4, 0, 0, !below(g, 8));
+	put(g, (struct raw_insn){ .code = 0x85, .imm = BPF_LOOP });
+	for (int r = 1; r <= 5; r++)
+		load_const(g, r, gen_value(&g->random));
+}
+
 static void element(struct gen *g, int depth);
 
 static void loop(struct gen *g, int depth)
@@ -369,7 +388,7 @@ static void element(struct gen *g, int depth)
 	case 5: case 6: memory_access(g); break;
 	case 7: case 8: atomic(g); break;
 	case 9: constant(g); break;
-	case 10: call(g); break;
+	case 10: below(g, 4) ? call(g) : loop_call(g); break;
 	case 11: loop(g, depth); break;
 	case 12:
 		if (g->allow[OP_MAY_GOTO])
@@ -418,9 +437,11 @@ static void epilogue(struct gen *g)
 }
 
 /* A callee: r1-r5 are the caller's; the others begin with constants. */
-static void subprogram(struct gen *g, uint32_t elements)
+static void subprogram(struct gen *g, uint32_t elements, bool callback)
 {
 	emit(g, OP_MOV64_X, 0, 1, 0, 0);
+	for (int r = 3; r <= 5 && callback; r++)	/* it has two arguments */
+		load_const(g, r, gen_value(&g->random));
 	for (int r = 6; r < 10; r++)
 		load_const(g, r, gen_value(&g->random));
 	g->stack_slots = 2;
@@ -433,7 +454,7 @@ static void subprogram(struct gen *g, uint32_t elements)
 
 void gen_program(struct gen *g, uint64_t seed)
 {
-	uint32_t elements, start[3];
+	uint32_t elements, start[CALLBACK + 1];
 
 	g->seed = seed;
 	g->random = seed;
@@ -446,8 +467,8 @@ void gen_program(struct gen *g, uint64_t seed)
 	while (elements--)
 		element(g, 0);
 	epilogue(g);
-	/* Two functions that main calls; the first may call a third, which calls none. */
-	for (uint32_t k = 0; k < 3 && g->nr_calls; k++) {
+	/* Two functions that main calls; the first may call a third, which calls none; a loop's calls none. */
+	for (uint32_t k = 0; k <= CALLBACK && g->nr_calls; k++) {
 		uint32_t before = g->nr_calls, used = 0;
 		bool local = g->allow[OP_CALL_LOCAL];
 
@@ -457,10 +478,10 @@ void gen_program(struct gen *g, uint64_t seed)
 		if (!(used >> k & 1) || g->overflow)
 			continue;
 		g->allow[OP_CALL_LOCAL] = local && k == 0;
-		subprogram(g, 1 + below(g, 8));
+		subprogram(g, 1 + below(g, 8), k == CALLBACK);
 		g->allow[OP_CALL_LOCAL] = local;
 		for (uint32_t i = before; i < g->nr_calls; i++)
-			g->callee[i] = 2;
+			g->callee[i] = g->callee[i] == CALLBACK ? CALLBACK : 2;
 	}
 	for (uint32_t i = 0; i < g->nr_calls && !g->overflow; i++) {
 		uint8_t *at = g->slots + 8 * g->calls[i];

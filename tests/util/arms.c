@@ -131,14 +131,14 @@ static struct uebpf_map test_map = { .type = BPF_MAP_TYPE_ARRAY, .key_size = 4, 
 				     .refs = 1 << 30, .name = "memory" };
 static struct helper_table test_all_helpers;
 
-/* The library's own helpers are there for programs that look into the map, not for garbage whose callx might
- * come upon any of them. */
-static bool looks_up(const uint8_t *slots, uint32_t n)
+/* The library's own helpers are there for programs that look into the map or loop, not for garbage whose callx
+ * might come upon any of them. */
+static bool wants_builtin(const uint8_t *slots, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++) {
 		struct raw_insn raw = raw_load(slots + 8 * i);
 
-		if (raw.code == 0x85 && !raw.src && raw.imm == 1)
+		if (raw.code == 0x85 && !raw.src && (raw.imm == 1 || raw.imm == 181))
 			return true;
 		i += raw.code == 0x18;
 	}
@@ -158,7 +158,7 @@ int arm_load_memory(const struct arm *arm, struct code *code, const void *slots,
 	code->metered = arm->metered;
 	if (memory) {
 		test_all_helpers = test_helpers;
-		test_all_helpers.builtin = looks_up(slots, n);
+		test_all_helpers.builtin = wants_builtin(slots, n);
 		code->helpers = &test_all_helpers;
 		test_map.ops = map_ops_find(test_map.type);
 		test_map.base = memory;
