@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* NOLINTBEGIN(bugprone-suspicious-missing-comma) ; programs of several lines */
 static const char *const idioms[] = {
 	/* shifts */
 	"rA <<= 32\nrA >>= 32\n",
@@ -56,6 +57,7 @@ static const char *const idioms[] = {
 	"r1 = r6\nr1 &= 1\n*(u32 *)(r10 - 64) = r1\nr2 = r10\nr2 += -64\nr1 = map(0) ll\ncall 1\nr6 = %i\nif r0 == 0 goto n\n"
 	"r6 = *(u64 *)(r0 + 104)\nn: r0 = %i\nr1 = %i\nr2 = %n\nr3 = %i\nr4 = %i\nr5 = %n\n",
 };
+/* NOLINTEND(bugprone-suspicious-missing-comma) */
 /* Calls of helpers of tests/util/arms.c, which no kernel has. */
 static const char *const host_calls[] = {
 	"call 0x10001\nr1 = %i\nr2 = %n\nr3 = %i\nr4 = %i\nr5 = %n\n",
