@@ -200,7 +200,7 @@ static void note_unwritten(struct env *e, unsigned frame, struct slot *s, uint32
 /* Any bytes of [lo, hi) may be read. */
 static void stack_look(struct env *e, unsigned frame, int64_t lo, int64_t hi)
 {
-	unsigned k, n;
+	unsigned k = 0, n;
 
 	for (int64_t b = lo; b < hi; b += n) {
 		struct slot *s = stack_slot(e, frame, b, &k);
@@ -275,7 +275,7 @@ static int stack_read(struct env *e, const struct reg *p, int64_t off, unsigned 
 /* Any bytes of [lo, hi) may change. */
 static int stack_smear(struct env *e, unsigned frame, int64_t lo, int64_t hi, bool surely)
 {
-	unsigned k, n;
+	unsigned k = 0, n;
 	int err = 0;
 
 	for (int64_t b = lo; b < hi && !err; b += n) {

@@ -56,3 +56,36 @@ SEC("xdp") int diff_packet_loop(struct xdp_md *ctx)
 	}
 	return state & 3;
 }
+
+struct kept { const u32 *key; };
+static long keeps_key(void *map, const u32 *key, struct value *v, struct kept *k)
+{
+	k->key = key;
+	return 0;
+}
+
+SEC("xdp") int diff_kept_key(struct xdp_md *ctx)
+{
+	static const u32 none;
+	struct kept k = { &none };
+
+	for_each(&arr, keeps_key, &k, 0);
+	return *(volatile u32 *)k.key & 1;
+}
+
+__attribute__((noinline)) int moves_and_reads(struct xdp_md *ctx, u64 *p)
+{
+	if (!p)
+		return 0;
+	adjust_head(ctx, 8);
+	return *(volatile u64 *)p & 1;
+}
+
+SEC("xdp") int diff_packet_to_global(struct xdp_md *ctx)
+{
+	u8 *data = (u8 *)(long)ctx->data, *end = (u8 *)(long)ctx->data_end;
+
+	if (data + 8 > end)
+		return 1;
+	return moves_and_reads(ctx, (u64 *)data);
+}

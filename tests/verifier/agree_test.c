@@ -28,6 +28,8 @@ static bool have_kernel = true;
 /* Where the verdicts differ, and why.  Each row has to be true; a difference without a row fails. */
 static const struct difference { const char *name; bool kernel, ours; const char *why; } differences[] = {
 	{ "diff_percpu_key", true, false, "a per-CPU value: our slot table may be full, then there is none" },
+	{ "diff_kept_key", true, false, "an array's key lies on the host's stack: it is gone when the callback returns" },
+	{ "diff_packet_to_global", true, false, "packet memory handed to a function that moves the packet" },
 	{ "diff_long_loop", false, true, "ten million rounds: proven by induction, not walked" },
 	{ "diff_packet_part", false, true, "what was proven from a pointer holds further on, less the way there" },
 	{ "diff_packet_loop", false, true, "a state machine over the packet: one summary instead of 1,024 rounds" },
