@@ -35,6 +35,8 @@ static void list_helpers(const struct uebpf_prog *p, bool json)
 				printf(" (may %s)", may_text(h.may, may));
 			if (!h.callable)
 				printf(" - no function here: --mock %s=... gives one", h.name);
+			else if (strcmp(h.support, "full"))
+				printf(" - %s", h.support);
 			putchar('\n');
 		}
 	}
