@@ -34,11 +34,13 @@ static uint64_t mix(uint64_t x)	/* splitmix64: distinct keys for distinct number
 
 /* ---- two threads ---- */
 
+enum what { LOOKUPS, UPDATES, ARITHMETIC /* touches no memory: is the second core ours at all? */ };
 struct worker {
-	pthread_t thread;
+	_Alignas(256) pthread_t thread;	/* the two share no cache line, nor a pair of them */
 	pthread_barrier_t *start;
 	struct uebpf_map *map;
-	int cpu, update;
+	int cpu;
+	enum what what;
 	uint32_t n;			/* entries */
 	double ns;
 	uint64_t sum;
@@ -54,8 +56,10 @@ static void *work(void *arg)
 	w->ns = now_ns();
 	for (uint32_t i = 0; i < OPS; i++) {
 		/* updates: thread 0 has the lower half of the keys, thread 1 the upper */
-		uint64_t k = mix(w->update ? at + mix(i) % half : mix(i + at) % w->n);
-		if (w->update) {
+		uint64_t k = mix(w->what == UPDATES ? at + mix(i) % half : mix(i + at) % w->n);
+		if (w->what == ARITHMETIC) {
+			w->sum += mix(k);
+		} else if (w->what == UPDATES) {
 			uebpf_map_update(w->map, &k, &v, 0);
 		} else {
 			const uint64_t *p = uebpf_map_value(w->map, &k);
@@ -67,7 +71,7 @@ static void *work(void *arg)
 	return NULL;
 }
 
-static double rate(struct uebpf_map *map, uint32_t n, int update, int threads)	/* operations a ns, all threads */
+static double rate(struct uebpf_map *map, uint32_t n, enum what what, int threads)	/* operations a ns, all threads */
 {
 	struct worker w[2];
 	pthread_barrier_t start;
@@ -75,7 +79,7 @@ static double rate(struct uebpf_map *map, uint32_t n, int update, int threads)	/
 
 	pthread_barrier_init(&start, NULL, (unsigned)threads);
 	for (int i = 0; i < threads; i++) {
-		w[i] = (struct worker){ .start = &start, .map = map, .cpu = i, .update = update, .n = n };
+		w[i] = (struct worker){ .start = &start, .map = map, .cpu = i, .what = what, .n = n };
 		pthread_create(&w[i].thread, NULL, work, &w[i]);
 	}
 	for (int i = 0; i < threads; i++) {
@@ -91,6 +95,8 @@ static double rate(struct uebpf_map *map, uint32_t n, int update, int threads)	/
 int bench_threads(FILE *csv)
 {
 	static const uint32_t sizes[] = { ENTRIES, 1000000 };
+	static const char *const names[] = { "lookups", "updates of different keys", "no map: arithmetic" };
+	static const char *const bars[] = { "1.9", "1.7", "" };
 	struct uebpf_env *env = uebpf_env_new(NULL);
 
 	fprintf(csv, "entries,what,round,one_thread_ops_per_ns,two_threads_ops_per_ns\n");
@@ -103,18 +109,17 @@ int bench_threads(FILE *csv)
 			uint64_t k = mix(i);
 			uebpf_map_update(map, &k, &i, 0);
 		}
-		for (int update = 0; update < 2; update++) {
-			const char *what = update ? "updates of different keys" : "lookups";
-			double v[ROUNDS];
-			struct median m;
-			for (int i = 0; i < ROUNDS; i++) {
-				double one = rate(map, n, update, 1), two = rate(map, n, update, 2);
-				v[i] = two / one;
-				fprintf(csv, "%u,%s,%d,%.5f,%.5f\n", n, what, i, one, two);
+		double v[3][ROUNDS];
+		for (int i = 0; i < ROUNDS; i++)
+			for (enum what what = LOOKUPS; what <= ARITHMETIC; what++) {
+				double one = rate(map, n, what, 1), two = rate(map, n, what, 2);
+				v[what][i] = two / one;
+				fprintf(csv, "%u,%s,%d,%.5f,%.5f\n", n, names[what], i, one, two);
 			}
-			m = median_of(v, ROUNDS);
-			printf("| %u entries, %s | %s | %.2f | [%.2f, %.2f] |\n", n, what, update ? "1.7" : "1.9",
-			       m.mid, m.lo, m.hi);
+		for (enum what what = LOOKUPS; what <= ARITHMETIC; what++) {
+			struct median m = median_of(v[what], ROUNDS);
+			printf("| %u entries, %s | %s | %.2f | [%.2f, %.2f] |\n", n, names[what], bars[what], m.mid,
+			       m.lo, m.hi);
 		}
 		uebpf_map_unref(map);
 	}
