@@ -70,7 +70,7 @@ static void isa(void)
 		const struct op_info *i = &isa_op[op];
 		if (i->flags & OPF_INNER)
 			continue;
-		fprintf(f, "| %s | 0x%02x | `", isa_name((uint16_t)op), i->code);
+		fprintf(f, "| %s | 0x%02x | `", isa_name((uint16_t)op, (char[ISA_NAME]){ 0 }), i->code);
 		cell(f, isa_text((uint16_t)op));
 		fprintf(f, "` | ");
 		if (meanings[op]) {

@@ -355,7 +355,8 @@ static int execute(struct env *e)
 	case SHAPE_LOCAL: case SHAPE_CALLX: return do_local(e);
 	case SHAPE_EXIT: return do_exit(e);
 	default:
-		return refuse(e, UEBPF_E_UNSUPPORTED, "instruction %s is not for programs", isa_name((uint16_t)(e->op - isa_op)));
+		return refuse(e, UEBPF_E_UNSUPPORTED, "instruction %s is not for programs",
+			      isa_name((uint16_t)(e->op - isa_op), (char[ISA_NAME]){ 0 }));
 	}
 }
 

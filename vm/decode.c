@@ -91,6 +91,7 @@ static uint32_t fields_used(enum op op)
 static int check_fields(struct decoder *d, uint32_t slot, struct raw_insn raw, enum op op)
 {
 	uint32_t used = fields_used(op), set = 0;
+	char text[ISA_NAME];
 	const char *name;
 
 	set |= raw.dst ? F_DST : 0;
@@ -103,22 +104,23 @@ static int check_fields(struct decoder *d, uint32_t slot, struct raw_insn raw, e
 	name = set & F_DST ? "dst" : set & F_SRC ? "src" : set & F_OFF ? "off" : "imm";
 	return error_set(d->err, UEBPF_STAGE_DECODE, UEBPF_E_INSN, -EINVAL, slot,
 			 "insn %u: opcode 0x%02x (%s): reserved field %s is not zero", slot, raw.code,
-			 isa_name(op), name);
+			 isa_name(op, text), name);
 }
 
 static int check_registers(struct decoder *d, uint32_t slot, struct raw_insn raw, enum op op,
 			   const struct insn *insn)
 {
 	bool src_is_register = !(raw.code == 0x18 || raw.code == 0x85);
+	char text[ISA_NAME];
 
 	if (raw.dst > 10 || (src_is_register && raw.src > 10))
 		return error_set(d->err, UEBPF_STAGE_DECODE, UEBPF_E_INSN, -EINVAL, slot,
 				 "insn %u: opcode 0x%02x (%s): register r%u does not exist", slot, raw.code,
-				 isa_name(op), raw.dst > 10 ? raw.dst : raw.src);
+				 isa_name(op, text), raw.dst > 10 ? raw.dst : raw.src);
 	if (insn_writes(insn) & 1u << 10)
 		return error_set(d->err, UEBPF_STAGE_DECODE, UEBPF_E_INSN, -EINVAL, slot,
 				 "insn %u: opcode 0x%02x (%s): r10 is the frame pointer and read-only", slot,
-				 raw.code, isa_name(op));
+				 raw.code, isa_name(op, text));
 	return 0;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* insn.c - the instruction table as data and its meanings as functions; see insn.h. */
+#include <stdio.h>
 #include "vm/insn.h"
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -55,17 +56,24 @@ static const struct strings {
 #include "vm/isa_strings.h"
 };
 
-#define ROW(name, text, shape, code, size, flags, group) \
-	[OP_##name] = { shape, code, flags, size, group, offsetof(struct strings, n_##name), offsetof(struct strings, t_##text) },
+_Static_assert(sizeof(struct strings) <= 4096, "12 bits reach every name");
+/* What a form adds to its row's name. */
+static const char forms[][5] = { "", "64_K", "64_X", "32_K", "32_X", "64", "32", "_B", "_H", "_W", "_DW" };
+enum { F_, F_64_K, F_64_X, F_32_K, F_32_X, F_64, F_32, F__B, F__H, F__W, F__DW };
+
+#define FORM(name, form, text, shape, code, size, flags, group) \
+	[OP_##name##form] = { shape, code, flags, size, group, offsetof(struct strings, n_##name), F_##form, \
+			      offsetof(struct strings, t_##text) },
+#define ROW(name, text, shape, code, size, flags, group) FORM(name, , text, shape, code, size, flags, group)
 #define ALUS(n, c, w) \
-	ROW(n##w##_K, n, SHAPE_ALU_K, (c) << 4 | ALU##w, 0, WIDTH(w), DIVMUL(c, w)) \
-	ROW(n##w##_X, n, SHAPE_ALU_X, (c) << 4 | ALU##w | X, 0, WIDTH(w), DIVMUL(c, w))
+	FORM(n, w##_K, n, SHAPE_ALU_K, (c) << 4 | ALU##w, 0, WIDTH(w), DIVMUL(c, w)) \
+	FORM(n, w##_X, n, SHAPE_ALU_X, (c) << 4 | ALU##w | X, 0, WIDTH(w), DIVMUL(c, w))
 #define JCCS(n, c, w) \
-	ROW(n##w##_K, n, SHAPE_JCC_K, (c) << 4 | JMP##w, 0, WIDTH(w), ISA_BASE##w) \
-	ROW(n##w##_X, n, SHAPE_JCC_X, (c) << 4 | JMP##w | X, 0, WIDTH(w), ISA_BASE##w)
+	FORM(n, w##_K, n, SHAPE_JCC_K, (c) << 4 | JMP##w, 0, WIDTH(w), ISA_BASE##w) \
+	FORM(n, w##_X, n, SHAPE_JCC_X, (c) << 4 | JMP##w | X, 0, WIDTH(w), ISA_BASE##w)
 #define ATOMICS(n, flags) \
-	ROW(n##64, n, SHAPE_ATOMIC, ATOM | 0x18 | STX, 8, OPF_WIDTH64 | (flags), ISA_ATOMIC64) \
-	ROW(n##32, n, SHAPE_ATOMIC, ATOM | STX, 4, flags, ISA_ATOMIC32)
+	FORM(n, 64, n, SHAPE_ATOMIC, ATOM | 0x18 | STX, 8, OPF_WIDTH64 | (flags), ISA_ATOMIC64) \
+	FORM(n, 32, n, SHAPE_ATOMIC, ATOM | STX, 4, flags, ISA_ATOMIC32)
 #define WIDTH(w) ((w) == 64 ? OPF_WIDTH64 : 0)
 #define BASE(size) ((size) == 8 ? ISA_BASE64 : ISA_BASE32)
 const struct op_info isa_op[OP_COUNT] = {
@@ -95,20 +103,21 @@ const struct op_info isa_op[OP_COUNT] = {
 	    (shape == SHAPE_ALU_X ? OPF_WIDTH64 : 0) | (GROUP_LINUX(n) ? OPF_LINUX : 0), \
 	    shape == SHAPE_ATOMIC ? ((c) == 0xdb ? ISA_ATOMIC64 : ISA_ATOMIC32) : \
 	    GROUP_LINUX(n) ? ISA_LINUX : ISA_BASE32)
-#define OURS(n, t, shape, size, flags) ROW(n, t, shape, 0, size, OPF_INNER | (flags), ISA_INTERNAL)
-#define INNER(n, shape, t) OURS(n, n, shape, 0, 0)
-#define FUSED(n, shape, w, t) OURS(n, n, shape, 0, WIDTH(w))
-#define INDEX(n, s, type) OURS(LDI_##n, MEM_##n, SHAPE_FUSED_LOAD, s, 0) OURS(STI_##n, MEM_##n, SHAPE_FUSED_STORE, s, 0)
-#define MEMOP(n, t, e) OURS(n##64, n, SHAPE_FUSED_LOAD, 8, OPF_WIDTH64) OURS(n##32, n, SHAPE_FUSED_LOAD, 4, 0)
+#define OURS(n, form, t, shape, size, flags) FORM(n, form, t, shape, 0, size, OPF_INNER | (flags), ISA_INTERNAL)
+#define INNER(n, shape, t) OURS(n, , n, shape, 0, 0)
+#define FUSED(n, shape, w, t) OURS(n, , n, shape, 0, WIDTH(w))
+#define INDEX(n, s, type) OURS(LDI_##n, , MEM_##n, SHAPE_FUSED_LOAD, s, 0) OURS(STI_##n, , MEM_##n, SHAPE_FUSED_STORE, s, 0)
+#define MEMOP(n, t, e) OURS(n, 64, n, SHAPE_FUSED_LOAD, 8, OPF_WIDTH64) OURS(n, 32, n, SHAPE_FUSED_LOAD, 4, 0)
 #define MEMJCC(n, t, e) \
-	OURS(n##_B, n, SHAPE_FUSED_JUMP, 1, 0) OURS(n##_H, n, SHAPE_FUSED_JUMP, 2, 0) \
-	OURS(n##_W, n, SHAPE_FUSED_JUMP, 4, 0) OURS(n##_DW, n, SHAPE_FUSED_JUMP, 8, 0)
+	OURS(n, _B, n, SHAPE_FUSED_JUMP, 1, 0) OURS(n, _H, n, SHAPE_FUSED_JUMP, 2, 0) \
+	OURS(n, _W, n, SHAPE_FUSED_JUMP, 4, 0) OURS(n, _DW, n, SHAPE_FUSED_JUMP, 8, 0)
 #include "vm/isa.def"
 };
 
-const char *isa_name(uint16_t op)
+const char *isa_name(uint16_t op, char buf[ISA_NAME])
 {
-	return (const char *)&strings + isa_op[op].name_at;
+	snprintf(buf, ISA_NAME, "%s%s", (const char *)&strings + isa_op[op].name_at, forms[isa_op[op].form]);
+	return buf;
 }
 
 const char *isa_text(uint16_t op)

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* isa_strings.h - the strings of the instruction table, twice included by insn.c with NAME(op, string)
- * and TEXT(row, string): as members of a struct and as their contents.  An op has a name, a row a text. */
+ * and TEXT(row, string): as members of a struct and as their contents.  An op has a name, to which forms of
+ * one row add an end (insn.c); a row has a text. */
 NAME(BAD, "BAD") TEXT(BAD, "bad")
-#define NAMES4(n) NAME(n##64_K, #n "64_K") NAME(n##64_X, #n "64_X") NAME(n##32_K, #n "32_K") NAME(n##32_X, #n "32_X")
-#define NAMES2(n) NAME(n##64, #n "64") NAME(n##32, #n "32")
-#define ALU(n, c, o, t, e)	NAMES4(n) TEXT(n, t)
+#define ALU(n, c, o, t, e)	NAME(n, #n) TEXT(n, t)
 #define MOVSX(n, w, o, t, type)	NAME(n##w##_X, #n #w "_X") TEXT(n##w, t)
 #define UN(n, c, i, t, e)	NAME(n, #n) TEXT(n, t)
-#define JCC(n, c, t, e)		NAMES4(n) TEXT(n, t)
+#define JCC(n, c, t, e)		NAME(n, #n) TEXT(n, t)
 #define MEM(n, s, type)		NAME(LD_##n, "LD_" #n) NAME(STX_##n, "STX_" #n) NAME(ST_##n, "ST_" #n) TEXT(MEM_##n, #type)
 #define LDSX(n, s, type)	NAME(LD_##n, "LD_" #n) TEXT(MEM_##n, #type)
-#define ATOMIC(n, i, t, e)	NAMES2(n) TEXT(n, t)
+#define ATOMIC(n, i, t, e)	NAME(n, #n) TEXT(n, t)
 #define FETCH			ATOMIC
 #define ACQREL(n, s, type)	NAME(LDACQ_##n, "LDACQ_" #n) NAME(STREL_##n, "STREL_" #n)
 #define PKT(n, s, type)		NAME(ABS_##n, "ABS_" #n) NAME(IND_##n, "IND_" #n)
@@ -19,11 +18,9 @@ NAME(BAD, "BAD") TEXT(BAD, "bad")
 #define INNER(n, shape, t)	NAME(n, #n) TEXT(n, t)
 #define FUSED(n, shape, w, t)	NAME(n, #n) TEXT(n, t)
 #define INDEX(n, s, type)	NAME(LDI_##n, "LDI_" #n) NAME(STI_##n, "STI_" #n)
-#define MEMOP(n, t, e)		NAMES2(n) TEXT(n, t)
-#define MEMJCC(n, t, e)		NAME(n##_B, #n "_B") NAME(n##_H, #n "_H") NAME(n##_W, #n "_W") NAME(n##_DW, #n "_DW") TEXT(n, t)
+#define MEMOP(n, t, e)		NAME(n, #n) TEXT(n, t)
+#define MEMJCC(n, t, e)		NAME(n, #n) TEXT(n, t)
 #include "vm/isa.def"
 #undef FETCH
-#undef NAMES4
-#undef NAMES2
 #undef NAME
 #undef TEXT

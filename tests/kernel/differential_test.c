@@ -175,7 +175,7 @@ static void probe_all(void)
 		supported[op] = probe((enum op)op);
 		if (!supported[op] && isa_op[op].shape != SHAPE_PKT_ABS && isa_op[op].shape != SHAPE_PKT_IND &&
 		    isa_op[op].shape != SHAPE_WIDE && isa_op[op].shape != SHAPE_EXIT && isa_op[op].shape != SHAPE_CALL)
-			printf("skip: kernel differential: this kernel refuses row %s\n", isa_name(op));
+			printf("skip: kernel differential: this kernel refuses row %s\n", isa_name(op, (char[ISA_NAME]){ 0 }));
 	}
 }
 
@@ -585,7 +585,7 @@ START_TEST(packet_loads_agree)
 			ck_assert_int_eq(arms[k].run(&code, &packet, sizeof packet, NULL, &r0), 0);
 			arm_free(&arms[k], &code);
 			ck_assert_msg((uint32_t)r0 == attr.test.retval, "%s imm %d + %d [%s]: 0x%x, the kernel 0x%x",
-				      isa_name(op), off, add_on, arms[k].name, (uint32_t)r0, attr.test.retval);
+				      isa_name(op, (char[ISA_NAME]){ 0 }), off, add_on, arms[k].name, (uint32_t)r0, attr.test.retval);
 		}
 	}
 }

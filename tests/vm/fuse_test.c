@@ -128,7 +128,7 @@ static uint64_t fused_value(const struct insn *in, const uint64_t *r)
 	case OP_MUL3_64: return s * k;
 	case OP_MUL3_32: return (uint32_t)(s * k);
 	}
-	ck_abort_msg("%s: the test does not know it", isa_name(in->op));
+	ck_abort_msg("%s: the test does not know it", isa_name(in->op, (char[ISA_NAME]){ 0 }));
 	return 0;
 }
 
@@ -179,7 +179,7 @@ static int evaluate(const struct insn *in, uint64_t *r)
 	case SHAPE_STORE_K: case SHAPE_STORE_X: at = r[in->dst] + off; break;
 	case SHAPE_FUSED_STORE: at = r[in->dst] + indexed(in, r); break;
 	case SHAPE_FUSED_JUMP: at = r[in->dst] + (uint64_t)(int64_t)in->imm_hi; break;
-	default: ck_abort_msg("%s: the test does not know its shape", isa_name(in->op));
+	default: ck_abort_msg("%s: the test does not know its shape", isa_name(in->op, (char[ISA_NAME]){ 0 }));
 	}
 	if (!in_memory(at, op->size))
 		return -1;

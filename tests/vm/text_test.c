@@ -82,7 +82,7 @@ START_TEST(every_row_is_found_by_its_wire_form)
 	for (int op = 1; op < OP_COUNT; op++) {
 		if (isa_op[op].flags & OPF_INNER)
 			continue;
-		ck_assert_msg(isa_find(isa_wire((enum op)op)) == (enum op)op, "%s", isa_name(op));
+		ck_assert_msg(isa_find(isa_wire((enum op)op)) == (enum op)op, "%s", isa_name(op, (char[ISA_NAME]){ 0 }));
 		ck_assert_int_ne(isa_op[op].shape, SHAPE_BAD);
 	}
 }
@@ -161,7 +161,7 @@ static bool llvm_has(int op)
 	/* LLVM has no text for what only the linker makes, nor for these. */
 	return !(isa_op[op].flags & OPF_INNER) && isa_op[op].shape != SHAPE_WIDE && isa_op[op].shape != SHAPE_LOCAL &&
 	       op != OP_CALL_KFUNC && isa_op[op].shape != SHAPE_PKT_ABS && isa_op[op].shape != SHAPE_PKT_IND &&
-	       !strstr(isa_name(op), "LDACQ") && !strstr(isa_name(op), "STREL") &&
+	       !strstr(isa_name(op, (char[ISA_NAME]){ 0 }), "LDACQ") && !strstr(isa_name(op, (char[ISA_NAME]){ 0 }), "STREL") &&
 	       op != OP_LE16 && op != OP_LE32 && op != OP_LE64;	/* printed only when targeting big-endian */
 }
 
