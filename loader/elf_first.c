@@ -55,24 +55,22 @@ static const char *source_name(const char *name)
 
 static int not_elf(const uint8_t *data, size_t len, const char *name, struct uebpf_error *err)
 {
+	bool text = is_text(data, len), bitcode = begins(data, len, "BC\xc0\xde") || begins(data, len, "\xde\xc0\x17\x0b");
+
 	if (!len)
 		return fail(err, UEBPF_E_NOT_ELF, "%s: the file is empty", name);
-	if (begins(data, len, "BC\xc0\xde") || begins(data, len, "\xde\xc0\x17\x0b"))
-		return fail(err, UEBPF_E_LLVM_IR, "%s: this is LLVM bitcode, not an object: compile with "
-			    "\"" COMPILE " FILE.c\" (without -emit-llvm and -flto), or finish with "
-			    "\"llc -march=bpf -filetype=obj\"", name);
 	if (begins(data, len, "!<arch>\n"))
 		return fail(err, UEBPF_E_NOT_ELF, "%s: this is an archive: take the object out with \"ar x %s\"",
 			    name, name);
-	if (!is_text(data, len))
+	if (bitcode || (text && (begins(data, len, "; ModuleID") || holds(data, len, "target datalayout") ||
+				 holds(data, len, "source_filename = \""))))
+		return fail(err, UEBPF_E_LLVM_IR, "%s: this is LLVM %s, not an object: compile with \"" COMPILE
+			    " FILE.c\" (without -emit-llvm%s), or finish with \"llc -march=bpf -filetype=obj\"",
+			    name, bitcode ? "bitcode" : "IR text", bitcode ? " and -flto" : "");
+	if (!text)
 		return fail(err, UEBPF_E_NOT_ELF, "%s: this is not an ELF object (it begins with %02x %02x %02x "
 			    "%02x): compile C with \"" COMPILE " FILE.c\"; bare instructions are opened as such",
 			    name, data[0], len > 1 ? data[1] : 0, len > 2 ? data[2] : 0, len > 3 ? data[3] : 0);
-	if (begins(data, len, "; ModuleID") || holds(data, len, "target datalayout") ||
-	    holds(data, len, "source_filename = \""))
-		return fail(err, UEBPF_E_LLVM_IR, "%s: this is LLVM IR text, not an object: compile with "
-			    "\"" COMPILE " FILE.c\" (without -emit-llvm), or finish with "
-			    "\"llc -march=bpf -filetype=obj\"", name);
 	return fail(err, UEBPF_E_SOURCE_TEXT, "%s: this is text, not an object%s: compile it first: "
 		    "\"" COMPILE " %s\"", name,
 		    holds(data, len, "SEC(") || holds(data, len, "#include") ? " (C source)" : "", source_name(name));
