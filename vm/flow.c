@@ -75,6 +75,23 @@ bool flow_targets(const struct code *code, uint8_t *mark)
 	return loops;
 }
 
+bool flow_enters_head(const struct code *code, uint32_t head, uint32_t tail, uint32_t *jumps)
+{
+	*jumps = 0;
+	for (uint32_t i = 0; i < code->n; i++) {
+		const struct insn *insn = &code->insn[i];
+		bool jump = flow_is_jump(insn), called = insn->op == OP_LD_FUNC || insn->op == OP_CALL_LOCAL;
+		uint32_t to = (uint32_t)insn->off;
+
+		if ((!jump && !called) || to < head || to > tail || (i >= head && i <= tail))
+			continue;
+		if (to != head || called)
+			return false;
+		++*jumps;
+	}
+	return true;
+}
+
 uint32_t flow_live_after(const struct code *code, const struct flow *flow, uint32_t i)
 {
 	const struct insn *insn = &code->insn[i];

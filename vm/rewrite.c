@@ -136,7 +136,7 @@ int rewrite_compact(struct rewriter *rw)
 	return 0;
 }
 
-static int refresh(struct rewriter *rw)
+int rewrite_refresh(struct rewriter *rw)
 {
 	int ret = rewrite_compact(rw);
 
@@ -157,7 +157,7 @@ static int values(struct rewriter *rw)
 	flow_free(rw->code, &rw->flow);
 	/* branches fell and blocks emptied: once more */
 	ret = ret ? ret : rewrite_jumps(rw);
-	return ret ? ret : refresh(rw);
+	return ret ? ret : rewrite_refresh(rw);
 }
 
 /* Once a function no longer takes its frame's address (it did for a call that was inlined, or to go by
@@ -189,7 +189,7 @@ int rewrite_code(struct code *code, const char *no_rules, uint32_t hits[REWRITE_
 		ret = ret ? ret : rewrite_compact(&rw);
 		ret = ret ? ret : rewrite_tails(&rw);
 		ret = ret ? ret : rewrite_places(&rw);
-		ret = ret ? ret : refresh(&rw);
+		ret = ret ? ret : rewrite_refresh(&rw);
 		if (!ret && rw.frame)
 			rewrite_frames(&rw);
 		ret = ret ? ret : values(&rw);
@@ -198,13 +198,18 @@ int rewrite_code(struct code *code, const char *no_rules, uint32_t hits[REWRITE_
 		if (!ret && rw.hits[RULE_FLAG])		/* who kept outcomes has no more use for them */
 			ret = values(&rw);
 		if (!ret && rw.frame && rewrite_promote(&rw))
-			ret = refresh(&rw) ? -ENOMEM : values(&rw);
+			ret = rewrite_refresh(&rw) ? -ENOMEM : values(&rw);
+		if (!ret && rw.hits[RULE_INDEX]) {	/* other blocks no longer use an address as such */
+			rw.changed = false;
+			rewrite_dead(&rw);
+			ret = rw.changed ? rewrite_refresh(&rw) : 0;
+		}
 		if (!ret) {
 			rewrite_chains(&rw);
 			ret = rewrite_loops(&rw);
 		}
 		if (!ret && rw.changed)
-			ret = refresh(&rw);
+			ret = rewrite_refresh(&rw);
 		if (!ret) {
 			rewrite_fuse(&rw);
 			ret = rewrite_compact(&rw);

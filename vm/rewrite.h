@@ -46,7 +46,9 @@ enum rule_needs {
 	RULE(MUL3, "mul3", NEEDS_FLOW, "copy and multiply in one instruction") \
 	RULE(CMPMEM, "cmpmem", NEEDS_FLOW | MOVES_MEMORY, "load, compare and branch in one instruction") \
 	RULE(LOADOP, "loadop", NEEDS_FLOW | MOVES_MEMORY, "load and operate in one instruction") \
-	RULE(REDUCE, "reduce", NEEDS_FLOW | MERGES_BLOCKS, "the sum of a loop is kept in several registers") \
+	RULE(REDUCE, "reduce", NEEDS_FLOW, "the sum of a loop is kept in the register that carries it round") \
+	RULE(WHOLE, "lanes", NEEDS_FLOW | MOVES_MEMORY | MERGES_BLOCKS | ONLY_COMPILED, \
+	     "a loop whose rounds can run side by side stays whole for the JIT, which does so") \
 	RULE(UNROLL, "unroll", NEEDS_FLOW | MERGES_BLOCKS, "a short loop of known length is unrolled")
 
 enum rewrite_rule {

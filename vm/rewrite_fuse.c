@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* rewrite_fuse.c - two or three neighbours become one instruction (fused rows of vm/isa.def). */
+#include "vm/lanes.h"
 #include "vm/rewrite_in.h"
 
 /* Instructions i .. i + n - 1 run one after the other, and nothing jumps between them. */
@@ -159,10 +160,14 @@ static bool copy_and(struct rewriter *rw, uint32_t i)
 
 void rewrite_fuse(struct rewriter *rw)
 {
+	struct lanes lanes;
+
 	for (uint32_t i = 0; i + 1 < rw->code->n; i++) {
 		const struct insn *in = &rw->code->insn[i];
 
-		if (isa_op[in->op].shape == SHAPE_LOAD) {
+		if (rw->flow.mark[i] & FLOW_LOOP && rule_on(rw, RULE_WHOLE) && lanes_at(rw->code, &rw->flow, i, &lanes))
+			i = lanes.tail;		/* the JIT wants to see what it is made of */
+		else if (isa_op[in->op].shape == SHAPE_LOAD) {
 			if (!compare_memory(rw, i))
 				load_operate(rw, i);
 		} else if (in->op == OP_MOV64_X || in->op == OP_MOV32_X) {

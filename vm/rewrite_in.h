@@ -41,6 +41,7 @@ void rewrite_wide(struct rewriter *rw);		/* rewrite_wide.c */
 void rewrite_chains(struct rewriter *rw);	/* rewrite_chain.c */
 int rewrite_loops(struct rewriter *rw);		/* rewrite_loop.c */
 int rewrite_compact(struct rewriter *rw);	/* rewrite.c */
+int rewrite_refresh(struct rewriter *rw);	/* and rw->flow anew */
 
 /* A new body for the code: instructions are put one after the other, label[i] is set to where the old i went.
  * Targets are old indices until edit_end; ~index: one of the new body.  What is not filled is DELETED. */

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* rewrite_loop.c - loops of one block: unrolled, the counter's steps folded into displacements; and a
- * running sum is spread over registers that are free, because its chain of additions is what such a
- * loop waits for.  Where the number of rounds is only known at run time, whole groups of rounds run in
+/* rewrite_loop.c - loops of one block: unrolled, the counter's steps folded into displacements.  Where the number of rounds is only known at run time, whole groups of rounds run in
  * an unrolled loop in front of the original, which does the rest. */
 #include <errno.h>
+#include "vm/lanes.h"
 #include "vm/mem.h"
 #include "vm/rewrite_in.h"
 
-enum { MAX_BODY = 24, MAX_OUT = 96, MIN_ROUNDS = 8, MAX_SUMS = 4, RUNTIME_BODY = 12 };
+enum { MAX_BODY = 24, MAX_OUT = 96, MIN_ROUNDS = 8, RUNTIME_BODY = 12 };
 
 struct loop {
 	uint32_t head, tail;		/* body [head, tail), tail is the conditional jump */
@@ -18,10 +17,6 @@ struct loop {
 	bool runtime;			/* rounds is not known; `left` holds how far the counter has to go */
 	uint8_t left;
 	bool folded;			/* the counter's uses are indices: its steps can be displacements */
-	/* a running sum: A op= T */
-	bool sum, after_copy;		/* after_copy: T = A must hold at the end of a round */
-	uint32_t sum_at, copy_at;
-	uint8_t acc, term, extra[MAX_SUMS], nr_extra;
 };
 
 static bool is_body_op(const struct insn *in)
@@ -35,39 +30,12 @@ static bool is_body_op(const struct insn *in)
 	}
 }
 
-static uint32_t jumps_to(const struct code *code, uint32_t at)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < code->n; i++)
-		n += (flow_is_jump(&code->insn[i]) || code->insn[i].op == OP_LD_FUNC ||
-		      code->insn[i].op == OP_CALL_LOCAL) && (uint32_t)code->insn[i].off == at;
-	return n;
-}
-
 static bool index_is(const struct insn *in, uint8_t reg)
 {
 	uint8_t shape = isa_op[in->op].shape;
 
 	return (shape == SHAPE_FUSED_STORE || in->op == OP_LDI_B || in->op == OP_LDI_H || in->op == OP_LDI_W ||
 		in->op == OP_LDI_DW) && (in->imm_lo & 15) == reg;
-}
-
-/* The constant that `reg` holds on entry: set in the straight line before the loop. */
-static bool start_value(const struct rewriter *rw, uint32_t head, uint8_t reg, int64_t *value)
-{
-	for (uint32_t i = head; i-- > 0; ) {
-		const struct insn *in = &rw->code->insn[i];
-
-		if (flow_writes(in) >> reg & 1) {
-			*value = in->op == OP_MOV32_K ? (int64_t)(uint32_t)in->imm : in->imm;
-			return in->op == OP_MOV64_K || in->op == OP_MOV32_K || in->op == OP_LDDW;
-		}
-		/* a conditional jump out of the way is fine, a label or the end of a block is not */
-		if (rw->flow.mark[i] & FLOW_TARGET || !flow_falls(in))
-			return false;
-	}
-	return false;
 }
 
 static bool find_counter(const struct rewriter *rw, struct loop *l)
@@ -91,112 +59,52 @@ static bool find_counter(const struct rewriter *rw, struct loop *l)
 
 static bool count_rounds(const struct rewriter *rw, struct loop *l)
 {
-	const struct insn *jcc = &rw->code->insn[l->tail];
-	int64_t from, way;
-
-	if (jcc->imm < 0 || !start_value(rw, l->head, l->counter, &from))
-		return false;
-	way = jcc->imm - from;
-	if (from < 0 || jcc->imm < 0 || way <= 0)
-		return false;
-	switch (jcc->op) {
-	case OP_JNE64_K: case OP_JNE32_K:
-		if (way % l->step)
-			return false;
-		break;
-	case OP_JLT64_K: case OP_JLT32_K: case OP_JSLT64_K: case OP_JSLT32_K:
-		way += l->step - 1;
-		break;
-	default:
-		return false;
-	}
-	if (way / l->step > 1 << 24)
-		return false;
-	l->rounds = (uint32_t)(way / l->step);
+	l->rounds = loop_rounds(rw->code, &rw->flow, l->head, &rw->code->insn[l->tail], l->counter, l->step);
 	return l->rounds >= MIN_ROUNDS;
 }
 
 /* ---- running sums ---- */
 
-static bool is_sum_op(uint16_t op)
+/* T += A; A = T is A += T; T = A, and that shows A to be a sum (vm/lanes.c); of use where T is not read any more. */
+static void turn_sums(struct rewriter *rw, uint32_t head, uint32_t tail)
 {
-	return op == OP_ADD64_X || op == OP_XOR64_X || op == OP_OR64_X;
-}
+	for (uint32_t i = head + 1; i < tail; i++) {
+		struct insn *copy = &rw->code->insn[i], *sum;
+		uint32_t pair = 1u << copy->dst | 1u << copy->src, at = i;
 
-static uint32_t users(const struct rewriter *rw, const struct loop *l, uint8_t reg)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = l->head; i <= l->tail; i++)
-		n += ((flow_reads(rw->code, &rw->code->insn[i]) | flow_writes(&rw->code->insn[i])) >> reg & 1);
-	return n;
-}
-
-/* T = load; T += A; A = T is the same as T = load; A += T; T = A. */
-static void find_sum(struct rewriter *rw, struct loop *l)
-{
-	struct insn *in = rw->code->insn;
-
-	for (uint32_t i = l->head + 1; i < l->tail && !l->sum; i++) {
-		uint8_t d = in[i].dst, s = in[i].src;
-
-		if (!is_sum_op(in[i].op) || d == s)
+		if ((copy->op != OP_MOV64_X && copy->op != OP_MOV32_X) || rw->flow.mark[i] & FLOW_TARGET)
 			continue;
-		if (users(rw, l, d) == 1) {			/* A += T */
-			l->sum = true;
-			l->sum_at = i;
-			l->acc = d;
-			l->term = s;
-			continue;
-		}
-		for (uint32_t k = i + 1; k < l->tail; k++) {	/* T += A ... A = T */
-			if (in[k].op != OP_MOV64_X || in[k].dst != s || in[k].src != d)
+		do
+			sum = &rw->code->insn[--at];
+		while (at > head && !((flow_reads(rw->code, sum) | flow_writes(sum)) & pair) && !flow_is_jump(sum) &&
+		       !(rw->flow.mark[at] & FLOW_TARGET));
+		switch (sum->op) {
+		case OP_ADD64_X: case OP_XOR64_X: case OP_OR64_X:
+			if (copy->op == OP_MOV32_X)
 				continue;
-			if (users(rw, l, s) != 2 || users(rw, l, d) != 3 || flow_reads(rw->code, &in[l->tail]) >> d & 1)
-				break;
-			l->sum = l->after_copy = true;
-			l->sum_at = i;
-			l->copy_at = k;
-			l->acc = s;
-			l->term = d;
 			break;
+		case OP_ADD32_X: case OP_XOR32_X: case OP_OR32_X: break;
+		default: continue;
 		}
-	}
-	/* the term must be made anew in each round, before the sum */
-	for (uint32_t i = l->head; l->sum && i <= l->sum_at; i++) {
-		uint32_t reads = flow_reads(rw->code, &in[i]), writes = flow_writes(&in[i]);
-
-		if (i == l->sum_at || reads >> l->term & 1)
-			l->sum = false;
-		else if (writes >> l->term & 1)
-			break;
+		if (sum->dst != copy->src || sum->src != copy->dst || sum->dst == sum->src)
+			continue;
+		sum->dst = copy->dst;
+		sum->src = copy->src;
+		copy->dst = sum->src;
+		copy->src = sum->dst;
+		if (!(flow_live_after(rw->code, &rw->flow, i) >> copy->dst & 1))
+			drop(copy);
+		hit(rw, RULE_REDUCE);
 	}
 }
 
-static void find_free(const struct rewriter *rw, struct loop *l)
+static void find_left(const struct rewriter *rw, struct loop *l)
 {
 	uint32_t busy = rw->flow.live[l->head] | flow_live_after(rw->code, &rw->flow, l->tail) | 1u << 10;
 
 	for (uint32_t i = l->head; i <= l->tail; i++)
 		busy |= flow_reads(rw->code, &rw->code->insn[i]) | flow_writes(&rw->code->insn[i]);
-	l->left = NO_REG;
-	for (uint8_t r = 0; r < 6 && l->nr_extra < MAX_SUMS - 1; r++) {
-		if (busy >> r & 1)
-			continue;
-		if (l->runtime && l->left == NO_REG)
-			l->left = r;
-		else if (l->sum)
-			l->extra[l->nr_extra++] = r;
-	}
-}
-
-/* Nothing but words added up: the JIT does that best with one sum (jit/x86_64/vector.c). */
-static bool is_word_sum(const struct rewriter *rw, const struct loop *l)
-{
-	const struct insn *load = &rw->code->insn[l->head];
-
-	return l->sum && l->tail - l->head == 3u + l->after_copy && load->op == OP_LDI_DW && load->dst == l->term &&
-	       l->folded;
+	l->left = (busy & 0x3f) == 0x3f ? NO_REG : (uint8_t)__builtin_ctz(~busy);
 }
 
 /* ---- building ---- */
@@ -235,13 +143,13 @@ static bool counts_at_run_time(const struct rewriter *rw, struct loop *l)
 static bool find_loop(struct rewriter *rw, uint32_t tail, struct loop *l)
 {
 	const struct insn *jcc = &rw->code->insn[tail];
-	uint32_t body;
+	uint32_t body, jumps;
 
 	*l = (struct loop){ .head = (uint32_t)jcc->off, .tail = tail };
 	body = tail - l->head;
 	if (l->head >= tail || body > MAX_BODY || body < 2 || l->head == 0)
 		return false;
-	if (jumps_to(rw->code, l->head) != 1 || !flow_falls(jcc - body - 1))
+	if (!flow_enters_head(rw->code, l->head, tail, &jumps) || jumps || !flow_falls(jcc - body - 1))
 		return false;
 	for (uint32_t i = l->head; i < tail; i++)
 		if (!is_body_op(&rw->code->insn[i]) || (i > l->head && rw->flow.mark[i] & FLOW_TARGET))
@@ -261,7 +169,7 @@ static bool find_loop(struct rewriter *rw, uint32_t tail, struct loop *l)
 			l->folded = false;
 	}
 	l->copies = body <= 4 ? 16 : 8;
-	if (isa_op[jcc->op].shape != SHAPE_JCC_K || !l->folded || !count_rounds(rw, l))
+	if (!l->folded || !count_rounds(rw, l))
 		return counts_at_run_time(rw, l);
 	for (; l->copies > 1; l->copies /= 2)
 		if (l->rounds % l->copies == 0 && l->copies * body <= MAX_OUT)
@@ -276,14 +184,6 @@ static void put_round(const struct rewriter *rw, const struct loop *l, struct ed
 
 		if (i == l->step_at && l->folded)
 			continue;
-		if (l->sum && l->after_copy && i == l->copy_at)
-			continue;
-		if (l->sum && i == l->sum_at) {
-			uint32_t k = l->nr_extra ? round % (l->nr_extra + 1u) : 0;
-
-			in.dst = (k ? l->extra[k - 1] : l->acc) & 15;
-			in.src = l->term & 15;
-		}
 		if (index_is(&in, l->counter) && l->folded)
 			in.off += (int32_t)(((int64_t)round + (i > l->step_at)) * l->step) << (in.imm_lo >> 4);
 		edit_put(o, in, rw->code->slot[i]);
@@ -322,13 +222,11 @@ static void put_latch(struct rewriter *rw, const struct loop *l, struct edit *o,
 /* Where whole groups of rounds run first, the old head is where the loop as it was begins. */
 static void put_loop(struct rewriter *rw, const struct loop *l, struct edit *o)
 {
-	uint32_t slot = rw->code->slot[l->head], end = rw->code->slot[l->tail], again;
+	uint32_t end = rw->code->slot[l->tail], again;
 	struct insn step = rw->code->insn[l->step_at], jcc = rw->code->insn[l->tail];
 
 	if (l->runtime)
 		put_guard(rw, l, o);
-	for (int k = 0; l->sum && k < l->nr_extra; k++)
-		edit_put(o, (struct insn){ .op = OP_MOV64_K, .dst = l->extra[k] & 15 }, slot);
 	o->label[l->head] = again = o->n;
 	for (uint32_t round = 0; round < l->copies; round++)
 		put_round(rw, l, o, round);
@@ -339,11 +237,6 @@ static void put_loop(struct rewriter *rw, const struct loop *l, struct edit *o)
 		put_latch(rw, l, o, again);
 	else
 		edit_put(o, jcc, end);
-	for (int k = 0; l->sum && k < l->nr_extra; k++)
-		edit_put(o, (struct insn){ .op = rw->code->insn[l->sum_at].op, .dst = l->acc & 15, .src = l->extra[k] & 15 },
-		    end);
-	if (l->sum && l->after_copy)
-		edit_put(o, (struct insn){ .op = OP_MOV64_X, .dst = l->term & 15, .src = l->acc & 15 }, end);
 	if (l->runtime) {
 		edit_put(o, jcc, end);
 		edit_put(o, (struct insn){ .op = OP_JA, .off = (int32_t)l->tail + 1 }, end);
@@ -352,8 +245,6 @@ static void put_loop(struct rewriter *rw, const struct loop *l, struct edit *o)
 			edit_put(o, rw->code->insn[i], rw->code->slot[i]);
 	}
 	hit(rw, RULE_UNROLL);
-	if (l->sum && l->nr_extra)
-		hit(rw, RULE_REDUCE);
 }
 
 static int rebuild(struct rewriter *rw, const struct loop *loops, uint32_t nr, uint32_t extra)
@@ -384,25 +275,29 @@ int rewrite_loops(struct rewriter *rw)
 	struct loop loops[MAX_LOOPS];
 	uint32_t nr = 0, extra = 0;
 
+	for (uint32_t i = 1; i < rw->code->n && rule_on(rw, RULE_REDUCE); i++)
+		if (flow_is_branch(&rw->code->insn[i]) && (uint32_t)rw->code->insn[i].off < i)
+			turn_sums(rw, (uint32_t)rw->code->insn[i].off, i);
+	if (rw->changed && rewrite_refresh(rw))
+		return -ENOMEM;
 	rw->changed = false;
-	if (!rule_on(rw, RULE_UNROLL))
-		return 0;
 	for (uint32_t i = 1; i < rw->code->n && nr < MAX_LOOPS; i++) {
 		struct loop *l = &loops[nr];
+		uint32_t head = (uint32_t)rw->code->insn[i].off;
+		struct lanes lanes;
 
-		uint8_t shape = isa_op[rw->code->insn[i].op].shape;
-
-		if ((shape != SHAPE_JCC_K && shape != SHAPE_JCC_X) || (uint32_t)rw->code->insn[i].off >= i ||
-		    !find_loop(rw, i, l))
+		if (!flow_is_branch(&rw->code->insn[i]) || head >= i)
 			continue;
-		if (rule_on(rw, RULE_REDUCE))
-			find_sum(rw, l);
-		find_free(rw, l);
+		if (rule_on(rw, RULE_WHOLE) && lanes_at(rw->code, &rw->flow, head, &lanes) && lanes.tail == i) {
+			hit(rw, RULE_WHOLE);
+			continue;
+		}
+		if (!rule_on(rw, RULE_UNROLL) || !find_loop(rw, i, l))
+			continue;
+		find_left(rw, l);
 		if (l->runtime && l->left == NO_REG)
 			continue;
-		if (is_word_sum(rw, l))
-			l->nr_extra = 0;
-		extra += l->copies * (l->tail - l->head) + 2 * MAX_SUMS + 12 + l->tail - l->head;
+		extra += l->copies * (l->tail - l->head) + 12 + l->tail - l->head;
 		nr++;
 	}
 	return nr ? rebuild(rw, loops, nr, extra) : 0;

@@ -66,9 +66,11 @@ void emit_body(struct jc *c, uint32_t index)
 		jc_room(c, ROOM);
 		enter_kinds(c);
 		fact_enter(c);
-		if (c->flow.mark[i] & FLOW_LOOP && c->rules & RULE_ALIGN && inner_loop(c, i, sub->end))
-			jc_align(c, 32);
-		jc_bind(c, c->insn_label + i);
+		if (!(c->flow.mark[i] & FLOW_LOOP) || !emit_lanes(c)) {
+			if (c->flow.mark[i] & FLOW_LOOP && c->rules & RULE_ALIGN && inner_loop(c, i, sub->end))
+				jc_align(c, 32);
+			jc_bind(c, c->insn_label + i);
+		}
 		if (c->skip)
 			c->skip--;
 		else
@@ -361,7 +363,7 @@ static int begin(struct jc *c)
 	static const uint8_t home[11] = { RAX, RDI, RSI, RDX, RCX, R8, RBX, R13, R14, R15, RBP };
 
 	memcpy(c->reg, home, sizeof home);
-	c->slow_label = c->zeroes_at = UNSET;
+	c->slow_label = c->zeroes_at = c->lanes_tail = UNSET;
 	c->next_window = c->nr_window = WINDOW_FREE;
 	c->sub = mem_array(c->host, c->code->nr_sub, sizeof *c->sub);
 	if (!c->sub || flow_build(c->code, &c->flow))

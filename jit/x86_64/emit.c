@@ -163,7 +163,10 @@ static void swap(struct jc *c, unsigned size)
 
 /* ---- jumps ---- */
 
-static uint32_t target(struct jc *c) { return emit_leave(c, c->insn_label + (uint32_t)c->in->off); }
+static uint32_t target(struct jc *c)
+{
+	return c->i == c->lanes_tail ? c->lanes_head : emit_leave(c, c->insn_label + (uint32_t)c->in->off);
+}
 
 static void compare(struct jc *c, struct form f, bool test)
 {
@@ -459,8 +462,7 @@ static void lea_indexed(struct jc *c, unsigned unused)
 static void load_indexed(struct jc *c, unsigned unused)
 {
 	(void)unused;
-	if (size(c) != 8 || !emit_vector(c))
-		x_load(&c->b, size(c), false, dst(c), indexed(c, src(c)));
+	x_load(&c->b, size(c), false, dst(c), indexed(c, src(c)));
 }
 static void store_indexed(struct jc *c, unsigned unused)
 {

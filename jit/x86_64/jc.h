@@ -61,7 +61,7 @@ struct jsub {
 	uint8_t saved[4], nr_saved;	/* host registers to keep for the caller */
 };
 
-enum jit_rule { RULE_MAGIC = 1, RULE_ALIGN = 2, RULE_PAIR = 4, RULE_VECTOR = 8, RULE_SELECT = 16 };	/* jit_rule_names (jit/cpu.c) */
+enum jit_rule { RULE_MAGIC = 1, RULE_ALIGN = 2, RULE_PAIR = 4, RULE_VECTOR = 8, RULE_SELECT = 16, RULE_LANES = 32 };	/* jit_rule_names (jit/cpu.c) */
 
 struct jc {
 	struct x_buf b;
@@ -110,6 +110,7 @@ struct jc {
 	struct jsub *cur;
 	uint32_t cur_start;
 	uint32_t zeroes_at;		/* instruction at which xmm0 is zero */
+	uint32_t lanes_tail, lanes_head;	/* the jump back of a loop in lanes goes to this label */
 	uint8_t reg[11];
 	bool state, metered, checked;
 	bool dynamic;			/* the call depth is counted */
@@ -151,6 +152,10 @@ bool emit_select(struct jc *c, enum x_cc cc);
 
 /* ---- vector.c ---- */
 bool emit_vector(struct jc *c);	/* what begins at c->in, in one; false: it does not */
+
+/* ---- lanes.c ---- */
+/* The loop that begins at c->i, in lanes: binds its label, and lanes_head where it goes on as it is; false: it does not. */
+bool emit_lanes(struct jc *c);
 
 /* ---- div.c ---- */
 struct form { bool w; uint8_t d, s; bool imm; int64_t k; };

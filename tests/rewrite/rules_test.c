@@ -122,8 +122,10 @@ static const struct { const char *rule, *before, *after; } single[] = {
 	{ "loadop", "r0 = 7\nr2 = *(u64 *)(r1 + 8)\nr0 ^= r2\nexit\n", "r0 ^= *(u64 *)(r1 + 0x8)" },
 	{ "unroll", "r0 = 0\nr2 = 0\nh: r3 = r1\nr3 += r2\nr4 = *(u64 *)(r3 + 0)\nr4 *= 3\nr0 ^= r4\nr2 += 8\n"
 	  "if r2 != 256 goto h\nexit\n", "0x38)" },
-	{ "reduce", "r0 = 0\nr2 = 0\nh: r3 = r1\nr3 += r2\nr4 = *(u32 *)(r3 + 0)\nr0 += r4\nr2 += 8\n"
-	  "if r2 != 256 goto h\nexit\n", NULL },
+	{ "reduce", "r0 = 0\nr2 = 0\nr5 = 0\nh: r3 = r1\nr3 += r2\nr4 = *(u32 *)(r3 + 0)\nr4 += r5\nr2 += 8\nr5 = r4\n"
+	  "if r2 != 256 goto h\nr0 = r5\nexit\n", "r5 += r4" },
+	{ "lanes", "r0 = 0\nr2 = 0\nh: r3 = r1\nr3 += r2\nr4 = *(u8 *)(r3 + 0)\nif r4 > 7 goto l\nr0 += 1\nl: r2 += 1\n"
+	  "if r2 != 200 goto h\nexit\n", NULL },
 };
 
 static void list(const struct code *code, char *text, size_t cap)
@@ -223,7 +225,7 @@ static void piece(struct text *t)
 
 	three(t, &a, &b, &c);
 	t->label += 4;
-	switch (pick(t, 46)) {
+	switch (pick(t, 48)) {
 	case 0: say(t, "r%d = r%d\nr%d <<= %d\nr%d >>= %d\nr%d %s r%d\n", a, b, a, k, b, 64 - k, a,
 		    pick(t, 2) ? "|=" : pick(t, 2) ? "^=" : "+=", b); break;
 	case 1: k = k % 31 + 1;
@@ -355,6 +357,31 @@ static void piece(struct text *t)
 		    "r%d = *(u8 *)(r%d + 0)\nif r%d %s %d goto l%u\nr%d = %d\ngoto l%u\nl%u:\n", a, l + 1, l, b, c, a, a, pick(t, 30) + 1,
 		    l + 2, l + 1, c, c, a, c, c, c, cc, (int)pick(t, 300), l, c, (int)pick(t, 300), l, l + 2);
 		break;
+	case 46: {	/* a number stored in pieces */
+		int size = 1 << (1 + pick(t, 3)), piece = pick(t, 3) ? 1 : 2, at = (int)pick(t, 100), flip = (int)pick(t, 8);
+		char z = size == 8 || (l & 4) ? 'r' : 'w';
+
+		for (int i = 0; i < size; i += piece) {
+			int from = (i ^ flip) & (size - 1) & -piece;
+
+			say(t, "%c%d = %c%d\n", z, b, z, a);
+			if (from)
+				say(t, "%c%d >>= %d\n", z, b, from * 8);
+			say(t, "*(u%d *)(r9 + %d) = r%d\n", piece * 8, at + from + !pick(t, 60), b);
+			if (!pick(t, 30))
+				say(t, "r%d = *(%s *)(r9 + %d)\n", c, w, at + (int)pick(t, 12));
+			if (!pick(t, 60))
+				say(t, "*(%s *)(r9 + %d) = r%d\n", w, at + (int)pick(t, 12), c);
+		}
+		say(t, "r%d = 3\n", b);
+		break;
+	}
+	case 47:	/* a large constant in a loop */
+		say(t, "r%d = 0\nl%u: r%d = %u%u ll\nr%d ^= r%d\nr%d %s r%d\nif r%d > 1000 goto l%u\nr%d += 1\nif r%d != %u goto l%u\nl%u:\n", a, l, b,
+		    pick(t, 9000) + 1000, pick(t, 1u << 30) + 1000000000u, b, a, c, op, b, c, l & 4 ? l + 1 : l + 2, a, a, pick(t, 20) + 1, l, l + 1);
+		if (!(l & 4))
+			say(t, "l%u:\n", l + 2);
+		break;
 	case 45: {	/* an outcome that is kept for later */
 		int one = (int)pick(t, 2);
 
@@ -390,6 +417,12 @@ static void piece(struct text *t)
 		     pick(t, 200), a, (int)pick(t, 400), l, a, (int)pick(t, 50) - 10, a, cc, (int)pick(t, 400), l, b, l); break;
 	case 32: say(t, "r%d &= %d\n%c%d %s= %d\nif %c%d %s %d goto l%u\nr%d += 9\nl%u:\n", a, imm, l & 4 ? 'w' : 'r', a,
 		     pick(t, 2) ? ">>" : pick(t, 2) ? "<<" : "+", k & 31, l & 8 ? 'w' : 'r', a, cc, (int)pick(t, 3000), l, b, l);
+		break;
+	case 28: say(t, "r%d = 0\nl%u: r%d = r9\nr%d += r%d\nr%d = *(%s *)(r%d + %u)\n%c%d %s %c%d\nr%d += 8\n%c%d = %c%d\n"
+		     "if r%d != 64 goto l%u\n", a, l, b, b, a, b, w, b, k, l & 4 ? 'r' : 'w', b, l & 8 ? "+=" : op, l & 4 ? 'r' : 'w', c, a,
+		     l & 4 ? 'r' : 'w', c, l & 4 ? 'r' : 'w', b, a, l);
+		if (pick(t, 2))
+			say(t, "r%d = 3\n", b);
 		break;
 	case 26: say(t, "if r%d != %d goto l%u\nr0 = 77\ngoto out\nl%u:\n", a, (int)pick(t, 9), l, l); break;
 	default: say(t, "r%d = r%d\nw%d = w%d\nr%d = *(%s *)(r9 + %u)\n", a, b, c, c, b, w, pick(t, 200)); break;
@@ -454,7 +487,7 @@ START_TEST(composed_programs_agree)
 	printf("rules: seed %llu, %u programs per arm\n", (unsigned long long)seed, programs);
 	for (unsigned i = 0; i < programs * 2; i++)
 		one(&t, seed + i, NULL);
-	for (int k = 0; k <= REWRITE_RULE_COUNT + 5; k++) {
+	for (int k = 0; k <= REWRITE_RULE_COUNT + 6; k++) {
 		const char *off = k < REWRITE_RULE_COUNT ? rule_name(rewrite_names, k) : rule_name(jit_rule_names, k - REWRITE_RULE_COUNT);
 
 		if (!*off)

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* lanes_test.c - random loops over arrays, of the kind that runs in lanes: interpreted as they are, and
+ * compiled with and without lanes, with blinded constants too.  Memory, r0 and all registers must agree.
+ *   lanes_test [seed [programs]]		SOAK=1: fifty times as many */
+#include <check.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "jit/jit.h"
+#include "tests/util/arms.h"
+#include "vm/rewrite.h"
+
+enum { BYTES = 1024 };
+static uint64_t seed;
+static unsigned programs = 20000, kept, in_lanes;
+static struct jit_pages *pages;
+static uint32_t cpu;
+
+struct text { char buf[8192]; size_t n; uint64_t random; };
+
+static uint32_t pick(struct text *t, uint32_t below)
+{
+	t->random ^= t->random << 13;
+	t->random ^= t->random >> 7;
+	t->random ^= t->random << 17;
+	return (uint32_t)(t->random >> 11) % below;
+}
+
+static void say(struct text *t, const char *form, ...) __attribute__((format(printf, 2, 3)));
+static void say(struct text *t, const char *form, ...)
+{
+	va_list args;
+
+	va_start(args, form);
+	t->n += (size_t)vsnprintf(t->buf + t->n, sizeof t->buf - t->n, form, args);
+	va_end(args);
+	ck_assert_uint_lt(t->n, sizeof t->buf);
+}
+
+/* r9 memory, r8 index, r7 limit or a pointer that steps, r1-r3 values, r4 not written, r5 r6 sums, r0 a copy */
+static void statement(struct text *t, int log)
+{
+	static const char *const cmp[] = { "==", "!=", ">", ">=", "<", "<=", "s>", "s>=", "s<", "s<=", "&" };
+	static const char *const alu[] = { "+=", "-=", "|=", "&=", "^=", "+=", "^=", "=" };
+	static const char *const sum[] = { "+=", "^=", "|=" };
+	int bits = 8 << log, a = 1 + (int)pick(t, 3), b = 1 + (int)pick(t, 4), k = (int)pick(t, 2) ? (int)pick(t, 300) : (int)pick(t, UINT32_MAX);
+	char z = log == 3 || (log < 2 && pick(t, 2)) ? 'r' : 'w';
+
+	switch (pick(t, 14)) {
+	case 0: case 1: say(t, "%c%d %s %c%d\n", z, a, alu[pick(t, 8)], z, b); break;
+	case 2: case 3: say(t, "%c%d %s %d\n", z, a, alu[pick(t, 8)], k); break;
+	case 4: say(t, "%c%d &= %d\n", z, a, k & (int)((1ull << (bits > 31 ? 31 : bits)) - 1)); break;
+	case 5: say(t, "%c%d %s %u\n", z, a, pick(t, 2) ? "<<=" : ">>=", pick(t, (uint32_t)bits)); break;
+	case 6: say(t, "w%d &= 255\n%c%d >>= %u\n", a, z, a, pick(t, 8)); break;
+	case 7: case 8: {
+		static unsigned label;
+		unsigned l = label++;
+
+		say(t, "%c%d &= %u\n", z, a, log == 0 ? 255u : log == 1 ? 0xffffu : 0x7fffffffu);
+		if (pick(t, 3))
+			say(t, "if %c%d %s %u goto m%u\n", z, a, cmp[pick(t, 11)], log ? pick(t, 60000) : pick(t, 256), l);
+		else
+			say(t, "%c%d &= 255\nif %c%d %s %c%d goto m%u\n", z, b, z, a, cmp[pick(t, 11)], z, b, l);
+		if (pick(t, 3) == 0 && t->n < 3000)
+			statement(t, log);
+		if (pick(t, 2))
+			say(t, "%c%d %s %d\n", z, 1 + (int)pick(t, 3), alu[pick(t, 8)], k & 0xffff);
+		else if (pick(t, 2))
+			say(t, "%c%d += 1\n", pick(t, 2) ? 'r' : 'w', 5 + (int)pick(t, 2));
+		else
+			say(t, "%c%d = %c%d\n", z, 1 + (int)pick(t, 3), z, 1 + (int)pick(t, 4));
+		say(t, "m%u:\n", l);
+		break;
+	}
+	case 9: say(t, "r%d = -r%d\n", a, a); break;
+	case 10: if (log) say(t, "r%d = be%d r%d\n", a, bits, a); break;
+	case 11: if (log >= 2 && bits == (z == 'r' ? 64 : 32)) {
+			k = 1 + (int)pick(t, (uint32_t)bits - 1);
+			say(t, "%c0 = %c%d\n%c0 <<= %d\n%c%d >>= %d\n%c%d |= %c0\n", z, z, a, z, k, z, a, bits - k, z, a, z);
+		} else if (log == 1) {
+			say(t, "%c%d *= %c%d\n", z, a, z, b);
+		}
+		break;
+	case 12: z = pick(t, 4) ? z : 'w';
+		say(t, "%c%d %s %c%d\n", z, 5 + (int)pick(t, 2), sum[pick(t, 3)], z, a);
+		break;
+	case 13: say(t, "r%d += r8\n", a); break;
+	}
+}
+
+static void compose(struct text *t, uint64_t from)
+{
+	static const char *const width[] = { "u8", "u16", "u32", "u64" };
+	int log, step, rounds, pointer, other, kind, start, off;
+	char carry;
+
+	t->n = 0;
+	t->random = (from + 1) * 0x9e3779b97f4a7c15u | 1;
+	log = (int)pick(t, 4);
+	step = 1 << log;
+	rounds = (int)pick(t, 2) ? 16 * (1 + (int)pick(t, 4)) : 1 + (int)pick(t, 70);
+	if (rounds * step > 300)
+		rounds = 300 / step;
+	pointer = (int)pick(t, 3) == 0;
+	other = (int)pick(t, 3);
+	kind = (int)pick(t, 6);
+	start = (int)pick(t, 3) ? 0 : (int)pick(t, 5) * step;
+	off = (int)pick(t, 40);
+	carry = pick(t, 2) ? 'r' : 'w';
+	say(t, "r9 = r1\nr4 = *(u64 *)(r9 + 8)\nr0 = 0\n");
+	for (int r = 1; r < 4; r++)
+		say(t, "r%d = %d\n", r, r);
+	for (int r = 5; r < 7; r++)
+		pick(t, 2) ? say(t, "r%d = 0\n", r) : say(t, "r%d = *(u64 *)(r9 + %d)\n", r, 8 * r);
+	if (pointer)
+		say(t, "r7 = r9\nr7 += %d\n", 300 + (int)pick(t, 40));
+	else if (kind >= 3)
+		say(t, "r7 = *(u64 *)(r9 + 1016)\nr7 &= 63\nr7 *= %d\nr7 += %d\n", step, start + (int)pick(t, 2));
+	else if (pick(t, 2))
+		say(t, "r7 = r9\nr7 += %d\n", 400);
+	else
+		say(t, "r7 = r10\nr7 += -400\n");
+	say(t, "r8 = %d\n", start);
+	if (kind >= 3 && !pointer && pick(t, 3))
+		say(t, "if r8 %s r7 goto x\n", kind == 4 ? "s>=" : ">=");
+	say(t, "h: r1 = r9\nr1 += r8\nr1 = *(%s *)(r1 + %d)\n", width[log], off);
+	if (pick(t, 2))
+		say(t, "r2 = r9\nr2 += r8\nr2 = *(%s *)(r2 + %d)\n", width[log], off + (int)pick(t, 5) * 8);
+	else
+		say(t, "r2 = r1\n");
+	say(t, "r3 = %d\n", (int)pick(t, 300));
+	for (int k = 1 + (int)pick(t, 5); k; k--)
+		statement(t, log);
+	if (pick(t, 4) == 0)	/* T += A; A = T */
+		say(t, "%c0 = %c%d\n%c0 += %c6\n%c6 = %c0\n", carry, carry, 1 + (int)pick(t, 2), carry, carry, carry, carry);
+	if (other) {
+		int to = pick(t, 3) ? 320 + (int)pick(t, 60) : off + (int)pick(t, 9) * step - 4 * step;
+
+		if (to < 0)
+			to = off;
+		if (pointer)
+			say(t, "*(%s *)(r7 + %d) = r%d\n", width[log], (int)pick(t, 40), 1 + (int)pick(t, 3));
+		else if (kind < 3)
+			say(t, "r0 = r7\nr0 += r8\n*(%s *)(r0 + %d) = r%d\n", width[log], (int)pick(t, 40), 1 + (int)pick(t, 3));
+		else
+			say(t, "r0 = r9\nr0 += r8\n*(%s *)(r0 + %d) = r%d\n", width[log], to, 1 + (int)pick(t, 3));
+	}
+	if (pointer)
+		say(t, "r7 += %d\n", step);
+	say(t, "%c8 += %d\n", kind == 2 || kind == 5 ? 'w' : 'r', step);
+	if (kind < 3 || pointer)
+		say(t, "if %c8 %s %d goto h\n", kind == 2 ? 'w' : 'r', pick(t, 2) ? "!=" : pick(t, 2) ? "<" : "s<", start + rounds * step);
+	else if (pick(t, 2))
+		say(t, "if %c8 %s %c7 goto h\n", kind == 5 ? 'w' : 'r', kind == 4 ? "s<" : "<", kind == 5 ? 'w' : 'r');
+	else
+		say(t, "if %c7 %s %c8 goto h\n", kind == 5 ? 'w' : 'r', kind == 4 ? "s>" : ">", kind == 5 ? 'w' : 'r');
+	say(t, "x:\n");
+	for (int r = 0; r < 9; r++)
+		if (r != 7 && r != 4 && (r || !other) && (r > 3 || pick(t, 4) == 0))
+			say(t, "*(u64 *)(r9 + %d) = r%d\n", 900 + 8 * r, r);
+	say(t, "r0 = r5\nr0 ^= r6\nr0 ^= r8\nexit\n");
+}
+
+struct outcome { int64_t status; uint64_t r0; uint8_t mem[BYTES]; };
+
+static int load(struct code *code, const void *slots, uint32_t n)
+{
+	struct uebpf_error err;
+	int ret;
+
+	memset(code, 0, sizeof *code);
+	ret = code_decode(code, slots, n, NULL, 0, 1000000, &err);
+	code->type = &test_raw;
+	code->helpers = &test_helpers;
+	code->compiled = true;
+	ret = ret ? ret : code_prepare(code, &err);
+	ck_assert_msg(!ret, "%s", err.text);
+	return ret;
+}
+
+/* Runs `slots`: interpreted as it is, or compiled; returns the bytes of machine code. */
+static size_t run(const void *slots, uint32_t n, uint64_t from, bool jit, const char *no_rules, uint32_t flags, uint32_t *hits,
+		  struct outcome *out)
+{
+	static _Alignas(64) uint8_t mem[BYTES];
+	struct uebpf_error err;
+	struct code code;
+	size_t bytes = 0;
+
+	load(&code, slots, n);
+	for (int i = 0; i < BYTES; i++) {
+		from = from * 6364136223846793005u + 1442695040888963407u;
+		mem[i] = (uint8_t)(from >> 56);
+	}
+	out->r0 = 0;
+	if (jit) {
+		struct jit_opts o = { .pages = pages, .cpu = cpu, .no_rules = no_rules, .flags = flags };
+
+		ck_assert_int_eq(rewrite_code(&code, no_rules, hits), 0);
+		ck_assert_int_eq(jit_compile(&code, &o, &err), 0);
+		bytes = jit_code_bytes(&code);
+		out->status = jit_run(&code, mem, sizeof mem, NULL, &out->r0);
+		jit_free(&code);
+	} else {
+		ck_assert_int_eq(interp_prepare(&code), 0);
+		out->status = interp_run(&code, mem, sizeof mem, NULL, &out->r0);
+	}
+	memcpy(out->mem, mem, sizeof mem);
+	code_free(&code);
+	return bytes;
+}
+
+START_TEST(loops_agree)
+{
+	static struct text t;
+
+	printf("lanes: seed %llu, %u programs\n", (unsigned long long)seed, programs);
+	for (unsigned i = 0; i < programs; i++) {
+		static const char *const off[] = { NULL, "lanes", NULL, "unroll" };
+		uint32_t hits[REWRITE_RULE_COUNT] = { 0 }, n;
+		static struct outcome want, have;
+		size_t bytes[4];
+		void *slots;
+
+		compose(&t, seed + i);
+		assemble(t.buf, &slots, &n);
+		run(slots, n, seed + i, false, NULL, 0, NULL, &want);
+		for (int arm = 0; arm < 4; arm++) {
+			int at = 0;
+
+			bytes[arm] = run(slots, n, seed + i, true, off[arm], arm == 2 ? JIT_BLIND : 0, arm ? NULL : hits, &have);
+			while (at < BYTES - 1 && want.mem[at] == have.mem[at])
+				at++;
+			ck_assert_msg(want.status == have.status && want.r0 == have.r0 && !memcmp(want.mem, have.mem, BYTES),
+				      "seed %llu, arm %d: r0 0x%llx, should be 0x%llx; byte %d 0x%x, should be 0x%x; in\n%s",
+				      (unsigned long long)seed + i, arm, (unsigned long long)have.r0, (unsigned long long)want.r0, at,
+				      have.mem[at], want.mem[at], t.buf);
+		}
+		kept += hits[RULE_WHOLE] != 0;
+		in_lanes += bytes[0] != bytes[1];
+		free(slots);
+	}
+	printf("%u loops left whole, %u in lanes\n", kept, in_lanes);
+	ck_assert_uint_gt(in_lanes, programs / 6);
+}
+END_TEST
+
+int main(int argc, char **argv)
+{
+	Suite *s = suite_create("rewrite/lanes");
+	TCase *t = tcase_create("all");
+	SRunner *sr;
+	int failed;
+
+	if (!jit_arch()) {
+		printf("skip: no JIT here\n");
+		return 0;
+	}
+	seed = argc > 1 ? strtoull(argv[1], NULL, 0) : (uint64_t)time(NULL);
+	if (getenv("SOAK"))
+		programs *= 50;
+	if (argc > 2)
+		programs = (unsigned)strtoul(argv[2], NULL, 0);
+	pages = jit_pages_new(NULL);
+	jit_cpu_detect(NULL, &cpu);
+	tcase_add_test(t, loops_agree);
+	tcase_set_timeout(t, 0);
+	suite_add_tcase(s, t);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* lanes.c - see lanes.h.
+ *
+ * The body is one block, but for jumps over some of its instructions.  Its registers are
+ *   steps     grow by a constant each round: they address the arrays, and one of them counts
+ *   sums      only ever have something added (xored, ored) to them
+ *   extremes  are the least or the greatest so far
+ *   values    made anew in each round
+ * and the rest, which no round writes.  A lane has the width of an element.  Values can be wider; `most`,
+ * the bits that each may need, says where a lane holds all of it: what shifts right, compares or adds to
+ * something wider needs that, for the rest the low bits are enough.  Whether stores meet other accesses is
+ * left to who makes code of it. */
+#include <string.h>
+#include "vm/lanes.h"
+
+enum { MOST_BODY = 40, LEAST_BYTES = 32 };
+
+struct look {
+	const struct code *code;
+	const struct flow *flow;
+	struct lanes *l;
+	uint8_t most[LANE_REGS];	/* bits that the number of each register needs */
+	uint16_t written;		/* registers */
+	uint32_t until;			/* where the jump that may skip this leads; 0: none */
+};
+
+static bool wide(const struct insn *in) { return isa_op[in->op].flags & OPF_WIDTH64; }
+static bool has_bit(uint32_t set, unsigned reg) { return set >> reg & 1; }
+
+bool lane_mem(const struct insn *in, struct lane_mem *out)
+{
+	bool indexed = isa_indexed(in->op);
+	uint8_t shape = isa_op[in->op].shape;
+
+	*out = (struct lane_mem){ .index = indexed ? in->imm_lo & 15 : LANE_NONE, .scale = indexed ? (uint8_t)(in->imm_lo >> 4) : 0,
+				  .size = isa_op[in->op].size, .off = in->off };
+	switch (shape) {
+	case SHAPE_STORE_X: case SHAPE_STORE_K: case SHAPE_FUSED_STORE:
+		out->store = true;
+		out->base = in->dst;
+		break;
+	case SHAPE_LOAD: case SHAPE_FUSED_LOAD:
+		out->base = in->src;
+		break;
+	default:
+		return false;
+	}
+	return isa_op[in->op].group != ISA_LINUX;
+}
+
+bool lane_start(const struct code *code, const struct flow *flow, uint32_t head, uint8_t reg, int64_t *value)
+{
+	for (uint32_t i = head; i-- > 0; ) {
+		const struct insn *in = &code->insn[i];
+
+		if (flow_writes(in) >> reg & 1) {
+			*value = in->op == OP_MOV32_K ? (int64_t)(uint32_t)in->imm : in->imm;
+			return in->op == OP_MOV64_K || in->op == OP_MOV32_K || in->op == OP_LDDW;
+		}
+		/* a conditional jump out of the way is fine, a label or the end of a block is not */
+		if (flow->mark[i] & FLOW_TARGET || !flow_falls(in))
+			return false;
+	}
+	return false;
+}
+
+uint32_t loop_rounds(const struct code *code, const struct flow *flow, uint32_t head, const struct insn *jcc, uint8_t counter,
+		     int64_t step)
+{
+	/* by row of isa.def: !=, <, s< */
+	enum { ROWS = 1 << 4 | 1 << 7 | 1 << 9 };
+	unsigned row = (jcc->op - (unsigned)OP_JEQ64_K) / 4;
+	int64_t from, end = wide(jcc) ? jcc->imm : (uint32_t)jcc->imm, way;
+
+	if (isa_op[jcc->op].shape != SHAPE_JCC_K || !(ROWS >> row & 1) || !lane_start(code, flow, head, counter, &from) ||
+	    (!wide(jcc) && (from < 0 || from > INT32_MAX || end > INT32_MAX)) || (row == 7 && from < 0) ||
+	    __builtin_sub_overflow(end, from, &way) || way <= 0 || way > 1 << 24 || (row == 4 && way % step))
+		return 0;
+	return (uint32_t)((way + step - 1) / step);
+}
+
+/* ---- what the registers are ---- */
+
+static void survey_one(struct look *k, const struct insn *in)
+{
+	uint32_t w = insn_writes(in);
+	uint8_t sum = (uint8_t)(1 + lane_alu(in->op) + (wide(in) ? LANE_ALUS : 0));
+	struct lane_mem m;
+
+	if (lane_mem(in, &m) && !k->l->size)
+		k->l->size = m.size;
+	if (!w)
+		return;
+	if (k->written & w || (in->op != OP_ADD64_K && in->op != OP_ADD32_K) || in->imm <= -4096 || in->imm >= 4096 || k->until)
+		k->l->steps &= (uint16_t)~w;
+	else
+		k->l->step[in->dst] = (int32_t)in->imm;
+	k->written |= (uint16_t)w;
+	if (!wide(in))
+		k->l->narrow |= (uint16_t)w;
+	if (!wide(in) && k->until)
+		k->l->skipped |= (uint16_t)w;
+	/* only ever added to, and added only what is not itself */
+	if (isa_op[in->op].shape > SHAPE_ALU_X || in->op >= OP_ADD64_K + 4 * LANE_ALUS ||
+	    !(1u << lane_alu(in->op) & (1u << LANE_ADD | 1u << LANE_XOR | 1u << LANE_OR)) ||
+	    (k->l->sum[in->dst] && k->l->sum[in->dst] != sum))
+		k->l->sums &= (uint16_t)~w;
+	k->l->sum[in->dst] = sum;
+}
+
+/* Follows the jumps forward: false where they cannot be masks. */
+static bool survey(struct look *k)
+{
+	struct lanes *l = k->l;
+
+	l->steps = l->sums = 0x3ff;
+	for (uint32_t i = l->head; i < l->tail; i++) {
+		const struct insn *in = &k->code->insn[i];
+
+		if (k->until == i)
+			k->until = 0;
+		survey_one(k, in);
+		if (!flow_is_jump(in))
+			continue;
+		if (k->until || (uint32_t)in->off <= i || (uint32_t)in->off > l->tail)
+			return false;
+		k->until = (uint32_t)in->off;
+	}
+	k->until = 0;
+	l->steps &= k->written;
+	l->sums &= (uint16_t)(k->written & ~l->steps);
+	l->values = (uint16_t)(k->written & ~(l->steps | l->sums));
+	return l->size && !(k->flow->live[l->head] & l->values);
+}
+
+/* ---- each instruction by itself ---- */
+
+/* Can the lanes of `reg` stand for it in an operation of this width? */
+static bool operand(const struct look *k, uint8_t reg, bool all)
+{
+	return reg != 10 && !has_bit(k->l->sums | k->l->copies | k->l->steps, reg) && (!all || k->most[reg] <= 8 * k->l->size);
+}
+
+static bool element(const struct look *k, const struct lane_mem *m)
+{
+	const struct lanes *l = k->l;
+	bool indexed = m->index != LANE_NONE;
+	int64_t stride = (has_bit(l->steps, m->base) ? l->step[m->base] : 0) +
+			 (indexed && has_bit(l->steps, m->index) ? (int64_t)l->step[m->index] << m->scale : 0);
+	uint32_t regs = 1u << m->base | (indexed ? 1u << m->index : 0);
+
+	return !k->until && m->size == l->size && stride == m->size && !(regs & (l->values | l->sums)) &&
+	       !(regs & l->steps & l->narrow & ~(1u << l->counter));
+}
+
+/* The last step of counting bits: the bytes of a word are added up. */
+static bool sums_bytes(const struct look *k, const struct insn *in)
+{
+	int64_t by;
+
+	return k->l->size == 8 && in->op == OP_MUL64_X && in[1].op == OP_RSH64_K && in[1].dst == in->dst && in[1].imm == 56 &&
+	       !(k->flow->mark[in + 1 - k->code->insn] & FLOW_TARGET) && !has_bit(k->written, in->src) &&
+	       lane_start(k->code, k->flow, k->l->head, in->src, &by) && by == 0x0101010101010101;
+}
+
+static unsigned bits_of(uint64_t v) { return v ? 64 - (unsigned)__builtin_clzll(v) : 0; }
+
+static bool arithmetic(struct look *k, const struct insn *in, unsigned *most)
+{
+	unsigned lane = 8u * k->l->size, op = lane_alu(in->op), a = k->most[in->dst], b;
+	bool w = wide(in), x = isa_op[in->op].shape == SHAPE_ALU_X, all = (w ? 64u : 32u) > lane;
+
+	b = x ? k->most[in->src] : bits_of(w ? (uint64_t)in->imm : (uint32_t)in->imm);
+	if (in->op >= OP_ADD64_K + 4 * LANE_ALUS || (x && !operand(k, in->src, all && has_bit(k->l->sums, in->dst))) ||
+	    (lane == 64 && !w && op != LANE_MOV && (op != LANE_AND || x)))
+		return false;
+	if (has_bit(k->l->sums, in->dst)) {
+		for (unsigned r = 0; r < 10; r++)
+			if (has_bit(k->l->copies, r) && k->l->copy[r] == in->dst)
+				return false;
+		return x || !all || b <= lane;
+	}
+	*most = a > b ? a : b;
+	switch (op) {
+	case LANE_ADD: ++*most; break;
+	case LANE_SUB: *most = 64; break;
+	case LANE_MUL: *most = a + b; return lane == 16 || sums_bytes(k, in);
+	case LANE_OR: case LANE_XOR: break;
+	case LANE_AND: *most = a < b ? a : b; break;
+	case LANE_MOV: *most = b; break;
+	case LANE_LSH: case LANE_RSH:
+		if (!w && a > 32)
+			a = 32;
+		*most = op == LANE_LSH ? a + (unsigned)in->imm : a < in->imm ? 0 : a - (unsigned)in->imm;
+		return !x && in->imm >= 0 && in->imm < lane && (op == LANE_LSH || !all || a <= lane);
+	default: return false;
+	}
+	return true;
+}
+
+static bool branch(struct look *k, const struct insn *in)
+{
+	bool w = wide(in), x = isa_op[in->op].shape == SHAPE_JCC_X, all = (w ? 64u : 32u) > 8u * k->l->size;
+
+	k->until = (uint32_t)in->off;
+	if (k->l->size == 8 || !operand(k, in->dst, all))
+		return false;
+	return x ? operand(k, in->src, all) : bits_of(w ? (uint64_t)in->imm : (uint32_t)in->imm) <= 8u * k->l->size;
+}
+
+static bool fits(struct look *k, const struct insn *in)
+{
+	unsigned most = 8 * k->l->size;
+	uint8_t *now = &k->most[in->dst];
+	struct lane_mem m;
+
+	switch (isa_op[in->op].shape) {
+	case SHAPE_ALU_K: case SHAPE_ALU_X:
+		if (has_bit(k->l->steps, in->dst))
+			return true;
+		if ((in->op == OP_MOV64_X || in->op == OP_MOV32_X) && has_bit(k->l->sums, in->src)) {
+			k->l->copies |= (uint16_t)(1u << in->dst);
+			k->l->copy[in->dst] = in->src;
+			return !k->until && has_bit(k->l->values, in->dst) &&
+			       (in->op == OP_MOV64_X || k->l->sum[in->src] <= LANE_ALUS);
+		}
+		if (!arithmetic(k, in, &most))
+			return false;
+		break;
+	case SHAPE_JCC_K: case SHAPE_JCC_X: return branch(k, in);
+	case SHAPE_LOAD: case SHAPE_FUSED_LOAD:
+		if (isa_op[in->op].flags & OPF_SIGNED || !lane_mem(in, &m) || !element(k, &m))
+			return false;
+		break;
+	case SHAPE_STORE_X: case SHAPE_FUSED_STORE:
+		return lane_mem(in, &m) && element(k, &m) && operand(k, in->src, false);
+	case SHAPE_STORE_K: return lane_mem(in, &m) && element(k, &m);
+	default: return false;
+	}
+	if (most > 64)
+		most = 64;
+	if (isa_op[in->op].shape <= SHAPE_UN && !wide(in) && most > 32)
+		most = 32;
+	*now = (uint8_t)(k->until && *now > most ? *now : most);
+	if (has_bit(k->l->copies, in->dst) && k->until)
+		return false;
+	k->l->copies &= (uint16_t)~(1u << in->dst);
+	return true;
+}
+
+bool lanes_at(const struct code *code, const struct flow *flow, uint32_t head, struct lanes *l)
+{
+	struct look k = { .code = code, .flow = flow, .l = l };
+	uint32_t tail = head, jumps;
+
+	while (tail + 1 < code->n && tail - head < MOST_BODY &&
+	       (!flow_is_branch(&code->insn[tail]) || (uint32_t)code->insn[tail].off != head))
+		tail++;
+	*l = (struct lanes){ .head = head, .tail = tail };
+	if (tail + 1 == code->n || tail - head == MOST_BODY || !survey(&k) || !flow_enters_head(code, head, tail, &jumps) || jumps)
+		return false;
+	l->counter = code->insn[tail].dst;
+	if (!has_bit(l->steps, l->counter) || l->step[l->counter] <= 0)
+		return false;
+	l->rounds = loop_rounds(code, flow, head, &code->insn[tail], l->counter, l->step[l->counter]);
+	memset(k.most, 64, sizeof k.most);
+	for (uint32_t i = head; i < tail; i++) {
+		if (k.until == i)
+			k.until = 0;
+		if (!fits(&k, &code->insn[i]))
+			return false;
+	}
+	l->last = flow->live[tail + 1] & l->values & ~l->copies;
+	return l->rounds && (l->rounds - l->last) * l->size >= LEAST_BYTES;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* lanes.h - loops whose rounds can run side by side, each on its own element of arrays: what the
+ * rewriter leaves whole and a compiler with vector registers makes of it. */
+#ifndef UEBPF_VM_LANES_H
+#define UEBPF_VM_LANES_H
+
+#include "vm/flow.h"
+
+enum { LANE_REGS = 11, LANE_NONE = 15 };
+/* Rows of arithmetic come in fours (64_K, 64_X, 32_K, 32_X) in the order of isa.def. */
+enum lane_alu { LANE_ADD, LANE_SUB, LANE_MUL, LANE_DIV, LANE_SDIV, LANE_OR, LANE_AND, LANE_LSH, LANE_RSH,
+		LANE_MOD, LANE_SMOD, LANE_XOR, LANE_MOV, LANE_ARSH, LANE_ALUS };
+static inline unsigned lane_alu(uint16_t op) { return (op - (unsigned)OP_ADD64_K) / 4; }
+
+struct lanes {
+	uint32_t head, tail;		/* [head, tail), then the jump back */
+	uint32_t rounds;
+	uint8_t size;			/* bytes of an element */
+	uint8_t counter;		/* register */
+	bool last;			/* what a round computes is read after the loop: one is left to it */
+	uint16_t steps, sums, values;	/* registers by what they are, a bit each; written nowhere: constant */
+	uint16_t narrow, skipped;	/* of steps and sums: 32 bits wide; and perhaps not written in a round */
+	uint16_t copies;		/* of values: after a round the same as a sum, and not read in it after that */
+	uint8_t copy[LANE_REGS];
+	int32_t step[LANE_REGS];
+	uint8_t sum[LANE_REGS];		/* 1 + enum lane_alu (+ LANE_ALUS: 64 bits wide) */
+};
+
+/* An access of an element. */
+struct lane_mem { uint8_t base, index, scale, size; int32_t off; bool store; };
+bool lane_mem(const struct insn *in, struct lane_mem *out);
+/* May the rounds of the loop that begins at `head` run side by side? */
+bool lanes_at(const struct code *code, const struct flow *flow, uint32_t head, struct lanes *out);
+/* The constant that `reg` holds when the straight line that leads to `head` ends. */
+bool lane_start(const struct code *code, const struct flow *flow, uint32_t head, uint8_t reg, int64_t *value);
+/* How often the loop goes round whose jump back is jcc, with the counter stepping before it and entered from the
+ * straight line before `head` only; 0: not known. */
+uint32_t loop_rounds(const struct code *code, const struct flow *flow, uint32_t head, const struct insn *jcc, uint8_t counter,
+		     int64_t step);
+
+#endif
