@@ -96,23 +96,23 @@ struct image_extern {
 struct core_cache;
 #define ARENA_SECTION ".addr_space.1"	/* what clang calls the section of variables in address space 1 */
 enum section_use { USE_NONE, USE_CODE, USE_MAPS, USE_LEGACY, USE_DATA };
-struct image_inner {
+struct image_inner {		/* what is used most first: one byte reaches it */
 	struct uebpf_error *err;	/* of the call that is under way; may be NULL */
 	struct arena arena;
-	struct elf_image image;
-	struct elf_params params;
 	struct elf_view view;
-	bool old_gas;			/* symbol values already stand in the instructions */
 	uint8_t *use;			/* enum section_use per section */
 	uint32_t *section_map;		/* USE_DATA: index in image.maps */
 	struct elf_sym *syms;
 	uint32_t nr_syms;
+	uint32_t nr_funcs;
+	struct func *funcs;		/* ascending by section, start */
+	struct reloc_list *relocs;	/* per section */
+	struct elf_image image;
+	struct elf_params params;
+	bool old_gas;			/* symbol values already stand in the instructions */
 	uint32_t *by_name;		/* symbols but sections', sorted by name and section */
 	uint32_t nr_named;
 	uint32_t *sections_by_name;
-	struct reloc_list *relocs;	/* per section */
-	struct func *funcs;		/* ascending by section, start */
-	uint32_t nr_funcs;
 	struct ext_list *lines, *cores;	/* per section; NULL: none */
 	struct image_extern *externs;
 	uint32_t nr_externs;

@@ -304,7 +304,6 @@ struct uebpf_map {
 	uint32_t share;			/* enum uebpf_share */
 	uint32_t cpu_slots;
 	bool frozen;
-	char name[64];
 	struct region values;		/* where values lie, for checked runs; lo == hi: nowhere */
 	void *base;			/* storage: one contiguous mapping, offsets only */
 	size_t bytes;
@@ -320,6 +319,7 @@ struct uebpf_map {
 	 * is memory that this process may read and write, and for addresses of the arena it is that address: verified
 	 * code reaches an arena only so (verifier/arena.c).  maps/arena.c maps what this needs. */
 	uint32_t window;
+	char name[64];
 };
 
 /* Displacements reach 32 KB to both sides of an arena; one of nearly 4 GB has no bits for that. */

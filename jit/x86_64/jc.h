@@ -63,47 +63,9 @@ struct jsub {
 
 enum jit_rule { RULE_MAGIC = 1, RULE_ALIGN = 2, RULE_PAIR = 4, RULE_VECTOR = 8, RULE_SELECT = 16, RULE_LANES = 32 };	/* jit_rule_names (jit/cpu.c) */
 
-struct jc {
+struct jc {				/* what is used most first: one byte reaches it */
 	struct x_buf b;
-	uint8_t *base;
-	size_t cap;
 	const struct code *code;
-	struct vm_host *host;
-	uint32_t cpu, flags;
-	struct label *label;
-	uint32_t nr_label, cap_label;
-	struct fix *fix;
-	uint32_t nr_fix, cap_fix;
-	const void **callee;		/* C functions that are called directly */
-	uint32_t nr_callee, cap_callee;
-	bool far;			/* no direct calls: they would not reach */
-	struct cold *cold;
-	uint32_t nr_cold, cap_cold;
-	struct jit_site *site;
-	uint32_t nr_site, cap_site;
-	uint32_t nr_window;
-	struct flow flow;
-	struct jsub *sub;
-	uint32_t *fact_index, nr_fact;	/* of jump targets; NULL: nothing is known */
-	struct fact *fact_at, fact[11];
-	struct counted counted[COUNTED];
-	uint32_t nr_counted;
-	uint32_t ctx_access, ctx_size, ctx_need;
-	uint32_t slow_label;		/* instruction 0 of the copy that tests everything; UNSET: none */
-	uint32_t chain_end;		/* blocks before it are charged already */
-	int32_t rest;			/* steps charged for those that are still to come */
-	uint8_t call_window;
-	bool calls_helper;		/* some helper call is not inlined */
-	bool fast, sliced, bails, ctx_window;
-	uint32_t refill_label;
-	uint32_t next_packet, batch_end;	/* where an exit goes on in the loop over packets, or 0; the loops' end */
-	uint32_t insn_label;		/* label of instruction 0 in the copy being emitted */
-	uint32_t abort_label, miss_label, retpoline_label, retpoline_ret_label;
-	uint8_t saved[4], nr_saved;	/* of all functions */
-	uint8_t kind[11];		/* what each register points to: a window, or KIND_x */
-	uint8_t (*kind_at)[11];		/* at jump targets */
-	uint8_t next_window;
-	uint32_t frame_size;		/* checked code: bytes of a guest frame */
 	struct jit_code *jit;
 	uint32_t i;			/* instruction being emitted */
 	const struct insn *in;
@@ -116,10 +78,49 @@ struct jc {
 	bool dynamic;			/* the call depth is counted */
 	uint32_t skip;			/* so many next instructions are part of this one */
 	bool tails, inits, main_called, packet_window, calls_c;
+	uint32_t cpu, flags;
+	bool far;			/* no direct calls: they would not reach */
+	uint8_t call_window;
+	bool calls_helper;		/* some helper call is not inlined */
+	bool fast, sliced, bails, ctx_window;
+	uint8_t *base;
+	size_t cap;
+	struct vm_host *host;
+	struct label *label;
+	uint32_t nr_label, cap_label;
+	struct fix *fix;
+	uint32_t nr_fix, cap_fix;
+	const void **callee;		/* C functions that are called directly */
+	uint32_t nr_callee, cap_callee;
+	struct cold *cold;
+	uint32_t nr_cold, cap_cold;
+	struct jit_site *site;
+	uint32_t nr_site, cap_site;
+	uint32_t nr_window;
+	struct flow flow;
+	struct jsub *sub;
+	uint32_t *fact_index, nr_fact;	/* of jump targets; NULL: nothing is known */
+	struct fact *fact_at;
+	uint32_t nr_counted;
+	uint32_t ctx_access, ctx_size, ctx_need;
+	uint32_t slow_label;		/* instruction 0 of the copy that tests everything; UNSET: none */
+	uint32_t chain_end;		/* blocks before it are charged already */
+	int32_t rest;			/* steps charged for those that are still to come */
+	uint32_t refill_label;
+	uint32_t next_packet, batch_end;	/* where an exit goes on in the loop over packets, or 0; the loops' end */
+	uint32_t insn_label;		/* label of instruction 0 in the copy being emitted */
+	uint32_t abort_label, miss_label, retpoline_label, retpoline_ret_label;
+	uint8_t saved[4], nr_saved;	/* of all functions */
+	uint8_t kind[11];		/* what each register points to: a window, or KIND_x */
+	uint8_t (*kind_at)[11];		/* at jump targets */
+	uint8_t next_window;
+	uint32_t frame_size;		/* checked code: bytes of a guest frame */
 	uint64_t blind;			/* random state of constant blinding */
 	uint32_t rules;			/* enum jit_rule bits */
 	bool no_memory;
 	const struct insn *unsupported;
+	struct fact fact[11];
+	struct counted counted[COUNTED];
 };
 /* ---- buf.c ---- */
 void jc_room(struct jc *c, size_t bytes);
