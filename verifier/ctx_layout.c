@@ -145,14 +145,14 @@ static int translate(struct layout *l, struct insn *out, uint32_t i)
 	const struct op_info *op = &isa_op[in->op];
 	const struct ctx_field *field;
 	bool write = op->shape == SHAPE_STORE_X || op->shape == SHAPE_STORE_K;
-
+	bool mixed_atomic = op->shape == SHAPE_ATOMIC && f->base == FACT_MIXED;
 	int n;
 
 	*out = *in;
 	n = arena_layout(l, out, i);
 	if (n)
 		return n;
-	if ((!write && op->shape != SHAPE_LOAD && op->shape != SHAPE_ATOMIC) || (f->base != FACT_CTX && !(f->flags & FACT_CTX_TOO)))
+	if ((!write && op->shape != SHAPE_LOAD && !mixed_atomic) || (f->base != FACT_CTX && !(f->flags & FACT_CTX_TOO)))
 		return 1;
 	if (f->base != FACT_CTX)
 		return layout_mixed(l, i, "one path accesses the context or an arena here, another something else");

@@ -515,6 +515,8 @@ START_TEST(what_is_not_sure_is_refused)
 		"r2 = addr_space_cast(r2, 0, 1)\na: r2 += 8\nr0 = 1\nexit\n", map, "one path computes with an arena pointer");
 	refused("r6 = r1\nr1 = map(0) ll\nr2 = r10\nr2 += -8\nr3 = *(u32 *)(r6 + 12)\nif r3 == 0 goto a\n"
 		"r2 = addr_space_cast(r3, 0, 1)\na: *(u64 *)(r2 + 0) = 0\nr0 = 1\nexit\n", map, "one path accesses");
+	refused("r6 = r1\nr1 = map(0) ll\nr2 = r10\nr2 += -8\nr3 = *(u32 *)(r6 + 12)\nif r3 == 0 goto a\n"
+		"r2 = addr_space_cast(r3, 0, 1)\na: lock *(u64 *)(r2 + 0) += r3\nr0 = 1\nexit\n", map, "one path accesses");
 	refused("r1 = map(0) ll\nr2 = addr_space_cast(r1, 0, 1)\nr3 = 8\nr1 = r2\nr2 = r3\nr3 = r10\ncall 4\nr0 = 1\nexit\n",
 		map, "arena pointer");		/* helpers follow none */
 	refused("r1 = map(0) ll\nr2 = addr_space_cast(r1, 1, 0)\nr0 = *(u64 *)(r2 + 0)\nexit\n", map, "r2");
