@@ -151,6 +151,8 @@ static int values(struct rewriter *rw)
 
 	rewrite_wide(rw);
 	rewrite_blocks(rw);
+	if (rw->new_constants)
+		rewrite_wide(rw);
 	rewrite_stack(rw);
 	rewrite_dead(rw);
 	ret = rewrite_compact(rw);
@@ -190,6 +192,7 @@ int rewrite_code(struct code *code, const char *no_rules, uint32_t hits[REWRITE_
 		ret = ret ? ret : rewrite_tails(&rw);
 		ret = ret ? ret : rewrite_places(&rw);
 		ret = ret ? ret : rewrite_refresh(&rw);
+		ret = ret ? ret : rewrite_invariants(&rw);
 		if (!ret && rw.frame)
 			rewrite_frames(&rw);
 		ret = ret ? ret : values(&rw);

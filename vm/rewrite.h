@@ -38,10 +38,12 @@ enum rule_needs {
 	RULE(ADDRESS, "address", NEEDS_FLOW, "additions of constants move into the displacement") \
 	RULE(PROMOTE, "promote", NEEDS_FLOW | MOVES_MEMORY, "a stack slot lives in a register that is free") \
 	RULE(WIDEN, "widen", NEEDS_FLOW | MOVES_MEMORY, "neighbouring pieces are loaded and copied as one") \
+	RULE(GATHER, "gather", NEEDS_FLOW | MOVES_MEMORY, "a number stored in pieces is stored as one") \
 	RULE(MEMSET, "memset", NEEDS_FLOW | MOVES_MEMORY, "constants stored side by side are stored as one") \
 	RULE(CHAIN, "chain", NEEDS_FLOW, "what comes last of a sum of three is added last") \
 	RULE(HOIST, "hoist", NEEDS_FLOW | MOVES_MEMORY, "a load moves up to its address while that is whole") \
 	RULE(INDEX, "index", NEEDS_FLOW | MOVES_MEMORY, "base + index << scale in one access") \
+	RULE(INVARIANT, "invariant", NEEDS_FLOW | MERGES_BLOCKS, "an address that each round makes anew is made before the loop") \
 	RULE(LEA, "lea", NEEDS_FLOW, "copy and add, shift and add in one instruction") \
 	RULE(MUL3, "mul3", NEEDS_FLOW, "copy and multiply in one instruction") \
 	RULE(CMPMEM, "cmpmem", NEEDS_FLOW | MOVES_MEMORY, "load, compare and branch in one instruction") \

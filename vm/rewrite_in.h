@@ -14,6 +14,7 @@ struct rewriter {
 	uint64_t on;			/* bit per rule */
 	uint32_t hits[REWRITE_RULE_COUNT];
 	bool changed;			/* since the last compaction */
+	bool new_constants;		/* that are stored */
 	uint8_t *frame;			/* enum frame_use of each subprogram */
 };
 static inline bool rule_on(const struct rewriter *rw, enum rewrite_rule rule) { return rw->on >> rule & 1; }
@@ -30,6 +31,7 @@ int rewrite_inline(struct rewriter *rw);	/* rewrite_inline.c */
 int rewrite_jumps(struct rewriter *rw);		/* rewrite_jump.c */
 int rewrite_tails(struct rewriter *rw);
 int rewrite_places(struct rewriter *rw);
+int rewrite_invariants(struct rewriter *rw);	/* rewrite_invariant.c */
 void rewrite_blocks(struct rewriter *rw);	/* rewrite_local.c */
 void rewrite_hoist(struct rewriter *rw);	/* rewrite_dead.c */
 void rewrite_dead(struct rewriter *rw);

@@ -21,6 +21,7 @@ static void forget_all(struct walk *w)
 	for (int r = 0; r < REGS; r++)
 		walk_forget(w, r);
 	w->nr_slot = 0;
+	gather_end(w);
 }
 
 uint8_t walk_copy_of(const struct walk *w, uint8_t r)
@@ -250,6 +251,7 @@ static void step(struct walk *w, uint32_t i)
 		return;
 	walk_widen(w, in);
 	walk_address(w, in);
+	walk_gather(w, in, i);
 	if (writes_memory(w, in))
 		w->memory++;
 	/* A half of a rotation that is read or lives across a jump has to stay what it is. */

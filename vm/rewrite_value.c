@@ -44,6 +44,7 @@ void walk_constants(struct walk *w, struct insn *in)
 			return;
 		in->op++;
 		in->imm = k->value;
+		w->rw->new_constants = true;
 		break;
 	default:
 		return;

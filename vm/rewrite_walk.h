@@ -30,6 +30,9 @@ struct slot { int32_t off; uint8_t size, reg; uint32_t ver; int64_t value; struc
 struct flag { struct insn jcc; uint8_t reg, taken; uint32_t ver, dst_ver, src_ver; };
 /* A jump over one move: what was known before of the two registers that are known otherwise behind it. */
 struct join { uint32_t at; uint8_t moved, compared; struct known before, other; };
+/* A number that is stored in pieces at base + low: bytes `have`, each by the store at[]; `holder` had all of it at
+ * the first.  of64, of32: the number's id, 0: not that. */
+struct gather { uint32_t first, of64, of32, at[8], base_ver; int32_t low; uint8_t base, holder, have; };
 struct walk {
 	struct rewriter *rw;
 	struct known reg[REGS];
@@ -38,6 +41,7 @@ struct walk {
 	uint32_t nr_slot, sub;
 	struct flag flag;
 	struct join join;
+	struct gather gather[2];
 };
 static inline bool current(const struct walk *w, uint8_t r, uint32_t ver) { return r != NO_REG && w->ver[r] == ver; }
 
@@ -72,6 +76,10 @@ void walk_address(struct walk *w, struct insn *in);
 /* What `in` makes: half of a rotation of what d (before: as it was) holds; pieces of memory. */
 void walk_half(const struct insn *in, uint32_t i, const struct known *before, struct half *out);
 struct piece walk_piece(const struct walk *w, const struct insn *in, const struct known *d);
+
+/* rewrite_gather.c */
+void walk_gather(struct walk *w, struct insn *in, uint32_t i);
+void gather_end(struct walk *w);
 
 /* rewrite_stack.c: loads from the frame are what was stored there. */
 void stack_step(struct walk *w, struct insn *in);

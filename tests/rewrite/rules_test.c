@@ -120,6 +120,10 @@ static const struct { const char *rule, *before, *after; } single[] = {
 	{ "mul3", "r2 = *(u64 *)(r1 + 0)\nr0 = r2\nr0 *= 77\nr0 += r2\nexit\n", "r0 = r2 * 0x4d" },
 	{ "cmpmem", "r0 = 0\nr2 = *(u8 *)(r1 + 3)\nif r2 > 9 goto l\nr0 = 1\nl: exit\n", "if *(u8 *)(r1 + 0x3) > 0x9" },
 	{ "loadop", "r0 = 7\nr2 = *(u64 *)(r1 + 8)\nr0 ^= r2\nexit\n", "r0 ^= *(u64 *)(r1 + 0x8)" },
+	{ "gather", "r2 = *(u32 *)(r1 + 8)\nw3 = w2\nw3 >>= 24\n*(u8 *)(r1 + 23) = r3\nw3 = w2\nw3 >>= 16\n*(u8 *)(r1 + 22) = r3\n"
+	  "*(u8 *)(r1 + 20) = r2\nw2 >>= 8\n*(u8 *)(r1 + 21) = r2\nr0 = 0\nexit\n", "*(u32 *)(r1 + 0x14) = w2" },
+	{ "invariant", "r0 = 0\nr2 = 0\nh: r4 = 0x123456789a ll\nr4 += r2\nr0 ^= r4\nr0 *= 3\nr2 += 1\nif r2 != 77 goto h\nexit\n",
+	  "r1 = 0x123456789a ll" },
 	{ "unroll", "r0 = 0\nr2 = 0\nh: r3 = r1\nr3 += r2\nr4 = *(u64 *)(r3 + 0)\nr4 *= 3\nr0 ^= r4\nr2 += 8\n"
 	  "if r2 != 256 goto h\nexit\n", "0x38)" },
 	{ "reduce", "r0 = 0\nr2 = 0\nr5 = 0\nh: r3 = r1\nr3 += r2\nr4 = *(u32 *)(r3 + 0)\nr4 += r5\nr2 += 8\nr5 = r4\n"
