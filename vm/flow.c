@@ -75,9 +75,9 @@ bool flow_targets(const struct code *code, uint8_t *mark)
 	return loops;
 }
 
-bool flow_enters_head(const struct code *code, uint32_t head, uint32_t tail, uint32_t *jumps)
+bool flow_enters_head(const struct code *code, uint32_t head, uint32_t tail, uint32_t jumps[2])
 {
-	*jumps = 0;
+	jumps[0] = 0;
 	for (uint32_t i = 0; i < code->n; i++) {
 		const struct insn *insn = &code->insn[i];
 		bool jump = flow_is_jump(insn), called = insn->op == OP_LD_FUNC || insn->op == OP_CALL_LOCAL;
@@ -87,7 +87,8 @@ bool flow_enters_head(const struct code *code, uint32_t head, uint32_t tail, uin
 			continue;
 		if (to != head || called)
 			return false;
-		++*jumps;
+		jumps[0]++;
+		jumps[1] = i;
 	}
 	return true;
 }

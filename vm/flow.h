@@ -20,8 +20,9 @@ struct flow {
 /* 0 or -ENOMEM; free in either case.  Works on bound code. */
 int flow_build(const struct code *code, struct flow *flow);
 void flow_free(const struct code *code, struct flow *flow);
-/* From outside, is [head, tail] entered at its head only, and by how many jumps (falling into it is none)? */
-bool flow_enters_head(const struct code *code, uint32_t head, uint32_t tail, uint32_t *jumps);
+/* From outside, is [head, tail] entered at its head only, and by how many jumps (falling into it is none), the last
+ * of which is jumps[1]? */
+bool flow_enters_head(const struct code *code, uint32_t head, uint32_t tail, uint32_t jumps[2]);
 /* Registers live after instruction i. */
 uint32_t flow_live_after(const struct code *code, const struct flow *flow, uint32_t i);
 

@@ -21,6 +21,7 @@ struct look {
 	struct lanes *l;
 	uint8_t most[LANE_REGS];	/* bits that the number of each register needs */
 	uint16_t written;		/* registers */
+	uint32_t start;			/* the end of the straight line before the loop */
 	uint32_t until;			/* where the jump that may skip this leads; 0: none */
 };
 
@@ -160,7 +161,7 @@ static bool sums_bytes(const struct look *k, const struct insn *in)
 
 	return k->l->size == 8 && in->op == OP_MUL64_X && in[1].op == OP_RSH64_K && in[1].dst == in->dst && in[1].imm == 56 &&
 	       !(k->flow->mark[in + 1 - k->code->insn] & FLOW_TARGET) && !has_bit(k->written, in->src) &&
-	       lane_start(k->code, k->flow, k->l->head, in->src, &by) && by == 0x0101010101010101;
+	       lane_start(k->code, k->flow, k->start, in->src, &by) && by == 0x0101010101010101;
 }
 
 static unsigned bits_of(uint64_t v) { return v ? 64 - (unsigned)__builtin_clzll(v) : 0; }
@@ -251,18 +252,21 @@ static bool fits(struct look *k, const struct insn *in)
 bool lanes_at(const struct code *code, const struct flow *flow, uint32_t head, struct lanes *l)
 {
 	struct look k = { .code = code, .flow = flow, .l = l };
-	uint32_t tail = head, jumps;
+	uint32_t tail = head, jumps[2];
 
 	while (tail + 1 < code->n && tail - head < MOST_BODY &&
 	       (!flow_is_branch(&code->insn[tail]) || (uint32_t)code->insn[tail].off != head))
 		tail++;
 	*l = (struct lanes){ .head = head, .tail = tail };
-	if (tail + 1 == code->n || tail - head == MOST_BODY || !survey(&k) || !flow_enters_head(code, head, tail, &jumps) || jumps)
+	if (tail + 1 == code->n || tail - head == MOST_BODY || !survey(&k) || !flow_enters_head(code, head, tail, jumps))
+		return false;
+	k.start = jumps[0] ? jumps[1] : head;
+	if (jumps[0] && (jumps[0] > 1 || !head || flow_falls(&code->insn[head - 1]) || flow->mark[k.start] & FLOW_TARGET))
 		return false;
 	l->counter = code->insn[tail].dst;
 	if (!has_bit(l->steps, l->counter) || l->step[l->counter] <= 0)
 		return false;
-	l->rounds = loop_rounds(code, flow, head, &code->insn[tail], l->counter, l->step[l->counter]);
+	l->rounds = loop_rounds(code, flow, k.start, &code->insn[tail], l->counter, l->step[l->counter]);
 	memset(k.most, 64, sizeof k.most);
 	for (uint32_t i = head; i < tail; i++) {
 		if (k.until == i)

@@ -143,13 +143,13 @@ static bool counts_at_run_time(const struct rewriter *rw, struct loop *l)
 static bool find_loop(struct rewriter *rw, uint32_t tail, struct loop *l)
 {
 	const struct insn *jcc = &rw->code->insn[tail];
-	uint32_t body, jumps;
+	uint32_t body, jumps[2];
 
 	*l = (struct loop){ .head = (uint32_t)jcc->off, .tail = tail };
 	body = tail - l->head;
 	if (l->head >= tail || body > MAX_BODY || body < 2 || l->head == 0)
 		return false;
-	if (!flow_enters_head(rw->code, l->head, tail, &jumps) || jumps || !flow_falls(jcc - body - 1))
+	if (!flow_enters_head(rw->code, l->head, tail, jumps) || jumps[0] || !flow_falls(jcc - body - 1))
 		return false;
 	for (uint32_t i = l->head; i < tail; i++)
 		if (!is_body_op(&rw->code->insn[i]) || (i > l->head && rw->flow.mark[i] & FLOW_TARGET))

@@ -125,6 +125,8 @@ static void compose(struct text *t, uint64_t from)
 	say(t, "r8 = %d\n", start);
 	if (kind >= 3 && !pointer && pick(t, 3))
 		say(t, "if r8 %s r7 goto x\n", kind == 4 ? "s>=" : ">=");
+	if (pick(t, 4) == 0)
+		say(t, "if r4 == 77 goto y\ngoto h\ny: r0 = 3\nexit\n");
 	say(t, "h: r1 = r9\nr1 += r8\nr1 = *(%s *)(r1 + %d)\n", width[log], off);
 	if (pick(t, 2))
 		say(t, "r2 = r9\nr2 += r8\nr2 = *(%s *)(r2 + %d)\n", width[log], off + (int)pick(t, 5) * 8);
