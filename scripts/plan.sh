@@ -41,7 +41,7 @@ plan_steps() {
 	fuzz)
 		plan_fuzz "${FUZZ_SECONDS:-3600}"
 		for c in values random wide five; do echo "verifier-domain-$c|bash tests/verifier/domain.sh $c"; done
-		echo "kernel-differential|FUZZ=${FUZZ_SECONDS:-3600} build/tests/kernel/differential_test $RANDOM$RANDOM"
+		echo "kernel-differential|CK_FORK=no FUZZ=${FUZZ_SECONDS:-3600} build/tests/kernel/differential_test $RANDOM$RANDOM"
 		echo "verifier-sound|FUZZ=1 timeout -s INT ${FUZZ_SECONDS:-3600} build/tests/verifier/sound_test $RANDOM$RANDOM || [ \$? = 124 ]"
 		;;
 	esac
