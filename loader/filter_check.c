@@ -49,15 +49,37 @@ static const struct uebpf_field *find_field(const struct filter *f, const struct
 	return NULL;
 }
 
+/* How many letters the beginnings and the ends of a name and of what was written have in common. */
+static uint32_t alike(const struct tree *t, const char *name)
+{
+	uint32_t len = (uint32_t)strlen(name), least = len < t->len ? len : t->len, head = 0, tail = 0;
+
+	while (head < least && name[head] == t->text[head])
+		head++;
+	while (tail < least - head && name[len - 1 - tail] == t->text[t->len - 1 - tail])
+		tail++;
+	return head + tail;
+}
+
 static int unknown_field(struct filter *f, const struct tree *t)
 {
 	char names[160] = "";
+	const char *near = NULL;
+	uint32_t best = t->len / 2;
 	size_t n = 0;
 
-	for (uint32_t i = 0; i < f->type->nr_fields && n < sizeof(names) - 4; i++)
-		n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s", i ? ", " : "", f->type->event[i].name);
-	return filter_fail(f, t->column, UEBPF_E_FIELD, "event type %s has no field %.*s; it has: %s%s", f->type->name,
-			   (int)t->len, t->text, names, n < sizeof(names) - 4 ? "" : " ...");
+	for (uint32_t i = 0; i < f->type->nr_fields; i++) {
+		const char *name = f->type->event[i].name;
+
+		if (n < sizeof(names) - 4)
+			n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s", i ? ", " : "", name);
+		if (alike(t, name) > best) {
+			best = alike(t, name);
+			near = name;
+		}
+	}
+	return filter_fail(f, t->column, UEBPF_E_FIELD, "event type %s has no field %.*s%s%s; it has: %s%s", f->type->name,
+			   (int)t->len, t->text, near ? ", but " : "", near ? near : "", names, n < sizeof(names) - 4 ? "" : " ...");
 }
 
 static int field_type(struct filter *f, struct tree *t)

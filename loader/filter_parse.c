@@ -272,6 +272,14 @@ static struct tree *text(struct parser *p)
 
 static struct tree *binary(struct parser *p, unsigned level);
 
+/* Where an operator could stand. */
+static struct tree *unexpected(struct parser *p, const char *why)
+{
+	return fail(p, is(p, "=") ? "'=' is no operator; '==' compares" :
+		    p->token == T_PUNCT && p->at - p->begin == 1 && strchr("+-/%*", *p->begin) ?
+		    "there is no arithmetic: == != < > <= >= && || ! & | ^ ~ << >>" : why);
+}
+
 /* The token's name, without what may stand between its parts; -> is a point. */
 static bool take_name(struct parser *p, struct tree *t)
 {
@@ -307,7 +315,7 @@ static struct tree *primary(struct parser *p)
 	if (take(p, "(")) {
 		t = binary(p, 0);
 		if (!p->failed && !is(p, ")"))
-			return fail(p, "')' is expected");
+			return unexpected(p, "')' is expected");
 		next(p);
 		return t;
 	}
@@ -407,9 +415,6 @@ struct tree *filter_parse(struct filter *f)
 		return fail(&p, "the expression is empty");
 	t = p.failed ? NULL : binary(&p, 0);
 	if (!p.failed && p.token != T_END)
-		return fail(&p, is(&p, "=") ? "'=' is no operator; '==' compares" :
-			    is(&p, "+") || is(&p, "-") || is(&p, "/") || is(&p, "%") || is(&p, "*") ?
-			    "there is no arithmetic: == != < > <= >= && || ! & | ^ ~ << >>" :
-			    "an operator is expected: == != < > <= >= && || & | ^ << >>");
+		return unexpected(&p, "an operator is expected: == != < > <= >= && || & | ^ << >>");
 	return p.failed ? NULL : t;
 }

@@ -113,7 +113,7 @@ END_TEST
 static const struct { const char *text; uint32_t column; const char *says; } bad[] = {
 	{ "", 1, "empty" }, { "   ", 4, "empty" }, { "a ==", 5, "ends here" }, { "a = 1", 3, "'=='" }, { "a == 1 &&", 10, "ends" },
 	{ "(a == 1", 8, "')'" }, { "a == 1)", 7, "operator" }, { "a == 1 b == 2", 8, "operator" }, { "a + 1 == 2", 3, "arithmetic" },
-	{ "a * 2", 3, "arithmetic" }, { "nothing == 1", 1, "no field nothing" }, { "a == 1 && nam == \"x\"", 11, "no field nam" },
+	{ "a * 2", 3, "arithmetic" }, { "nothing == 1", 1, "no field nothing; it has" }, { "a == 1 && nam == \"x\"", 11, "no field nam, but name; it has" },
 	{ "a == \"x\"", 1, "strings compare with strings" }, { "s == 1", 6, "strings" }, { "name", 1, "a string" }, { "h", 1, "a double" },
 	{ "\"a\" == \"b\"", 5, "two constant" }, { "s < \"a*\"", 5, "patterns" }, { "a == 09", 6, "not a number" },
 	{ "a == 0x", 6, "digits" }, { "a == 1x", 6, "not a number" }, { "a == 18446744073709551616", 6, "64 bits" },
