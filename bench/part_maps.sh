@@ -24,6 +24,7 @@ if command -v gnuplot >/dev/null; then
 	set output "$OUT/maps_sizes.svg"
 	set datafile separator ","
 	set logscale x
+	set xrange [1000:1e7]
 	set xlabel "entries"
 	set ylabel "ns a lookup"
 	set key top left
