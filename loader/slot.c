@@ -61,7 +61,7 @@ static __attribute__((noinline)) int run_slowly(const struct filter *f, void *ct
 	return prog_run(f->prog, ctx, len, run, r0);
 }
 
-static __attribute__((noinline)) int run_timed(const struct filter *f, uint32_t index, void *ctx, size_t len,
+static __attribute__((cold, noinline)) int run_timed(const struct filter *f, uint32_t index, void *ctx, size_t len,
 					       struct uebpf_run *run, void *host, uint64_t *r0)
 {
 	uint64_t began = slot_now_ns();
@@ -124,7 +124,7 @@ static __attribute__((noinline)) int ask_all(const struct uebpf_filters *filters
 	return wanted;
 }
 
-static __attribute__((noinline)) int eval_slowly(struct uebpf_slot *slot, void *ctx, size_t ctx_len, void *host)
+static __attribute__((cold, noinline)) int eval_slowly(struct uebpf_slot *slot, void *ctx, size_t ctx_len, void *host)
 {
 	struct reclaim *reclaim = domain(slot);
 	const struct uebpf_filters *filters;
