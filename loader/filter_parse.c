@@ -52,6 +52,8 @@ static bool is_name(char c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || is_digit(c);
 }
 
+static bool is_quote(char c) { return c == '"' || c == '\''; }
+
 static int hex(char c)
 {
 	return is_digit(c) ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : 99;
@@ -171,7 +173,7 @@ static void next(struct parser *p)
 		p->token = T_END;
 	} else if (is_digit(*p->at) || (*p->at == '.' && is_digit(p->at[1]))) {
 		number(p);
-	} else if (strchr("\"'", p->at[*p->at == 'L'])) {
+	} else if (is_quote(p->at[*p->at == 'L'])) {
 		p->at += *p->at == 'L';		/* wide, to C */
 		p->token = T_TEXT;
 	} else if (is_name(*p->at) || *p->at == '$') {

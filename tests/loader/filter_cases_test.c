@@ -123,7 +123,7 @@ static const struct { const char *text; uint32_t column; const char *says; } bad
 	{ "$ctx.nope == 1", 1, "no context $ctx.nope" }, { "$app.p:t == 1", 1, "no context $app.p:t" }, { "$foo == 1", 1, "$ctx.NAME" },
 	{ "$app.x == 1", 1, "PROVIDER:TYPE" }, { "!s", 2, "a string" }, { "s && a", 1, "a string" }, { "color == PINK", 10, "no field PINK" },
 	{ "s == \"a\\", 8, "escape" }, { "@", 1, "expected" }, { "a == /* 1", 6, "comment" }, { "a /", 3, "arithmetic" }, { "a.", 2, "operator" }, { "a->", 2, "operator" },
-	{ "a == 1 /* x */ /* y", 16, "comment" }, { "$ctx", 1, "$ctx.NAME" }, { "$ctx . nope", 1, "no context $ctx.nope" }, { "a == 'ab'", 1, "strings" }, { "!", 2, "ends here" }, { "a ==== 1", 5, "expected" },
+	{ "a == 1 /* x */ /* y", 16, "comment" }, { "$ctx", 1, "$ctx.NAME" }, { "L", 1, "no field L" }, { "a == L", 6, "no field L" }, { "$ctx . nope", 1, "no context $ctx.nope" }, { "a == 'ab'", 1, "strings" }, { "!", 2, "ends here" }, { "a ==== 1", 5, "expected" },
 };
 
 START_TEST(errors_point_at_the_column)
