@@ -117,6 +117,8 @@ void state_init(struct env *e, uint32_t sub)
 	for (uint32_t n = 0; n < MAX_FRAMES; n++) {
 		struct slot *slot = st->f[n].slot;
 
+		for (uint32_t k = 0; k < st->f[n].depth; k++)	/* of the part before this one */
+			memset(slot[k].byte, 0, 8);
 		memset(&st->f[n], 0, sizeof st->f[n]);
 		st->f[n].slot = slot;
 	}
