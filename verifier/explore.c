@@ -261,7 +261,7 @@ static int visit(struct env *e)
 
 	if (!s || !(n = node_add(e, e->pc, s)))
 		return -ENOMEM;
-	if (last && n->hash == last->hash && !callback && saved_equal(e, n->s, last->s)) {
+	if (last && n->hash == last->hash && !callback && saved_equal(n->s, last->s)) {
 		node_drop(e, n);
 		return endless(e);
 	}

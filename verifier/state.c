@@ -190,9 +190,8 @@ static uint32_t collect(struct env *e, uint32_t pc)
 }
 
 /* An id that only one register carries links nothing. */
-static void drop_single_ids(struct env *e, struct cell *c, uint32_t n)
+static void drop_single_ids(struct cell *c, uint32_t n)
 {
-	(void)e;
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t id = c[i].r.id, others = 0;
 
@@ -215,7 +214,7 @@ struct saved *state_save(struct env *e, uint32_t pc)
 
 	if (!s)
 		return NULL;
-	drop_single_ids(e, e->scratch, n);
+	drop_single_ids(e->scratch, n);
 	s->bytes = sizeof *s + n * sizeof(struct cell);
 	e->mem_now += s->bytes;
 	if (e->mem_now > e->res->bytes)
@@ -468,7 +467,7 @@ uint32_t saved_hash(const struct saved *s)
 	return (uint32_t)(h >> 32);
 }
 
-bool saved_equal(struct env *e, const struct saved *a, const struct saved *b)
+bool saved_equal(const struct saved *a, const struct saved *b)
 {
 	if (a->nr_cells != b->nr_cells || a->h.may_goto != b->h.may_goto)
 		return false;
@@ -480,6 +479,5 @@ bool saved_equal(struct env *e, const struct saved *a, const struct saved *b)
 		    x->r.off != y->r.off || memcmp(&x->r.s, &y->r.s, sizeof x->r.s))
 			return false;
 	}
-	(void)e;
 	return true;
 }

@@ -294,7 +294,7 @@ void saved_free(struct env *e, struct saved *s);
 bool state_covered(struct env *e, const struct saved *old, bool exact);
 bool state_same_place(const struct env *e, const struct saved *s);
 uint32_t saved_hash(const struct saved *s);
-bool saved_equal(struct env *e, const struct saved *a, const struct saved *b);
+bool saved_equal(const struct saved *a, const struct saved *b);
 struct reg *state_cell(struct env *e, const struct cell *c);	/* the same place now */
 bool reg_within(struct env *e, const struct reg *old, const struct reg *now, bool exact);
 uint32_t new_id(struct env *e);
