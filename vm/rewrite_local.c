@@ -251,7 +251,8 @@ static void step(struct walk *w, uint32_t i)
 		return;
 	walk_widen(w, in);
 	walk_address(w, in);
-	walk_gather(w, in, i);
+	if (w->gather[0].have | w->gather[1].have || in->op == OP_STX_B || in->op == OP_STX_H)
+		walk_gather(w, in, i);
 	if (writes_memory(w, in))
 		w->memory++;
 	/* A half of a rotation that is read or lives across a jump has to stay what it is. */
