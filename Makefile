@@ -86,6 +86,9 @@ $(filter-out $(hot:%=$(BUILD)/obj/%.o),$(lib_obj)): common += $(cold)
 $(hot:%=$(BUILD)/obj/%.o): common += $(if $(cold),$(dense))
 # Cold, but helpers are called from here, and an exception of theirs goes through.
 $(BUILD)/obj/vm/interp_slow.o: common += $(if $(cold),-fasynchronous-unwind-tables)
+# Half a kilobyte; 0.05 to 0.5 % more instructions in the checked interpreter.
+$(BUILD)/obj/vm/call.o: common += $(if $(cold),$(shell $(CC) -Werror -fno-inline-small-functions -fsyntax-only -x c \
+	/dev/null 2>/dev/null && echo -fno-inline-small-functions))
 # A map's operation is often just the call of another.
 $(filter $(BUILD)/obj/maps/%.o,$(lib_obj)): common += $(if $(cold),-fno-asynchronous-unwind-tables -foptimize-sibling-calls)
 # Copies of what is known of a register: calls are half a microsecond faster per program than rep movs.
