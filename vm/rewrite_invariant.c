@@ -5,7 +5,8 @@
 #include <errno.h>
 #include "vm/rewrite_in.h"
 
-enum { MOST = 8 };
+/* Numbers moved, loops looked at for them, and how far a loop's end is looked for: work stays linear in the program. */
+enum { MOST = 8, TRIES = 64, REACH = 256 };
 /* `constant` is made before [head, tail]. */
 struct hoist { uint32_t head, tail; struct insn constant; };
 
@@ -28,7 +29,7 @@ static uint8_t free_reg(const struct rewriter *rw, uint32_t head, uint32_t tail)
 static bool loop_around(const struct rewriter *rw, uint32_t i, struct hoist *out)
 {
 	out->head = i + 1;
-	for (uint32_t k = i; k < rw->code->n; k++) {
+	for (uint32_t k = i; k < rw->code->n && k - i < REACH; k++) {
 		const struct insn *in = &rw->code->insn[k];
 
 		if (flow_is_jump(in) && (uint32_t)in->off <= i && (uint32_t)in->off <= out->head) {
@@ -65,13 +66,16 @@ static int rebuild(struct rewriter *rw, const struct hoist *h)
 
 int rewrite_invariants(struct rewriter *rw)
 {
-	struct hoist h;
+	struct hoist h = { .tail = 0 };
 	uint8_t reg;
 	int ret = 0;
 
-	for (uint32_t i = 0, most = 0; i < rw->code->n && most < MOST && rule_on(rw, RULE_INVARIANT) && !ret; i++) {
+	if (!rule_on(rw, RULE_INVARIANT))
+		return 0;
+	for (uint32_t i = 0, most = 0, tries = 0; i < rw->code->n && most < MOST && tries < TRIES && !ret; i++) {
 		if (!is_address(&rw->code->insn[i]) || !loop_around(rw, i, &h))
 			continue;
+		tries++;
 		reg = free_reg(rw, h.head, h.tail);
 		if (reg == NO_REG)
 			continue;
