@@ -192,10 +192,12 @@ int rewrite_code(struct code *code, const char *no_rules, uint32_t hits[REWRITE_
 		ret = ret ? ret : rewrite_tails(&rw);
 		ret = ret ? ret : rewrite_places(&rw);
 		ret = ret ? ret : rewrite_refresh(&rw);
-		ret = ret ? ret : rewrite_invariants(&rw);
 		if (!ret && rw.frame)
 			rewrite_frames(&rw);
 		ret = ret ? ret : values(&rw);
+		ret = ret ? ret : rewrite_invariants(&rw);
+		if (!ret && rw.hits[RULE_INVARIANT])
+			ret = values(&rw);
 		if (!ret && rw.frame)
 			ret = values_again(&rw);
 		if (!ret && rw.hits[RULE_FLAG])		/* who kept outcomes has no more use for them */

@@ -32,10 +32,17 @@ static bool loop_around(const struct rewriter *rw, uint32_t i, struct hoist *out
 	for (uint32_t k = i; k < rw->code->n && k - i < REACH; k++) {
 		const struct insn *in = &rw->code->insn[k];
 
-		if (flow_is_jump(in) && (uint32_t)in->off <= i && (uint32_t)in->off <= out->head) {
-			out->head = (uint32_t)in->off;
+		if (flow_is_jump(in) && (uint32_t)in->off <= i) {
+			out->head = (uint32_t)in->off < out->head ? (uint32_t)in->off : out->head;
 			out->tail = k;
 		}
+	}
+	/* clang jumps into the middle of a loop whose test stands first: then before that jump. */
+	if (out->head <= i && out->head) {
+		const struct insn *in = &rw->code->insn[out->head - 1];
+
+		if (flow_is_jump(in) && !flow_falls(in) && (uint32_t)in->off >= out->head && (uint32_t)in->off <= out->tail)
+			return out->head--;
 	}
 	return out->head <= i;
 }

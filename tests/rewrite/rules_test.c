@@ -124,6 +124,9 @@ static const struct { const char *rule, *before, *after; } single[] = {
 	  "*(u8 *)(r1 + 20) = r2\nw2 >>= 8\n*(u8 *)(r1 + 21) = r2\nr0 = 0\nexit\n", "*(u32 *)(r1 + 0x14) = w2" },
 	{ "invariant", "r0 = 0\nr2 = 0\nh: r4 = 0x123456789a ll\nr4 += r2\nr0 ^= r4\nr0 *= 3\nr2 += 1\nif r2 != 77 goto h\nexit\n",
 	  "r1 = 0x123456789a ll" },
+	/* a loop that is entered in its middle, and two jumps back */
+	{ "invariant", "r0 = 0\nr2 = 0\ngoto m\nt: r2 += 1\nif r2 == 9 goto o\nm: r4 = 0x123456789a ll\nr4 += r2\nr4 *= r0\n"
+	  "if r4 > 5 goto t\nr0 ^= r2\nr2 += 1\nif r2 != 9 goto m\no: exit\n", "r1 = 0x123456789a ll\ngoto" },
 	{ "unroll", "r0 = 0\nr2 = 0\nh: r3 = r1\nr3 += r2\nr4 = *(u64 *)(r3 + 0)\nr4 *= 3\nr0 ^= r4\nr2 += 8\n"
 	  "if r2 != 256 goto h\nexit\n", "0x38)" },
 	{ "reduce", "r0 = 0\nr2 = 0\nr5 = 0\nh: r3 = r1\nr3 += r2\nr4 = *(u32 *)(r3 + 0)\nr4 += r5\nr2 += 8\nr5 = r4\n"
