@@ -396,11 +396,27 @@ static void trial_free(struct env *e, struct trial *t)
 	mem_free(e->host, t->exit, t->cap * sizeof *t->exit);
 }
 
+/* How often the loop goes round, by a number that moves each time: it covers that many values.  Callbacks and
+ * loops with may_goto have limits of their own, below that. */
+static void state_rounds(struct env *e, const struct node *n)
+{
+	uint64_t proof = n->up | n->down, most = MAX_ROUNDS;
+
+	if (proof && n->needs_end) {
+		const struct scalar *s = &n->s->cell[__builtin_ctzll(proof)].r.s;
+
+		most = s->umax - s->umin;
+	}
+	if (e->res->rounds < most)
+		e->res->rounds = most;
+}
+
 /* The loop holds: its exits are what remains to be walked, behind the summary's node. */
 static int trial_held(struct env *e, struct trial *t, struct node *n, const struct saved *here)
 {
 	int err;
 
+	state_rounds(e, n);
 	state_load(e, here);
 	err = precise_all(e, n->s);
 	n->summary = false;

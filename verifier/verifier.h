@@ -91,6 +91,7 @@ struct verify_result {
 	uint32_t ctx_need;		/* bytes of context (program's view) that are touched */
 	uint32_t stack_depth;		/* bytes, of the deepest call chain */
 	uint64_t insns, states, ns, bytes;	/* explored; kept at most; spent; memory at most */
+	uint64_t rounds;		/* at most, of any loop that was summed up, each time it is entered */
 	struct vm_host *host;
 };
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* facts_test.c - what the verifier's facts change in the code at once, and what they must leave alone. */
 #include <check.h>
+#include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,33 +11,41 @@
 #include "verifier/verifier.h"
 
 static struct uebpf_env *env;
-static struct uebpf_map *maps[3];	/* array, frozen read-only array, the same not frozen */
+/* array; read-only arrays: frozen, not frozen, frozen and shared with other processes; a frozen one that programs write */
+enum { NR_MAPS = 5 };
+static struct uebpf_map *maps[NR_MAPS];
 
-static void applied(struct code *code, const char *text)
+static int verified(struct code *code, const char *text, struct verify_result *res, struct uebpf_error *err)
 {
 	static struct helper_table helpers;
-	struct verify_result res;
-	struct uebpf_error err;
 	void *slots;
 	uint32_t n;
 
 	helpers = (struct helper_table){ .builtin = true };
 	memset(code, 0, sizeof *code);
-	ck_assert_msg(!asm_text(text, &slots, &n, &err), "%s", err.text);
+	ck_assert_msg(!asm_text(text, &slots, &n, err), "%s", err->text);
 	code->host = vm_host_of(env);
 	code->type = prog_type_find("raw");
 	code->helpers = &helpers;
 	code->stack_size = 512;
 	code->max_frames = 8;
-	ck_assert_msg(!code_decode(code, slots, n, NULL, 0, 1000, &err), "%s", err.text);
-	code->map = calloc(3, sizeof *code->map);
-	for (int i = 0; i < 3; i++)
+	ck_assert_msg(!code_decode(code, slots, n, NULL, 0, 1000, err), "%s", err->text);
+	code->map = calloc(NR_MAPS, sizeof *code->map);
+	for (int i = 0; i < NR_MAPS; i++)
 		code->map[i] = uebpf_map_ref(maps[i]);
-	code->nr_map = 3;
-	ck_assert_msg(!verify(code, NULL, &res, &err), "%s", err.text);
+	code->nr_map = NR_MAPS;
+	free(slots);
+	return verify(code, NULL, res, err);
+}
+
+static void applied(struct code *code, const char *text)
+{
+	struct verify_result res;
+	struct uebpf_error err;
+
+	ck_assert_msg(!verified(code, text, &res, &err), "%s", err.text);
 	verify_apply(code, &res);
 	verify_free(&res);
-	free(slots);
 }
 
 START_TEST(constant_key_of_an_array_is_never_null)
@@ -147,10 +157,64 @@ START_TEST(bytes_that_may_change_are_loaded)
 {
 	struct code code;
 
-	applied(&code, "r1 = map_value(2, 4) ll\nr0 = *(u32 *)(r1 + 0)\nif r0 > 5 goto +1\nr0 = 1\nexit\n");
-	ck_assert_int_eq(code.insn[1].op, OP_LD_W);
-	ck_assert_int_eq(code.insn[2].op, OP_JGT64_K);
+	for (int map = 2; map < NR_MAPS; map++) {
+		char text[100];
+
+		snprintf(text, sizeof text, "r1 = map_value(%d, 4) ll\nr0 = *(u32 *)(r1 + 0)\nif r0 > 5 goto +1\nr0 = 1\nexit\n",
+			 map);
+		applied(&code, text);
+		ck_assert_int_eq(code.insn[1].op, OP_LD_W);
+		ck_assert_int_eq(code.insn[2].op, OP_JGT64_K);
+		code_free(&code);
+	}
+}
+END_TEST
+
+/* strncmp's second string has to stay what it was when it was looked at. */
+START_TEST(strings_that_may_change_are_refused)
+{
+	for (int map = 0; map < NR_MAPS; map++) {
+		struct verify_result res;
+		struct uebpf_error err;
+		struct code code;
+		char text[200];
+		int rc;
+
+		snprintf(text, sizeof text, "*(u64 *)(r10 - 8) = 7\nr1 = r10\nr1 += -8\nr2 = 8\nr3 = map_value(%d, 4) ll\n"
+			 "call 182\nr0 = 0\nexit\n", map);
+		rc = verified(&code, text, &res, &err);
+		ck_assert_int_eq(rc, map == 1 ? 0 : -EACCES);
+		if (rc)
+			ck_assert_msg(strstr(err.text, "a constant string") != NULL, "%s", err.text);
+		verify_free(&res);
+		code_free(&code);
+	}
+}
+END_TEST
+
+static uint64_t rounds_of(const char *text)
+{
+	struct verify_result res;
+	struct uebpf_error err;
+	struct code code;
+	uint64_t rounds;
+
+	ck_assert_msg(!verified(&code, text, &res, &err), "%s", err.text);
+	rounds = res.rounds;
+	verify_free(&res);
 	code_free(&code);
+	return rounds;
+}
+
+/* A loop that is walked states nothing: what was explored says it. */
+START_TEST(loops_proven_state_their_rounds)
+{
+	uint64_t long_one = rounds_of("r0 = 0\nr0 += 1\nif r0 s< 2000000000 goto -2\nexit\n");
+
+	ck_assert_msg(long_one >= 1999999998 && long_one <= 2000000001, "%" PRIu64, long_one);
+	long_one = rounds_of("r0 = 1000000\nr0 += -1\nif r0 s> 0 goto -2\nexit\n");
+	ck_assert_msg(long_one >= 999998 && long_one <= 1000001, "%" PRIu64, long_one);
+	ck_assert_uint_eq(rounds_of("r0 = 0\nr0 += 1\nexit\n"), 0);
 }
 END_TEST
 
@@ -165,14 +229,15 @@ START_TEST(a_load_of_two_kinds_stays)
 }
 END_TEST
 
-static struct uebpf_map *make(uint32_t flags, uint32_t entries, bool freeze)
+static struct uebpf_map *make(uint32_t flags, uint32_t entries, bool freeze, bool shared)
 {
 	struct uebpf_map_opts o = { .size = sizeof o, .name = "m", .type = 2, .key_size = 4, .value_size = 16,
 				    .max_entries = entries, .flags = flags };
 	uint32_t zero = 0, value[4] = { 0, 7, 0xfffe, 0 };
 	struct uebpf_error err;
-	struct uebpf_map *map = uebpf_map_create(env, &o, &err);
+	struct uebpf_map *map;
 
+	map = shared ? uebpf_map_create_shared(env, &o, NULL, 0600, 0, &err) : uebpf_map_create(env, &o, &err);
 	ck_assert_msg(map != NULL, "%s", err.text);
 	uebpf_map_update(map, &zero, value, 0);
 	map->frozen = freeze;
@@ -182,14 +247,16 @@ static struct uebpf_map *make(uint32_t flags, uint32_t entries, bool freeze)
 static void setup(void)
 {
 	env = uebpf_env_new(NULL);
-	maps[0] = make(0, 4, false);
-	maps[1] = make(1 << 7, 1, true);
-	maps[2] = make(1 << 7, 1, false);
+	maps[0] = make(0, 4, false, false);
+	maps[1] = make(1 << 7 /* BPF_F_RDONLY_PROG */, 1, true, false);
+	maps[2] = make(1 << 7, 1, false, false);
+	maps[3] = make(1 << 7, 1, true, true);
+	maps[4] = make(0, 1, true, false);
 }
 
 static void teardown(void)
 {
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < NR_MAPS; i++)
 		uebpf_map_unref(maps[i]);
 	uebpf_env_free(env);
 }
@@ -210,6 +277,8 @@ int main(void)
 	tcase_add_test(tc, ranges_end_where_paths_were_cut_short);
 	tcase_add_test(tc, frozen_bytes_are_constants_and_decide_branches);
 	tcase_add_test(tc, bytes_that_may_change_are_loaded);
+	tcase_add_test(tc, strings_that_may_change_are_refused);
+	tcase_add_test(tc, loops_proven_state_their_rounds);
 	tcase_add_test(tc, a_load_of_two_kinds_stays);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);

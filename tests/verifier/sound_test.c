@@ -32,6 +32,7 @@ static struct helper_table helpers;
 static uint64_t seed = 1;
 static unsigned want = 100000;
 static struct made made;
+static unsigned unfinished;	/* runs beyond the budget here, but not beyond what the verifier states */
 static struct uebpf_object *tail_object[MADE_TYPES];	/* "r0 = 2; exit" */
 enum { TAIL_INSNS = 2 };
 
@@ -47,6 +48,8 @@ struct watch {
 	uint32_t last;
 	uint64_t before[11];
 	bool exact, may_goto;
+	bool again;			/* a function verified alone, or called back, runs more often than explored */
+	uint64_t steps, stated;		/* taken; at most, says the verifier */
 	uint32_t away;			/* instructions of another program to come */
 	char wrong[200];
 };
@@ -67,6 +70,7 @@ static void watch_step(void *arg, uint32_t pc, const uint64_t regs[11], const ch
 	const struct insn *in;
 
 	(void)text;
+	w->steps++;
 	if (last != UINT32_MAX && w->code->insn[last].op == OP_CALL && now != last + 1 && w->code->insn[last].imm == 12) {
 		w->away = TAIL_INSNS;
 		w->last = UINT32_MAX;
@@ -139,6 +143,14 @@ static int drop_record(void *arg, const void *data, size_t len)
 	return 0;
 }
 
+/* What was explored is what a run can walk; a loop that was summed up comes again so often. */
+static uint64_t stated_steps(const struct verify_result *res)
+{
+	uint64_t steps;
+
+	return __builtin_mul_overflow(res->insns, res->rounds + 1, &steps) ? UINT64_MAX : steps;
+}
+
 /* 0, or a negative status of a run; *wrong says what. */
 static int run_one(const struct code *code, struct watch *w)
 {
@@ -173,6 +185,7 @@ static int run_one(const struct code *code, struct watch *w)
 	uebpf_map_set_prog(maps[MADE_PROGS], 1, chance(50) ? uebpf_object_prog(tail_object[made.type], NULL) : NULL);
 	w->last = UINT32_MAX;
 	w->away = 0;
+	w->steps = 0;
 	pkt.head = memory;
 	pkt.data = memory + 64;
 	pkt.data_end = pkt.data + len;
@@ -184,6 +197,12 @@ static int run_one(const struct code *code, struct watch *w)
 		rc = interp_trace(code, memory + 64, len, &run, &r0, watch_step, w);
 	if (rc == -ETIME && w->may_goto)	/* ends after 2^23 rounds: beyond the budget here */
 		rc = 0;
+	if (w->steps > w->stated && !w->may_goto && !w->again && !*w->wrong)
+		snprintf(w->wrong, sizeof w->wrong, "%" PRIu64 " steps taken, %" PRIu64 " stated", w->steps, w->stated);
+	if (rc == -ETIME && w->stated > run.budget && !*w->wrong) {	/* proven to end, but not while we wait */
+		unfinished++;
+		rc = 0;
+	}
 	if (rc)
 		snprintf(w->wrong, sizeof w->wrong, "run ends with %s at slot %u", strerrorname_np(-rc), run.pc);
 	return *w->wrong ? -EFAULT : 0;
@@ -306,10 +325,15 @@ static int try_one(uint64_t at, int focus, uint32_t rules_off, int runs, struct 
 		for (uint32_t i = 0; i < plain.n; i++)
 			index[plain.slot[i]] = i;
 		note_accepted(&plain, res);
-		*w = (struct watch){ .code = &plain, .fact = res->fact, .index = index, .exact = opts.exact };
+		*w = (struct watch){ .code = &plain, .fact = res->fact, .index = index, .exact = opts.exact,
+				     .stated = stated_steps(res) };
 		ret = 0;
-		for (uint32_t i = 0; i < plain.n; i++)
+		for (uint32_t i = 0; i < plain.n; i++) {
 			w->may_goto |= plain.insn[i].op == OP_MAY_GOTO;
+			w->again |= plain.insn[i].op == OP_LD_FUNC;
+		}
+		for (uint32_t i = 0; i < made.nr_subs; i++)
+			w->again |= made.sub[i].global;
 		made_seed(at ^ 0x5555);
 		for (int i = 0; i < runs && !ret; i++)
 			ret = run_one(&checked, w) ? 1 : 0;
@@ -349,6 +373,7 @@ START_TEST(accepted_programs_never_fault)
 	}
 	printf("  %u programs, %u accepted, %u not decodable, %" PRIu64 " instructions explored, %" PRIu64 " ms\n",
 	       tried, ok, broken, insns, now_ms() - start);
+	printf("  %u runs were longer than the budget here, none longer than stated\n", unfinished);
 	show_coverage();	/* that no rule is idle is what the next test asks */
 }
 END_TEST
