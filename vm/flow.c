@@ -55,18 +55,25 @@ bool flow_selects(const struct insn *insn, uint32_t at)
 	       (insn[1].op == OP_MOV64_X || insn[1].op == OP_MOV64_K || insn[1].op == OP_MOV32_X || insn[1].op == OP_MOV32_K);
 }
 
+static void lead_to(uint8_t *mark)
+{
+	*mark |= FLOW_TARGET;
+	if (*mark < 0x100 - FLOW_ONE)
+		*mark = (uint8_t)(*mark + FLOW_ONE);
+}
+
 bool flow_targets(const struct code *code, uint8_t *mark)
 {
 	bool loops = false;
 
 	for (uint32_t k = 0; k < code->nr_sub; k++)
-		mark[code->sub[k].start] |= FLOW_TARGET;
+		lead_to(&mark[code->sub[k].start]);
 	for (uint32_t i = 0; i < code->n; i++) {
 		const struct insn *insn = &code->insn[i];
 
 		if (!flow_is_jump(insn))
 			continue;
-		mark[insn->off] |= mark[insn->off] & FLOW_TARGET ? FLOW_MANY : FLOW_TARGET;
+		lead_to(&mark[insn->off]);
 		if ((uint32_t)insn->off <= i) {
 			mark[insn->off] |= FLOW_LOOP;
 			loops = true;
@@ -75,22 +82,26 @@ bool flow_targets(const struct code *code, uint8_t *mark)
 	return loops;
 }
 
-bool flow_enters_head(const struct code *code, uint32_t head, uint32_t tail, uint32_t jumps[2])
+int flow_enters_head(const struct code *code, const struct flow *flow, uint32_t head, uint32_t tail)
 {
-	jumps[0] = 0;
-	for (uint32_t i = 0; i < code->n; i++) {
-		const struct insn *insn = &code->insn[i];
-		bool jump = flow_is_jump(insn), called = insn->op == OP_LD_FUNC || insn->op == OP_CALL_LOCAL;
-		uint32_t to = (uint32_t)insn->off;
+	int jumps = 0, inside = 0;
 
-		if ((!jump && !called) || to < head || to > tail || (i >= head && i <= tail))
-			continue;
-		if (to != head || called)
-			return false;
-		jumps[0]++;
-		jumps[1] = i;
+	for (uint32_t i = head; i <= tail; i++) {
+		const struct insn *insn = &code->insn[i];
+		int led = flow->mark[i] / FLOW_ONE;
+
+		if (led == 0xff / FLOW_ONE)
+			return -1;
+		if (i > head)
+			inside += led;
+		else
+			jumps = led;
+		if (flow_is_jump(insn) && (uint32_t)insn->off > head && (uint32_t)insn->off <= tail)
+			inside--;
+		else if (flow_is_jump(insn) && (uint32_t)insn->off == head)
+			jumps--;
 	}
-	return true;
+	return inside ? -1 : jumps;
 }
 
 uint32_t flow_live_after(const struct code *code, const struct flow *flow, uint32_t i)

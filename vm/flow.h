@@ -8,7 +8,7 @@
 enum flow_mark {
 	FLOW_TARGET = 1,	/* some jump leads here, or a subprogram begins */
 	FLOW_LOOP = 2,		/* a backward jump leads here */
-	FLOW_MANY = 4,		/* more than one jump leads here */
+	FLOW_ONE = 4,		/* times the jumps that lead here (and the subprogram that begins), at most 63 of them */
 };
 /* Marks (zeroed, one byte an instruction) where jumps lead and subprograms begin.  Are there loops? */
 bool flow_targets(const struct code *code, uint8_t *mark);
@@ -20,9 +20,9 @@ struct flow {
 /* 0 or -ENOMEM; free in either case.  Works on bound code. */
 int flow_build(const struct code *code, struct flow *flow);
 void flow_free(const struct code *code, struct flow *flow);
-/* From outside, is [head, tail] entered at its head only, and by how many jumps (falling into it is none), the last
- * of which is jumps[1]? */
-bool flow_enters_head(const struct code *code, uint32_t head, uint32_t tail, uint32_t jumps[2]);
+/* From outside, is [head, tail] entered at its head only, and by how many jumps (falling into it is none; where a
+ * function begins counts as one)?  -1: elsewhere, or by very many.  Looks at [head, tail] only. */
+int flow_enters_head(const struct code *code, const struct flow *flow, uint32_t head, uint32_t tail);
 /* Registers live after instruction i. */
 uint32_t flow_live_after(const struct code *code, const struct flow *flow, uint32_t i);
 

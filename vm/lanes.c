@@ -13,7 +13,7 @@
 #include <string.h>
 #include "vm/lanes.h"
 
-enum { MOST_BODY = 40, LEAST_BYTES = 32 };
+enum { MOST_BODY = 40, LEAST_BYTES = 32, MOST_WAY = 256 };
 
 struct look {
 	const struct code *code;
@@ -249,19 +249,32 @@ static bool fits(struct look *k, const struct insn *in)
 	return true;
 }
 
+/* The jump that leads to a loop that nothing falls into, not far before it. */
+static bool leads_to(const struct code *code, uint32_t head, uint32_t *at)
+{
+	if (!head || flow_falls(&code->insn[head - 1]))
+		return false;
+	while (*at && head - *at < MOST_WAY)
+		if (flow_is_jump(&code->insn[--*at]) && (uint32_t)code->insn[*at].off == head)
+			return true;
+	return false;
+}
+
 bool lanes_at(const struct code *code, const struct flow *flow, uint32_t head, struct lanes *l)
 {
 	struct look k = { .code = code, .flow = flow, .l = l };
-	uint32_t tail = head, jumps[2];
+	uint32_t tail = head;
+	int jumps;
 
 	while (tail + 1 < code->n && tail - head < MOST_BODY &&
 	       (!flow_is_branch(&code->insn[tail]) || (uint32_t)code->insn[tail].off != head))
 		tail++;
 	*l = (struct lanes){ .head = head, .tail = tail };
-	if (tail + 1 == code->n || tail - head == MOST_BODY || !survey(&k) || !flow_enters_head(code, head, tail, jumps))
+	if (tail + 1 == code->n || tail - head == MOST_BODY || !survey(&k))
 		return false;
-	k.start = jumps[0] ? jumps[1] : head;
-	if (jumps[0] && (jumps[0] > 1 || !head || flow_falls(&code->insn[head - 1]) || flow->mark[k.start] & FLOW_TARGET))
+	jumps = flow_enters_head(code, flow, head, tail);
+	k.start = head;
+	if (jumps && (jumps != 1 || !leads_to(code, head, &k.start) || flow->mark[k.start] & FLOW_TARGET))
 		return false;
 	l->counter = code->insn[tail].dst;
 	if (!has_bit(l->steps, l->counter) || l->step[l->counter] <= 0)

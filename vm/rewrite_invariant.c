@@ -18,11 +18,11 @@ static bool is_address(const struct insn *in)
 /* A register that holds nothing across the loop, which is entered at its head only; NO_REG: none. */
 static uint8_t free_reg(const struct rewriter *rw, uint32_t head, uint32_t tail)
 {
-	uint32_t busy = rw->flow.live[head] | 1u << 10, jumps[2];
+	uint32_t busy = rw->flow.live[head] | 1u << 10;
 
 	for (uint32_t i = head; i <= tail; i++)
 		busy |= flow_reads(rw->code, &rw->code->insn[i]) | flow_writes(&rw->code->insn[i]);
-	return (busy & 0x3ff) == 0x3ff || !flow_enters_head(rw->code, head, tail, jumps) ? NO_REG : (uint8_t)__builtin_ctz(~busy);
+	return (busy & 0x3ff) == 0x3ff || flow_enters_head(rw->code, &rw->flow, head, tail) < 0 ? NO_REG : (uint8_t)__builtin_ctz(~busy);
 }
 
 /* The widest loop around i. */

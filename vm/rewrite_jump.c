@@ -6,7 +6,7 @@
 #include "vm/mem.h"
 #include "vm/rewrite_in.h"
 
-enum { CHAIN = 8 };
+enum { CHAIN = 8, SWEEPS = 64 };
 
 static bool is_goto(const struct insn *insn) { return insn->op == OP_JA || insn->op == OP_JA32; }
 
@@ -77,13 +77,14 @@ static void duplicate_end(struct rewriter *rw, uint32_t i)
 	}
 }
 
-static void mark_reachable(const struct code *code, uint8_t *seen)
+/* In order, so again only after backward jumps into the unseen: few times, or all there is counts as seen. */
+static bool mark_reachable(const struct code *code, uint8_t *seen)
 {
 	bool more = true;
 
 	for (uint32_t k = 0; k < code->nr_sub; k++)
 		seen[code->sub[k].start] = 1;
-	while (more) {		/* in order, so again only after backward jumps into the unseen */
+	for (int sweep = 0; more && sweep < SWEEPS; sweep++) {
 		more = false;
 		for (uint32_t i = 0; i < code->n; i++) {
 			const struct insn *in = &code->insn[i];
@@ -98,6 +99,7 @@ static void mark_reachable(const struct code *code, uint8_t *seen)
 			}
 		}
 	}
+	return !more;
 }
 
 static void drop_unreachable(struct rewriter *rw)
@@ -105,7 +107,8 @@ static void drop_unreachable(struct rewriter *rw)
 	struct code *code = rw->code;
 	uint8_t *seen = rw->flow.mark;
 
-	mark_reachable(code, seen);
+	if (!mark_reachable(code, seen))
+		return;
 	for (uint32_t k = 0; k < code->nr_sub; k++)
 		for (uint32_t i = code->sub[k].start; i < code->sub[k].end; i++)
 			if (!seen[i]) {

@@ -200,7 +200,7 @@ static void open_join(struct walk *w, uint32_t i)
 	const struct insn *in = &w->rw->code->insn[i];
 
 	if (i + 2 >= w->rw->code->n || !flow_selects(in, i) || w->rw->flow.mark[i + 1] ||
-	    w->rw->flow.mark[i + 2] != FLOW_TARGET)
+	    w->rw->flow.mark[i + 2] != (FLOW_TARGET | FLOW_ONE))
 		return;
 	w->join = (struct join){ i + 2, in[1].dst, in->dst, w->reg[in[1].dst], w->reg[in->dst] };
 }

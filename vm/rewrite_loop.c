@@ -6,7 +6,7 @@
 #include "vm/mem.h"
 #include "vm/rewrite_in.h"
 
-enum { MAX_BODY = 24, MAX_OUT = 96, MIN_ROUNDS = 8, RUNTIME_BODY = 12 };
+enum { MAX_BODY = 24, MAX_OUT = 96, MIN_ROUNDS = 8, RUNTIME_BODY = 12, MAX_SUMS = 64 };
 
 struct loop {
 	uint32_t head, tail;		/* body [head, tail), tail is the conditional jump */
@@ -143,19 +143,16 @@ static bool counts_at_run_time(const struct rewriter *rw, struct loop *l)
 static bool find_loop(struct rewriter *rw, uint32_t tail, struct loop *l)
 {
 	const struct insn *jcc = &rw->code->insn[tail];
-	uint32_t body, jumps[2];
+	uint32_t body;
 
 	*l = (struct loop){ .head = (uint32_t)jcc->off, .tail = tail };
 	body = tail - l->head;
 	if (l->head >= tail || body > MAX_BODY || body < 2 || l->head == 0)
 		return false;
-	if (!flow_enters_head(rw->code, l->head, tail, jumps) || jumps[0] || !flow_falls(jcc - body - 1))
+	if (flow_enters_head(rw->code, &rw->flow, l->head, tail) || !flow_falls(jcc - body - 1))
 		return false;
 	for (uint32_t i = l->head; i < tail; i++)
 		if (!is_body_op(&rw->code->insn[i]) || (i > l->head && rw->flow.mark[i] & FLOW_TARGET))
-			return false;
-	for (uint32_t k = 0; k < rw->code->nr_sub; k++)
-		if (rw->code->sub[k].start == l->head)
 			return false;
 	if (!find_counter(rw, l))
 		return false;
@@ -276,7 +273,8 @@ int rewrite_loops(struct rewriter *rw)
 	uint32_t nr = 0, extra = 0;
 
 	for (uint32_t i = 1; i < rw->code->n && rule_on(rw, RULE_REDUCE); i++)
-		if (flow_is_branch(&rw->code->insn[i]) && (uint32_t)rw->code->insn[i].off < i)
+		if (flow_is_branch(&rw->code->insn[i]) && (uint32_t)rw->code->insn[i].off < i &&
+		    i - (uint32_t)rw->code->insn[i].off <= MAX_SUMS)
 			turn_sums(rw, (uint32_t)rw->code->insn[i].off, i);
 	if (rw->changed && rewrite_refresh(rw))
 		return -ENOMEM;
