@@ -25,16 +25,18 @@ struct ins {
 /* A form: opcodes of one map (0: one byte, 1: 0f, 2: 0f38, 3: VEX) and, in texts, how it reads.  Small letters
  * stand for themselves; a capital and the letter after it for an operand:
  *   E r/m  G reg  Z the opcode's register  A rax  V VEX's extra register  P both, as xchg puts them
- *     of b, w, d, q: 1, 2, 4, 8 bytes; v: as the prefixes say; n: memory whose size is not told
+ *     of b, w, d, q: 1, 2, 4, 8 bytes; v: as the prefixes say; o: b where the opcode is even, else v;
+ *     n: memory whose size is not told
  *   I immediate: b, d signed; u unsigned byte; z 2 or 4 bytes; q what mov to a register has; t only of test
  *   J target of a jump, b or d    X xmm register: g reg, e r/m
  *   N name: of group 1 by opcode (1) or by reg (r), of shifts (s), of group 3 (t), of group 5 (f), condition (c);
- *     m, p, q, b, v: what a prefix decides    O reads ModRM and shows nothing */
+ *     m, p, q, b, v: what a prefix decides; of vectors: l a lane's size, u both, x shifts
+ *   O reads ModRM and shows nothing */
 static const struct { uint8_t map, value, mask; } rows[] = {
-	{ 0, 0x00, 0xc7 }, { 0, 0x01, 0xc7 }, { 0, 0x02, 0xc7 }, { 0, 0x03, 0xc7 }, { 0, 0x05, 0xc7 },
+	{ 0, 0x00, 0xc6 }, { 0, 0x02, 0xc6 }, { 0, 0x05, 0xc7 },
 	{ 0, 0x50, 0xf8 }, { 0, 0x58, 0xf8 }, { 0, 0xb8, 0xf8 }, { 0, 0x63, 0xff }, { 0, 0x69, 0xff },
 	{ 0, 0x6b, 0xff }, { 0, 0x70, 0xf0 }, { 0, 0x80, 0xff }, { 0, 0x81, 0xff }, { 0, 0x83, 0xff },
-	{ 0, 0x84, 0xff }, { 0, 0x85, 0xff }, { 0, 0x87, 0xff }, { 0, 0x88, 0xff }, { 0, 0x89, 0xff },
+	{ 0, 0x84, 0xfe }, { 0, 0x87, 0xff }, { 0, 0x88, 0xfe },
 	{ 0, 0x8b, 0xff }, { 0, 0x8d, 0xff }, { 0, 0x8f, 0xff }, { 0, 0x90, 0xff }, { 0, 0x99, 0xff },
 	{ 0, 0xa8, 0xff }, { 0, 0xc1, 0xff }, { 0, 0xc3, 0xff }, { 0, 0xc6, 0xff }, { 0, 0xc7, 0xff },
 	{ 0, 0xc9, 0xff }, { 0, 0xcc, 0xff }, { 0, 0xd1, 0xff }, { 0, 0xd3, 0xff }, { 0, 0xe8, 0xff },
@@ -44,14 +46,15 @@ static const struct { uint8_t map, value, mask; } rows[] = {
 	{ 1, 0x80, 0xf0 }, { 1, 0x90, 0xf0 }, { 1, 0xae, 0xff }, { 1, 0xaf, 0xff }, { 1, 0xb1, 0xff },
 	{ 1, 0xb6, 0xff }, { 1, 0xb7, 0xff }, { 1, 0xbc, 0xff }, { 1, 0xbe, 0xff }, { 1, 0xbf, 0xff },
 	{ 1, 0xc1, 0xff }, { 1, 0xc8, 0xf8 }, { 1, 0xd4, 0xff }, { 1, 0xdb, 0xff }, { 1, 0xeb, 0xff },
-	{ 1, 0xef, 0xff }, { 1, 0xfb, 0xff },
+	{ 1, 0xef, 0xff }, { 1, 0xf8, 0xfc }, { 1, 0xfc, 0xfc }, { 1, 0x60, 0xfc }, { 1, 0x64, 0xfc },
+	{ 1, 0x74, 0xfc }, { 1, 0x70, 0xfc }, { 1, 0xd5, 0xff }, { 1, 0xdf, 0xff }, { 1, 0xf6, 0xff },
 	{ 2, 0xf0, 0xff }, { 3, 0xf6, 0xff }, { 3, 0xf7, 0xff },
 };
 static const char texts[] =
-	"N1 Eb, Gb\0" "N1 Ev, Gv\0" "N1 Gb, Eb\0" "N1 Gv, Ev\0" "N1 Av, Iz\0"
+	"N1 Eo, Go\0" "N1 Go, Eo\0" "N1 Av, Iz\0"
 	"push Zq\0" "pop Zq\0" "Nm Zv, Iq\0" "movsxd Gq, Ed\0" "imul Gv, Ev, Id\0"
 	"imul Gv, Ev, Ib\0" "jNcJb\0" "Nr Eb, Ib\0" "Nr Ev, Iz\0" "Nr Ev, Ib\0"
-	"test Eb, Gb\0" "test Ev, Gv\0" "xchg Pv\0" "mov Eb, Gb\0" "mov Ev, Gv\0"
+	"test Eo, Go\0" "xchg Pv\0" "mov Eo, Go\0"
 	"mov Gv, Ev\0" "lea Gv, En\0" "pop Eq\0" "Np\0" "Nq\0"
 	"test al, Ib\0" "Ns Ev, Iu\0" "ret\0" "mov Eb, Ib\0" "mov Ev, Iz\0"
 	"leave\0" "int3\0" "Ns Ev\0" "Ns Ev, cl\0" "callJd\0"
@@ -61,7 +64,8 @@ static const char texts[] =
 	"jNcJd\0" "setNc Eb\0" "lfenceOn\0" "imul Gv, Ev\0" "cmpxchg Ev, Gv\0"
 	"movzx Gv, Eb\0" "movzx Gv, Ew\0" "Nb Gv, Ev\0" "movsx Gv, Eb\0" "movsx Gv, Ew\0"
 	"xadd Ev, Gv\0" "bswap Zv\0" "paddq Xg, Xe\0" "pand Xg, Xe\0" "por Xg, Xe\0"
-	"pxor Xg, Xe\0" "psubq Xg, Xe\0"
+	"pxor Xg, Xe\0" "psubNl Xg, Xe\0" "paddNl Xg, Xe\0" "punpckNu Xg, Xe\0" "pcmpgtNl Xg, Xe\0"
+	"pcmpeqNl Xg, Xe\0" "psNxNl Xe, Iu\0" "pmullw Xg, Xe\0" "pandn Xg, Xe\0" "psadbw Xg, Xe\0"
 	"movbe Gv, Ev\0" "mulx Gv, Vv, Ev\0" "Nv Gv, Ev, Vv";
 
 /* Word k of those that are `width` wide, blanks filling them. */
@@ -160,6 +164,9 @@ static void put_name(struct text_out *o, struct ins *in, char kind)
 	case 'p': text_put(o, in->rep ? "pause" : "nop"); break;
 	case 'q': text_put(o, in->w ? "cqo" : "cdq"); break;
 	case 'b': text_put(o, in->rep ? "tzcnt" : "bsf"); break;
+	case 'l': put_word(o, "bwdq", 1, in->op & 3); break;
+	case 'u': put_word(o, "lbwlwdldq", 3, in->op & 3); break;
+	case 'x': put_word(o, "   ll rl rld", 3, (uint32_t)in->reg % 5); break;
 	case 'v': put_word(o, "    shlxsarxshrx", 4, in->pp); break;
 	}
 }
@@ -188,7 +195,8 @@ static void put_imm(struct text_out *o, struct ins *in, char kind)
 
 static void put_operand(struct text_out *o, struct ins *in, char what, char kind)
 {
-	int size = kind == 'b' ? 1 : kind == 'w' ? 2 : kind == 'd' ? 4 : kind == 'q' ? 8 : kind == 'n' ? 0 : in->size;
+	int size = kind == 'b' || (kind == 'o' && !(in->op & 1)) ? 1 : kind == 'w' ? 2 : kind == 'd' ? 4 : kind == 'q' ? 8 :
+		   kind == 'n' ? 0 : in->size;
 
 	switch (what) {
 	case 'A': put_reg(o, size, RAX, true); break;

@@ -108,6 +108,27 @@ static void memory_forms(struct x_mem m, int r)
 	EXPECT(x_movups_load(&b, r, m), "movups xmm%d, xmmword ptr %s", r, mem(m));
 }
 
+/* What jit/x86_64/lanes.c and vector.c use. */
+static void vector_forms(int d, int s)
+{
+	static const struct { uint8_t op; const char *name; } of[] = {
+		{ 0x60, "punpcklbw" }, { 0x61, "punpcklwd" }, { 0x62, "punpckldq" }, { 0x64, "pcmpgtb" }, { 0x65, "pcmpgtw" },
+		{ 0x66, "pcmpgtd" }, { 0x6c, "punpcklqdq" }, { 0x6d, "punpckhqdq" }, { 0x6f, "movdqa" }, { 0x74, "pcmpeqb" },
+		{ 0x75, "pcmpeqw" }, { 0x76, "pcmpeqd" }, { 0xd4, "paddq" }, { 0xd5, "pmullw" }, { 0xdb, "pand" },
+		{ 0xdf, "pandn" }, { 0xeb, "por" }, { 0xef, "pxor" }, { 0xf6, "psadbw" }, { 0xf8, "psubb" }, { 0xf9, "psubw" },
+		{ 0xfa, "psubd" }, { 0xfb, "psubq" }, { 0xfc, "paddb" }, { 0xfd, "paddw" }, { 0xfe, "paddd" },
+	};
+	static const char *const lane = "bwdq";
+
+	for (size_t k = 0; k < sizeof of / sizeof *of; k++)
+		EXPECT(x_sse_rr(&b, of[k].op, d, s), "%s xmm%d, xmm%d", of[k].name, d, s);
+	for (unsigned log = 1; log < 4; log++) {
+		EXPECT(x_sse_rr(&b, 0x70 + log, 2, s); x_8(&b, 4), "psrl%c xmm%d, 4", lane[log], s);
+		EXPECT(x_sse_rr(&b, 0x70 + log, 6, s); x_8(&b, 15), "psll%c xmm%d, 15", lane[log], s);
+	}
+	EXPECT(x_sse_rr(&b, 0x73, 3, s); x_8(&b, 8), "psrldq xmm%d, 8", s);
+}
+
 static void register_forms(int d, int s)
 {
 	static const char *const group[] = { "add", "or", "adc", "sbb", "and", "sub", "xor", "cmp" };
@@ -137,6 +158,7 @@ static void register_forms(int d, int s)
 	EXPECT(x_movq_to(&b, d, s), "movq xmm%d, %s", d, r64[s]);
 	EXPECT(x_movq_from(&b, d, s), "movq %s, xmm%d", r64[s], d);
 	EXPECT(x_pxor(&b, d, s), "pxor xmm%d, xmm%d", d, s);
+	vector_forms(d, s);
 }
 
 static void one_register(int d)
