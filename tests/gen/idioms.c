@@ -29,6 +29,12 @@ static const char *const idioms[] = {
 	"*(u8 *)(rM + 9) = %i\n*(u8 *)(rM + 8) = %i\n*(u8 *)(rM + 10) = %i\n*(u8 *)(rM + 11) = %i\n",
 	"*(u64 *)(rM + 16) = 0\n*(u64 *)(rM + 24) = 0\n*(u64 *)(rM + 32) = %n\n",
 	"rA = *(u32 *)(rM + 0)\n*(u32 *)(rM + 40) = rA\nrA = *(u32 *)(rM + 4)\n*(u32 *)(rM + 44) = rA\nrA = %i\n",
+	"rB = rA\nrB >>= 24\n*(u8 *)(rM + 19) = rB\nrB = rA\nrB >>= 16\n*(u8 *)(rM + 18) = rB\nrB = rA\nrB >>= 8\n"
+	"*(u8 *)(rM + 17) = rB\n*(u8 *)(rM + 16) = rA\nrB = %i\n",
+	"*(u16 *)(rM + 24) = rA\nrC = *(u64 *)(rM + %o)\nwB = wA\nwB >>= 16\n*(u8 *)(rM + 26) = rB\n*(u32 *)(rM + %o) = rD\n"
+	"wB >>= 8\n*(u8 *)(rM + 27) = rB\nrB = %i\n",
+	"rB = rA\nrB >>= 48\n*(u16 *)(rM + 38) = rB\nrB = rA\nrB >>= 16\n*(u16 *)(rM + 34) = rB\nrC = rA\nrC >>= 32\n"
+	"*(u16 *)(rM + 36) = rC\nif rB %c %i goto l\n*(u16 *)(rM + 32) = rA\nl: *(u16 *)(rM + 32) = rA\nrB = %i\n",
 	/* arithmetic in place */
 	"rA *= 77\nrA ^= rB\nrA ^= rC\nrB = %i\n",
 	"rB = rA\nrB += %i\nrA ^= rB\n",
