@@ -117,17 +117,6 @@ static void drop_unreachable(struct rewriter *rw)
 			}
 }
 
-static void mark_targets(struct rewriter *rw)
-{
-	const struct code *code = rw->code;
-
-	for (uint32_t i = 0; i < code->n; i++)
-		if (flow_is_jump(&code->insn[i]))
-			rw->flow.mark[code->insn[i].off] = 1;
-	for (uint32_t k = 0; k < code->nr_sub; k++)
-		rw->flow.mark[code->sub[k].start] = 1;
-}
-
 static void thread(struct rewriter *rw)
 {
 	struct code *code = rw->code;
@@ -149,7 +138,7 @@ static void turn(struct rewriter *rw)
 {
 	struct code *code = rw->code;
 
-	mark_targets(rw);
+	flow_targets(code, rw->flow.mark);
 	for (uint32_t i = 0; i + 2 < code->n; i++)
 		if (is_goto(&code->insn[i + 2]) && flow_is_branch(&code->insn[i]))
 			join(rw, i);
