@@ -6,13 +6,22 @@
 #include "vm/rewrite_in.h"
 
 /* Numbers moved, loops looked at for them, and how far a loop's end is looked for: work stays linear in the program. */
-enum { MOST = 8, TRIES = 64, REACH = 256 };
+enum { MOST = 8, TRIES = 64, REACH = 256, NEAR = 8 };
 /* `constant` is made before [head, tail]. */
 struct hoist { uint32_t head, tail; struct insn constant; };
 
-static bool is_address(const struct insn *in)
+/* Two indices added to it one after the other leave no access that could have it as its base: a copy of it would
+ * only make the way from one round's index to the next longer. */
+static bool is_address(const struct rewriter *rw, uint32_t i)
 {
-	return in->op == OP_LD_MAPVAL || (in->op == OP_LDDW && !fits32(in->imm));
+	const struct insn *in = &rw->code->insn[i];
+	int adds = 0;
+
+	if (in->op != OP_LD_MAPVAL && (in->op != OP_LDDW || fits32(in->imm)))
+		return false;
+	for (uint32_t k = 1; k < NEAR && i + k < rw->code->n; k++)
+		adds += in[k].op == OP_ADD64_X && in[k].dst == in->dst;
+	return adds < 2;
 }
 
 /* A register that holds nothing across the loop, which is entered at its head only; NO_REG: none. */
@@ -80,7 +89,7 @@ int rewrite_invariants(struct rewriter *rw)
 	if (!rule_on(rw, RULE_INVARIANT))
 		return 0;
 	for (uint32_t i = 0, most = 0, tries = 0; i < rw->code->n && most < MOST && tries < TRIES && !ret; i++) {
-		if (!is_address(&rw->code->insn[i]) || !loop_around(rw, i, &h))
+		if (!is_address(rw, i) || !loop_around(rw, i, &h))
 			continue;
 		tries++;
 		reg = free_reg(rw, h.head, h.tail);
