@@ -88,7 +88,7 @@ static inline int run_filter(const struct filter *f, uint32_t index, void *ctx, 
 }
 
 /* Does filter `f` want the event? */
-static __attribute__((noinline)) int ask_slowly(const struct filter *f, uint32_t index, void *ctx, size_t len, void *host)
+static __attribute__((cold, noinline)) int ask_slowly(const struct filter *f, uint32_t index, void *ctx, size_t len, void *host)
 {
 	uint64_t r0 = 0;
 	int rc = run_filter(f, index, ctx, len, NULL, host, &r0);
