@@ -68,7 +68,7 @@ say = $(if $(V),,@echo '  $(1)')
 # Relative relocations packed into a few bytes, where the linker can.
 relr := $(shell $(CC) -shared -Wl,-z,pack-relative-relocs -Werror -o /dev/null -x c /dev/null 2>/dev/null && \
 	echo -Wl,-z,pack-relative-relocs)
-machine  := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+machine  := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
 has_jit  := $(and $(filter-out no,$(JIT)),$(wildcard jit/x86_64/*.c),$(filter x86_64,$(if $(findstring -m32,$(CFLAGS) $(CPPFLAGS)),i386,$(machine))))
 lib_src  := $(sort $(wildcard vm/*.c verifier/*.c jit/*.c helpers/*.c maps/*.c loader/*.c) \
 	$(if $(has_jit),$(wildcard jit/x86_64/*.c)))
@@ -135,8 +135,8 @@ tool_libs  :=
 ifneq ($(NO_OPTIONAL),1)
 define use_optional
 ifeq ($(call optional,$(1)),yes)
-tool_flags += -DHAVE_$(2) $(shell $(PKG_CONFIG) --cflags $(1))
-tool_libs  += $(shell $(PKG_CONFIG) --libs $(1))
+tool_flags += -DHAVE_$(2) $(shell $(PKG_CONFIG) --cflags $(1) 2>/dev/null)
+tool_libs  += $(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null)
 endif
 endef
 $(eval $(call use_optional,libpcap,LIBPCAP))
