@@ -24,11 +24,9 @@ uint32_t flow_reads(const struct code *code, const struct insn *insn)
 
 uint32_t flow_writes(const struct insn *insn)
 {
-	uint8_t shape = isa_op[insn->op].shape;
+	uint32_t calls = 1u << SHAPE_CALL | 1u << SHAPE_LOCAL | 1u << SHAPE_CALLX;
 
-	if (shape == SHAPE_CALL || shape == SHAPE_LOCAL || shape == SHAPE_CALLX)
-		return ARGS | 1;
-	return insn_writes(insn);
+	return calls >> isa_op[insn->op].shape & 1 ? ARGS | 1 : insn_writes(insn);
 }
 
 enum op flow_inverse(enum op op)
@@ -120,8 +118,16 @@ uint32_t flow_live_after(const struct code *code, const struct flow *flow, uint3
 
 static uint32_t live_before(const struct code *code, const struct flow *flow, uint32_t i)
 {
+	/* what most instructions are */
+	enum { PLAIN = 1u << SHAPE_ALU_K | 1u << SHAPE_ALU_X | 1u << SHAPE_UN | 1u << SHAPE_LOAD | 1u << SHAPE_STORE_X |
+		       1u << SHAPE_STORE_K | 1u << SHAPE_WIDE };
 	const struct insn *insn = &code->insn[i];
-	uint32_t after = flow_live_after(code, flow, i), reads = flow_reads(code, insn);
+	uint32_t after, reads;
+
+	if (PLAIN >> isa_op[insn->op].shape & 1 && i + 1 < code->n)
+		return (flow->live[i + 1] & ~insn_writes(insn)) | insn_reads(insn);
+	after = flow_live_after(code, flow, i);
+	reads = flow_reads(code, insn);
 
 	if (insn->op == OP_CALL_LOCAL)
 		reads = flow->live[insn->off] & ARGS;
@@ -140,7 +146,7 @@ int flow_build(const struct code *code, struct flow *flow)
 	flow->mark = mem_array(code->host, code->n, 1);
 	if (!flow->live || !flow->mark)
 		return -ENOMEM;
-	loops = flow_targets(code, flow->mark);
+	loops = flow->loops = flow_targets(code, flow->mark);
 	/* With jumps and calls that only lead onwards everything is final when it is first computed. */
 	for (int sweep = 0; changed && sweep < SWEEPS; sweep++) {
 		changed = false;

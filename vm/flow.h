@@ -16,6 +16,7 @@ struct flow {
 	uint32_t n;
 	uint16_t *live;		/* registers whose value may still be read, before each instruction */
 	uint8_t *mark;		/* enum flow_mark */
+	bool loops;		/* some jump leads back */
 };
 /* 0 or -ENOMEM; free in either case.  Works on bound code. */
 int flow_build(const struct code *code, struct flow *flow);

@@ -240,25 +240,14 @@ bool isa_taken(enum op op, uint64_t dst, uint64_t operand)
 
 /* ---- registers ---- */
 
-static bool reads_own_dst(uint16_t op)
-{
-	switch (op) {
-	case OP_MOV64_K: case OP_MOV64_X: case OP_MOV32_K: case OP_MOV32_X: case OP_CAST_USER: case OP_CAST_KERN:
-#define MOVSX(n, w, o, t, type) case OP_##n##w##_X:
-#include "vm/isa.def"
-		return false;
-	default:
-		return true;
-	}
-}
-
 uint32_t insn_reads(const struct insn *insn)
 {
 	uint32_t dst = 1u << insn->dst, src = 1u << insn->src;
+	bool moves = isa_op[insn->op].code >> 4 == 0xb;		/* also what extends or casts; asked of ALU_* only */
 
 	switch (isa_op[insn->op].shape) {
-	case SHAPE_ALU_K: return reads_own_dst(insn->op) ? dst : 0;
-	case SHAPE_ALU_X: return reads_own_dst(insn->op) ? dst | src : src;
+	case SHAPE_ALU_K: return moves ? 0 : dst;
+	case SHAPE_ALU_X: return moves ? src : dst | src;
 	case SHAPE_UN: case SHAPE_JCC_K: case SHAPE_STORE_K: case SHAPE_CALLX: return dst;
 	case SHAPE_JCC_X: case SHAPE_STORE_X: return dst | src;
 	case SHAPE_LOAD: return src;

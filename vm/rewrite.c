@@ -140,6 +140,7 @@ int rewrite_refresh(struct rewriter *rw)
 {
 	int ret = rewrite_compact(rw);
 
+	rw->changed = false;
 	flow_free(rw->code, &rw->flow);
 	return ret ? ret : flow_build(rw->code, &rw->flow);
 }
@@ -211,7 +212,7 @@ int rewrite_code(struct code *code, const char *no_rules, uint32_t hits[REWRITE_
 		}
 		if (!ret) {
 			rewrite_chains(&rw);
-			ret = rewrite_loops(&rw);
+			ret = rw.flow.loops ? rewrite_loops(&rw) : 0;
 		}
 		if (!ret && rw.changed)
 			ret = rewrite_refresh(&rw);

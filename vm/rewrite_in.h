@@ -13,7 +13,7 @@ struct rewriter {
 	struct flow flow;
 	uint64_t on;			/* bit per rule */
 	uint32_t hits[REWRITE_RULE_COUNT];
-	bool changed;			/* since the last compaction */
+	bool changed;			/* since the last refresh */
 	bool new_constants;		/* that are stored */
 	uint8_t *frame;			/* enum frame_use of each subprogram */
 };

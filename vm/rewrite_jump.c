@@ -173,7 +173,7 @@ int rewrite_jumps(struct rewriter *rw)
 		drop_unreachable(rw);
 	/* A jump to the next instruction. */
 	for (uint32_t i = 0; i + 1 < code->n && rule_on(rw, RULE_THREAD); i++)
-		if ((is_goto(&code->insn[i]) || flow_is_branch(&code->insn[i])) && (uint32_t)code->insn[i].off == i + 1) {
+		if ((uint32_t)code->insn[i].off == i + 1 && (is_goto(&code->insn[i]) || flow_is_branch(&code->insn[i]))) {
 			drop(&code->insn[i]);
 			hit(rw, RULE_THREAD);
 		}
