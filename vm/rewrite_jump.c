@@ -157,10 +157,14 @@ static void turn(struct rewriter *rw)
 int rewrite_jumps(struct rewriter *rw)
 {
 	struct code *code = rw->code;
+	uint32_t ends = 0;
 	bool gotos = false;	/* all rules but RULE_DEAD are about them */
 
-	for (uint32_t i = 0; i < code->n && !gotos; i++)
-		gotos = is_goto(&code->insn[i]);
+	for (uint32_t i = 0; i < code->n; i++)
+		if (!flow_falls(&code->insn[i])) {
+			gotos |= is_goto(&code->insn[i]);
+			ends++;
+		}
 	if (gotos)
 		thread(rw);
 	rw->flow.mark = mem_array(code->host, code->n, 1);
@@ -169,7 +173,7 @@ int rewrite_jumps(struct rewriter *rw)
 		return -ENOMEM;
 	if (gotos)
 		turn(rw);
-	if (rule_on(rw, RULE_DEAD))
+	if (rule_on(rw, RULE_DEAD) && ends > code->nr_sub)	/* else all of them are where subprograms end */
 		drop_unreachable(rw);
 	/* A jump to the next instruction. */
 	for (uint32_t i = 0; i + 1 < code->n && rule_on(rw, RULE_THREAD); i++)
