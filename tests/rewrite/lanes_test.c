@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* lanes_test.c - random loops over arrays, of the kind that runs in lanes: interpreted as they are, and
  * compiled with and without lanes, with blinded constants too.  Memory, r0 and all registers must agree.
+ * And what compiling very many loops costs.
  *   lanes_test [seed [programs]]		SOAK=1: fifty times as many */
 #include <check.h>
 #include <stdarg.h>
@@ -249,6 +250,69 @@ START_TEST(loops_agree)
 }
 END_TEST
 
+/* ---- programs of very many loops ---- */
+
+#define I(c, ...) { .code = c, __VA_ARGS__ }
+static const struct { const char *what; struct raw_insn body[12]; bool from_behind; } parts[] = {
+	{ "loops in lanes", { I(0xbf, .dst = 2, .src = 1), I(0xb7, .dst = 3), I(0x61, .dst = 4, .src = 2), I(0x0f, .src = 4),
+			      I(0x07, .dst = 2, .imm = 4), I(0x07, .dst = 3, .imm = 1), I(0x55, .dst = 3, .off = -5, .imm = 16) }, false },
+	{ "wide constants in loops", { I(0xb7, .dst = 3), I(0x18, .dst = 4, .imm = 0x12345678), I(0, .imm = 0x7654321), I(0x0f, .src = 4),
+			      I(0x07, .dst = 3, .imm = 1), I(0x55, .dst = 3, .off = -5, .imm = 9) }, false },
+	{ "bytes of numbers", { I(0x61, .dst = 4, .src = 1), I(0x73, .dst = 1, .src = 4), I(0xbf, .dst = 5, .src = 4),
+			      I(0x77, .dst = 5, .imm = 8), I(0x73, .dst = 1, .src = 5, .off = 1) }, false },
+	{ "blocks from the last to the first", { I(0x07, .imm = 1), I(0x27, .imm = 3), I(0x05, .off = -6) }, true },
+};
+
+static double cost(unsigned part, uint32_t n)
+{
+	uint8_t *slots = calloc(n + 16, 8);
+	struct jit_opts o = { .pages = pages, .cpu = cpu };
+	uint32_t at = 0, size = 0;
+	struct uebpf_error err;
+	struct timespec from, to;
+	struct code code;
+
+	while (size < 12 && (parts[part].body[size].code || parts[part].body[size].imm))
+		size++;
+	raw_store(slots, (struct raw_insn){ .code = 0xb7 });
+	at = parts[part].from_behind ? 3 : 1;	/* a jump to the last block, and the exit that the first one leads to */
+	for (; at + size < n; at += size)
+		for (uint32_t i = 0; i < size; i++)
+			raw_store(slots + 8 * (at + i), parts[part].body[i]);
+	if (parts[part].from_behind) {
+		raw_store(slots + 8, (struct raw_insn){ .code = 0x06, .imm = (int32_t)(at - size - 2) });
+		raw_store(slots + 16, (struct raw_insn){ .code = 0x95 });
+		raw_store(slots + 8 * 5, (struct raw_insn){ .code = 0x05, .off = -4 });
+	} else {
+		raw_store(slots + 8 * at++, (struct raw_insn){ .code = 0x95 });
+	}
+	load(&code, slots, at);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
+	ck_assert_int_eq(rewrite_code(&code, NULL, NULL), 0);
+	ck_assert_int_eq(jit_compile(&code, &o, &err), 0);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);
+	jit_free(&code);
+	code_free(&code);
+	free(slots);
+	return (double)(to.tv_sec - from.tv_sec) * 1e3 + (double)(to.tv_nsec - from.tv_nsec) / 1e6;
+}
+
+/* Eight times the program: eight times the work, not 64 times.  Loose, this is no bench. */
+START_TEST(work_is_linear_in_the_program)
+{
+	enum { SMALL = 10000, TIMES = 8, MOST = 28, TRIES = 3 };
+	double ratio = 1e9, small = 0, large = 0;
+
+	for (int k = 0; k < TRIES && ratio > MOST; k++) {
+		small = cost((unsigned)_i, SMALL);
+		large = cost((unsigned)_i, SMALL * TIMES);
+		ratio = large / small;
+	}
+	printf("%s: %.1f ms, of %d times as many %.1f ms\n", parts[_i].what, small, TIMES, large);
+	ck_assert_msg(ratio <= MOST, "%s: %.1f times the work", parts[_i].what, ratio);
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
 	Suite *s = suite_create("rewrite/lanes");
@@ -268,6 +332,7 @@ int main(int argc, char **argv)
 	pages = jit_pages_new(NULL);
 	jit_cpu_detect(NULL, &cpu);
 	tcase_add_test(t, loops_agree);
+	tcase_add_loop_test(t, work_is_linear_in_the_program, 0, sizeof parts / sizeof *parts);
 	tcase_set_timeout(t, 0);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
