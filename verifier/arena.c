@@ -18,7 +18,7 @@ enum { F_NO_USER_CONV = 1 << 18 };	/* of BPF_MAP_CREATE: address space 1 has no 
 /* ---- the walk ---- */
 
 /* The arena that the program uses, or NULL; *more: it uses another one, too. */
-static const struct uebpf_map *arena_of(const struct code *code, bool *more)
+const struct uebpf_map *arena_of(const struct code *code, bool *more)
 {
 	const struct uebpf_map *arena = NULL;
 
@@ -206,6 +206,8 @@ int arena_layout(struct layout *l, struct insn *out, uint32_t i)
 	struct out o = { out, 0 };
 	int n = 0;
 
+	if (!arena)
+		return 0;
 	if (!i || (l->flow[i].mark & FLOW_LED_TO))
 		memset(l->held, NOT_HELD, sizeof l->held);
 	l->fresh = NOT_HELD;

@@ -56,13 +56,38 @@ static uint32_t locate(const struct ctx_field *f, uint32_t off, uint32_t size, u
 	return n;
 }
 
+static bool targets(const struct insn *in)
+{
+	uint8_t shape = isa_op[in->op].shape;
+
+	return shape == SHAPE_JCC_K || shape == SHAPE_JCC_X || shape == SHAPE_JA || shape == SHAPE_LOCAL ||
+	       in->op == OP_LD_FUNC;
+}
+
+/* Which registers are in use where, and where jumps lead. */
+static int find_flow(struct layout *l)
+{
+	struct env *e = l->e;
+
+	if (scan_program(e))
+		return error_set(l->err, UEBPF_STAGE_REWRITE, UEBPF_E_MEMORY, -ENOMEM, UINT32_MAX, "out of memory");
+	l->flow = e->flow;
+	for (uint32_t i = 0; i < e->code->n; i++)
+		if (targets(&e->code->insn[i]))
+			e->flow[e->code->insn[i].off].mark |= FLOW_LED_TO;
+	return 0;
+}
+
 /* data_meta of a packet without metadata is its data. */
 static int meta_load(struct layout *l, struct insn *out, const struct insn *in, uint32_t old, int32_t base)
 {
-	uint32_t live = l->flow[old].live.regs, via = in->src;
+	uint32_t via = in->src, live;
 	int n = 0;
 
 	if (in->dst == in->src) {
+		if (!l->flow && find_flow(l))
+			return -ENOMEM;
+		live = l->flow[old].live.regs;
 		for (via = 0; via < 10 && (via == in->src || (live >> via & 1)); via++)
 			;
 		if (via == 10)
@@ -165,14 +190,6 @@ static int translate(struct layout *l, struct insn *out, uint32_t i)
 		       layout_load(l, out, in, i, field, (uint32_t)f->off);
 }
 
-static bool targets(const struct insn *in)
-{
-	uint8_t shape = isa_op[in->op].shape;
-
-	return shape == SHAPE_JCC_K || shape == SHAPE_JCC_X || shape == SHAPE_JA || shape == SHAPE_LOCAL ||
-	       in->op == OP_LD_FUNC;
-}
-
 static int build(struct layout *l, uint32_t total)
 {
 	struct code *code = l->code;
@@ -259,6 +276,7 @@ int verify_layout(struct code *code, struct verify_result *result, struct uebpf_
 	struct layout l = { .code = code, .res = result, .err = err };
 	uint32_t n = code->n;
 	struct env *e;
+	bool more;
 	int ret;
 
 	code->no_zero = !result->zeroes;
@@ -269,16 +287,9 @@ int verify_layout(struct code *code, struct verify_result *result, struct uebpf_
 		return error_set(err, UEBPF_STAGE_REWRITE, UEBPF_E_MEMORY, -ENOMEM, UINT32_MAX, "out of memory");
 	e->code = code;
 	e->host = code->host;
-	ret = scan_program(e);
-	if (ret) {
-		error_set(err, UEBPF_STAGE_REWRITE, UEBPF_E_MEMORY, ret, UINT32_MAX, "out of memory");
-	} else {
-		l.flow = e->flow;
-		for (uint32_t i = 0; i < n; i++)
-			if (targets(&code->insn[i]))
-				e->flow[code->insn[i].off].mark |= FLOW_LED_TO;
-		ret = translate_all(&l);
-	}
+	l.e = e;
+	ret = arena_of(code, &more) ? find_flow(&l) : 0;
+	ret = ret ? ret : translate_all(&l);
 	scan_free(e, n);
 	mem_free(code->host, e, sizeof *e);
 	return ret;

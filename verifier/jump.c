@@ -393,6 +393,10 @@ static bool possible(struct env *e, bool taken)
 	if (is_number(a) && is_number(&kb)) {
 		if (x && e->d == e->s)
 			return self(op, wide, taken, &ka.s);
+		if ((op == CMP_EQ || op == CMP_NE) && scalar_is_const(&kb.s) &&		/* most often asked */
+		    (wide || (ka.s.umax <= UINT32_MAX && kb.s.umax <= UINT32_MAX)))
+			return taken == (op == CMP_EQ) ? scalar_has(width64, &ka.s, kb.s.umin) :
+				ka.s.umin != kb.s.umin || ka.s.umax != kb.s.umin;
 		return compare(op, wide, taken, &ka.s, &kb.s);
 	}
 	if (!wide)

@@ -388,13 +388,17 @@ static void fp_pass(struct pass *p)
 			memcpy(v, p->val[i], sizeof v);
 			fp_step(p, &p->code->insn[i], v);
 			for (int n = successors(p->code, i, to); n--;) {
-				for (int r = 0; r < NR_REGS; r++) {
-					int32_t m = to[n] < p->end ? merge(p->val[to[n]][r], v[r]) : V_OTHER;
+				int32_t *there = p->val[to[n]];
+				bool fresh;
 
-					if (to[n] < p->end && m != p->val[to[n]][r]) {
-						p->val[to[n]][r] = m;
-						changed |= to[n] <= i;	/* the others come later */
-					}
+				if (to[n] >= p->end)
+					continue;
+				fresh = there[10] == V_UNSET;
+				for (int r = 0; r < NR_REGS; r++) {
+					int32_t m = fresh ? v[r] : merge(there[r], v[r]);
+
+					changed |= m != there[r] && to[n] <= i;		/* the others come later */
+					there[r] = m;
 				}
 			}
 		}

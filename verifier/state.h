@@ -414,9 +414,11 @@ struct layout {
 	struct verify_result *res;
 	struct uebpf_error *err;
 	uint32_t *moved;	/* old index -> new */
-	const struct flow *flow;
+	const struct flow *flow;	/* NULL until somebody asks for registers in use; always there beside an arena */
+	struct env *e;
 	uint8_t held[10], fresh;
 };
+const struct uebpf_map *arena_of(const struct code *code, bool *more);	/* NULL: none; more: of several one */
 int layout_mixed(struct layout *l, uint32_t i, const char *what);
 /* The instructions for old instruction i where it has to do with an arena; how many, 0: not, or -errno.  To be
  * called for each by turns. */
