@@ -70,7 +70,7 @@ static int find_flow(struct layout *l)
 	struct env *e = l->e;
 
 	if (scan_program(e))
-		return error_set(l->err, UEBPF_STAGE_REWRITE, UEBPF_E_MEMORY, -ENOMEM, UINT32_MAX, "out of memory");
+		return no_memory(l->err, UEBPF_STAGE_REWRITE);
 	l->flow = e->flow;
 	for (uint32_t i = 0; i < e->code->n; i++)
 		if (targets(&e->code->insn[i]))
@@ -202,7 +202,7 @@ static int build(struct layout *l, uint32_t total)
 		mem_free(code->host, insn, total * sizeof *insn);
 		mem_free(code->host, slot, total * sizeof *slot);
 		mem_free(code->host, fact, total * sizeof *fact);
-		return error_set(l->err, UEBPF_STAGE_REWRITE, UEBPF_E_MEMORY, -ENOMEM, UINT32_MAX, "out of memory");
+		return no_memory(l->err, UEBPF_STAGE_REWRITE);
 	}
 	for (uint32_t i = 0; i < old_n; i++) {
 		translate(l, made, i);		/* as it did before */
@@ -244,7 +244,7 @@ static int translate_all(struct layout *l)
 
 	l->moved = mem_array(code->host, old_n + 1, sizeof *l->moved);
 	if (!l->moved)
-		return error_set(l->err, UEBPF_STAGE_REWRITE, UEBPF_E_MEMORY, -ENOMEM, UINT32_MAX, "out of memory");
+		return no_memory(l->err, UEBPF_STAGE_REWRITE);
 	for (uint32_t i = 0; i < old_n && !err; i++) {
 		n = translate(l, made, i);
 		if (n < 0)
@@ -284,7 +284,7 @@ int verify_layout(struct code *code, struct verify_result *result, struct uebpf_
 		return 0;
 	e = mem_alloc(code->host, sizeof *e);	/* liveness, for scratch registers */
 	if (!e)
-		return error_set(err, UEBPF_STAGE_REWRITE, UEBPF_E_MEMORY, -ENOMEM, UINT32_MAX, "out of memory");
+		return no_memory(err, UEBPF_STAGE_REWRITE);
 	e->code = code;
 	e->host = code->host;
 	l.e = e;

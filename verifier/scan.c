@@ -388,11 +388,12 @@ static void fp_pass(struct pass *p)
 			memcpy(v, p->val[i], sizeof v);
 			fp_step(p, &p->code->insn[i], v);
 			for (int n = successors(p->code, i, to); n--;) {
-				int32_t *there = p->val[to[n]];
+				int32_t *there;
 				bool fresh;
 
 				if (to[n] >= p->end)
 					continue;
+				there = p->val[to[n]];
 				fresh = there[10] == V_UNSET;
 				for (int r = 0; r < NR_REGS; r++) {
 					int32_t m = fresh ? v[r] : merge(there[r], v[r]);

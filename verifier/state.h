@@ -419,6 +419,7 @@ struct layout {
 	uint8_t held[10], fresh;
 };
 const struct uebpf_map *arena_of(const struct code *code, bool *more);	/* NULL: none; more: of several one */
+int no_memory(struct uebpf_error *err, uint32_t stage);	/* -ENOMEM, said in *err */
 int layout_mixed(struct layout *l, uint32_t i, const char *what);
 /* The instructions for old instruction i where it has to do with an arena; how many, 0: not, or -errno.  To be
  * called for each by turns. */

@@ -300,6 +300,11 @@ static int all_parts(struct env *e)
 	return err ? err : stack_depth(e);
 }
 
+int no_memory(struct uebpf_error *err, uint32_t stage)
+{
+	return error_set(err, stage, UEBPF_E_MEMORY, -ENOMEM, UINT32_MAX, "out of memory");
+}
+
 static const uint64_t DEFAULT_NS = 10000000000;
 
 int verify(const struct code *code, const struct verify_opts *opts, struct verify_result *result,
@@ -311,7 +316,7 @@ int verify(const struct code *code, const struct verify_opts *opts, struct verif
 
 	memset(result, 0, sizeof *result);
 	if (!e)
-		return error_set(err, UEBPF_STAGE_VERIFY, UEBPF_E_MEMORY, -ENOMEM, UINT32_MAX, "out of memory");
+		return no_memory(err, UEBPF_STAGE_VERIFY);
 	e->code = code;
 	e->host = code->host;
 	if (opts)
@@ -330,7 +335,7 @@ int verify(const struct code *code, const struct verify_opts *opts, struct verif
 	if (!ret)
 		ret = all_parts(e);
 	if (ret == -ENOMEM)
-		error_set(err, UEBPF_STAGE_VERIFY, UEBPF_E_MEMORY, -ENOMEM, UINT32_MAX, "out of memory");
+		no_memory(err, UEBPF_STAGE_VERIFY);
 	release(e);
 	mem_free(code->host, e, sizeof *e);
 	result->ns = verify_now_ns() - start;
