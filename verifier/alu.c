@@ -8,7 +8,7 @@
 
 enum { MAX_POINTER_OFF = 1 << 29 };
 
-static void forget_links(struct reg *r)
+static __attribute__((noinline)) void forget_links(struct reg *r)
 {
 	r->id = 0;
 	r->len = r->below = 0;

@@ -31,7 +31,7 @@ const struct uebpf_map *arena_of(const struct code *code, bool *more)
 	return arena;
 }
 
-static int make_arena(struct env *e)
+static __attribute__((noinline)) int make_arena(struct env *e)
 {
 	set_pointer(e, e->d, K_ARENA);
 	return step_insn(e, ST_DEF);

@@ -23,7 +23,7 @@ static enum op load_op(uint32_t size, bool sign)
 	}
 }
 
-static enum op store_op(uint32_t size, bool x)
+static __attribute__((noinline)) enum op store_op(uint32_t size, bool x)
 {
 	switch (size) {
 	case 1: return x ? OP_STX_B : OP_ST_B;

@@ -42,7 +42,7 @@ static void narrow_linked(struct env *e, struct reg *r, void *arg)
 	}
 }
 
-static void region_at_least(struct env *e, unsigned region, uint64_t bytes)
+static __attribute__((noinline)) void region_at_least(struct env *e, unsigned region, uint64_t bytes)
 {
 	if (e->st.h.min_len[region - 1] < bytes && bytes <= MAX_LEN)
 		e->st.h.min_len[region - 1] = bytes;

@@ -56,7 +56,7 @@ static int outside(struct env *e, const struct touch *a, const char *of, const c
 		       have);
 }
 
-static bool huge(const struct reg *p)
+static __attribute__((noinline)) bool huge(const struct reg *p)
 {
 	return p->s.smin < -(int64_t)MAX_LEN || p->s.smax > (int64_t)MAX_LEN;
 }
@@ -177,7 +177,7 @@ struct slot *stack_slot(struct env *e, unsigned frame, int64_t off, unsigned *k)
 	return &f->slot[n];
 }
 
-static uint32_t slot_index(int64_t off) { return (uint32_t)((-off + 7) / 8 - 1); }
+static __attribute__((noinline)) uint32_t slot_index(int64_t off) { return (uint32_t)((-off + 7) / 8 - 1); }
 
 int aligned(struct env *e, unsigned reg, const struct reg *p, int64_t off, unsigned size, const char *what)
 {
@@ -190,7 +190,8 @@ int aligned(struct env *e, unsigned reg, const struct reg *p, int64_t off, unsig
 }
 
 /* Bytes whose first read this is must be zeroed on entry. */
-static void note_unwritten(struct env *e, unsigned frame, struct slot *s, uint32_t n, unsigned k, unsigned size)
+static __attribute__((noinline)) void note_unwritten(struct env *e, unsigned frame, struct slot *s, uint32_t n, unsigned k,
+						     unsigned size)
 {
 	for (unsigned i = k; i < k + size && i < 8; i++)
 		if (s->byte[i] == B_NONE)

@@ -383,7 +383,7 @@ static struct range ring(enum alu op, unsigned w, const struct range *a, const s
 	}
 }
 
-static struct bits ring_bits(enum alu op, struct bits a, struct bits b, uint64_t m)
+static __attribute__((noinline)) struct bits ring_bits(enum alu op, struct bits a, struct bits b, uint64_t m)
 {
 	struct bits r;
 

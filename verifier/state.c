@@ -14,7 +14,7 @@ void frame_pointer(struct env *e, uint32_t frame)
 	f->r[10] = (struct reg){ .kind = K_STACK, .frame = (uint8_t)frame, .since = e->code->sub[f->in.sub].start };
 }
 
-static struct scalar *fresh(struct env *e, struct reg *r, enum kind kind)
+static __attribute__((noinline)) struct scalar *fresh(struct env *e, struct reg *r, enum kind kind)
 {
 	memset(r, 0, sizeof *r);
 	r->kind = (uint8_t)kind;

@@ -143,7 +143,7 @@ static void get(struct pass *p, struct frame *f, const struct insn *in, uint32_t
 	f->reg[in->dst] = v;
 }
 
-static void after_call(struct frame *f, struct thing r0)
+static __attribute__((noinline)) void after_call(struct frame *f, struct thing r0)
 {
 	f->reg[0] = r0;
 	for (int r = 1; r <= 5; r++)

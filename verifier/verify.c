@@ -159,19 +159,17 @@ static int part(struct env *e, uint32_t sub)
 	enum { RESTARTS = 6 };
 	uint64_t most = e->opts.max_insns, patience = 4096;
 	struct node *n;
-	bool last;
 	int err;
 
 	for (;;) {
 		e->opts.max_insns = e->res->insns + (patience < most ? patience : most);
-		last = patience >= most;
-		e->loops.hopeful = !last;
+		e->loops.hopeful = patience < most;
 		err = one_part(e, sub);
 		n = err ? culprit(e) : NULL;
-		if (!err || err == -ENOMEM || (err == -E2BIG ? last && e->loops.unroll : !n || e->loops.unroll))
+		if (!err || err == -ENOMEM || (err == -E2BIG ? !e->loops.hopeful && e->loops.unroll : !n || e->loops.unroll))
 			break;
 		if (err == -E2BIG) {
-			if (!e->loops.unroll || !last)
+			if (!e->loops.unroll || e->loops.hopeful)
 				patience = patience > most / 8 ? most : patience * 8;
 			e->loops.unroll = !e->loops.unroll;
 			for (uint32_t i = 0; i < e->code->n; i++)
