@@ -358,7 +358,9 @@ struct uebpf_load_opts {
 	const char *no_rules;		/* "rotate,fold" or "all": rewriting rules switched off;
 					 * "facts": what the verifier proved is not used */
 	uint32_t log_level;		/* verifier: 0 short, 1 path, 2 states */
-	uint64_t max_states, max_ns;	/* verifier: instructions explored (0 = 1,000,000), time (0 = 10 s) */
+	/* Verifier: instructions explored in one walk (0 = 1,000,000; where a way to sum up loops fails it walks once
+	 * more), time of all walks together (0 = 10 s). */
+	uint64_t max_states, max_ns;
 	const char *only;		/* load just this program (name or section); others stay unloaded */
 	uint32_t jit_flags;		/* enum uebpf_jit */
 	uint32_t pad;
