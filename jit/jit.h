@@ -54,8 +54,6 @@ int jit_compile(struct code *code, const struct jit_opts *opts, struct uebpf_err
 /* Frees code->jit (NULL is fine).  Nobody may be inside. */
 void jit_free(struct code *code);
 size_t jit_code_bytes(const struct code *code);		/* machine code; 0: not compiled */
-/* Bytes of everything that compiling allocated, machine code included. */
-size_t jit_memory(const struct code *code);
 
 extern const char jit_rule_names[];	/* the emitter's own rules; as rewrite_names (vm/rewrite.h) */
 

@@ -13,7 +13,6 @@ int jit_compile(struct code *code, const struct jit_opts *opts, struct uebpf_err
 }
 
 void jit_free(struct code *code) { (void)code; }
-size_t jit_memory(const struct code *code) { (void)code; return 0; }
 
 long jit_dump(const struct code *code, char *buf, size_t cap, const char *(*note)(void *arg, uint32_t slot),
 	      void *arg)

@@ -50,7 +50,7 @@ bool link_place(const struct linked *linked, uint32_t slot, struct link_place *o
 	return true;
 }
 
-const struct link_poison *link_poison_at(const struct linked *linked, uint32_t slot)
+static const struct link_poison *poison_at(const struct linked *linked, uint32_t slot)
 {
 	for (uint32_t i = 0; i < linked->nr_poison; i++)
 		if (linked->poison[i].slot == slot)
@@ -60,7 +60,7 @@ const struct link_poison *link_poison_at(const struct linked *linked, uint32_t s
 
 void link_blame(const struct linked *linked, const char *object, struct uebpf_error *err)
 {
-	const struct link_poison *poisoned = link_poison_at(linked, err->pc);
+	const struct link_poison *poisoned = poison_at(linked, err->pc);
 	struct place at = { .object = object };
 	uint32_t pc = err->pc;
 	struct link_place place;

@@ -154,7 +154,6 @@ int elf_link_program(struct elf_image *image, uint32_t index, struct linked *out
 void link_free(struct linked *linked);
 /* Where slot `slot` comes from; false when the program has no such slot. */
 bool link_place(const struct linked *linked, uint32_t slot, struct link_place *out);
-const struct link_poison *link_poison_at(const struct linked *linked, uint32_t slot);
 /* Completes an error that names a pc: section, symbol, file, line, column and the text's prefix
  * "object:section/function:file:line: "; with a poisoned instruction there, says why. */
 void link_blame(const struct linked *linked, const char *object, struct uebpf_error *err);

@@ -131,16 +131,6 @@ int kmap_open_pin(const char *path)
 	return with_first(BPF_OBJ_GET, &name, sizeof(name));
 }
 
-int kmap_pin(int fd, const char *path)
-{
-	union bpf_attr a;
-
-	memset(&a, 0, sizeof(a));
-	a.pathname = ptr(path);
-	a.bpf_fd = (uint32_t)fd;
-	return sys_bpf(BPF_OBJ_PIN, &a, sizeof(a));
-}
-
 static int object_info(int fd, void *info, uint32_t size)
 {
 	union bpf_attr a;

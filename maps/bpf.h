@@ -22,7 +22,6 @@ int kmap_update_batch(int fd, const void *keys, const void *values, uint32_t *co
 enum kmap_kind { KMAP_MAP, KMAP_BTF };
 int kmap_open_id(enum kmap_kind kind, uint32_t id);
 int kmap_open_pin(const char *path);
-int kmap_pin(int fd, const char *path);
 /* What the kernel tells of a map. */
 struct kmap_info {
 	struct uebpf_map_opts shape;	/* its name is the one below, its types are ids in `btf` */

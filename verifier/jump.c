@@ -61,11 +61,6 @@ static bool learned(struct env *e, struct reg *r)
 	return !l.impossible;
 }
 
-void number_learned(struct env *e, struct reg *r)
-{
-	learned(e, r);
-}
-
 /* i < or <= a length (+ its delta): remember it with i. */
 static void learn_below(struct reg *i, const struct reg *n, bool orequal)
 {

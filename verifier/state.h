@@ -316,7 +316,6 @@ int do_alu(struct env *e);
 int do_jump(struct env *e);
 int take_edge(struct env *e, bool taken);
 void drop_ref(struct env *e, uint32_t id);
-void number_learned(struct env *e, struct reg *r);	/* tell regions and linked numbers */
 /* memory.c */
 enum access_how { READ = 1, WRITE = 2 };
 int do_load(struct env *e);

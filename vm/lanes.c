@@ -2,10 +2,9 @@
 /* lanes.c - see lanes.h.
  *
  * The body is one block, but for jumps over some of its instructions.  Its registers are
- *   steps     grow by a constant each round: they address the arrays, and one of them counts
- *   sums      only ever have something added (xored, ored) to them
- *   extremes  are the least or the greatest so far
- *   values    made anew in each round
+ *   steps   grow by a constant each round: they address the arrays, and one of them counts
+ *   sums    only ever have something added (xored, ored) to them
+ *   values  made anew in each round
  * and the rest, which no round writes.  A lane has the width of an element.  Values can be wider; `most`,
  * the bits that each may need, says where a lane holds all of it: what shifts right, compares or adds to
  * something wider needs that, for the rest the low bits are enough.  Whether stores meet other accesses is

@@ -333,14 +333,6 @@ void jit_free(struct code *code)
 	code->jit = NULL;
 }
 
-size_t jit_memory(const struct code *code)
-{
-	const struct jit_code *jit = code->jit;
-
-	return jit ? sizeof *jit + jit->bytes + jit->map_bytes + jit->nr_site * sizeof *jit->site +
-		     (code->nr_sub + 1) * sizeof *jit->sub_off + (jit->tame_code ? jit_memory(jit->tame_code) : 0) : 0;
-}
-
 static uint64_t random_key(struct vm_host *host, const struct jc *c)
 {
 	uint64_t seed = (uintptr_t)c ^ (uintptr_t)c->code * 0x9e3779b97f4a7c15u;

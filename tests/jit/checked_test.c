@@ -3,7 +3,6 @@
  * the ends of their memory, of their budget, or out of the loop.  Every checked arm must end with the
  * same status, pc, steps, address and memory.
  *   checked_test [seed [programs]]		SOAK=1: a hundred times as many */
-#include <check.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include "jit/state.h"
 #include "tests/gen/gen.h"
 #include "tests/util/arms.h"
+#include "tests/util/run.h"
 
 enum { MEMORY = 192, VALUE = 96, MOST = 256 };
 static uint64_t seed, state;
@@ -246,20 +246,12 @@ END_TEST
 
 int main(int argc, char **argv)
 {
-	Suite *s = suite_create("jit/checked");
-	TCase *t = tcase_create("all");
-	SRunner *r = srunner_create(s);
-	int bad;
+	TCase *t = test_case("jit/checked", 0);
 
 	seed = argc > 1 ? strtoull(argv[1], NULL, 0) : (uint64_t)time(NULL);
 	programs *= getenv("SOAK") ? 100 : 1;
 	if (argc > 2)
 		programs = (unsigned)strtoul(argv[2], NULL, 0);
-	tcase_set_timeout(t, 0);
 	tcase_add_test(t, checked_runs_end_alike);
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	bad = srunner_ntests_failed(r);
-	srunner_free(r);
-	return bad != 0;
+	return run_tests();
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* encode_test.c - every form of jit/x86_64/encode.h for all registers and addressing forms, against
  * llvm-mc's disassembler; the expected text is written here, independently of the encoder. */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include "jit/x86_64/dis.h"
 #include "jit/x86_64/encode.h"
+#include "tests/util/run.h"
 
 static const char *const r64[] = { "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
 				   "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15" };
@@ -311,17 +311,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("jit/encode");
-	TCase *t = tcase_create("all");
-	SRunner *sr;
-	int failed;
+	TCase *t = test_case("jit/encode", 60);
 
 	tcase_add_test(t, every_form_reads_back_as_written);
-	tcase_set_timeout(t, 60);
-	suite_add_tcase(s, t);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return run_tests();
 }

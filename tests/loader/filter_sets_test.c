@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* filter_sets_test.c - chains of && and || that ask the same integer fields time and again: random ones, also one in the
  * other and turned by !, mean in every engine what C says; long ones become shorter than their parts. */
-#include <check.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "include/uebpf.h"
+#include "tests/util/run.h"
 
 struct event { uint8_t a; int8_t b; uint16_t c; int32_t d; uint32_t e; int64_t f; uint64_t g; };
 #define FIELD(name_, value_) { .name = #name_, .offset = offsetof(struct event, name_), \
@@ -215,18 +215,10 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("filter sets");
-	TCase *c = tcase_create("filter sets");
-	SRunner *r = srunner_create(s);
-	int failed;
+	TCase *c = test_case("filter sets", getenv("SOAK") ? 3600 : 120);
 
-	tcase_set_timeout(c, getenv("SOAK") ? 3600 : 120);
 	tcase_add_test(c, chains_mean_what_c_says);
 	tcase_add_test(c, what_follows_is_not_asked);
 	tcase_add_test(c, more_values_at_once_than_registers);
-	suite_add_tcase(s, c);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_tests();
 }

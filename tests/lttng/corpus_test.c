@@ -2,12 +2,12 @@
 /* corpus_test.c - bytecode that the real `lttng` made and what LTTng-UST decided with it (tests/lttng/corpus,
  * made by capture.sh): every engine and mode, and the LTTng-style interpreter of the benches, decide the
  * same of every record. */
-#include <check.h>
 #include <stdio.h>
 #include "bench/lttng_vm.c"
 #include "tests/lttng/block.h"
 #include "tests/lttng/event.c"
 #include "tests/lttng/type.h"
+#include "tests/util/run.h"
 
 static void pid(void *value) { *(int64_t *)value = 1234; }
 static void app(void *value) { *(const char **)value = "app"; }
@@ -346,22 +346,13 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("lttng corpus");
-	TCase *t = tcase_create("corpus");
-	SRunner *r;
-	int failed;
+	TCase *t = test_case("lttng corpus", 120);
 
-	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, every_engine_decides_as_lttng, 0, ARMS);
 	tcase_add_test(t, expressions_mean_what_lttng_reads);
 	tcase_add_test(t, the_style_interpreter_decides_as_lttng);
 	tcase_add_test(t, capture_bytecode_is_refused_by_name);
 	tcase_add_test(t, an_unknown_field_rejects_and_is_logged);
 	tcase_add_test(t, malformed_bytecode_is_refused_by_name);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_tests();
 }

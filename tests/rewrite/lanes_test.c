@@ -3,7 +3,6 @@
  * compiled with and without lanes, with blinded constants too.  Memory, r0 and all registers must agree.
  * And what compiling very many loops costs.
  *   lanes_test [seed [programs]]		SOAK=1: fifty times as many */
-#include <check.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include <time.h>
 #include "jit/jit.h"
 #include "tests/util/arms.h"
+#include "tests/util/run.h"
 #include "vm/rewrite.h"
 
 enum { BYTES = 1024 };
@@ -315,10 +315,7 @@ END_TEST
 
 int main(int argc, char **argv)
 {
-	Suite *s = suite_create("rewrite/lanes");
-	TCase *t = tcase_create("all");
-	SRunner *sr;
-	int failed;
+	TCase *t = test_case("rewrite/lanes", 0);
 
 	if (!jit_arch()) {
 		printf("skip: no JIT here\n");
@@ -333,11 +330,5 @@ int main(int argc, char **argv)
 	jit_cpu_detect(NULL, &cpu);
 	tcase_add_test(t, loops_agree);
 	tcase_add_loop_test(t, work_is_linear_in_the_program, 0, sizeof parts / sizeof *parts);
-	tcase_set_timeout(t, 0);
-	suite_add_tcase(s, t);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return run_tests();
 }

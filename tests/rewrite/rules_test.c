@@ -3,7 +3,6 @@
  * such pieces at random, in both engines, with all rules and with each rule off.  A rule that no
  * program hits fails the test.
  *   rules_test [seed [programs per arm]]		SOAK=1: fifty times as many */
-#include <check.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include <time.h>
 #include "jit/jit.h"
 #include "tests/util/arms.h"
+#include "tests/util/run.h"
 #include "vm/rewrite.h"
 
 enum { WORDS = 32 };
@@ -512,10 +512,7 @@ END_TEST
 
 int main(int argc, char **argv)
 {
-	Suite *s = suite_create("rewrite/rules");
-	TCase *t = tcase_create("all");
-	SRunner *sr;
-	int failed;
+	TCase *t = test_case("rewrite/rules", 0);
 
 	if (!jit_arch()) {
 		printf("skip: no JIT here\n");
@@ -530,11 +527,5 @@ int main(int argc, char **argv)
 	jit_cpu_detect(NULL, &cpu);
 	tcase_add_test(t, each_rule_does_what_it_says);
 	tcase_add_test(t, composed_programs_agree);
-	tcase_set_timeout(t, 0);
-	suite_add_tcase(s, t);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return run_tests();
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* facts_test.c - what the verifier's facts change in the code at once, and what they must leave alone. */
-#include <check.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,6 +7,7 @@
 #include <string.h>
 #include "helpers/helpers.h"
 #include "loader/loader.h"
+#include "tests/util/run.h"
 #include "verifier/verifier.h"
 
 static struct uebpf_env *env;
@@ -263,10 +263,7 @@ static void teardown(void)
 
 int main(void)
 {
-	Suite *s = suite_create("facts");
-	TCase *tc = tcase_create("applied");
-	SRunner *sr;
-	int failed;
+	TCase *tc = test_case("facts", 4);
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, constant_key_of_an_array_is_never_null);
@@ -280,10 +277,5 @@ int main(void)
 	tcase_add_test(tc, strings_that_may_change_are_refused);
 	tcase_add_test(tc, loops_proven_state_their_rounds);
 	tcase_add_test(tc, a_load_of_two_kinds_stays);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return run_tests();
 }

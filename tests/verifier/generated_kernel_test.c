@@ -7,7 +7,6 @@
  * global functions and the map with a lock.
  *   generated_kernel_test [seed [programs]]	one program: it is shown, with the kernel's log */
 #include <bpf/bpf.h>
-#include <check.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stddef.h>
@@ -18,6 +17,7 @@
 #include "helpers/helpers.h"
 #include "loader/loader.h"
 #include "tests/gen/programs.h"
+#include "tests/util/run.h"
 #include "verifier/verifier.h"
 #include "vm/code.h"
 
@@ -331,9 +331,7 @@ END_TEST
 
 int main(int argc, char **argv)
 {
-	Suite *s = suite_create("agreement on generated programs");
-	TCase *tc = tcase_create("kernel");
-	SRunner *sr;
+	TCase *tc = test_case("agreement on generated programs", 600);
 	int failed;
 
 	if (argc > 1)
@@ -370,16 +368,11 @@ int main(int argc, char **argv)
 			}
 		}
 	}
-	tcase_set_timeout(tc, 600);
 	tcase_add_test(tc, generated_programs);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
+	failed = run_tests();
 	for (int i = 0; i < MADE_MAPS; i++)
 		uebpf_map_unref(maps[i]);
 	close(btf_fd);
 	uebpf_env_free(env);
-	return failed != 0;
+	return failed;
 }

@@ -10,13 +10,13 @@
  * Maps: map(0) array "counts" 4 -> 64 bytes, map(1) hash "flows", map(2) ring buffer "events", map(3)
  * array "config" that programs may only read, map(4) program array "next".
  * UPDATE=1 prints the file anew, with what is said now. */
-#include <check.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "helpers/helpers.h"
 #include "loader/loader.h"
+#include "tests/util/run.h"
 #include "verifier/verifier.h"
 
 enum { MAX_LINES = 400, NR_MAPS = 5, MOST = 100 };
@@ -211,9 +211,7 @@ static struct uebpf_map *make(const char *name, uint32_t type, uint32_t key, uin
 int main(void)
 {
 	static const char path[] = "tests/verifier/messages.data";
-	Suite *s = suite_create("messages");
-	TCase *tc = tcase_create("cases");
-	SRunner *sr;
+	TCase *tc = test_case("messages", 4);
 	int failed = 0;
 
 	env = uebpf_env_new(NULL);
@@ -229,14 +227,10 @@ int main(void)
 	} else {
 		tcase_add_loop_test(tc, each_message, 0, nr_cases);
 		tcase_add_test(tc, fifty_of_them);
-		suite_add_tcase(s, tc);
-		sr = srunner_create(s);
-		srunner_run_all(sr, CK_ENV);
-		failed = srunner_ntests_failed(sr);
-		srunner_free(sr);
+		failed = run_tests();
 	}
 	for (int i = 0; i < NR_MAPS; i++)
 		uebpf_map_unref(maps[i]);
 	uebpf_env_free(env);
-	return failed != 0;
+	return failed;
 }

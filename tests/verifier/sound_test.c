@@ -7,7 +7,6 @@
  * generator must find a program that goes wrong.  What was covered is printed: for each rule the sampled
  * programs whose verdict or walk it alone changes; instruction rows, helpers and kinds of memory.
  *   sound_test [seed [accepted]]      FUZZ=1: a hundred times as many */
-#include <check.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,6 +16,7 @@
 #include "helpers/helpers.h"
 #include "loader/loader.h"
 #include "tests/gen/programs.h"
+#include "tests/util/run.h"
 #include "verifier/verifier.h"
 #include "vm/code.h"
 
@@ -415,9 +415,7 @@ static struct uebpf_map *make(uint32_t type, uint32_t key, uint32_t value, uint3
 
 int main(int argc, char **argv)
 {
-	Suite *s = suite_create("soundness");
-	TCase *tc = tcase_create("generated programs");
-	SRunner *sr;
+	TCase *tc = test_case("soundness", 36000);
 	uint8_t value[64] = { 5 };
 	int failed;
 
@@ -448,18 +446,13 @@ int main(int argc, char **argv)
 	}
 	for (uint32_t k = 0; k < 6; k++)
 		uebpf_map_update(maps[1], &k, value, 0);
-	tcase_set_timeout(tc, 36000);
 	tcase_add_test(tc, accepted_programs_never_fault);
 	tcase_add_test(tc, each_missing_rule_is_found);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
+	failed = run_tests();
 	for (int i = 0; i < MADE_TYPES; i++)
 		uebpf_object_free(tail_object[i]);
 	for (int i = 0; i < MADE_MAPS; i++)
 		uebpf_map_unref(maps[i]);
 	uebpf_env_free(env);
-	return failed != 0;
+	return failed;
 }
