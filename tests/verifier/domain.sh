@@ -9,7 +9,7 @@ dir=${BUILD:-build}/domain
 mkdir -p "$dir"
 out=$dir/scalar_test.$$
 trap 'rm -f "$out"' EXIT
-${CC:-cc} -std=c11 -D_GNU_SOURCE -I. -O2 -o "$out" tests/verifier/scalar_test.c verifier/scalar*.c \
+${CC:-cc} -std=c11 -D_GNU_SOURCE -I. -O3 -march=native -DWHOLE -o "$out" tests/verifier/scalar_test.c \
 	-lcheck -lsubunit -lm -lrt -lpthread || exit 1
 FUZZ=1 CK_RUN_CASE=$case timeout -s INT "${FUZZ_SECONDS:-0}" "$out"
 rc=$?

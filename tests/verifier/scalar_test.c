@@ -7,17 +7,8 @@
  * left out, 5 bits, 10^8 random pairs per width, each under every operation; says how far it is.  The
  * cases are called values, five, random, wide (CK_RUN_CASE).  Exit status and message tell of the first
  * unsound result. */
-#include <check.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include "verifier/scalar.h"
+#include "tests/verifier/scalar_pairs.h"
 #include "vm/insn.h"
-
-/* Check's own assertions write a mark to a file each time they hold: too dear for billions. */
-#define must(cond) do { if (!(cond)) ck_abort_msg("%s", #cond); } while (0)
-#define must_msg(cond, ...) do { if (!(cond)) ck_abort_msg(__VA_ARGS__); } while (0)
 
 /* The functions fill in what they are given; here they are values. */
 #define VALUE(fn, ...) ({ struct scalar r_; fn(&r_, __VA_ARGS__); r_; })
@@ -34,7 +25,6 @@
 #define scalar_low(...) VALUE(scalar_low, __VA_ARGS__)
 #define scalar_from_low(...) VALUE(scalar_from_low, __VA_ARGS__)
 
-static unsigned part, parts = 1;
 static bool fuzz;
 
 static void progress(const char *what, uint64_t done, uint64_t of)
@@ -53,293 +43,6 @@ static uint64_t rnd(void)
 	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
 	z = (z ^ z >> 27) * 0x94d049bb133111eb;
 	return z ^ z >> 31;
-}
-
-/* ---- the concrete meaning, at any width ---- */
-
-static uint64_t concrete(unsigned w, enum alu op, uint64_t a, uint64_t b)
-{
-	uint64_t m = width_mask(w), by = b % w;
-	int64_t sa = width_sext(a, w), sb = width_sext(b, w);
-
-	switch (op) {
-	case ALU_ADD: return (a + b) & m;
-	case ALU_SUB: return (a - b) & m;
-	case ALU_MUL: return (a * b) & m;
-	case ALU_DIV: return b ? a / b : 0;
-	case ALU_MOD: return b ? a % b : a;
-	case ALU_SDIV: return !b ? 0 : sb == -1 ? -a & m : (uint64_t)(sa / sb) & m;
-	case ALU_SMOD: return !b ? a : sb == -1 ? 0 : (uint64_t)(sa % sb) & m;
-	case ALU_OR: return a | b;
-	case ALU_AND: return a & b;
-	case ALU_XOR: return a ^ b;
-	case ALU_LSH: return a << by & m;
-	case ALU_RSH: return a >> by;
-	case ALU_ARSH: return (uint64_t)(sa >> by) & m;
-	default: return b;
-	}
-}
-
-static bool holds(unsigned w, enum cmp op, uint64_t a, uint64_t b)
-{
-	int64_t sa = width_sext(a, w), sb = width_sext(b, w);
-
-	switch (op) {
-	case CMP_EQ: return a == b;
-	case CMP_NE: return a != b;
-	case CMP_GT: return a > b;
-	case CMP_GE: return a >= b;
-	case CMP_LT: return a < b;
-	case CMP_LE: return a <= b;
-	case CMP_SET: return a & b;
-	case CMP_SGT: return sa > sb;
-	case CMP_SGE: return sa >= sb;
-	case CMP_SLT: return sa < sb;
-	default: return sa <= sb;
-	}
-}
-
-/* ---- every canonical value of a small width ---- */
-
-struct value { struct scalar s; uint32_t set; };
-static struct value *all;
-static size_t nr_all, cap_all;
-
-/* The set as a bit mask, from tables of scalar_has' single conditions. */
-static uint32_t of_bits[32][32], of_range[32][32], of_half[32][32];
-static struct width tables;
-
-static void build_tables(struct width w)
-{
-	uint32_t n = 1u << w.w;
-
-	if (tables.w == w.w && tables.h == w.h)
-		return;
-	tables = w;
-	memset(of_bits, 0, sizeof of_bits);
-	memset(of_range, 0, sizeof of_range);
-	memset(of_half, 0, sizeof of_half);
-	for (uint32_t a = 0; a < n; a++)
-	for (uint32_t b = 0; b < n; b++)
-	for (uint32_t x = 0; x < n; x++) {
-		if ((x & ~b & (n - 1)) == a)
-			of_bits[a][b] |= 1u << x;
-		if (x >= a && x <= b)
-			of_range[a][b] |= 1u << x;
-		if (w.h && (x & width_mask(w.h)) >= a && (x & width_mask(w.h)) <= b)
-			of_half[a][b] |= 1u << x;
-	}
-}
-
-static uint32_t arc(uint32_t t[32][32], uint64_t m, int64_t lo, int64_t hi)
-{
-	if (lo > hi)
-		return 0;
-	if (lo >= 0 || hi < 0)
-		return t[lo & m][hi & m];
-	return t[lo & m][m] | t[0][hi & m];
-}
-
-static uint32_t members(struct width w, const struct scalar *s)
-{
-	uint64_t m = width_mask(w.w);
-	uint32_t set;
-
-	build_tables(w);
-	set = of_bits[s->val & m][s->unk & m] & of_range[s->umin & m][s->umax & m] &
-	      arc(of_range, m, s->smin, s->smax);
-	if (w.h)
-		set &= of_half[s->hmin][s->hmax] & arc(of_half, width_mask(w.h), s->hsmin, s->hsmax);
-	return set;
-}
-
-static uint32_t *seen;
-enum { SEEN = 1 << 22 };
-
-static void keep(struct scalar s, uint32_t set)
-{
-	uint64_t h = 1469598103934665603u;
-	const uint64_t *p = (const uint64_t *)&s;
-
-	for (unsigned i = 0; i < sizeof s / 8; i++)
-		h = (h ^ p[i]) * 0x9e3779b97f4a7c15;
-	for (h >>= 40; seen[h % SEEN]; h++)
-		if (!memcmp(&all[seen[h % SEEN] - 1].s, &s, sizeof s))
-			return;
-	if (nr_all == cap_all) {
-		struct value *more = realloc(all, (cap_all = cap_all ? cap_all * 2 : 4096) * sizeof *all);
-
-		must(more);
-		all = more;
-	}
-	all[nr_all] = (struct value){ s, set };
-	seen[h % SEEN] = (uint32_t)++nr_all;
-}
-
-static void try_raw(struct width w, struct scalar s)
-{
-	uint32_t before = members(w, &s), after;
-	struct scalar t = s;
-
-	if (!scalar_tidy(w, &t)) {
-		must_msg(!before, "closure calls a set with members empty");
-		return;
-	}
-	after = members(w, &t);
-	must_msg(before == after, "closure changed the set: %x -> %x", before, after);
-	if (after)
-		keep(t, after);
-}
-
-static void enumerate(struct width w)
-{
-	int64_t lo = width_sext(UINT64_C(1) << (w.w - 1), w.w), hi = (int64_t)(width_mask(w.w) >> 1);
-	uint64_t m = width_mask(w.w);
-
-	seen = calloc(SEEN, sizeof *seen);
-	nr_all = 0;
-	for (uint64_t unk = 0; unk <= m; unk++)
-	for (uint64_t val = 0; val <= m; val++) {
-		if (val & unk)
-			continue;
-		for (uint64_t a = 0; a <= m; a++)
-		for (uint64_t b = a; b <= m; b++)
-		for (int64_t c = lo; c <= hi; c++)
-		for (int64_t d = c; d <= hi; d++)
-			try_raw(w, (struct scalar){ val, unk, a, b, c, d, 0, 0, 0, 0 });
-	}
-	free(seen);
-}
-
-/* The coupled domain: every canonical whole with every pair of half ranges. */
-static void enumerate_half(struct width w)
-{
-	struct value *whole;
-	size_t n;
-	int64_t lo = width_sext(UINT64_C(1) << (w.h - 1), w.h), hi = (int64_t)(width_mask(w.h) >> 1);
-	uint64_t m = width_mask(w.h);
-
-	enumerate((struct width){ w.w, 0 });
-	whole = all;
-	n = nr_all;
-	all = NULL;
-	nr_all = cap_all = 0;
-	seen = calloc(SEEN, sizeof *seen);
-	for (size_t i = 0; i < n; i++)
-		for (uint64_t a = 0; a <= m; a++)
-		for (uint64_t b = a; b <= m; b++)
-		for (int64_t c = lo; c <= hi; c++)
-		for (int64_t d = c; d <= hi; d++) {
-			struct scalar s = whole[i].s;
-
-			s.hmin = (uint32_t)a;
-			s.hmax = (uint32_t)b;
-			s.hsmin = (int32_t)c;
-			s.hsmax = (int32_t)d;
-			try_raw(w, s);
-		}
-	free(whole);
-	free(seen);
-}
-
-/* row[x][set of y] = set of results, above 4 bits row[x][y]; built once per operation */
-static uint32_t *row;
-
-static void build_row(unsigned w, enum alu op)
-{
-	uint32_t n = 1u << w, sets = n <= 16 ? 1u << n : n;
-	uint32_t *more = realloc(row, (size_t)n * sets * sizeof *row);
-
-	must(more);
-	row = more;
-	for (uint32_t x = 0; x < n && n > 16; x++)
-		for (uint32_t y = 0; y < n; y++)
-			row[x * (size_t)n + y] = 1u << concrete(w, op, x, y);
-	for (uint32_t x = 0; x < n && n <= 16; x++) {
-		row[x * (size_t)sets] = 0;
-		for (uint32_t set = 1; set < sets; set++) {
-			uint32_t low = (uint32_t)__builtin_ctz(set);
-
-			row[x * (size_t)sets + set] = row[x * (size_t)sets + (set & (set - 1))] |
-				1u << concrete(w, op, x, low);
-		}
-	}
-}
-
-static const char *const alu_name[] = { "add", "sub", "mul", "div", "sdiv", "or", "and", "lsh", "rsh",
-					"mod", "smod", "xor", "mov", "arsh" };
-static const char *const cmp_name[] = { "eq", "gt", "ge", "set", "ne", "sgt", "sge", "lt", "le",
-					"slt", "sle" };
-
-static void pair_alu(struct width w, enum alu op, const struct value *a, const struct value *b,
-		     uint64_t *size, uint64_t *exact)
-{
-	struct scalar r = scalar_alu(w, op, &a->s, &b->s);
-	uint32_t want = 0, have = members(w, &r), n = 1u << w.w;
-	size_t sets = n <= 16 ? (size_t)1 << n : n;
-
-	for (uint32_t x = 0; x < n; x++) {
-		if (!(a->set >> x & 1))
-			continue;
-		if (n <= 16)
-			want |= row[x * sets + b->set];
-		for (uint32_t left = n <= 16 ? 0 : b->set; left; left &= left - 1)
-			want |= row[x * sets + (uint32_t)__builtin_ctz(left)];
-	}
-	must_msg(!(want & ~have), "%s at %u bits: %x, %x gives %x, must hold %x", alu_name[op], w.w,
-		      a->set, b->set, have, want);
-	*size += (uint64_t)__builtin_popcount(have);
-	*exact += (uint64_t)__builtin_popcount(want);
-}
-
-static uint32_t yes[32];	/* for each x the set of y with x op y */
-
-static void pair_cmp(struct width w, enum cmp op, const struct value *a, const struct value *b)
-{
-	uint32_t n = 1u << w.w;
-
-	for (int taken = 0; taken < 2; taken++) {
-		struct scalar x = a->s, y = b->s;
-		uint32_t keep_a = 0, keep_b = 0, hit;
-		bool can = scalar_branch(w, op, taken, &x, &y);
-
-		for (uint32_t i = 0; i < n; i++) {
-			hit = a->set >> i & 1 ? b->set & (taken ? yes[i] : ~yes[i]) : 0;
-			keep_a |= hit ? 1u << i : 0;
-			keep_b |= hit;
-		}
-		if (!can)
-			must_msg(!keep_a, "%s taken=%d called impossible", cmp_name[op], taken);
-		else
-			must_msg(!(keep_a & ~members(w, &x)) && !(keep_b & ~members(w, &y)),
-				      "%s taken=%d at %u bits loses a number: %x,%x", cmp_name[op], taken,
-				      w.w, a->set, b->set);
-	}
-}
-
-static void every_pair(struct width w, size_t step)
-{
-	uint64_t size, exact;
-
-	for (int op = 0; op < ALU_COUNT; op++) {
-		size = exact = 0;
-		build_row(w.w, op);
-		for (size_t i = part; i < nr_all; i += parts * step)
-			for (size_t j = (i / parts) % step; j < nr_all; j += step)
-				pair_alu(w, op, &all[i], &all[j], &size, &exact);
-		printf("  %u bits%s %-4s %zu values, result/exact %.3f\n", w.w, w.h ? " coupled" : "",
-		       alu_name[op], nr_all, exact ? (double)size / (double)exact : 0);
-	}
-	for (int op = 0; op < CMP_COUNT; op++) {
-		for (uint32_t x = 0; x < 1u << w.w; x++) {
-			yes[x] = 0;
-			for (uint32_t y = 0; y < 1u << w.w; y++)
-				yes[x] |= (uint32_t)holds(w.w, op, x, y) << y;
-		}
-		for (size_t i = part; i < nr_all; i += parts * step)
-			for (size_t j = (i / parts) % step; j < nr_all; j += step)
-				pair_cmp(w, op, &all[i], &all[j]);
-	}
 }
 
 static void sets_of(struct width w, size_t stride)
@@ -512,13 +215,13 @@ static void random_pairs(struct width w, long n)
 		for (int k = 0; k < ALU_COUNT; k++) {
 			r = scalar_alu(w, k, &a, &b);
 			must_msg(scalar_has(w, &r, concrete(w.w, k, x, y)),
-				      "%s at %u bits loses 0x%" PRIx64 ", 0x%" PRIx64, alu_name[k], w.w, x, y);
+				      "%s at %u bits loses 0x%" PRIx64 ", 0x%" PRIx64, ops[k].name, w.w, x, y);
 		}
 		c = a;
 		d = b;
 		must_msg(scalar_branch(w, op, holds(w.w, op, x, y), &c, &d) && scalar_has(w, &c, x) &&
 			      scalar_has(w, &d, y), "%s at %u bits loses 0x%" PRIx64 ", 0x%" PRIx64,
-			      cmp_name[op], w.w, x, y);
+			      ops[ALU_COUNT + op].name, w.w, x, y);
 		r = scalar_sext(w, &a, 1 + i % w.w);
 		must(scalar_has(w, &r, (uint64_t)width_sext(x, 1 + i % w.w) & width_mask(w.w)));
 	}
@@ -571,7 +274,7 @@ START_TEST(known_bits_alone_at_8_bits)
 		must(scalar_tidy(w, &a) && scalar_tidy(w, &b));
 		for (int op = 0; op < ALU_COUNT; op++) {
 			r = scalar_alu(w, op, &a, &b);
-			must_msg(scalar_has(w, &r, concrete(8, op, x, y)), "%s", alu_name[op]);
+			must_msg(scalar_has(w, &r, concrete(8, op, x, y)), "%s", ops[op].name);
 		}
 	}
 }
