@@ -88,86 +88,115 @@ static void divide_tested(struct jc *c, struct form f, bool sign, bool mod)
 
 /* ---- division by a constant ---- */
 
-/* q = high half of (n * magic), shifted; `add`: magic has one bit more than the word. */
-struct magic { uint64_t m; unsigned shift; bool add; };
+/* n / d = (n * m >> width) >> shift, where `more` with n + 1 in place of n.  With k = floor(log2 d), one of the quotients
+ * beside 2^(width + k) / d is near enough: the one above misses by at most 2^k (Granlund and Montgomery, theorem 4.2),
+ * or the one below does and n + 1 makes up for it (Robison, "N-bit unsigned division via N-bit multiply-add", 2005).
+ * n + 1 may stay at 2^width - 1 where it would wrap: only a d that divides 2^width - 1 gives n and n - 1 different
+ * quotients there, and for it the one above is near enough. */
+struct magic { uint64_t m; unsigned shift; bool more; };
 
 static struct magic magic_for(uint64_t d, unsigned width)
 {
-	unsigned l = 64 - (unsigned)__builtin_clzll(d - 1);	/* ceil(log2 d), d > 1 */
-	unsigned __int128 two_l = (unsigned __int128)1 << l, num, m;
-	struct magic out;
+	unsigned k = 63 - (unsigned)__builtin_clzll(d);
+	unsigned __int128 power = (unsigned __int128)1 << (width + k);
+	uint64_t m = (uint64_t)(power / d), rest = (uint64_t)(power % d);
+	bool above = d - rest <= 1ull << k;
 
-	/* m' = floor(2^width * (2^l - d) / d) + 1; the real multiplier is 2^width + m' */
-	num = (two_l - d) << width;
-	m = num / d + 1;
-	out = (struct magic){ (uint64_t)m, l, true };
-	/* Without the extra bit if a smaller shift is exact enough. */
-	if (l && width + l <= 127) {
-		unsigned __int128 power = (unsigned __int128)1 << (width + l - 1), top = power / d + 1;
-
-		if (!(top >> width) && top * d - power <= (unsigned __int128)1 << (l - 1))
-			out = (struct magic){ (uint64_t)top, l - 1, false };
-	}
-	return out;
+	return (struct magic){ m + above, k, !above };
 }
 
-/* TMP, the product's high half, becomes the quotient of d; with `add` the real product is larger by d. */
-static void finish(struct jc *c, bool w, int d, struct magic g)
-{
-	if (g.add) {
-		x_mov(&c->b, w, TMP2, d);
-		x_alu(&c->b, w, X_SUB, TMP2, TMP);
-		x_shift_k(&c->b, w, X_SHR, TMP2, 1);
-		x_alu(&c->b, w, X_ADD, TMP, TMP2);
-		g.shift--;
-	}
-	if (g.shift)
-		x_shift_k(&c->b, w, X_SHR, TMP, g.shift);
-}
-
-/* TMP = f.d / k for 32 bits; f.d stays.  Uses TMP2. */
+/* TMP = d / k for 32 bits; d stays.  Uses TMP2. */
 static void quotient32(struct jc *c, int d, uint32_t k)
 {
 	struct magic g = magic_for(k, 32);
+	unsigned less = g.more ? 0 : (unsigned)__builtin_ctzll(g.m);
 
+	g.m >>= less;
 	x_mov(&c->b, false, TMP, d);
-	x_mov_k(&c->b, TMP2, (int64_t)(uint32_t)g.m, false);
-	x_imul(&c->b, true, TMP, TMP2);
-	x_shift_k(&c->b, true, X_SHR, TMP, g.add ? 32 : 32 + g.shift);
-	if (g.add)
-		finish(c, false, d, g);
+	if (!g.more && x_fits32((int64_t)g.m)) {
+		x_imul_k(&c->b, true, TMP, TMP, (int32_t)g.m);
+	} else {
+		x_mov_k(&c->b, TMP2, (int64_t)g.m, false);
+		x_imul(&c->b, true, TMP, TMP2);
+	}
+	if (g.more)
+		x_alu(&c->b, true, X_ADD, TMP, TMP2);
+	x_shift_k(&c->b, true, X_SHR, TMP, 32 + g.shift - less);
 }
 
-/* TMP = f.d / k for 64 bits.  mul needs rax and rdx: kept in xmm registers when they are live. */
+static void one_more(struct jc *c, struct magic g, int reg)
+{
+	if (!g.more)
+		return;
+	x_alu_k(&c->b, true, X_ADD, reg, 1);
+	x_alu_k(&c->b, true, X_SBB, reg, 0);
+}
+
+/* TMP = d / k for 64 bits; d stays.  mul needs rax and rdx, mulx rdx: kept when they are live.  Uses TMP2. */
 static void quotient64(struct jc *c, int d, uint64_t k)
 {
 	struct magic g = magic_for(k, 64);
 	bool keep_rax = d == RAX || live_after(c, 0), keep_rdx = d == RDX || live_after(c, 3);
 
-	if (c->cpu & JIT_CPU_BMI2) {	/* mulx takes one operand in rdx and leaves rax alone */
+	if (c->cpu & JIT_CPU_BMI2) {
+		int by = d;
+
+		if (g.more)
+			x_mov(&c->b, true, by = TMP, d);
+		one_more(c, g, TMP);
+		if (by == RDX) {	/* in its place already */
+			x_mov_k(&c->b, by = TMP, (int64_t)g.m, false);
+			keep_rdx = false;
+		} else {
+			if (keep_rdx)
+				x_mov(&c->b, true, TMP2, RDX);
+			x_mov_k(&c->b, RDX, (int64_t)g.m, false);
+		}
+		x_mulx(&c->b, TMP, TMP, by);
 		if (keep_rdx)
-			x_mov(&c->b, true, TMP2, RDX);
-		x_mov_k(&c->b, d == RDX ? TMP : RDX, (int64_t)g.m, false);
-		x_mulx(&c->b, TMP, TMP, d == RDX ? TMP : d);
-		if (keep_rdx && d != RDX)
 			x_mov(&c->b, true, RDX, TMP2);
-		finish(c, true, d, g);
+	} else {
+		x_mov_k(&c->b, TMP, (int64_t)g.m, false);
+		if (keep_rax)
+			x_mov(&c->b, true, TMP2, RAX);
+		if (keep_rdx)
+			x_movq_to(&c->b, 0, RDX);
+		if (d != RAX)
+			x_mov(&c->b, true, RAX, d);
+		one_more(c, g, RAX);
+		x_unary(&c->b, true, X_MUL, TMP);
+		x_mov(&c->b, true, TMP, RDX);
+		if (keep_rax)
+			x_mov(&c->b, true, RAX, TMP2);
+		if (keep_rdx)
+			x_movq_from(&c->b, 0, RDX);
+	}
+	x_shift_k(&c->b, true, X_SHR, TMP, g.shift);
+}
+
+/* d -= TMP * k; k = 2^n - 1 or 2^n + 1 in less than imul's three cycles. */
+static void take_times(struct jc *c, bool w, int d, uint64_t k)
+{
+	bool minus = !(k & (k + 1)), near = k < 1u << 30;
+	unsigned n = (unsigned)__builtin_ctzll(minus && near ? k + 1 : k - 1);
+
+	if (near && (minus || k == (1ull << n) + 1)) {
+		x_mov(&c->b, w, TMP2, TMP);
+		x_shift_k(&c->b, w, X_SHL, TMP2, n);
+		if (minus)
+			x_alu(&c->b, w, X_SUB, TMP, TMP2);
+		else
+			x_alu(&c->b, w, X_SUB, d, TMP2);
+		x_alu(&c->b, w, minus ? X_ADD : X_SUB, d, TMP);
 		return;
 	}
-	x_mov_k(&c->b, TMP, (int64_t)g.m, false);
-	if (keep_rax)
-		x_mov(&c->b, true, TMP2, RAX);
-	if (keep_rdx)
-		x_movq_to(&c->b, 0, RDX);
-	if (d != RAX)
-		x_mov(&c->b, true, RAX, d);
-	x_unary(&c->b, true, X_MUL, TMP);
-	x_mov(&c->b, true, TMP, RDX);
-	if (keep_rax)
-		x_mov(&c->b, true, RAX, TMP2);
-	if (keep_rdx)
-		x_movq_from(&c->b, 0, RDX);
-	finish(c, true, d, g);
+	if (x_fits32((int64_t)k) || !w) {
+		x_imul_k(&c->b, w, TMP, TMP, (int32_t)k);
+	} else {
+		x_mov_k(&c->b, TMP2, (int64_t)k, false);
+		x_imul(&c->b, true, TMP, TMP2);
+	}
+	x_alu(&c->b, w, X_SUB, d, TMP);
 }
 
 /* Unsigned, by k > 1. */
@@ -192,17 +221,10 @@ static void reciprocal(struct jc *c, struct form f, bool mod)
 		quotient64(c, f.d, k);
 	else
 		quotient32(c, f.d, (uint32_t)k);
-	if (!mod) {
+	if (mod)
+		take_times(c, f.w, f.d, k);
+	else
 		x_mov(&c->b, f.w, f.d, TMP);
-		return;
-	}
-	if (x_fits32((int64_t)k) || !f.w) {
-		x_imul_k(&c->b, f.w, TMP, TMP, (int32_t)k);
-	} else {
-		x_mov_k(&c->b, TMP2, (int64_t)k, false);
-		x_imul(&c->b, true, TMP, TMP2);
-	}
-	x_alu(&c->b, f.w, X_SUB, f.d, TMP);
 }
 
 void emit_divmod(struct jc *c, struct form f, bool sign, bool mod)
