@@ -258,6 +258,8 @@ void emit_divmod(struct jc *c, struct form f, bool sign, bool mod)
 
 void emit_shift(struct jc *c, struct form f, enum x_shift op)
 {
+	bool moved = f.d == RCX || f.s != RCX;
+
 	if (f.imm) {
 		unsigned k = (unsigned)f.k & (f.w ? 63 : 31);
 
@@ -271,19 +273,12 @@ void emit_shift(struct jc *c, struct form f, enum x_shift op)
 		x_shx(&c->b, f.w, op, f.d, f.d, f.s);
 		return;
 	}
-	if (f.d == RCX) {
-		x_mov(&c->b, true, TMP, RCX);
-		x_mov(&c->b, false, RCX, f.s);
-		x_shift_cl(&c->b, f.w, op, TMP);
-		x_mov(&c->b, f.w, RCX, TMP);
-		return;
-	}
-	if (f.s != RCX) {
+	if (moved) {
 		x_mov(&c->b, true, TMP, RCX);
 		x_mov(&c->b, false, RCX, f.s);
 	}
-	x_shift_cl(&c->b, f.w, op, f.d);
-	if (f.s != RCX)
+	x_shift_cl(&c->b, f.w, op, f.d == RCX ? TMP : f.d);
+	if (moved)
 		x_mov(&c->b, true, RCX, TMP);
 	if (!f.w)	/* a count of 0 leaves the register, upper half included, as it was */
 		x_mov(&c->b, false, f.d, f.d);

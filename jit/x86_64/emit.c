@@ -3,8 +3,6 @@
  * without emitter does not compile.  Rows that differ in one detail share an emitter, which gets it as `arg`. */
 #include "jit/x86_64/jc.h"
 
-typedef void emit_fn(struct jc *c, unsigned arg);
-
 bool live_after(const struct jc *c, int guest)
 {
 	return flow_live_after(c->code, &c->flow, c->i) >> guest & 1;
@@ -509,12 +507,6 @@ enum {
 	EMITTERS(E)
 #undef E
 };
-static emit_fn *const emitters[] = {
-#define E(name) name,
-	EMITTERS(E)
-#undef E
-};
-
 /* Each row's emitter and its argument, by the row's name. */
 #define R_ADD BY_group1, X_ADD
 #define R_SUB BY_group1, X_SUB
@@ -638,5 +630,32 @@ static const struct { uint8_t by, arg; } row[OP_COUNT] = {
 
 void emit_insn(struct jc *c)
 {
-	emitters[row[c->in->op].by](c, row[c->in->op].arg);
+	unsigned arg = row[c->in->op].arg;
+
+	switch (row[c->in->op].by) {
+#define E(name) case BY_##name: name(c, arg); break;
+	EMITTERS(E)
+#undef E
+	}
+}
+
+/* Which of the registers that are not the guest's does instruction i need? */
+enum spare emit_spare(const struct jc *c, uint32_t i)
+{
+	const uint64_t none = 1ull << BY_group1 | 1ull << BY_and | 1ull << BY_multiply | 1ull << BY_move | 1ull << BY_shift |
+			      1ull << BY_move_signed | 1ull << BY_negate | 1ull << BY_truncate | 1ull << BY_swap |
+			      1ull << BY_jump_if | 1ull << BY_jump | 1ull << BY_load | 1ull << BY_store_x | 1ull << BY_store_k |
+			      1ull << BY_atomic | 1ull << BY_address | 1ull << BY_thread | 1ull << BY_leave | 1ull << BY_lea |
+			      1ull << BY_lea_indexed | 1ull << BY_load_indexed | 1ull << BY_store_indexed |
+			      1ull << BY_count_zeroes | 1ull << BY_load_and | 1ull << BY_load_jump;
+	const struct insn *in = &c->code->insn[i];
+	uint8_t by = row[in->op].by, shape = isa_op[in->op].shape;
+
+	if (by == BY_fetch_loop)
+		return SPARE_NONE;
+	if (!(none >> by & 1) || (flow_is_jump(in) && (uint32_t)in->off == i + 2) || (by == BY_multiply && shape != SHAPE_ALU_X) ||
+	    (by == BY_shift && shape == SHAPE_ALU_X && !(c->cpu & JIT_CPU_BMI2)) ||
+	    (by == BY_load_jump && isa_op[in->op].size == 2))
+		return SPARE_R9;
+	return SPARE_ALL;
 }

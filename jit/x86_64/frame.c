@@ -5,7 +5,8 @@
  * call), r6-r9 rbx r13 r14 r15 (kept by callees), r10 rbp, or rsp when the frame fits the red zone
  * of a leaf.  r10 and r11 are scratch.  A run with a state (helpers that look at it, checked or
  * metered code, run-time call depth) keeps its address in r12 and, when metered, the steps left in r9,
- * which helpers get as their sixth argument and which is therefore reloaded after each.
+ * which helpers get as their sixth argument and which is therefore reloaded after each.  A program that calls
+ * nothing has r6-r9 in registers that nobody needs kept, as far as there are such (volatile_homes).
  *
  * Without a state the main function is a plain C function.  With one, `full` saves what any
  * function of the program uses and calls it; a run that ends early returns through `full`'s end. */
@@ -87,9 +88,43 @@ static void scan_sub(struct jc *c, uint32_t index)
 		j->inits |= c->inits && (shape == SHAPE_LOCAL || shape == SHAPE_CALLX);
 		j->loops |= insn->op == OP_MAY_GOTO;
 	}
+}
+
+/* r6-r9 of a program that calls nothing: where r2-r5 would be that it does not have, r9, the scratch registers. */
+static void volatile_homes(struct jc *c)
+{
+	static const struct { uint8_t reg, guest; } home[] = {
+		{ RSI, 2 }, { RCX, 4 }, { R8, 5 }, { R9, 15 }, { RDX, 3 }, { TMP, 15 }, { TMP2, 15 } };
+	uint32_t writes = c->sub[0].writes, used = writes | c->flow.live[0];
+	enum spare spare = c->flow.loops || c->flags & JIT_BLIND ? SPARE_R9 : SPARE_ALL;
+	unsigned n = 0;
+
+	if (!c->sub[0].leaf || c->code->nr_sub > 1 || c->flow.live[0] & 0x3c0)
+		return;
+	for (uint32_t i = 0; i < c->code->n && spare != SPARE_NONE; i++) {
+		enum spare here = emit_spare(c, i);
+
+		spare = here < spare ? here : spare;
+	}
+	for (int r = 6; r <= 9; r++) {
+		if (!(writes >> r & 1))
+			continue;
+		while (n < SPARE_ALL && used >> home[n].guest & 1)
+			n++;
+		if (n < spare)
+			c->reg[r] = home[n++].reg;
+	}
+}
+
+/* Host registers that code writing such guest registers has to keep. */
+static uint8_t saved_registers(const struct jc *c, unsigned writes, uint8_t saved[4])
+{
+	uint8_t n = 0;
+
 	for (int r = 6; r <= 9; r++)
-		if (j->writes >> r & 1)
-			j->saved[j->nr_saved++] = c->reg[r];
+		if (writes >> r & 1 && (c->reg[r] == RBX || c->reg[r] >= R12))
+			saved[n++] = c->reg[r];
+	return n;
 }
 
 static bool plan_stack(struct jc *c, uint32_t index)
@@ -123,6 +158,7 @@ static bool plan_stack(struct jc *c, uint32_t index)
 bool plan_frames(struct jc *c)
 {
 	const struct code *code = c->code;
+	unsigned writes = 0;
 
 	scan_program(c);
 	for (uint32_t k = 0; k < code->nr_sub; k++) {
@@ -130,19 +166,16 @@ bool plan_frames(struct jc *c)
 
 		j->entry = jc_label(c);
 		scan_sub(c, k);
+		if (!k)
+			volatile_homes(c);
+		j->nr_saved = saved_registers(c, j->writes, j->saved);
+		writes |= j->writes;
 		if (!plan_stack(c, k))
 			return false;
-		for (int s = 0; s < j->nr_saved; s++) {
-			bool known = false;
-
-			for (int u = 0; u < c->nr_saved; u++)
-				known |= c->saved[u] == j->saved[s];
-			if (!known)
-				c->saved[c->nr_saved++] = j->saved[s];
-		}
 		/* rbp holds the frame, and in checked code always the guest's frame pointer */
 		j->rbp = !c->checked && j->stack && !j->red_zone;
 	}
+	c->nr_saved = saved_registers(c, writes, c->saved);
 	return true;
 }
 
@@ -151,7 +184,7 @@ bool plan_frames(struct jc *c)
 void zero_frame(struct jc *c, const struct jsub *j)
 {
 	int fp = j->red_zone ? RSP : RBP;
-	uint32_t n = j->zero;
+	uint32_t n = j->zero, by_loop, again;
 
 	for (int slot = 0; slot < 64; slot++) {	/* 8 bytes each, below r10 */
 		if (j->zero_bytes[slot / 8] >> slot % 8 * 8 & 0xff) {
@@ -162,24 +195,19 @@ void zero_frame(struct jc *c, const struct jsub *j)
 	if (!n)
 		return;
 	n = (n + 15) & ~15u;
+	by_loop = n <= 128 ? 0 : n & ~63u;	/* in steps of 64, the part next to r10 */
 	x_pxor(&c->b, 0, 0);
-	if (n <= 128) {
-		for (uint32_t at = 16; at <= n; at += 16)
-			x_movups_store(&c->b, x_at(fp, -(int32_t)at), 0);
-	} else {
-		uint32_t again;
-
-		if (n % 64)	/* the part below whole steps of 64 */
-			for (uint32_t at = n & ~63u; at < n; at += 16)
-				x_movups_store(&c->b, x_at(fp, -(int32_t)at - 16), 0);
-		x_lea(&c->b, true, TMP, x_at(fp, -(int32_t)(n & ~63u)));
-		again = jc_here(c);
-		for (int32_t at = 0; at < 64; at += 16)
-			x_movups_store(&c->b, x_at(TMP, at), 0);
-		x_alu_k(&c->b, true, X_ADD, TMP, 64);
-		x_alu(&c->b, true, X_CMP, TMP, fp);
-		jc_jcc(c, CC_NE, again);
-	}
+	for (uint32_t at = by_loop; at < n; at += 16)
+		x_movups_store(&c->b, x_at(fp, -(int32_t)at - 16), 0);
+	if (!by_loop)
+		return;
+	x_lea(&c->b, true, TMP, x_at(fp, -(int32_t)by_loop));
+	again = jc_here(c);
+	for (int32_t at = 0; at < 64; at += 16)
+		x_movups_store(&c->b, x_at(TMP, at), 0);
+	x_alu_k(&c->b, true, X_ADD, TMP, 64);
+	x_alu(&c->b, true, X_CMP, TMP, fp);
+	jc_jcc(c, CC_NE, again);
 }
 
 /* Bytes to take from rsp after the pushes so that it is 16-aligned in the body of a non-leaf. */

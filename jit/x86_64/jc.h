@@ -146,6 +146,8 @@ static inline uint32_t jc_pos(const struct jc *c, const uint32_t *inserted, uint
 void emit_insn(struct jc *c);
 void emit_const(struct jc *c, int reg, uint64_t k);	/* the program's own constant (blinded on request) */
 bool live_after(const struct jc *c, int guest);
+enum spare { SPARE_NONE, SPARE_R9 = 4, SPARE_ALL = 7 };	/* that much of home[] in frame.c */
+enum spare emit_spare(const struct jc *c, uint32_t i);	/* what instruction i leaves alone */
 
 /* ---- select.c ---- */
 /* After the comparison of c->in: a conditional move in place of its jump over a move; false: it is none. */
