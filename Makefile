@@ -50,6 +50,9 @@ cold := $(if $(filter undefined,$(origin CFLAGS)),$(if $(filter release,$(MODE))
 	-fno-asynchronous-unwind-tables -fno-unwind-tables \
 	$(foreach f,$(lean),$(shell $(CC) -Werror $f -fsyntax-only -x c /dev/null 2>/dev/null && echo $f))))
 CFLAGS ?= $(opt_$(MODE))
+# Texts for people are packed (vm/message.h).
+pack := $(if $(cold),-DUEBPF_PACK -Wno-format-security)
+HOSTCC ?= cc
 # clang does not know these.
 dense := $(shell $(CC) -Werror -fno-align-jumps -fno-align-labels -fno-reorder-blocks-and-partition -fsyntax-only \
 	-x c /dev/null 2>/dev/null && echo -fno-align-jumps -fno-align-labels -fno-reorder-blocks-and-partition)
@@ -83,6 +86,7 @@ inner    := $(BUILD)/libuebpf-inner.a
 all: $(BUILD)/libuebpf.a $(BUILD)/libuebpf.so $(if $(wildcard tools/*.c),$(BUILD)/uebpf-run) $(BUILD)/uebpf.pc
 
 $(filter-out $(hot:%=$(BUILD)/obj/%.o),$(lib_obj)): common += $(cold)
+$(lib_obj): common += $(pack)
 $(hot:%=$(BUILD)/obj/%.o): common += $(if $(cold),$(dense))
 # Cold, but helpers are called from here, and an exception of theirs goes through.
 $(BUILD)/obj/vm/interp_slow.o: common += $(if $(cold),-fasynchronous-unwind-tables)
@@ -109,18 +113,35 @@ $(inner): $(lib_obj)
 	$(Q)$(AR) rcsD $@ $(lib_obj)
 
 # What users link: one object, only uebpf_ names (hidden ones made local).
-$(BUILD)/libuebpf.a: $(lib_obj)
+joined := $(BUILD)/uebpf.o
+join = $(CC) -r -nostdlib $(filter -m32 -m64,$(CFLAGS)) -o
+$(joined): $(lib_obj) $(if $(pack),$(BUILD)/pack)
 	$(call say,LINK $@)
+ifeq ($(pack),)
+	$(Q)$(join) $@ $(lib_obj)
+else
+	$(Q)$(join) $@.plain $(lib_obj)
+	$(Q)$(OBJCOPY) -O binary -j uebpf_message $@.plain $@.texts
+	$(Q)$(BUILD)/pack $@.texts > $@.texts.c
+	$(Q)$(CC) $(common) -g0 -fPIC -c -o $@.texts.o -x c - < $@.texts.c
+	$(Q)$(OBJCOPY) --rename-section uebpf_message=.bss.uebpf_message,alloc \
+		--add-symbol message_start=.bss.uebpf_message:0,global $@.plain
+	$(Q)$(join) $@ $@.plain $@.texts.o
+endif
+	$(Q)$(OBJCOPY) --localize-hidden $@
+$(BUILD)/pack: scripts/pack.c vm/message.c vm/message.h
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) -std=c11 -D_GNU_SOURCE -O1 -I. -o $@ scripts/pack.c vm/message.c
+
+$(BUILD)/libuebpf.a: $(joined)
 	@rm -f $@
-	$(Q)$(CC) -r -nostdlib $(filter -m32 -m64,$(CFLAGS)) -o $(BUILD)/uebpf.o $(lib_obj)
-	$(Q)$(OBJCOPY) --localize-hidden $(BUILD)/uebpf.o
-	$(Q)$(AR) rcsD $@ $(BUILD)/uebpf.o
+	$(Q)$(AR) rcsD $@ $(joined)
 
 # The library has no constructors, so it needs nothing of the start-up files either.
-$(BUILD)/libuebpf.so: $(lib_obj) libuebpf.map
+$(BUILD)/libuebpf.so: $(joined) libuebpf.map
 	$(call say,LINK $@)
 	$(Q)$(CC) $(common) $(ldflags) -shared $(if $(cold),-nostartfiles) -Wl,-soname,$(SONAME) -Wl,--version-script=libuebpf.map \
-		-Wl,-z,now -Wl,-z,relro -Wl,-O1 -Wl,-Bsymbolic -Wl,--gc-sections -Wl,-z,noseparate-code $(relr) -o $@ $(lib_obj) $(lib_libs)
+		-Wl,-z,now -Wl,-z,relro -Wl,-O1 -Wl,-Bsymbolic -Wl,--gc-sections -Wl,-z,noseparate-code $(relr) -o $@ $(joined) $(lib_libs)
 	$(Q)ln -sf libuebpf.so $(BUILD)/$(SONAME)
 
 pc = sed -e 's|@PREFIX@|$(PREFIX)|;s|@LIBDIR@|$(LIBDIR)|;s|@VERSION@|$(VERSION)|;s|@LIBS@|$(lib_libs)|' uebpf.pc.in

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include "loader/arena.h"
+#include "vm/message.h"
 
 enum { ALIGN = 16, HEAD = (sizeof(struct arena_block) + ALIGN - 1) / ALIGN * ALIGN, BLOCK = 8192 - HEAD };
 
@@ -60,13 +61,13 @@ char *arena_string(struct arena *arena, const char *text)
 	return copy ? memcpy(copy, text, len) : NULL;
 }
 
-char *arena_text(struct arena *arena, const char *text, ...)
+char *(arena_text)(struct arena *arena, const char *text, ...)
 {
 	char line[512];
 	va_list ap;
 
 	va_start(ap, text);
-	vsnprintf(line, sizeof(line), text, ap);
+	message_print(line, sizeof(line), text, ap);
 	va_end(ap);
 	return arena_string(arena, line);
 }

@@ -24,6 +24,7 @@ void *arena_array(struct arena *arena, size_t n, size_t size);	/* NULL also when
 void *arena_grow(struct arena *arena, void *array, size_t n, size_t size);
 char *arena_string(struct arena *arena, const char *text);
 char *arena_text(struct arena *arena, const char *text, ...) __attribute__((format(printf, 2, 3)));
+#define arena_text(arena, ...) arena_text(arena, MESSAGE(__VA_ARGS__))
 void arena_free(struct arena *arena);
 
 #endif

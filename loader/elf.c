@@ -32,7 +32,7 @@ int image_memory(const struct image_inner *in)
 			  "out of memory");
 }
 
-void image_log(const struct image_inner *in, enum uebpf_level level, const char *text, ...)
+void (image_log)(const struct image_inner *in, enum uebpf_level level, const char *text, ...)
 {
 	char line[512];
 	int n;
@@ -42,7 +42,7 @@ void image_log(const struct image_inner *in, enum uebpf_level level, const char 
 		return;
 	n = snprintf(line, sizeof(line), "%.200s: ", in->image.name);
 	va_start(ap, text);
-	vsnprintf(line + n, sizeof(line) - (size_t)n, text, ap);
+	message_print(line + n, sizeof(line) - (size_t)n, text, ap);
 	va_end(ap);
 	in->params.log(in->params.log_arg, level, line);
 }

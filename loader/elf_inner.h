@@ -121,12 +121,14 @@ struct image_inner {		/* what is used most first: one byte reaches it */
 };
 
 /* Fills *in->err with "object:section/symbol: ..." and returns errnum. */
-#define image_fail(in, stage, code, errnum, ...) image_fail_make(in, ERROR_WHAT(stage, code, errnum), __VA_ARGS__)
+#define image_fail(in, stage, code, errnum, section, symbol, ...) \
+	image_fail_make(in, ERROR_WHAT(stage, code, errnum), section, symbol, MESSAGE(__VA_ARGS__))
 int image_fail_make(const struct image_inner *in, uint32_t what, const char *section, const char *symbol,
 		    const char *text, ...) __attribute__((format(printf, 5, 6)));
 int image_memory(const struct image_inner *in);
 void image_log(const struct image_inner *in, enum uebpf_level level, const char *text, ...)
 	__attribute__((format(printf, 3, 4)));
+#define image_log(in, level, ...) image_log(in, level, MESSAGE(__VA_ARGS__))
 /* The nth section of that name, 0 if none. */
 uint32_t image_section(const struct image_inner *in, const char *name, uint32_t nth);
 /* First symbol of that name in that section, or NULL. */

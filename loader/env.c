@@ -180,7 +180,7 @@ struct jit_pages *env_jit_pages(struct uebpf_env *env)
 	return pages;
 }
 
-void env_log(struct uebpf_env *env, enum uebpf_level level, const char *text, ...)
+void (env_log)(struct uebpf_env *env, enum uebpf_level level, const char *text, ...)
 {
 	char line[1024];
 	va_list ap;
@@ -188,7 +188,7 @@ void env_log(struct uebpf_env *env, enum uebpf_level level, const char *text, ..
 	if (!env->log)
 		return;
 	va_start(ap, text);
-	vsnprintf(line, sizeof(line), text, ap);
+	message_print(line, sizeof(line), text, ap);
 	va_end(ap);
 	env->log(env->log_ctx, level, line);
 }

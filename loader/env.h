@@ -63,6 +63,7 @@ struct uebpf_env *env_ref(struct uebpf_env *env);
 void env_unref(struct uebpf_env *env);
 void env_log(struct uebpf_env *env, enum uebpf_level level, const char *text, ...)
 	__attribute__((format(printf, 3, 4)));
+#define env_log(env, level, ...) env_log(env, level, MESSAGE(__VA_ARGS__))
 
 enum { ENV_NAME_MAX = 63 };
 bool env_name_fits(const char *name);		/* of a helper or type */

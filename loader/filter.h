@@ -21,6 +21,8 @@ int filter_fail(struct filter *f, uint32_t column, enum uebpf_code code, const c
 	__attribute__((format(printf, 4, 5)));
 #ifdef __clang_analyzer__	/* which does not look into functions with "..." */
 #define filter_fail(f, ...) ((void)filter_fail(f, __VA_ARGS__), -1)
+#else
+#define filter_fail(f, column, code, ...) filter_fail(f, column, code, MESSAGE(__VA_ARGS__))
 #endif
 int filter_no_memory(struct filter *f);
 

@@ -14,7 +14,7 @@ int (filter_fail)(struct filter *f, uint32_t column, enum uebpf_code code, const
 	va_list ap;
 
 	va_start(ap, text);
-	vsnprintf(what, sizeof(what), text, ap);
+	message_print(what, sizeof(what), text, ap);
 	va_end(ap);
 	if (f->source) {
 		uint32_t from = column > BEFORE ? column - BEFORE : 1;

@@ -55,9 +55,10 @@ static struct uebpf_object *filter_open(struct uebpf_env *env, struct tree *root
 	f.type = type_get(env, type);
 	f.helpers = env_helpers(env);
 	if (!f.type || !f.type->event)
-		error_set(f.err, UEBPF_STAGE_FILTER, UEBPF_E_PROG_TYPE, -EINVAL, UINT32_MAX, f.type ?
-			  "type %s has no fields that a filter could name" : "this env has no event type %s; the host "
-			  "describes it with uebpf_env_add_type", type);
+		(error_make)(f.err, ERROR_WHAT(UEBPF_STAGE_FILTER, UEBPF_E_PROG_TYPE, -EINVAL), UINT32_MAX, f.type ?
+			MESSAGE_TEXT("type %s has no fields that a filter could name") :
+			MESSAGE_TEXT("this env has no event type %s; the host describes it with "
+				     "uebpf_env_add_type"), type);
 	else
 		obj = compile(&f, root ? root : filter_parse(&f), opts);
 	if (f.type)

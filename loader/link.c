@@ -58,7 +58,8 @@ static uint8_t *bytes_here(const struct link *l)
 }
 
 /* Fails with the place of that slot in front; a symbol of NULL: the function. */
-#define fail(l, stage, code, errnum, ...) fail_make(l, ERROR_WHAT(stage, code, errnum), __VA_ARGS__)
+#define fail(l, stage, code, errnum, symbol, ...) \
+	fail_make(l, ERROR_WHAT(stage, code, errnum), symbol, MESSAGE(__VA_ARGS__))
 static int fail_make(struct link *l, uint32_t what, const char *symbol, const char *text, ...)
 	__attribute__((format(printf, 4, 5)));
 static int fail_make(struct link *l, uint32_t what, const char *symbol, const char *text, ...)

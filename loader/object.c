@@ -47,13 +47,13 @@ static void log_line(void *arg, enum uebpf_level level, const char *line)
 	env_log(obj->env, level, "%s", line);
 }
 
-void object_log(struct uebpf_object *obj, enum uebpf_level level, const char *text, ...)
+void (object_log)(struct uebpf_object *obj, enum uebpf_level level, const char *text, ...)
 {
 	char line[1024];
 	va_list ap;
 
 	va_start(ap, text);
-	vsnprintf(line, sizeof(line), text, ap);
+	message_print(line, sizeof(line), text, ap);
 	va_end(ap);
 	log_line(obj, level, line);
 }

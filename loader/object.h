@@ -93,6 +93,7 @@ int object_type_map(struct uebpf_map *map, const void *btf, size_t len, uint32_t
 void object_set_btf(struct uebpf_map *map, struct btf *btf, uint32_t key, uint32_t value, bool locks);
 void object_log(struct uebpf_object *obj, enum uebpf_level level, const char *text, ...)
 	__attribute__((format(printf, 3, 4)));
+#define object_log(obj, level, ...) object_log(obj, level, MESSAGE(__VA_ARGS__))
 void object_log_text(struct uebpf_object *obj, const char *text);	/* lines as they are */
 /* The bytes of a data map (a section, or the start of an arena): the map's, before load the image's; or NULL. */
 uint8_t *object_variables(const struct uebpf_object *obj, uint32_t map);

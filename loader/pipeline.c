@@ -506,8 +506,8 @@ static int load_progs(struct load *l)
 	if (first)
 		return uebpf_prog_error(&first->base, l->err);
 	return error_set(l->err, UEBPF_STAGE_LINK, UEBPF_E_NO_PROGRAM, -ENOENT, UINT32_MAX,
-			 l->o.only ? "%s: the object has no program or section %s" :
-				     "%s: the object has no program%s", obj->name, l->o.only ? l->o.only : "");
+			 "%s: the object has no program%s%s", obj->name, l->o.only ? " or section " : "",
+			 l->o.only ? l->o.only : "");
 }
 
 /* ---- all of it ---- */

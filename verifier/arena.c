@@ -44,9 +44,9 @@ int do_cast(struct env *e)
 	struct reg low;
 
 	if (!arena || more)
-		return refuse(e, UEBPF_E_UNSAFE, more ? "a program can use one arena only" :
-			      "address space cast in a program that uses no arena: let it name its map, "
-			      "e.g. asm volatile(\"\" :: \"r\"(&arena))");
+		return (refuse)(e, UEBPF_E_UNSAFE, more ? MESSAGE_TEXT("a program can use one arena only") :
+			MESSAGE_TEXT("address space cast in a program that uses no arena: let it name its map, "
+				     "e.g. asm volatile(\"\" :: \"r\"(&arena))"));
 	if (!arena->window)
 		return refuse(e, UEBPF_E_UNSUPPORTED, "no room is free around arena `%s`, which wild pointers need: give it "
 			      "another map_extra or none, or use checked mode", arena->name);

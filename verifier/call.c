@@ -306,9 +306,9 @@ int do_call(struct env *e)
 	if (in->op == OP_CALL_KFUNC)
 		return refuse(e, UEBPF_E_UNSUPPORTED, "kernel functions (kfuncs) do not exist in user space");
 	if (!a.h)
-		return refuse(e, UEBPF_E_HELPER, in->imm == HELPER_POISON ?
-			      "this instruction needs a kernel type or symbol that is not here" :
-			      "there is no helper %d", (int)in->imm);
+		return (refuse)(e, UEBPF_E_HELPER, in->imm == HELPER_POISON ?
+			MESSAGE_TEXT("this instruction needs a kernel type or symbol that is not here") :
+			MESSAGE_TEXT("there is no helper %d"), (int)in->imm);
 	err = offered(e, a.h);
 	if (err)
 		return err;

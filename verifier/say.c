@@ -24,7 +24,7 @@ static int append(char *buf, size_t cap, int at, const char *fmt, ...)
 	if (at < 0 || (size_t)at >= cap)
 		return at;
 	va_start(ap, fmt);
-	n = vsnprintf(buf + at, cap - (size_t)at, fmt, ap);
+	n = message_print(buf + at, cap - (size_t)at, fmt, ap);
 	va_end(ap);
 	return at + n;
 }
@@ -65,7 +65,7 @@ void describe(struct env *e, const struct reg *r, char *buf, size_t cap)
 		append(buf, cap, n, ", %d bytes checked", r->range);
 }
 
-void say(struct env *e, const char *text, ...)
+void (say)(struct env *e, const char *text, ...)
 {
 	char line[1024];
 	va_list ap;
@@ -73,7 +73,7 @@ void say(struct env *e, const char *text, ...)
 	if (!e->opts.log)
 		return;
 	va_start(ap, text);
-	vsnprintf(line, sizeof line, text, ap);
+	message_print(line, sizeof line, text, ap);
 	va_end(ap);
 	e->opts.log(e->opts.log_arg, line);
 }
@@ -281,7 +281,7 @@ int (refuse)(struct env *e, enum uebpf_code code, const char *text, ...)
 	if (silent(e))
 		return errno_of(code);
 	va_start(ap, text);
-	vsnprintf(what, sizeof what, text, ap);
+	message_print(what, sizeof what, text, ap);
 	va_end(ap);
 	return report(e, code, -1, NULL, what);
 }
@@ -294,7 +294,7 @@ int (unsafe_)(struct env *e, int reg, const char *advice, const char *text, ...)
 	if (silent(e))
 		return -EACCES;
 	va_start(ap, text);
-	vsnprintf(what, sizeof what, text, ap);
+	message_print(what, sizeof what, text, ap);
 	va_end(ap);
 	return report(e, UEBPF_E_UNSAFE, reg, advice, what);
 }

@@ -386,11 +386,15 @@ int unsafe_(struct env *e, int reg, const char *advice, const char *text, ...)
 #ifdef __clang_analyzer__	/* which does not look into functions with "..." */
 #define refuse(e, ...) ((void)refuse(e, __VA_ARGS__), -1)
 #define unsafe_(e, ...) ((void)unsafe_(e, __VA_ARGS__), -1)
+#else
+#define refuse(e, code, ...) refuse(e, code, MESSAGE(__VA_ARGS__))
+#define unsafe_(e, reg, advice, ...) unsafe_(e, reg, advice, MESSAGE(__VA_ARGS__))
 #endif
 int unwritten(struct env *e, unsigned reg, const char *how);	/* "read", "stored" */
 const char *follow_advice(struct env *e, const struct reg *r);	/* to who follows what is no pointer */
 void describe(struct env *e, const struct reg *r, char *buf, size_t cap);
 void say(struct env *e, const char *text, ...) __attribute__((format(printf, 2, 3)));
+#define say(e, ...) say(e, MESSAGE(__VA_ARGS__))
 void say_state(struct env *e);
 void say_insn(struct env *e, uint32_t pc);
 /* facts.c */

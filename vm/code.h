@@ -269,7 +269,8 @@ int ctx_store(const struct prog_type *type, void *ctx, uint32_t off, uint32_t si
  * text is printf-like.  There are many such calls, so three of the arguments share a word. */
 #define ERROR_WHAT(stage, code, errnum) ((uint32_t)(stage) << 28 | (uint32_t)(code) << 16 | (uint32_t)-(errnum))
 #ifndef __clang_analyzer__
-#define error_set(err, stage, code, errnum, ...) error_make(err, ERROR_WHAT(stage, code, errnum), __VA_ARGS__)
+#define error_set(err, stage, code, errnum, pc, ...) \
+	error_make(err, ERROR_WHAT(stage, code, errnum), pc, MESSAGE(__VA_ARGS__))
 #else	/* which does not look into functions with "..." */
 #define error_set(err, stage, code, errnum, ...) \
 	((void)error_make(err, ERROR_WHAT(stage, code, errnum), __VA_ARGS__), (errnum))

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "include/uebpf.h"
+#include "vm/message.h"
 
 struct insn;
 struct code;

@@ -51,7 +51,7 @@ int error_list(struct uebpf_error *err, uint32_t what, uint32_t pc, const char *
 	err->code = what >> 16 & 0xfff;
 	err->err = errnum;
 	err->pc = pc;
-	vsnprintf(err->text, sizeof err->text, text, args);
+	message_print(err->text, sizeof err->text, text, args);
 	errno = saved;
 	return errnum;
 }
