@@ -151,7 +151,8 @@ static int sized_arg(struct env *e, struct args *a, uint32_t how)
 	if (whole)
 		return 0;
 	if (asked && (a->c.flags & ARG_OR_NULL) && is_null(a->r))
-		return s->umax ? unsafe_(e, n + 1, NULL, "%s: NULL with a size that may be above 0", helper_name(a->h)) : 0;
+		return s->umax ? unsafe_(e, n + 1, NULL, "%s: NULL with a size that may be above 0", helper_name(a->h)) :
+		       precise_reg(e, (unsigned)a->n);
 	return memory_arg(e, a, asked ? s->umax : s->umin, how);
 }
 
@@ -194,11 +195,17 @@ static int string_arg(struct env *e, struct args *a)
 	return 0;
 }
 
-static bool held(const struct env *e, uint32_t ref)
+/* Held, and by its own address and not that of a part of it: what a host's helper gave goes back to the host, a
+ * record to its ring buffer. */
+static bool held(const struct env *e, const struct reg *r, const struct args *a)
 {
+	bool host = helper_of_host(a->h), from;
+
 	for (uint32_t i = 0; i < e->st.h.nr_refs; i++)
-		if (e->st.h.ref[i].id == ref)
-			return true;
+		if (e->st.h.ref[i].id == r->ref) {
+			from = helper_of_host(code_helper(e->code, &e->code->insn[e->st.h.ref[i].pc]));
+			return a->c.kind != ARG_ACQUIRED || (r->id == r->ref && from == host && (host || r->kind == K_MEM));
+		}
 	return false;
 }
 
@@ -225,12 +232,13 @@ static int dynptr_arg(struct env *e, struct args *a)
 	struct slot *second, *s;
 	uint32_t want = a->c.size;
 
-	if (a->r->kind == K_DYNPTR) {
+	if (a->r->kind == K_DYNPTR && !want) {		/* a callback's: lent, of no kind that can be released */
 		a->dynptr = a->r->ref;
 		return 0;
 	}
 	s = dynptr_room(e, a->r, &second);
-	if (!s || !s->dynptr || (want && s->dynptr != want + 1) || !all_dynptr(s) || !all_dynptr(second))
+	/* the second half may have become another one's first */
+	if (!s || !s->dynptr || second->dynptr || (want && s->dynptr != want + 1) || !all_dynptr(s) || !all_dynptr(second))
 		return bad_arg(e, a, "an initialised dynptr on the stack");
 	a->dynptr = s->dynptr_ref;
 	if (a->h->flags & HF_RELEASES)
@@ -297,7 +305,7 @@ static int acquired_arg(struct env *e, struct args *a)
 {
 	struct reg *r = a->r;
 
-	if (!is_ptr(r) || !r->ref || !held(e, r->ref))
+	if (!is_ptr(r) || !r->ref || !held(e, r, a))
 		return bad_arg(e, a, "what was acquired and not released yet");
 	if (r->flags & R_MAYBE_NULL)
 		return may_be_null(e, a);
@@ -312,7 +320,8 @@ static int object_arg(struct env *e, struct args *a)
 {
 	struct reg *r = a->r;
 
-	if (r->kind == K_CTX && a->c.kind == ARG_SOCK && (e->code->type->flags & TYPE_SOCK) && !r->off)
+	if (r->kind == K_CTX && a->c.kind == ARG_SOCK && (e->code->type->flags & TYPE_SOCK) && !r->off &&
+	    !(a->h->flags & HF_RELEASES))
 		return 0;
 	if (r->kind == K_OBJECT && (r->flags & R_MAYBE_NULL) && (a->c.flags & ARG_OR_NULL) &&
 	    (!e->kernel || (r->flags & R_ALWAYS)))

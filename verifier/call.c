@@ -192,6 +192,7 @@ static int enter_callback(struct env *e, const struct helper *h, uint32_t round)
 		return err;
 	f = e->top;
 	f->in.callback = (uint8_t)(how + 1);
+	f->in.fresh = true;
 	f->in.rounds = round;
 	f->in.refs_at_entry = (uint8_t)e->st.h.nr_refs;
 	switch (how) {

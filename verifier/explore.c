@@ -175,8 +175,8 @@ static struct node *last_visit(struct env *e)
 	return NULL;
 }
 
-/* Bytes that the covering node's paths may read and that are unwritten here. */
-static void note_unwritten(struct env *e, const struct saved *old)
+/* Bytes that the covering state's paths may read and that are unwritten here. */
+void note_covered(struct env *e, const struct saved *old)
 {
 	for (uint32_t i = 0; i < old->nr_cells; i++) {
 		const struct cell *c = &old->cell[i];
@@ -191,7 +191,7 @@ static void note_unwritten(struct env *e, const struct saved *old)
 static int covered_by(struct env *e, struct node *n, bool all)
 {
 	n->hits++;
-	note_unwritten(e, n->s);
+	note_covered(e, n->s);
 	int err = all ? precise_all(e, n->s) : precise_from(e, n->s);
 
 	if (!err && e->opts.log_level >= 2)
@@ -241,8 +241,7 @@ static bool worth_trying(const struct env *e, const struct node *last)
 
 static int visit(struct env *e)
 {
-	uint8_t mark = e->flow[e->pc].mark;
-	bool head = mark & FLOW_HEAD, callback = (mark & FLOW_CALLBACK) && e->top->in.callback;
+	bool head = e->flow[e->pc].mark & FLOW_HEAD, callback = e->top->in.fresh;
 	struct node *last = head || callback ? last_visit(e) : NULL, *n;
 	int r = look_for_cover(e, last);
 
@@ -395,6 +394,7 @@ static int step(struct env *e)
 	if (e->opts.log_level >= 2)
 		say_state(e);
 	fetch(e, e->pc);
+	e->top->in.fresh = false;
 	e->fact->flags |= FACT_SEEN;
 	e->next = e->pc + 1;
 	return execute(e);

@@ -294,7 +294,7 @@ static bool moved(const struct env *e, const struct cell *c, const struct reg *n
 {
 	int64_t d = (int64_t)now->off - c->r.off;
 
-	if (now->id != id || now->kind != c->r.kind || (e->bad_induction[(id & 1023) >> 6] >> (id & 63) & 1))
+	if (now->id != id || now->kind != c->r.kind || dead_induction(e, id))
 		return false;
 	if (now->kind != K_SCALAR)		/* pointers stay within bounds that cannot wrap */
 		return up ? d > 0 : d < 0;
@@ -332,7 +332,10 @@ int summary_arrive(struct env *e, struct node *head)
 		up |= (uint64_t)moved(e, &g->cell[i], now, head->id_base + i, true) << i;
 		down |= (uint64_t)moved(e, &g->cell[i], now, head->id_base + i, false) << i;
 	}
+	if (!head->needs_end && !e->top->in.fresh)	/* a loop that begins where the callback does */
+		return TRIAL_FAILED;
 	if (head->needs_end && e->st.h.may_goto <= g->h.may_goto && rule(e, RULE_INDUCTION)) {
+		head->asked = true;
 		head->up &= up;
 		head->down &= down;
 		if (!head->up && !head->down)
@@ -381,6 +384,7 @@ int trial_exit(struct env *e)
 	err = precise_all(e, s);
 	for (uint32_t i = 0; i < t->nr && !err; i++)
 		if (t->exit[i].pc == e->pc && state_covered(e, t->exit[i].s, true)) {
+			note_covered(e, t->exit[i].s);
 			saved_free(e, s);
 			return PATH_ENDS;
 		}
@@ -429,12 +433,23 @@ static int trial_held(struct env *e, struct trial *t, struct node *n, const stru
 	return err;
 }
 
+/* What proves the end must do so still: a path that ended at a node, and not here, may have moved it otherwise. */
+static int proof_stands(struct env *e, struct node *n)
+{
+	for (uint32_t i = 0; i < n->s->nr_cells && i < 64; i++)
+		if (dead_induction(e, n->id_base + i)) {
+			n->up &= ~(UINT64_C(1) << i);
+			n->down &= ~(UINT64_C(1) << i);
+		}
+	return n->asked && !(n->up | n->down) ? TRIAL_FAILED : 0;
+}
+
 /* One trial with summary g (owned from here); *came: what it did not cover, or NULL. */
 static int trial(struct env *e, struct saved *g, const struct saved *here, uint64_t moves, uint32_t id_base,
 		 struct saved **came)
 {
 	uint32_t pc = e->pc, steps = e->walk.nr_steps, path = e->walk.nr_path, pend = e->walk.nr_pend, serial = e->serial;
-	bool callback = (e->flow[pc].mark & FLOW_CALLBACK) && e->top->in.callback;
+	bool callback = e->top->in.fresh;
 	struct subprog *sub = &e->code->sub[e->top->in.sub];
 	struct trial t = { .outer = e->loops.trial, .begin = callback ? sub->start : e->flow[pc].loop_begin,
 			   .end = callback ? sub->end - 1 : e->flow[pc].loop_end, .frames = e->st.nr_frames };
@@ -460,6 +475,7 @@ static int trial(struct env *e, struct saved *g, const struct saved *here, uint6
 		e->loops.stop = stop;
 	err = node_enter(e, n);
 	err = err ? err : run_from(e, pend);
+	err = err ? err : proof_stands(e, n);
 	e->loops.trial = t.outer;
 	e->loops.depth--;
 	e->quiet--;

@@ -277,7 +277,8 @@ static int want_cells(struct env *e, const struct saved *s, bool all)
 		const struct reg *now = state_cell(e, c);
 		bool bytes = c->is_slot && !(c->byte[0] == B_SPILL && c->byte[7] == B_SPILL);
 
-		if (!c->precise && !all)
+		/* zero bytes are always relied on, and a number here may be what makes them zero */
+		if (!c->precise && !all && !(bytes && memchr(c->byte, B_ZERO, 8)))
 			continue;
 		if (!bytes && (c->r.kind != K_SCALAR || (scalar_is_any(width64, &c->r.s) && !c->r.id &&
 							!c->r.below && !c->r.len)))

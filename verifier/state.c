@@ -302,7 +302,22 @@ static bool same_id(struct env *e, uint32_t old, uint32_t now)
 	return true;
 }
 
-static bool dead_induction(const struct env *e, uint32_t id)
+/* An id of a summary names what moved, which need not correspond; but where several carry it they are linked. */
+static bool same_induction(struct env *e, const struct reg *old, const struct reg *now)
+{
+	uint32_t id = old->off == now->off ? now->id : 0;
+
+	for (uint32_t i = 0; i < e->nr_ids; i++)
+		if (e->id_old[i] == old->id)
+			return id && e->id_new[i] == id;
+	if (e->nr_ids == 64)
+		return false;
+	e->id_old[e->nr_ids] = old->id;
+	e->id_new[e->nr_ids++] = id;
+	return true;
+}
+
+bool dead_induction(const struct env *e, uint32_t id)
 {
 	return e->bad_induction[(id & 1023) >> 6] >> (id & 63) & 1;
 }
@@ -321,9 +336,9 @@ static bool number_within(struct env *e, const struct reg *old, const struct reg
 		    now->s.umax + (uint64_t)(int64_t)old->range > e->st.h.min_len[old->below - 1])
 			return false;
 	}
-	if (old->id && !(old->id & INDUCTION))
-		return now->off == old->off && same_id(e, old->id, now->id);
-	return true;
+	if (old->id & INDUCTION)
+		return same_induction(e, old, now);
+	return !old->id || (now->off == old->off && same_id(e, old->id, now->id));
 }
 
 /* Does what held for old hold for now?  exact: compare numbers that nothing needed yet, too. */
@@ -358,7 +373,7 @@ bool reg_within(struct env *e, const struct reg *old, const struct reg *now, boo
 	if (!same_id(e, old->ref, now->ref))
 		return false;
 	if (old->id & INDUCTION)
-		return true;
+		return same_induction(e, old, now);
 	return !old->id || same_id(e, old->id, now->id);
 }
 
@@ -419,7 +434,8 @@ static bool refs_match(struct env *e, const struct saved *old)
 	    !same_id(e, old->h.lock, e->st.h.lock))
 		return false;
 	for (uint32_t i = 0; i < old->h.nr_refs; i++)
-		if (!same_id(e, old->h.ref[i].id, e->st.h.ref[i].id))
+		if (!same_id(e, old->h.ref[i].id, e->st.h.ref[i].id) ||
+		    e->code->insn[old->h.ref[i].pc].imm != e->code->insn[e->st.h.ref[i].pc].imm)
 			return false;
 	return true;
 }

@@ -37,7 +37,6 @@ enum reg_flags {
 	R_RDONLY = 2,
 	R_DIRECT = 4,		/* K_VALUE: from a map-value load, the first element */
 	R_ALWAYS = 16,		/* K_OBJECT, maybe NULL here: the kernel has one always */
-	R_ALLOC = 8,		/* K_MEM: acquired memory; may be released only with off 0 */
 };
 
 /* 104 bytes; a plain value. */
@@ -81,6 +80,7 @@ struct entry {
 	uint32_t rounds;	/* callback: which round this is; ANY_ROUND in a summary */
 	uint8_t callback;	/* enum callback + 1 when entered from a helper */
 	uint8_t refs_at_entry;	/* callback: references held by the caller */
+	bool fresh;		/* callback: a round begins */
 };
 struct frame {
 	struct reg r[NR_REGS];
@@ -133,7 +133,7 @@ struct node {
 	/* A summary proves that its loop ends by a number that every way round moves up (or down). */
 	uint64_t up, down;	/* candidates left, by cell */
 	uint32_t id_base;	/* induction id of cell i: id_base + i */
-	bool needs_end;
+	bool needs_end, asked;
 	struct saved *came;	/* summary: the state that it did not cover */
 };
 
@@ -296,6 +296,7 @@ bool state_same_place(const struct env *e, const struct saved *s);
 uint32_t saved_hash(const struct saved *s);
 bool saved_equal(const struct saved *a, const struct saved *b);
 struct reg *state_cell(struct env *e, const struct cell *c);	/* the same place now */
+bool dead_induction(const struct env *e, uint32_t id);	/* is not monotone */
 bool reg_within(struct env *e, const struct reg *old, const struct reg *now, bool exact);
 uint32_t new_id(struct env *e);
 void for_each_reg(struct env *e, void (*fn)(struct env *, struct reg *, void *), void *arg);
@@ -373,6 +374,7 @@ void pend_drop(struct env *e, uint32_t to);
 void path_done(struct env *e, uint32_t from);
 void path_drop(struct env *e, uint32_t from);
 int run_from(struct env *e, uint32_t base);
+void note_covered(struct env *e, const struct saved *old);
 int push_exit(struct env *e, struct saved *s, uint32_t pc);
 int trial_exit(struct env *e);
 struct node *culprit(struct env *e);
