@@ -301,7 +301,7 @@ static int32_t fp_fill(struct pass *p, const struct insn *in, int32_t base)
 {
 	int k;
 
-	if (in->op != OP_LD_DW)
+	if (isa_op[in->op].size != 8)
 		return V_OTHER;
 	if (!fp_known(base)) {
 		if (p->escaped)
@@ -330,6 +330,9 @@ static bool keeps(struct pass *p, const struct insn *in)
 
 static void fp_step(struct pass *p, const struct insn *in, int32_t *v)
 {
+	const struct helper *h;
+	int32_t first;
+
 	switch (isa_op[in->op].shape) {
 	case SHAPE_ALU_K: case SHAPE_ALU_X: case SHAPE_UN:
 		fp_alu(p, in, v);
@@ -344,9 +347,9 @@ static void fp_step(struct pass *p, const struct insn *in, int32_t *v)
 		if (is_fp(v[in->src]))
 			p->escaped = true;
 		if (in->op == OP_CMPXCHG64 || in->op == OP_CMPXCHG32)
-			v[0] = V_OTHER;
+			v[0] = fp_fill(p, in, v[in->dst]);
 		else if (isa_op[in->op].flags & OPF_FETCH)
-			v[in->src] = V_OTHER;
+			v[in->src] = fp_fill(p, in, v[in->dst]);
 		break;
 	case SHAPE_WIDE:
 		v[in->dst] = in->op == OP_LD_MAP ? V_MAP + in->imm_lo : V_OTHER;
@@ -354,8 +357,13 @@ static void fp_step(struct pass *p, const struct insn *in, int32_t *v)
 	case SHAPE_CALL: case SHAPE_LOCAL: case SHAPE_CALLX:
 		for (int r = 1; r <= 5; r++)
 			if (is_fp(v[r]) && keeps(p, in))
-				p->escaped = true;	/* the callee may keep it in our frame */
+				p->escaped = true;	/* the callee may keep it in our frame, or return it */
+		first = v[1];
 		clobber(v);
+		if (isa_op[in->op].shape != SHAPE_CALL)
+			v[0] = p->escaped ? V_FP_ANY : V_OTHER;
+		else if ((h = code_helper(p->code, in)) && helper_returns(h) == RET_FIRST)
+			v[0] = first;
 		break;
 	case SHAPE_PKT_ABS: case SHAPE_PKT_IND:
 		clobber(v);

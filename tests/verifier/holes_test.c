@@ -22,6 +22,12 @@ static struct uebpf_map *maps[NR_MAPS];
 #define DECIDE "if r8 == 51 goto +0\nif r8 == 52 goto +0\nif r8 == 53 goto +0\nr3 = 1\nr3 += 1\nr3 += 1\nr3 += 1\nr3 += 1\nr3 += 1\nr3 += 1\nr3 += 1\n"
 #define LOOP "r1 = 10\nr2 = func each ll\nr3 = 0\nr4 = 0\ncall 181\nr0 = 2\nexit\n"
 
+/* A pointer to the 8 bytes at r10 - 8 comes back as r6 from what `how` says: r10 - 8 matters all the same. */
+#define COMES_BACK(how, more) "r7 = *(u32 *)(r1 + 12)\nr8 = *(u32 *)(r1 + 16)\n" VALUE "r1 = r10\nr1 += -8\n*(u64 *)(r10 - 8) = 0\n" how \
+	DECIDE "if r7 == 5 goto far\n*(u64 *)(r10 - 8) = 0\ngoto meet\nfar:\n*(u64 *)(r10 - 8) = 0x100000\ngoto meet\n" \
+	"meet:\nr2 = *(u64 *)(r6 + 0)\nr9 += r2\n*(u8 *)(r9 + 0) = 1\nr0 = 2\nexit\n" more
+#define FAR "offset 1048576 of a value"
+
 static const struct hole { const char *name, *say, *text; } holes[] = {
 	/* The path through `other` has a number where the first had bytes of zero: what made them zero mattered. */
 	{ "zero bytes that a number stands for", "offset 1048576 of a value",
@@ -46,6 +52,12 @@ static const struct hole { const char *name, *say, *text; } holes[] = {
 	  LOOP "each:\nr1 += 1\nif r1 < 20 goto each\nr0 = 0\nexit\n" },
 	{ "a callback that begins with a loop that steps over its end", "explored and paths are left",
 	  LOOP "each:\nr1 += 2\nif r1 != 77 goto each\nr0 = 0\nexit\n" },
+	{ "a stack pointer exchanged out of its slot", FAR,
+	  COMES_BACK("*(u64 *)(r10 - 16) = r1\nr6 = 0\nr6 = atomic_fetch_or((u64 *)(r10 - 16), r6)\n", "") },
+	{ "a stack pointer compared out of its slot", FAR,
+	  COMES_BACK("*(u64 *)(r10 - 16) = r1\nr0 = 0\nr6 = 0\nr0 = cmpxchg_64(r10 - 16, r0, r6)\nr6 = r0\n", "") },
+	{ "a stack pointer loaded with acquire", FAR,
+	  COMES_BACK("*(u64 *)(r10 - 16) = r1\nr6 = load_acquire((u64 *)(r10 - 16))\n", "") },
 	/* On the way through `stay` nothing moves; it ends at states behind which something did. */
 	{ "a counter that stands still on a way that was cut short", "endless loop",
 	  "r8 = *(u32 *)(r1 + 16)\nr9 = map_value(0, 0) ll\nr6 = 0\n"
@@ -86,6 +98,21 @@ START_TEST(closed)
 
 	verify_free(&res);
 	ck_assert_msg(h->say ? rc && strstr(err.text, h->say) : !rc, "%s: %s", h->name, rc ? err.text : "accepted");
+}
+END_TEST
+
+/* The kernel's policy refuses to return pointers to the stack. */
+START_TEST(pointers_returned)
+{
+	static const struct hole h[] = {
+		{ "a stack pointer returned", FAR, COMES_BACK("call same\nr6 = r0\n", "same:\nr0 = r1\nexit\n") },
+	};
+	struct verify_result res;
+	struct uebpf_error err;
+	int rc = judge(&h[_i], UEBPF_POLICY_USER, &res, &err);
+
+	verify_free(&res);
+	ck_assert_msg(rc && strstr(err.text, h[_i].say), "%s: %s", h[_i].name, rc ? err.text : "accepted");
 }
 END_TEST
 
@@ -131,6 +158,7 @@ int main(void)
 	maps[1] = make(27, 0, 0, 4096);
 	maps[2] = make(31, 0, 0, 4096);
 	tcase_add_loop_test(tc, closed, 0, 2 * (int)(sizeof holes / sizeof *holes));
+	tcase_add_loop_test(tc, pointers_returned, 0, 1);
 	tcase_add_test(tc, a_loop_left_without_writing);
 	failed = run_tests();
 	for (int i = 0; i < NR_MAPS; i++)
