@@ -103,7 +103,7 @@ static int result(struct env *e, const struct args *a)
 		set_pointer(e, &r0, K_MEM);
 		r0.size = c.size ? c.size : a->alloc;
 		r0.id = new_id(e);
-		r0.flags = c.kind == RET_MEM ? 0 : R_MAYBE_NULL;
+		r0.flags = (c.kind == RET_MEM ? 0 : R_MAYBE_NULL) | (helper_find_arg(a->h, ARG_DYNPTR) < 5 ? R_LOOSE : 0);
 		r0.ref = a->dynptr;
 		break;
 	case RET_SOCK_OR_NULL: case RET_BTF_OR_NULL: case RET_BTF:
@@ -341,8 +341,11 @@ int do_call(struct env *e)
 
 /* ---- subprograms ---- */
 
-/* moves: packets, and what is handed over would not notice. */
-static int check_proto(struct env *e, const struct proto *p, const char *name, bool moves)
+/* What functions verified alone may do to memory: move packets, which what is handed over would not notice; atomic
+ * operations, for which it must be aligned. */
+struct deeds { bool moves, atomic; };
+
+static int check_proto(struct env *e, const struct proto *p, const char *name, struct deeds may)
 {
 	for (uint32_t i = 0; i < p->nr_args; i++) {
 		struct reg *r = arg(e, (int)i);
@@ -367,13 +370,15 @@ static int check_proto(struct env *e, const struct proto *p, const char *name, b
 					return err;
 				break;
 			}
-			if (moves && (r->kind == K_PACKET || r->kind == K_META))
+			if (may.moves && (r->kind == K_PACKET || r->kind == K_META))
 				return unsafe_(e, (int)i + 1, "copy it to the stack", "argument %u of %s is packet memory, "
 					       "which a call in this program may move", i + 1, name);
 			p2 = *r;
 			if (!c->nonnull)
 				p2.flags &= (uint8_t)~R_MAYBE_NULL;
 			err = check_range(e, i + 1, &p2, 0, c->size, READ | WRITE, name);
+			if (!err && may.atomic && c->size >= 4)
+				err = aligned(e, i + 1, r, 0, c->size < 8 ? 4 : 8, "atomic operation");
 			if (!err && r->kind == K_STACK)
 				err = stack_helper(e, r, c->size, READ | WRITE);
 			if (err)
@@ -388,15 +393,19 @@ static int check_proto(struct env *e, const struct proto *p, const char *name, b
 	return 0;
 }
 
-static bool may_move_packet(const struct code *code)
+static struct deeds deeds_of(const struct env *e)
 {
+	const struct code *code = e->code;
+	struct deeds may = { false, false };
+
 	for (uint32_t i = 0; i < code->n; i++) {
+		const struct op_info *op = &isa_op[code->insn[i].op];
 		const struct helper *h = code->insn[i].op == OP_CALL ? code_helper(code, &code->insn[i]) : NULL;
 
-		if (h && (h->flags & (HF_MOVES_PACKET | HF_TAIL)))
-			return true;
+		may.moves |= h && (h->flags & (HF_MOVES_PACKET | HF_TAIL));
+		may.atomic |= e->flow[i].sub && (op->shape == SHAPE_ATOMIC || (op->size && (op->flags & OPF_LINUX)));
 	}
-	return false;
+	return may;
 }
 
 int do_local(struct env *e)
@@ -404,7 +413,7 @@ int do_local(struct env *e)
 	const struct insn *in = e->in;
 	uint32_t start = (uint32_t)in->off, sub = e->flow[start].sub;
 	struct frame *caller = e->top;
-	bool moves;
+	struct deeds may;
 	int err;
 
 	if (in->op == OP_CALLX)
@@ -415,11 +424,11 @@ int do_local(struct env *e)
 				      e->code->sub[sub].name);
 		if (e->st.h.lock_map)
 			return unsafe_(e, -1, "unlock first", "calls a global function while a spin lock is held");
-		moves = may_move_packet(e->code);
-		err = check_proto(e, &e->sub[sub].proto, e->code->sub[sub].name, moves);
+		may = deeds_of(e);
+		err = check_proto(e, &e->sub[sub].proto, e->code->sub[sub].name, may);
 		if (err)
 			return err;
-		if (moves)
+		if (may.moves)
 			stack_forget_packets(e);
 		memset(&caller->r[0], 0, sizeof caller->r[0]);
 		lose_arguments(e);

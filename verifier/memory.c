@@ -182,8 +182,9 @@ static __attribute__((noinline)) uint32_t slot_index(int64_t off) { return (uint
 int aligned(struct env *e, unsigned reg, const struct reg *p, int64_t off, unsigned size, const char *what)
 {
 	uint64_t m = size - 1;
+	bool loose = p->kind == K_PACKET || p->kind == K_META || (p->flags & R_LOOSE);
 
-	if (p->kind == K_ARENA || (!(((uint64_t)(p->off + off) + p->s.val) & m) && !(p->s.unk & m)))
+	if (p->kind == K_ARENA || (!loose && !(((uint64_t)(p->off + off) + p->s.val) & m) && !(p->s.unk & m)))
 		return 0;
 	return unsafe_(e, (int)reg, NULL, "misaligned %s of %u bytes at offset %" PRId64, what, size,
 		       low(p, off));

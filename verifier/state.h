@@ -36,6 +36,7 @@ enum reg_flags {
 	R_MAYBE_NULL = 1,
 	R_RDONLY = 2,
 	R_DIRECT = 4,		/* K_VALUE: from a map-value load, the first element */
+	R_LOOSE = 8,		/* its base may lie at any address */
 	R_ALWAYS = 16,		/* K_OBJECT, maybe NULL here: the kernel has one always */
 };
 

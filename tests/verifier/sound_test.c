@@ -48,6 +48,7 @@ struct watch {
 	uint32_t last;
 	uint64_t before[11];
 	bool exact, may_goto;
+	uint32_t budget;		/* of a run */
 	bool again;			/* a function verified alone, or called back, runs more often than explored */
 	uint64_t steps, stated;		/* taken; at most, says the verifier */
 	uint32_t away;			/* instructions of another program to come */
@@ -156,7 +157,7 @@ static int run_one(const struct code *code, struct watch *w)
 {
 	uint8_t memory[400];
 	struct uebpf_packet pkt = { .size = sizeof pkt };
-	struct uebpf_run run = { .size = sizeof run, .budget = w->may_goto ? 1 << 11 : 1 << 22 };
+	struct uebpf_run run = { .size = sizeof run, .budget = w->may_goto ? 1 << 11 : w->budget };
 	uint32_t len = chance(30) ? below(20) : below(256);
 	uint64_t r0;
 	int rc;
@@ -326,7 +327,7 @@ static int try_one(uint64_t at, int focus, uint32_t rules_off, int runs, struct 
 			index[plain.slot[i]] = i;
 		note_accepted(&plain, res);
 		*w = (struct watch){ .code = &plain, .fact = res->fact, .index = index, .exact = opts.exact,
-				     .stated = stated_steps(res) };
+				     .stated = stated_steps(res), .budget = rules_off ? 1 << 19 : 1 << 22 };
 		ret = 0;
 		for (uint32_t i = 0; i < plain.n; i++) {
 			w->may_goto |= plain.insn[i].op == OP_MAY_GOTO;
