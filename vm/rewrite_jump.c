@@ -262,7 +262,8 @@ int rewrite_tails(struct rewriter *rw)
  *
  * A run is a stretch of code up to its first goto or exit.  Where nothing but a goto at the end of one run leads
  * to the head of another, that one is put there.  A run that ends with a goto to its own head is a loop entered
- * in its middle: it is turned so that it begins there. */
+ * in its middle: it is turned so that it begins there.  Where a branch leads back to the run in front of a loop's
+ * beginning and nothing else does, that run is put behind the branch, so that a round is one jump and not two. */
 
 enum { ONE = 1, MORE = 2, MOVES = 4 };	/* how an instruction is reached; it is put elsewhere */
 enum { RUNS = 16, RUN = 512 };
@@ -300,16 +301,50 @@ static bool comes_round(const struct code *code, const uint8_t *reached, uint32_
 	return true;
 }
 
-static void put_runs(struct edit *e, const struct code *code, const uint8_t *reached, uint32_t i)
+/* Does branch i lead back to a run that another goto jumps over into the loop, and that ends before it? */
+static bool leads_back(const struct code *code, const uint8_t *reached, uint32_t i)
 {
-	for (bool moved = false;; i++) {
-		e->label[i] = e->n;
+	uint32_t to = (uint32_t)code->insn[i].off, at, into;
+
+	if (!flow_is_branch(&code->insn[i]) || flow_inverse(code->insn[i].op) == OP_BAD || !to || to > i ||
+	    (reached[to] & (ONE | MORE)) != ONE || !is_goto(&code->insn[to - 1]))
+		return false;
+	into = (uint32_t)code->insn[to - 1].off;
+	for (at = to; at < into && flow_falls(&code->insn[at]); at++)
+		if (flow_is_jump(&code->insn[at]) && reached[code->insn[at].off] & MOVES)
+			return false;
+	return at < into && into <= i && !(is_goto(&code->insn[at]) && reached[code->insn[at].off] & MOVES);
+}
+
+static void put_runs(struct edit *e, const struct code *code, const uint8_t *reached, uint32_t i, bool moved);
+
+/* Instruction i, and behind a branch the run that it leads back to. */
+static void put_one(struct edit *e, const struct code *code, const uint8_t *reached, uint32_t i)
+{
+	struct insn in = code->insn[i];
+	bool back = flow_is_branch(&in) && reached[in.off] & MOVES;
+
+	e->label[i] = e->n;
+	if (back) {
+		in.op = (uint16_t)flow_inverse(in.op);
+		in.off = (int32_t)i + 1;
+	}
+	edit_put(e, in, code->slot[i]);
+	if (back)
+		put_runs(e, code, reached, (uint32_t)code->insn[i].off, true);
+}
+
+/* From i to the end of what belongs there; `moved`: i is such a run. */
+static void put_runs(struct edit *e, const struct code *code, const uint8_t *reached, uint32_t i, bool moved)
+{
+	for (;; i++) {
 		if (is_goto(&code->insn[i]) && reached[code->insn[i].off] & MOVES) {
+			e->label[i] = e->n;
 			moved = true;
 			i = (uint32_t)code->insn[i].off - 1;
 			continue;
 		}
-		edit_put(e, code->insn[i], code->slot[i]);
+		put_one(e, code, reached, i);
 		if (!moved || !flow_falls(&code->insn[i]))
 			return;
 	}
@@ -327,16 +362,13 @@ static uint32_t entered_at(const struct code *code, const uint8_t *reached, uint
 	return to <= end && takes_place(code, reached, end) && (uint32_t)code->insn[end].off == i ? to : 0;
 }
 
-static uint32_t put_turned(struct edit *e, const struct code *code, uint32_t head, uint32_t first)
+static uint32_t put_turned(struct edit *e, const struct code *code, const uint8_t *reached, uint32_t head,
+			   uint32_t first)
 {
 	uint32_t end = run_end(code, head);
 
-	for (uint32_t k = 0; k < end - head; k++) {
-		uint32_t i = first + k < end ? first + k : first + k - end + head;
-
-		e->label[i] = e->n;
-		edit_put(e, code->insn[i], code->slot[i]);
-	}
+	for (uint32_t k = 0; k < end - head; k++)
+		put_one(e, code, reached, first + k < end ? first + k : first + k - end + head);
 	e->label[end] = e->label[head];
 	edit_put(e, (struct insn){ .op = OP_JA, .off = (int32_t)first }, code->slot[end]);
 	return end;
@@ -363,6 +395,11 @@ static uint32_t find_places(const struct code *code, uint8_t *reached)
 			continue;
 		places++;
 	}
+	for (uint32_t i = 0; i < code->n; i++)
+		if (leads_back(code, reached, i)) {
+			reached[code->insn[i].off] |= MOVES;
+			places++;
+		}
 	return places;
 }
 
@@ -385,9 +422,9 @@ int rewrite_places(struct rewriter *rw)
 			skip |= reached[i] & MOVES;
 			first = entered_at(code, reached, i);
 			if (!skip && first)
-				i = put_turned(&e, code, i, first);
+				i = put_turned(&e, code, reached, i, first);
 			else if (!skip)
-				put_runs(&e, code, reached, i);
+				put_runs(&e, code, reached, i, false);
 			skip &= flow_falls(&code->insn[i]);
 		}
 		edit_end(rw, &e);

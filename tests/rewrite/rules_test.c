@@ -87,6 +87,9 @@ static const struct { const char *rule, *before, *after; } single[] = {
 	  "t: r0 ^= 3\nr0 += 1\nexit\n", NULL },
 	{ "place", "r0 = *(u64 *)(r1 + 0)\nif r0 == 7 goto x\nr0 += 3\ngoto b\nx: r0 = 5\nexit\nb: r0 *= r0\nr0 += 5\nr0 <<= 3\n"
 	  "r0 ^= 9\nexit\n", NULL },
+	/* a branch back in front of the loop's beginning */
+	{ "place", "r0 = 0\nr2 = 0\ngoto m\nt: r2 += 1\nif r2 != 9 goto m\nexit\nm: r4 = r1\nr4 += r2\nr4 = *(u8 *)(r4 + 0)\n"
+	  "if r4 != r0 goto t\nr0 = r2\nexit\n", "if r4 == r0 goto" },
 	{ "diamond", "r0 = *(u64 *)(r1 + 0)\nr2 = *(u32 *)(r1 + 8)\nr3 = *(u32 *)(r1 + 12)\nif r2 < r3 goto m\nr0 *= 3\n"
 	  "l: r0 += r2\nr0 *= 3\nr0 ^= r3\nr0 += 7\nexit\nm: if r2 > 5 goto l\nr2 = 3\ngoto l\n", NULL },
 	{ "fold", "r2 = 5\nr0 = *(u64 *)(r1 + 0)\nr0 += r2\nexit\n", "r0 += 0x5" },
