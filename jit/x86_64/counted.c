@@ -7,36 +7,69 @@
 
 enum { FAR = 1 << 28 };
 
+/* Does what jumps from j to `to` pass instruction i by, or come back to it within a round? */
+static bool around(const struct counted *l, uint32_t j, uint32_t to, uint32_t i)
+{
+	if (to == l->head)	/* ends the round */
+		return j < i;
+	return (j < i && to > i && to <= l->last) || (to <= i && j >= i);
+}
+
 /* Is instruction i run exactly once a round? */
 static bool always(const struct jc *c, const struct counted *l, uint32_t i)
 {
 	for (uint32_t j = l->head; j < l->last; j++) {
 		const struct insn *in = &c->code->insn[j];
-		uint32_t to = (uint32_t)in->off;
 
-		if (flow_is_jump(in) && ((j < i && to > i && to <= l->last) || (to <= i && j >= i)))
+		if (flow_is_jump(in) && around(l, j, (uint32_t)in->off, i))
 			return false;
 	}
 	return true;
 }
 
-/* Entered at its head only (which no call enters), and gone back to from its end only? */
-static bool closed(const struct jc *c, const struct counted *l)
+/* What lies between the loop's first jump and where that goes, when no part of the loop: the way out of it. */
+static uint32_t way_out(const struct jc *c, const struct counted *l, uint32_t *from)
 {
+	const struct insn *insn = c->code->insn;
+	uint32_t at = l->head, end;
+
+	while (!flow_is_jump(&insn[at]))
+		at++;
+	*from = at;
+	end = (uint32_t)insn[at].off;
+	if (end <= at + 1 || end > l->last || flow_falls(&insn[end - 1]))
+		return at;
+	while (++at < end)
+		if (flow_is_jump(&insn[at]) && (uint32_t)insn[at].off >= l->head && (uint32_t)insn[at].off <= l->last)
+			return *from;
+	return end;
+}
+
+/* Entered at one place only (which no call enters)? */
+static bool closed(const struct jc *c, struct counted *l)
+{
+	const struct insn *insn = c->code->insn;
+	uint32_t out, end = way_out(c, l, &out);
+
+	l->enter = UNSET;
 	for (uint32_t k = 0; k < c->code->nr_sub; k++)
 		if (c->code->sub[k].start == l->head)
 			return false;
+	if (l->head && flow_falls(&insn[l->head - 1]))
+		l->enter = l->head;
 	for (uint32_t j = 0; j < c->code->n; j++) {
-		const struct insn *in = &c->code->insn[j];
-		uint32_t to = (uint32_t)in->off;
+		uint32_t to = (uint32_t)insn[j].off;
 		bool inside = j >= l->head && j <= l->last;
 
-		if (in->op == OP_MAY_GOTO && inside)
+		if (insn[j].op == OP_MAY_GOTO && inside)
 			return false;
-		if (flow_is_jump(in) && to >= l->head && to <= l->last && (to == l->head ? inside && j != l->last : !inside))
+		if (!flow_is_jump(&insn[j]) || inside || to < l->head || to > l->last || (to > out && to < end))
+			continue;
+		if (l->enter != UNSET && l->enter != to)
 			return false;
+		l->enter = to;
 	}
-	return true;
+	return l->enter == l->head || (l->enter == end && end > out);
 }
 
 /* What each register grows by; 0: nothing, or it is not known. */
@@ -59,22 +92,31 @@ static void growth(const struct jc *c, struct counted *l)
 	}
 }
 
-/* The test that ends the loop: its last jump, or the one before the goto that closes it. */
+/* The test that ends the loop: its last jump, the one before the goto that closes it, or that before which it
+ * is entered. */
 static bool find_test(const struct jc *c, struct counted *l)
 {
-	bool goes = isa_op[c->code->insn[l->last].op].shape == SHAPE_JA;
+	bool goes = isa_op[c->code->insn[l->last].op].shape == SHAPE_JA, inner = l->enter != l->head;
 	uint32_t at = l->last - (goes ? c->code->insn[l->last - 1].op == OP_CHARGE ? 2 : 1 : 0);
-	const struct insn *in = &c->code->insn[at];
+	uint32_t until = l->last;
+	const struct insn *in;
 
-	if (in->dst > 9 || at <= l->head || at > l->last || (goes && (uint32_t)in->off <= l->last) || in->imm <= 0 || in->imm >= FAR)
+	if (inner) {
+		way_out(c, l, &at);
+		until = l->enter - 1;
+		goes = false;
+	}
+	in = &c->code->insn[at];
+	if (in->dst > 9 || at <= l->head || at > until || (goes && (uint32_t)in->off <= l->last) || in->imm <= 0 || in->imm >= FAR)
 		return false;
 	l->exact = in->op == (goes ? OP_JEQ64_K : OP_JNE64_K);
 	l->reg = in->dst;
 	l->end = (int32_t)in->imm;
 	growth(c, l);
-	if ((!l->exact && in->op != (goes ? OP_JGE64_K : OP_JLT64_K)) || l->delta[l->reg] <= 0 || !always(c, l, at))
+	if ((!l->exact && in->op != (goes ? OP_JGE64_K : OP_JLT64_K)) || l->delta[l->reg] <= 0 || !always(c, l, at) ||
+	    (inner && !always(c, l, l->enter)))
 		return false;
-	for (uint32_t i = at; i <= l->last; i++)	/* grows before it is looked at */
+	for (uint32_t i = at; i <= until; i++)	/* grows before it is looked at */
 		if (isa_op[c->code->insn[i].op].shape != SHAPE_MARK && flow_writes(&c->code->insn[i]) >> l->reg & 1)
 			return false;
 	return true;
@@ -90,15 +132,15 @@ void counted_find(struct jc *c)
 			continue;
 		l->head = (uint32_t)in->off;
 		l->last = i;
-		if (closed(c, l) && find_test(c, l))
+		if (closed(c, l) && !counted_at(c, l->enter) && find_test(c, l))
 			c->nr_counted++;
 	}
 }
 
-struct counted *counted_at(struct jc *c, uint32_t head)
+struct counted *counted_at(struct jc *c, uint32_t enter)
 {
 	for (uint32_t k = 0; k < c->nr_counted; k++)
-		if (c->counted[k].head == head)
+		if (c->counted[k].enter == enter)
 			return &c->counted[k];
 	return NULL;
 }
@@ -125,7 +167,6 @@ void counted_enter(struct counted *l, struct fact now[11])
 	if (f.kind == FACT_CONST && !f.span && way > 0 && way <= 2 * (int64_t)FAR &&
 	    (l->exact ? way % step == 0 : f.off >= 0))	/* < and >= are unsigned */
 		rounds = (int32_t)((way + step - 1) / step);
-	l->fixed &= rounds && (!l->rounds || l->rounds == rounds);
 	if (!rounds || l->rounds < 0)
 		l->rounds = -1;
 	else if (rounds > l->rounds)
@@ -150,7 +191,7 @@ uint64_t counted_steps(const struct jc *c)
 
 			if (i < l->head || i > l->last)
 				continue;
-			known |= i == l->last && l->rounds > 0;
+			known |= (uint32_t)in->off == l->head && l->rounds > 0;
 			if (__builtin_mul_overflow(steps, (uint64_t)(uint32_t)l->rounds, &steps))
 				return UINT64_MAX;
 		}

@@ -40,7 +40,7 @@ static bool flow_into(struct jc *c, uint32_t from, uint32_t to, const struct fac
 {
 	struct fact *at = c->fact_at + 11 * c->fact_index[to], now[11];
 	struct counted *loop = counted_at(c, to);
-	bool changed = false, again = loop && from >= to;
+	bool changed = false, again = loop && from >= loop->head && from <= loop->last;
 
 	memcpy(now, was, sizeof now);
 	if (loop && !again)
@@ -50,7 +50,7 @@ static bool flow_into(struct jc *c, uint32_t from, uint32_t to, const struct fac
 
 		if (again && r < 10 && loop->delta[r])	/* the range that it was entered with has this round too */
 			continue;
-		f = meet(at[r], now[r], c->flow.mark[to] & FLOW_LOOP);
+		f = meet(at[r], now[r], loop || c->flow.mark[to] & FLOW_LOOP);
 		changed |= !same(f, at[r]);
 		at[r] = f;
 	}
@@ -150,10 +150,8 @@ static bool sweep(struct jc *c)
 	uint16_t map;
 
 	c->calls_helper = false;
-	for (uint32_t k = 0; k < c->nr_counted; k++) {
+	for (uint32_t k = 0; k < c->nr_counted; k++)
 		c->counted[k].rounds = 0;
-		c->counted[k].fixed = c->counted[k].exact;
-	}
 	for (uint32_t i = 0; i < code->n; i++) {
 		const struct insn *in = &code->insn[i];
 

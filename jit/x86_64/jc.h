@@ -39,12 +39,12 @@ enum { INLINE_MOST = 24 };
 /* A loop [head, last] whose rounds are counted in a register (counted.c). */
 struct counted {
 	uint32_t head, last;
+	uint32_t enter;			/* where it is entered: its head, or the body behind the test (clang's rotated form) */
 	int32_t end;			/* the register's value that ends it: the first at or beyond, or (exact) that */
 	int32_t rounds;			/* at most; 0: never entered, -1: not known */
 	int32_t delta[10];		/* what registers grow by each round */
 	uint8_t reg;
 	bool exact;
-	bool fixed;			/* `rounds` each time, but where it is left early */
 };
 enum { COUNTED = 8 };			/* loops looked at */
 
@@ -224,7 +224,7 @@ uint32_t fact_inline(const struct jc *c, const struct insn *in, const struct fac
 
 /* ---- counted.c ---- */
 void counted_find(struct jc *c);
-struct counted *counted_at(struct jc *c, uint32_t head);	/* NULL: none begins there */
+struct counted *counted_at(struct jc *c, uint32_t enter);	/* NULL: none is entered there */
 void counted_enter(struct counted *l, struct fact now[11]);	/* from before the loop: what holds in all rounds */
 uint64_t counted_steps(const struct jc *c);
 

@@ -97,9 +97,68 @@ static void body(struct text *t)
 	}
 }
 
+static void jump_at(struct text *t, uint32_t at, uint8_t code, int dst, uint32_t to, int32_t imm)
+{
+	raw_store(t->slots + 8 * at, (struct raw_insn){ .code = code, .dst = (uint8_t)dst,
+							.off = (int16_t)(to - at - 1), .imm = imm });
+}
+
+static const uint8_t jump[] = { 0x55, 0xa5, 0xb5, 0x65, 0xc5, 0x25, 0x35 };
+
+/* As clang rotates a loop with a `continue`: entered in its body, the test and the way out in front of that. */
+static void rotated(struct text *t, int step)
+{
+	uint32_t enter = t->n, head, test, out;
+
+	put(t, 0x05, 0, 0, 0, 0);
+	head = t->n;
+	put(t, 0x07, 7, 0, 0, step);
+	test = t->n;
+	put(t, 0, 0, 0, 0, 0);
+	put(t, 0x07, 9, 0, 0, 1);
+	out = t->n;
+	put(t, 0x05, 0, 0, 0, 0);
+	jump_at(t, enter, 0x05, 0, t->n, 0);
+	jump_at(t, test, jump[pick(3)], 7, t->n, (int32_t)pick(60) * (step < 0 ? -1 : step));
+	body(t);
+	if (pick(2)) {
+		put(t, 0x45, 8, 0, (int)head - (int)t->n - 1, 1 << pick(10));
+		body(t);
+	}
+	put(t, 0x05, 0, 0, (int)head - (int)t->n - 1, 0);
+	jump_at(t, out, 0x05, 0, t->n, 0);
+}
+
+static void straight(struct text *t, int step)
+{
+	uint32_t loop = t->n, out = UINT32_MAX;
+
+	for (uint32_t k = pick(3) + 1; k--; )
+		body(t);
+	if (pick(3) == 0) {	/* leaves in the middle */
+		out = t->n;
+		put(t, 0x45, 8, 0, 0, 1 << pick(10));
+		body(t);
+	}
+	put(t, 0x07, 7, 0, 0, step);
+	if (pick(3)) {
+		put(t, jump[pick(7)], 7, 0, (int)loop - (int)t->n - 1, (int32_t)pick(60) * (step < 0 ? -1 : step));
+	} else {	/* as compilers do without rotating the loop */
+		put(t, 0x15, 7, 0, 1, (int32_t)pick(60) * (step < 0 ? -1 : step));
+		put(t, 0x05, 0, 0, (int)loop - (int)t->n - 1, 0);
+	}
+	if (out != UINT32_MAX)
+		jump_at(t, out, 0x45, 8, t->n, 1 << pick(10));
+	if (pick(8) == 0) {	/* once more, from another number */
+		put(t, 0x07, 9, 0, 0, 1);
+		put(t, 0x25, 9, 0, 2, (int32_t)pick(9));
+		put(t, 0xb7, 7, 0, 0, (int32_t)pick(200));
+		put(t, 0x05, 0, 0, (int)loop - (int)t->n - 1, 0);
+	}
+}
+
 static void make(struct text *t)
 {
-	static const uint8_t jump[] = { 0x55, 0xa5, 0xb5, 0x65, 0xc5, 0x25, 0x35 };
 	static const int steps[] = { 1, 2, 4, 8, -1, -4, 8, 1, 3, 16 };
 
 	t->n = 0;
@@ -108,28 +167,8 @@ static void make(struct text *t)
 	put(t, 0xb7, 9, 0, 0, 0);
 	put(t, 0xb7, 0, 0, 0, 0);
 	for (uint32_t part = pick(3) + 1; part--; ) {
-		int step = steps[pick(10)];
-		uint32_t loop, out = UINT32_MAX;
-
 		put(t, 0xb7, 7, 0, 0, (int32_t)pick(40) - 8);
-		loop = t->n;
-		for (uint32_t k = pick(3) + 1; k--; )
-			body(t);
-		if (pick(3) == 0) {	/* leaves in the middle */
-			out = t->n;
-			put(t, 0x45, 8, 0, 0, 1 << pick(10));
-			body(t);
-		}
-		put(t, 0x07, 7, 0, 0, step);
-		if (pick(3)) {
-			put(t, jump[pick(7)], 7, 0, (int)loop - (int)t->n - 1, (int32_t)pick(60) * (step < 0 ? -1 : step));
-		} else {	/* as compilers do without rotating the loop */
-			put(t, 0x15, 7, 0, 1, (int32_t)pick(60) * (step < 0 ? -1 : step));
-			put(t, 0x05, 0, 0, (int)loop - (int)t->n - 1, 0);
-		}
-		if (out != UINT32_MAX)
-			raw_store(t->slots + 8 * out, (struct raw_insn){ .code = 0x45, .dst = 8,
-				  .off = (int16_t)(t->n - out - 1), .imm = 1 << pick(10) });
+		(pick(3) ? straight : rotated)(t, steps[pick(10)]);
 		if (pick(4) == 0) {	/* a way around a part, with one more access at a fixed place */
 			put(t, 0x15, 8, 0, 1, (int32_t)pick(4));
 			put(t, 0x71, 0, 6, (int)pick(MEMORY), 0);
