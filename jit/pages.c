@@ -37,6 +37,7 @@ struct jit_pages {
 	struct vm_host *host;
 	struct arena *arenas;
 	bool far;			/* pages_far() */
+	uint8_t *spare;			/* an empty page whose memory is kept, without access: the next program needs no fault */
 	_Atomic int owner;		/* pid that holds the lock, 0: free */
 	struct jit_code *_Atomic first;	/* programs, latest first */
 };
@@ -51,6 +52,7 @@ static void lock(struct jit_pages *pages)
 						      memory_order_relaxed)) {
 		if (free && free != me && atomic_compare_exchange_strong(&pages->owner, &free, me)) {
 			pages->arenas = NULL;
+			pages->spare = NULL;
 			return;
 		}
 		free = 0;
@@ -299,6 +301,8 @@ int pages_publish(struct jit_pages *pages, uint8_t *at, const void *bytes, size_
 	page = (size_t)(at - a->base) / PAGE;
 	err = len == PAGE && a->mapped[page] ? replace(at - first, len, at, bytes, size) :
 					       fill(at - first, len, at, bytes, size);
+	if (pages->spare && pages->spare >= at - first && pages->spare < at - first + len)
+		pages->spare = NULL;
 	if (!err)
 		memset(a->mapped + page, 1, len / PAGE);
 	else
@@ -306,6 +310,16 @@ int pages_publish(struct jit_pages *pages, uint8_t *at, const void *bytes, size_
 	unlock(pages);
 	errno = saved;
 	return err;
+}
+
+/* The address space stays reserved; the memory of one page is kept. */
+static bool give_back(struct jit_pages *pages, uint8_t *page)
+{
+	if (!pages->spare && !mprotect(page, PAGE, PROT_NONE)) {
+		pages->spare = page;
+		return true;
+	}
+	return mmap(page, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED;
 }
 
 void pages_release(struct jit_pages *pages, uint8_t *at, size_t size)
@@ -325,12 +339,8 @@ void pages_release(struct jit_pages *pages, uint8_t *at, size_t size)
 		unit = (size_t)(at - a->base) / UNIT;
 		mark(a, unit, n, false);
 		for (size_t page = unit / UNITS; page <= (unit + n - 1) / UNITS; page++)
-			if (a->mapped[page] && page_empty(a, page)) {
-				/* address space stays reserved, the memory goes back */
-				if (mmap(a->base + page * PAGE, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS |
-					 MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED)
-					a->mapped[page] = 0;
-			}
+			if (a->mapped[page] && page_empty(a, page))
+				a->mapped[page] = !give_back(pages, a->base + page * PAGE);
 	}
 	unlock(pages);
 	errno = saved;
