@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* jit.c - what the table of bench programs does not show of the compiler: a helper call, a local call,
  * batches over a million records, compile time.  The native side is build/bench/jit_native.c, which
- * part_jit.sh writes from the same numbers.
+ * part_jit.sh writes from the same numbers; batches come at 16 placements of both sides.
  *
  * A call's cost is the slope between programs with 1 and with 33 of them (beyond about 60 the
  * processor loses track of the returns, natively too).  Samples of both sides take
@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "bench/jit_batch.h"
 #include "include/uebpf.h"
 #include "jit/jit.h"
 #include "vm/rewrite.h"
@@ -21,13 +22,6 @@ static FILE *csv;
 uint64_t native_helper(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e);
 uint64_t native_helper_1(void *ctx, size_t len, void *host), native_helper_33(void *ctx, size_t len, void *host);
 uint64_t native_local_1(void *ctx, size_t len, void *host), native_local_33(void *ctx, size_t len, void *host);
-void native_batch_1(const void *base, size_t n, uint64_t *results);
-void native_batch_10(const void *base, size_t n, uint64_t *results);
-void native_batch_50(const void *base, size_t n, uint64_t *results);
-/* over struct uebpf_record */
-void native_records_1(const void *base, size_t n, uint64_t *results);
-void native_records_10(const void *base, size_t n, uint64_t *results);
-void native_records_50(const void *base, size_t n, uint64_t *results);
 
 static double now(void)
 {
@@ -122,55 +116,60 @@ static void calls(struct uebpf_env *env, const char *what, const char *one, cons
 /* Predicate i of the filters: a field that never has that value. */
 static uint32_t predicate(int i) { return 1000u + 7u * (uint32_t)i + (uint32_t)(i * i); }
 
-static void batch(struct uebpf_env *env, int predicates, void (*native)(const void *, size_t, uint64_t *),
-		  void (*by_pointer)(const void *, size_t, uint64_t *), const uint8_t *base, uint64_t *results)
+static double a_record(double from) { return (now() - from) / RECORDS; }
+
+static uint64_t sum_of(const uint64_t *results)
 {
-	enum { ROUNDS = 21 };
+	uint64_t sum = 0;
+
+	for (int i = 0; i < RECORDS; i++)
+		sum += results[i];
+	return sum;
+}
+
+/* Every round at another placement of both sides: earlier programs stay where they are. */
+static void batch(struct uebpf_env *env, int predicates, native_loop *const *native, native_loop *const *by_pointer,
+		  const uint8_t *base, uint64_t *results)
+{
+	enum { ROUNDS = 3 * PLACES };
 	static double a[ROUNDS], b[ROUNDS], c[ROUNDS], d[ROUNDS];
 	struct uebpf_record *record = malloc(RECORDS * sizeof *record);
 	char text[8192] = "", what[64], *p = text;
-	const struct uebpf_prog *prog;
-	uint64_t sum[3] = { 0 };
+	const struct uebpf_prog *prog[PLACES];
 	size_t at;
 
 	p += sprintf(p, "r0 = 0\nif r2 < 64 goto out\n");
 	for (int i = 0; i < predicates; i++)
 		p += sprintf(p, "r3 = *(u32 *)(r1 + %d)\nif r3 == %u goto out\n", i % 16 * 4, predicate(i));
 	sprintf(p, "r0 = 1\nout: exit\n");
-	prog = load(env, text, UEBPF_MODE_VERIFIED);
+	for (int k = 0; k < PLACES; k++)
+		prog[k] = load(env, text, UEBPF_MODE_VERIFIED);
 	for (int i = 0; i < RECORDS; i++)
 		record[i] = (struct uebpf_record){ (void *)(uintptr_t)(base + (size_t)i * RECORD), RECORD };
-	for (int k = -1; k < ROUNDS; k++) {	/* the first is for warmth */
-		double t0 = now(), t1, t2, t3;
+	for (int k = -1; k < ROUNDS; k++) {	/* the first is for warmth, its times are overwritten */
+		int place = (k + PLACES) % PLACES, to = k < 0 ? 0 : k;
+		uint64_t sum;
+		double from = now();
 
-		native(base, RECORDS, results);
-		t1 = now();
-		for (int i = 0; i < RECORDS; i++)
-			sum[0] += results[i];
-		t2 = now();
-		if (uebpf_prog_run_batch(prog, (void *)(uintptr_t)base, RECORD, RECORDS, results, &at))
+		native[place](base, RECORDS, results);
+		a[to] = a_record(from);
+		sum = sum_of(results);
+		from = now();
+		if (uebpf_prog_run_batch(prog[place], (void *)(uintptr_t)base, RECORD, RECORDS, results, &at))
 			exit(1);
-		t3 = now();
-		for (int i = 0; i < RECORDS; i++)
-			sum[1] += results[i];
-		if (k >= 0) {
-			a[k] = (t1 - t0) / RECORDS;
-			b[k] = (t3 - t2) / RECORDS;
-		}
-		t2 = now();
-		if (uebpf_prog_run_records(prog, record, RECORDS, results, &at))
+		b[to] = a_record(from);
+		if (!sum || sum_of(results) != sum)
+			exit(fprintf(stderr, "bench: batch of %d predicates: results differ\n", predicates));
+		from = now();
+		if (uebpf_prog_run_records(prog[place], record, RECORDS, results, &at))
 			exit(1);
-		if (k >= 0)
-			c[k] = (now() - t2) / RECORDS;
-		for (int i = 0; i < RECORDS; i++)
-			sum[2] += results[i];
-		t2 = now();
-		by_pointer(record, RECORDS, results);
-		if (k >= 0)
-			d[k] = (now() - t2) / RECORDS;
+		c[to] = a_record(from);
+		if (sum_of(results) != sum)
+			exit(fprintf(stderr, "bench: records of %d predicates: results differ\n", predicates));
+		from = now();
+		by_pointer[place](record, RECORDS, results);
+		d[to] = a_record(from);
 	}
-	if (sum[0] != sum[1] || sum[0] != sum[2] || !sum[0])
-		exit(fprintf(stderr, "bench: batch of %d predicates: results differ\n", predicates));
 	snprintf(what, sizeof what, "batch, %d predicates, by stride", predicates);
 	row(what, "ns a record", a, b, ROUNDS);
 	snprintf(what, sizeof what, "batch, %d predicates, by pointer", predicates);
