@@ -47,7 +47,7 @@ done
 	for what in batch records; do
 		for n in 1 10 50; do
 			for p in $(seq 0 15); do echo "native_loop native_${what}_${n}_$p;"; done
-			echo "native_loop *const native_${what}_$n[16] = { $(for p in $(seq 0 15); do echo "native_${what}_${n}_$p,"; done) };"
+			echo "native_loop *const native_${what}_${n}[16] = { $(for p in $(seq 0 15); do echo "native_${what}_${n}_$p,"; done) };"
 		done
 	done
 } >"$OUT"/jit_table.c
