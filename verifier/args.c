@@ -377,7 +377,7 @@ static int check_arg(struct env *e, struct args *a)
 		fact_constant(e, a, reg_const(r), r->s.val);
 		return of_kind(e, a, K_SCALAR, "a size");
 	case ARG_ALLOC_SIZE:
-		if (!reg_const(r))
+		if (!reg_const(r) || r->s.val > UINT32_MAX)	/* helpers count in 32 bits */
 			return bad_arg(e, a, "a constant size");
 		a->alloc = r->s.val;
 		return precise_reg(e, (unsigned)a->n);

@@ -52,6 +52,9 @@ static const struct hole { const char *name, *say, *text; } holes[] = {
 	  LOOP "each:\nr1 += 1\nif r1 < 20 goto each\nr0 = 0\nexit\n" },
 	{ "a callback that begins with a loop that steps over its end", "explored and paths are left",
 	  LOOP "each:\nr1 += 2\nif r1 != 77 goto each\nr0 = 0\nexit\n" },
+	{ "a slice longer than 32 bits say", "wants a constant size",
+	  VALUE LOCAL(-24) "r1 = r10\nr1 += -24\nr2 = 0\nr3 = 0x100000008 ll\ncall 203\nif r0 == 0 goto +2\n"
+	  "r1 = 1\n*(u64 *)(r0 + 0x7000) = r1\nr0 = 2\nexit\n" },
 	{ "an atomic operation on an odd part of a dynptr", "misaligned atomic operation",
 	  VALUE LOCAL(-24) "r1 = r10\nr1 += -24\nr2 = 3\nr3 = 8\ncall 203\nif r0 == 0 goto +2\nr1 = 1\n"
 	  "lock *(u64 *)(r0 + 0) += r1\nr0 = 2\nexit\n" },
