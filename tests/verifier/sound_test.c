@@ -50,7 +50,9 @@ struct watch {
 	bool exact, may_goto;
 	uint32_t budget;		/* of a run */
 	bool again;			/* a function verified alone, or called back, runs more often than explored */
+	bool calls_back, starts[MADE_SLOTS];	/* instructions where callbacks begin */
 	uint64_t steps, stated;		/* taken; at most, says the verifier */
+	uint64_t round;			/* taken since a callback began, at most as many as are stated */
 	uint32_t away;			/* instructions of another program to come */
 	char wrong[200];
 };
@@ -72,6 +74,7 @@ static void watch_step(void *arg, uint32_t pc, const uint64_t regs[11], const ch
 
 	(void)text;
 	w->steps++;
+	w->round++;
 	if (last != UINT32_MAX && w->code->insn[last].op == OP_CALL && now != last + 1 && w->code->insn[last].imm == 12) {
 		w->away = TAIL_INSNS;
 		w->last = UINT32_MAX;
@@ -80,6 +83,8 @@ static void watch_step(void *arg, uint32_t pc, const uint64_t regs[11], const ch
 		w->away--;
 		return;
 	}
+	if (w->calls_back && w->starts[now])
+		w->round = 0;
 	if (!(w->fact[now].flags & FACT_SEEN) && !*w->wrong)
 		snprintf(w->wrong, sizeof w->wrong, "slot %u runs but was never explored", pc);
 	w->last = now;
@@ -186,7 +191,7 @@ static int run_one(const struct code *code, struct watch *w)
 	uebpf_map_set_prog(maps[MADE_PROGS], 1, chance(50) ? uebpf_object_prog(tail_object[made.type], NULL) : NULL);
 	w->last = UINT32_MAX;
 	w->away = 0;
-	w->steps = 0;
+	w->steps = w->round = 0;
 	pkt.head = memory;
 	pkt.data = memory + 64;
 	pkt.data_end = pkt.data + len;
@@ -200,7 +205,9 @@ static int run_one(const struct code *code, struct watch *w)
 		rc = 0;
 	if (w->steps > w->stated && !w->may_goto && !w->again && !*w->wrong)
 		snprintf(w->wrong, sizeof w->wrong, "%" PRIu64 " steps taken, %" PRIu64 " stated", w->steps, w->stated);
-	if (rc == -ETIME && w->stated > run.budget && !*w->wrong) {	/* proven to end, but not while we wait */
+	if (w->round > w->stated && !w->may_goto && (w->calls_back || !w->again) && !*w->wrong)
+		snprintf(w->wrong, sizeof w->wrong, "%" PRIu64 " steps in one round, %" PRIu64 " stated", w->round, w->stated);
+	if (rc == -ETIME && (w->calls_back || w->stated > run.budget) && !*w->wrong) {	/* proven to end, but not while we wait */
 		unfinished++;
 		rc = 0;
 	}
@@ -331,10 +338,12 @@ static int try_one(uint64_t at, int focus, uint32_t rules_off, int runs, struct 
 		ret = 0;
 		for (uint32_t i = 0; i < plain.n; i++) {
 			w->may_goto |= plain.insn[i].op == OP_MAY_GOTO;
-			w->again |= plain.insn[i].op == OP_LD_FUNC;
+			if (plain.insn[i].op == OP_LD_FUNC)
+				w->again = w->calls_back = w->starts[plain.insn[i].off] = true;
 		}
 		for (uint32_t i = 0; i < made.nr_subs; i++)
-			w->again |= made.sub[i].global;
+			if (made.sub[i].global)
+				w->again = true, w->calls_back = false;
 		made_seed(at ^ 0x5555);
 		for (int i = 0; i < runs && !ret; i++)
 			ret = run_one(&checked, w) ? 1 : 0;
