@@ -79,6 +79,36 @@ void part_linked(void)
 	index_stack(b, room);
 }
 
+/* A pointer to a place of the stack comes back out of its slot; what lies at the place is an index. */
+void part_back(void)
+{
+	uint32_t room = 8u << below(5), j;
+
+	emit(0x7a, 10, 0, -120, (int32_t)below(room));
+	mov_x(1, 10);
+	add_k(1, -120);
+	emit(0x7b, 10, 1, -128, 0);
+	mov_k(9, 0);
+	switch (below(3)) {
+	case 0:			/* atomic_fetch_or */
+		emit(0xdb, 10, 9, -128, 0x41);
+		break;
+	case 1:			/* load_acquire */
+		emit(0xdb, 9, 10, -128, 0x100);
+		break;
+	default:
+		emit(0x79, 9, 10, -128, 0);
+	}
+	forks(9, 3);
+	emit(0x7a, 10, 0, -120, (int32_t)below(chance(80) ? room : 2 * room));
+	j = emit(made_jump(), 4, 0, 0, made_odd());
+	emit(0x7a, 10, 0, -120, (int32_t)below(room));
+	patch_off(j);
+	emit(0x79, 3, 9, 0, 0);
+	index_stack(3, room);
+	mov_k(9, 1);
+}
+
 /* Stores of every width beside and over each other, then one load. */
 void part_widths(void)
 {

@@ -168,7 +168,7 @@ void made_body(int n)
 		case 16: part_merge(); break;
 		case 17: part_dynptr(); break;
 		case 18: chance(30) ? part_tail() : part_callback(); break;
-		case 19: part_halves(); break;
+		case 19: chance(60) ? part_halves() : part_back(); break;
 		case 0: case 1: case 2: alu(); break;
 		case 3: case 4: branch(); break;
 		case 5: case 6: part_packet(); break;

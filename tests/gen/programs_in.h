@@ -92,6 +92,7 @@ void part_merge(void);
 void part_tail(void);
 void part_dynptr(void);
 void part_halves(void);
+void part_back(void);
 void part_linked(void);
 void part_widths(void);
 void part_atomic(void);
