@@ -63,7 +63,8 @@ FN(map_update_elem)
 {
 	struct uebpf_map *map = ptr(r1);
 
-	return map->ops->update ? (uint64_t)map->ops->update(map, ptr(r2), ptr(r3), r4, call)
+	/* a socket of the host's has no number that a map could keep */
+	return map->ops->update && !map->ops->object ? (uint64_t)map->ops->update(map, ptr(r2), ptr(r3), r4, call)
 				: ERR(EOPNOTSUPP);
 }
 

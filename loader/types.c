@@ -46,12 +46,14 @@ static const char names[] = NAMES(TEXT);
 #define F(name, off, size, acc, m) EXPAND(name, off, size, 0, CTX_SCALAR, acc, 1, 0, HOST(m))
 #define F_WHOLE(name, off, size, acc, m) EXPAND(name, off, size, 0, CTX_SCALAR, acc, 0, 0, HOST(m))
 #define F_ARRAY(name, off, n, acc, m) EXPAND(name, off, 4, n, CTX_SCALAR, acc, 1, 0, HOST(m[0]))
+#define F_WHOLES(name, off, n, acc, m) EXPAND(name, off, 4, n, CTX_SCALAR, acc, 0, 0, HOST(m[0]))
 #define F_SOCK(off, what) EXPAND(sk, off, 8, 0, CTX_SOCK, R, 0, what, HOST(sock))
 #define F_PTR(name, off, size, kind, m) EXPAND(name, off, size, 0, kind, R, 0, 0, HOST(m))
 /* The same bytes on both sides. */
 #define D(name, off, size, acc) EXPAND(name, off, size, 0, CTX_SCALAR, acc, 1, 0, off, size)
 #define D_WHOLE(name, off, size, acc) EXPAND(name, off, size, 0, CTX_SCALAR, acc, 0, 0, off, size)
 #define D_ARRAY(name, off, size, n, acc) EXPAND(name, off, size, n, CTX_SCALAR, acc, 1, 0, off, size)
+#define D_WHOLES(name, off, size, n, acc) EXPAND(name, off, size, n, CTX_SCALAR, acc, 0, 0, off, size)
 #define D_SOCK(off, what) EXPAND(sk, off, 8, 0, CTX_SOCK, R, 0, what, off, 8)
 #define D_KIND(name, off, size, kind) EXPAND(name, off, size, 0, kind, R, 0, 0, off, size)
 
@@ -92,8 +94,8 @@ static const struct ctx_field xdp_md[] = {
 	F(family, 88, 4, R, family), \
 	F_WHOLE(remote_ip4, 92, 4, R, remote_ip4), \
 	F_WHOLE(local_ip4, 96, 4, R, local_ip4), \
-	F_ARRAY(remote_ip6, 100, 4, R, remote_ip6), \
-	F_ARRAY(local_ip6, 116, 4, R, local_ip6), \
+	F_WHOLES(remote_ip6, 100, 4, R, remote_ip6), \
+	F_WHOLES(local_ip6, 116, 4, R, local_ip6), \
 	F(remote_port, 132, 4, R, remote_port), \
 	F(local_port, 136, 4, R, local_port)
 
@@ -140,8 +142,8 @@ static const struct ctx_field sk_msg[] = {
 	F_WHOLE(family, 16, 4, R, family),
 	F_WHOLE(remote_ip4, 20, 4, R, remote_ip4),
 	F_WHOLE(local_ip4, 24, 4, R, local_ip4),
-	F_ARRAY(remote_ip6, 28, 4, R, remote_ip6),
-	F_ARRAY(local_ip6, 44, 4, R, local_ip6),
+	F_WHOLES(remote_ip6, 28, 4, R, remote_ip6),
+	F_WHOLES(local_ip6, 44, 4, R, local_ip6),
 	F_WHOLE(remote_port, 60, 4, R, remote_port),
 	F_WHOLE(local_port, 64, 4, R, local_port),
 	F_WHOLE(size, 68, 4, R, len),
@@ -150,10 +152,10 @@ static const struct ctx_field sk_msg[] = {
 static const struct ctx_field sk_reuseport[] = {
 	F_PTR(data, 0, 8, CTX_PACKET, data),
 	F_PTR(data_end, 8, 8, CTX_PACKET_END, data_end),
-	F_WHOLE(len, 16, 4, R, len),
+	F(len, 16, 4, R, len),
 	F(eth_protocol, 20, 4, R, protocol),
-	F_WHOLE(ip_protocol, 24, 4, R, cb[0]),
-	F_WHOLE(bind_inany, 28, 4, R, cb[1]),
+	F(ip_protocol, 24, 4, R, cb[0]),
+	F(bind_inany, 28, 4, R, cb[1]),
 	F_WHOLE(hash, 32, 4, R, hash),
 	F_SOCK(40, OBJECT_SOCK | CTX_ALWAYS),
 };
@@ -197,12 +199,12 @@ static const struct ctx_field perf_event[] = {
 static const struct ctx_field sock_ops[] = {
 	D_WHOLE(op, 0, 4, R),
 	D_WHOLE(reply, 4, 4, RW),
-	D_ARRAY(args, 8, 4, 3, R),
+	D_WHOLES(args, 8, 4, 3, R),
 	D_WHOLE(family, 20, 4, R),
 	D_WHOLE(remote_ip4, 24, 4, R),
 	D_WHOLE(local_ip4, 28, 4, R),
-	D_ARRAY(remote_ip6, 32, 4, 4, R),
-	D_ARRAY(local_ip6, 48, 4, 4, R),
+	D_WHOLES(remote_ip6, 32, 4, 4, R),
+	D_WHOLES(local_ip6, 48, 4, 4, R),
 	D_WHOLE(remote_port, 64, 4, R),
 	D_WHOLE(local_port, 68, 4, R),
 	D_WHOLE(is_fullsock, 72, 4, R),
@@ -243,30 +245,28 @@ static const struct ctx_field sock_ops[] = {
 	D_WHOLE(bound_dev_if, 0, 4, acc), \
 	D(family, 4, 4, R), D(type, 8, 4, R), D(protocol, 12, 4, R), \
 	D_WHOLE(mark, 16, 4, acc), D_WHOLE(priority, 20, 4, acc)
+#define SOCK_TAIL \
+	D_ARRAY(dst_port, 48, 2, 2, R),	/* with its pad: older programs read four bytes */ \
+	D(dst_ip4, 52, 4, R), D_ARRAY(dst_ip6, 56, 4, 4, R), D(state, 72, 4, R), D(rx_queue_mapping, 76, 4, R)
 static const struct ctx_field bpf_sock_create[] = {
 	SOCK_HEAD(RW),
-	D(state, 72, 4, R),
-	D_WHOLE(rx_queue_mapping, 76, 4, R),
+	SOCK_TAIL,
 };
 static const struct ctx_field bpf_sock_bound[] = {
 	SOCK_HEAD(R),
 	D(src_ip4, 24, 4, R),
 	D_ARRAY(src_ip6, 28, 4, 4, R),
 	D(src_port, 44, 4, R),
-	D(dst_port, 48, 2, R),
-	D(dst_ip4, 52, 4, R),
-	D_ARRAY(dst_ip6, 56, 4, 4, R),
-	D(state, 72, 4, R),
-	D_WHOLE(rx_queue_mapping, 76, 4, R),
+	SOCK_TAIL,
 };
 static const struct ctx_field sock_addr[] = {
-	D(user_family, 0, 4, R),
+	D_WHOLE(user_family, 0, 4, R),
 	D(user_ip4, 4, 4, RW),
 	D(user_ip6, 8, 16, RW),		/* 8-byte accesses are allowed */
 	D(user_port, 24, 4, RW),
-	D(family, 28, 4, R),
-	D(type, 32, 4, R),
-	D(protocol, 36, 4, R),
+	D_WHOLE(family, 28, 4, R),
+	D_WHOLE(type, 32, 4, R),
+	D_WHOLE(protocol, 36, 4, R),
 	D(msg_src_ip4, 40, 4, RW),
 	D(msg_src_ip6, 44, 16, RW),
 	D_SOCK(64, OBJECT_SOCK | CTX_ALWAYS),

@@ -15,7 +15,9 @@ static int bad_arg(struct env *e, const struct args *a, const char *want)
 	char what[100];
 
 	describe(e, a->r, what, sizeof what);
-	return unsafe_(e, a->n, NULL, "%s wants %s as argument %d, but r%d is %s", helper_name(a->h), want, a->n, a->n, what);
+	return unsafe_(e, a->n, a->c.kind == ARG_ALLOC_SIZE ? "reserve the most that may be needed, or send a buffer of any "
+		       "length with bpf_ringbuf_output" : NULL,
+		       "%s wants %s as argument %d, but r%d is %s", helper_name(a->h), want, a->n, a->n, what);
 }
 
 static void select_arg(struct env *e, struct args *a, int i)
@@ -156,6 +158,17 @@ static int sized_arg(struct env *e, struct args *a, uint32_t how)
 	return memory_arg(e, a, asked ? s->umax : s->umin, how);
 }
 
+/* Maps of sockets: the kernel lets only some types change them (kernel/bpf/verifier.c, may_update_sockmap). */
+static bool keeps_no_sockets(struct env *e, const struct args *a)
+{
+	uint32_t may = HG_SOCKET | HG_TC | HG_XDP | HG_REUSEPORT | HG_FLOW | HG_SK_LOOKUP;
+	bool removes = helper_arg(a->h, 2).kind == ARG_NONE;
+
+	return e->kernel && a->r->map->ops->object == OBJECT_SOCK && helper_arg(a->h, 1).kind == ARG_KEY &&
+	       (helper_groups(a->h) & HG_BASE) && helper_returns(a->h) == RET_SCALAR &&
+	       !(e->code->type->groups & (removes ? may | HG_SOCK_OPS : may));
+}
+
 static int map_arg(struct env *e, struct args *a)
 {
 	const struct uebpf_map *map = a->r->map;
@@ -165,7 +178,7 @@ static int map_arg(struct env *e, struct args *a)
 	if (a->r->flags & R_MAYBE_NULL)
 		return may_be_null(e, a);
 	a->map = map;
-	if (!helper_takes(a->h, map->type))
+	if (!helper_takes(a->h, map->type) || keeps_no_sockets(e, a))
 		return unsafe_(e, a->n, NULL, "%s does not work on map `%s` of type %s", helper_name(a->h), map->name,
 			       map->ops->name);
 	return 0;
@@ -363,6 +376,8 @@ static int check_arg(struct env *e, struct args *a)
 	case ARG_MAP: return map_arg(e, a);
 	case ARG_KEY: return key_arg(e, a);
 	case ARG_VALUE: case ARG_VALUE_OUT:
+		if (a->map && a->map->ops->object)
+			return object_arg(e, a);
 		return a->map ? memory_arg(e, a, a->map->value_size, a->c.kind == ARG_VALUE ? READ : WRITE) :
 			bad_arg(e, a, "a map before the value");
 	case ARG_MEM: return sized_arg(e, a, READ);

@@ -307,6 +307,8 @@ static int wide(struct env *e)
 		    (uint32_t)in->imm_hi >= map->value_size)
 			return refuse(e, UEBPF_E_UNSAFE, "offset %u is not inside a value of map `%s`",
 				      (uint32_t)in->imm_hi, map->name);
+		if (e->kernel && map->max_entries != 1)
+			return refuse(e, UEBPF_E_FORM, "the kernel gives a value's address only in arrays of one element");
 		set_pointer(e, d, K_VALUE);
 		d->map = map;
 		d->off = in->imm_hi;

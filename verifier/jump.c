@@ -346,9 +346,9 @@ static bool pointer_edge(struct env *e, enum cmp op, bool wide, bool taken)
 		return object_edge(op, taken, a, b);
 	} else if ((op == CMP_EQ || op == CMP_NE) && equal) {
 		/* equal to a good pointer: good itself */
-		if ((a->flags & R_MAYBE_NULL) && never_zero(b) && b->kind != K_SCALAR)
+		if ((a->flags & R_MAYBE_NULL) && (b->kind == K_STACK || never_zero(b)))
 			return null_check(e, a, false);
-		if ((b->flags & R_MAYBE_NULL) && never_zero(a) && a->kind != K_SCALAR)
+		if ((b->flags & R_MAYBE_NULL) && (a->kind == K_STACK || never_zero(a)))
 			return null_check(e, b, false);
 	}
 	return true;

@@ -155,8 +155,8 @@ int check_range(struct env *e, unsigned reg, const struct reg *p, int64_t off, u
 		/* fall through */
 	default:
 		describe(e, p, text, sizeof text);
-		return unsafe_(e, (int)reg, follow_advice(e, p), "%s memory through r%u, which is %s", verb(how), reg,
-			       text);
+		return unsafe_(e, (int)reg, follow_advice(e, p), "%s%s%s memory through r%u, which is %s", what ? what : "",
+			       what ? " " : "", verb(how), reg, text);
 	}
 }
 
@@ -428,7 +428,8 @@ static int ctx_access(struct env *e, unsigned reg, const struct reg *p, int64_t 
 		return refuse(e, UEBPF_E_FORM, "%u bytes at offset %" PRId64 " of the context: the kernel wants aligned "
 			      "accesses", size, at);
 	if (at < 0 || at + size > type->ctx_size)
-		return unsafe_(e, (int)reg, NULL, "%s %u bytes at offset %" PRId64 " of the context; that of %s "
+		return unsafe_(e, (int)reg, "take the context as this type's struct (SEC says which type it is)",
+			       "%s %u bytes at offset %" PRId64 " of the context; that of %s "
 			       "programs has %u", verb(how), size, at, type->name, type->ctx_size);
 	if (at + size > e->res->ctx_need)
 		e->res->ctx_need = (uint32_t)(at + size);

@@ -61,6 +61,18 @@ SEC("raw_tp/x") int args(u64 *ctx) { return ctx[0] > 7; }
 SEC("raw_tp/x") int bad_args_write(u64 *ctx) { *(volatile u64 *)ctx = 1; return 0; }
 SEC("tracepoint/a/b") int record(u8 *ctx) { return *(u32 *)(ctx + 16) > 7; }
 
+struct { __uint(type, 15); __uint(max_entries, 4); __type(key, u32); __type(value, u32); } sockets SEC(".maps");
+static struct bpf_sock *(*find_tcp)(void *, void *, u32, u64, u64) = (void *)84;
+static long (*release)(struct bpf_sock *) = (void *)86;
+#define KEEP(check) u32 key = 0; u64 tuple[2] = { 0, 0 }; struct bpf_sock *sk = find_tcp(ctx, tuple, 12, -1, 0); check \
+	update(&sockets, &key, sk, 0); release(sk); return 0
+SEC("tc") int sockmap_keep(void *ctx) { KEEP(if (!sk) return 0;); }
+SEC("tc") int bad_sockmap_null(void *ctx) { KEEP(); }
+SEC("tc") int bad_sockmap_number(void *ctx) { u32 key = 0, fd = 3; return update(&sockets, &key, &fd, 0) != 0; }
+SEC("sk_skb/stream_verdict") int form_sockmap_keep(void *ctx) { KEEP(if (!sk) return 0;); }
+SEC("sk_skb/stream_verdict") int form_sockmap_delete(void *ctx) { u32 key = 0; delete(&sockets, &key); return 1; }
+SEC("sockops") int sockmap_delete(void *ctx) { u32 key = 0; delete(&sockets, &key); return 1; }
+
 SEC("cgroup_skb/egress") int sk_family(struct skb *s) { struct bpf_sock *sk = s->sk; return sk ? sk->family == 2 : 1; }
 SEC("cgroup_skb/egress") int bad_sk_null(struct skb *s) { struct bpf_sock *sk = s->sk; return sk->family == 2; }
 SEC("cgroup_skb/egress") int bad_sk_type(struct skb *s) { struct bpf_sock *sk = s->sk; return sk ? sk->type == 1 : 1; }
