@@ -15,8 +15,7 @@ static int bad_arg(struct env *e, const struct args *a, const char *want)
 	char what[100];
 
 	describe(e, a->r, what, sizeof what);
-	return unsafe_(e, a->n, a->c.kind == ARG_ALLOC_SIZE ? "reserve the most that may be needed, or send a buffer of any "
-		       "length with bpf_ringbuf_output" : NULL,
+	return unsafe_(e, a->n, a->c.kind == ARG_ALLOC_SIZE ? "use bpf_ringbuf_output for any length" : NULL,
 		       "%s wants %s as argument %d, but r%d is %s", helper_name(a->h), want, a->n, a->n, what);
 }
 

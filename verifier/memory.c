@@ -428,7 +428,7 @@ static int ctx_access(struct env *e, unsigned reg, const struct reg *p, int64_t 
 		return refuse(e, UEBPF_E_FORM, "%u bytes at offset %" PRId64 " of the context: the kernel wants aligned "
 			      "accesses", size, at);
 	if (at < 0 || at + size > type->ctx_size)
-		return unsafe_(e, (int)reg, "take the context as this type's struct (SEC says which type it is)",
+		return unsafe_(e, (int)reg, "is this the context of the type that SEC says?",
 			       "%s %u bytes at offset %" PRId64 " of the context; that of %s "
 			       "programs has %u", verb(how), size, at, type->name, type->ctx_size);
 	if (at + size > e->res->ctx_need)

@@ -260,20 +260,20 @@ const char *follow_advice(struct env *e, const struct reg *r)
 	const struct prog_type *type = e->code->type;
 
 	if (r->kind == K_CTX)
-		return "copy what is wanted of it to the stack first";
+		return "copy it to the stack";
 	if (r->kind == K_MAP)
-		return "look an element up first: bpf_map_lookup_elem(&map, &key)";
+		return "look an element up with bpf_map_lookup_elem";
 	if (r->kind != K_SCALAR)
 		return NULL;
 	if (is_null(r))
-		return "it is NULL on this path";
+		return "it is NULL here";
 	if (h && (h->flags & HF_MOVES_PACKET))
 		return "that call may move the packet: read data and data_end again after it, and compare again";
 	if (h && (h->flags & HF_RELEASES))
 		return "what it pointed to was given back there: use it before";
 	return type->groups & HG_TRACING && !(type->flags & TYPE_RAW) &&
 	       isa_op[e->code->insn[r->since].op].shape == SHAPE_LOAD ?
-		"an address outside of the program is read by bpf_probe_read_kernel or bpf_probe_read_user" :
+		"read it with bpf_probe_read_kernel or bpf_probe_read_user" :
 		"only a pointer can be followed";
 }
 
