@@ -112,16 +112,16 @@ static int refuse_pointer_op(struct env *e, unsigned reg)
 		       "r%u is %s: %s cannot be done with it", reg, what, isa_text((uint16_t)(e->op - isa_op)));
 }
 
-static int make_unknown(struct env *e)
+static int make_unknown(struct env *e, bool wide)
 {
-	set_unknown(e, e->d);
+	set_bits(e, e->d, wide ? 64 : 32);
 	return step_insn(e, ST_DEF);
 }
 
 /* What no rule says of pointers: the kernel refuses, we know nothing of the result. */
-static int pointer_lost(struct env *e, bool refused)
+static int pointer_lost(struct env *e, bool refused, bool wide)
 {
-	return e->kernel && refused ? refuse_pointer_op(e, is_ptr(e->d) ? e->in->dst : e->in->src) : make_unknown(e);
+	return e->kernel && refused ? refuse_pointer_op(e, is_ptr(e->d) ? e->in->dst : e->in->src) : make_unknown(e, wide);
 }
 
 static int pointer_alu(struct env *e, enum alu op, bool wide, struct reg *src, bool src_is_reg)
@@ -132,11 +132,11 @@ static int pointer_alu(struct env *e, enum alu op, bool wide, struct reg *src, b
 	int err;
 
 	if (!wide || both || !sum)
-		return pointer_lost(e, wide ? !both || op != ALU_SUB : op != ALU_SUB);
+		return pointer_lost(e, wide ? !both || op != ALU_SUB : op != ALU_SUB, wide);
 	if (e->kernel && op == ALU_SUB && d->kind == K_STACK)
 		return refuse(e, UEBPF_E_FORM, "subtraction from a frame pointer: the kernel takes additions only");
 	if (d->kind == K_PROBE || src->kind == K_PROBE || d->kind == K_CSTR)
-		return make_unknown(e);
+		return make_unknown(e, true);
 	if (is_ptr(d)) {
 		err = src_is_reg ? precise_reg(e, in->src) : 0;
 		return err ? err : move_pointer(e, in->dst, d, src, op == ALU_SUB);
@@ -245,7 +245,7 @@ static int move(struct env *e, unsigned from, bool sign, bool wide)
 		return 0;
 	if (is_ptr(e->s)) {
 		if (from < 64)
-			return make_unknown(e);
+			return make_unknown(e, wide);
 		*e->d = *e->s;
 		return step_insn(e, ST_DEF);
 	}
@@ -274,7 +274,7 @@ static int unary(struct env *e)
 			 op == OP_LE32 || op == OP_BE32 || op == OP_BSWAP32 ? 4 : 8;
 
 	if (is_ptr(e->d))
-		return make_unknown(e);
+		return make_unknown(e, true);
 	forget_links(e->d);
 	e->d->since = e->pc;
 	switch (op) {

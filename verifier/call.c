@@ -331,8 +331,7 @@ int do_call(struct env *e)
 	if (a.h->flags & HF_CALLS_BACK) {
 		if (helper_find_arg(a.h, ARG_FUNC) == 5)
 			return refuse(e, UEBPF_E_UNSUPPORTED, "contract of %s names no function", helper_name(a.h));
-		err = push_finish(e);
-		return err ? err : enter_callback(e, a.h, 1);
+		return callback_returns(e, e->pc, 0);
 	}
 	err = result(e, &a);
 	e->next = e->pc + 1;
