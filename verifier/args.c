@@ -360,8 +360,8 @@ static int check_arg(struct env *e, struct args *a)
 			       helper_name(a->h));
 	if ((a->c.flags & ARG_OR_NULL) && is_null(r) && helper_length(a->h, (unsigned)a->n - 1) == 5)
 		return precise_reg(e, (unsigned)a->n);
-	if ((a->c.flags & ARG_CONST) && !reg_const(r))
-		return bad_arg(e, a, "a constant");
+	if ((a->c.flags & ARG_CONST) && (!reg_const(r) || (a->c.size && r->s.val)))
+		return bad_arg(e, a, a->c.size ? "0" : "a constant");
 	switch (a->c.kind) {
 	case ARG_CTX:
 		if (r->kind == K_MEM && (e->code->type->flags & TYPE_RAW) && r->region == 1 && !r->len && unmoved(r))

@@ -86,7 +86,7 @@ enum arg_kind {
 enum arg_flags { ARG_OR_NULL = 1 /* NULL allowed */, ARG_CONST = 2 /* value known at load */ };
 enum callback { CALLBACK_LOOP, CALLBACK_MAP_ELEM, CALLBACK_DYNPTR, CALLBACK_TIMER, CALLBACK_VMA };
 enum dynptr { DYNPTR_ANY, DYNPTR_LOCAL, DYNPTR_RINGBUF, DYNPTR_SKB, DYNPTR_XDP };
-struct arg { uint8_t kind, flags; uint16_t size; };
+struct arg { uint8_t kind, flags; uint16_t size; };	/* size of a constant number: 1: it must be 0 */
 
 /* What a host object is to programs: they may read the fields that the kernel lets them read, laid out
  * as in its uapi (struct bpf_sock, bpf_tcp_sock, bpf_xdp_sock); an opaque one is only handed on. */

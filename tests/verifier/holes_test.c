@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* holes_test.c - programs that were accepted once and did harm: each of them is refused, and its harmless twin,
- * where there is one, is accepted.  Maps: map(0) array 4 -> 64 bytes of 4, map(1) ring buffer, map(2) user ring
+ * where there is one, is accepted.  Maps: map(0) array 4 -> 64 bytes of one, map(1) ring buffer, map(2) user ring
  * buffer. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,7 +160,7 @@ int main(void)
 	int failed;
 
 	env = uebpf_env_new(NULL);
-	maps[0] = make(2, 4, 64, 4);
+	maps[0] = make(2, 4, 64, 1);
 	maps[1] = make(27, 0, 0, 4096);
 	maps[2] = make(31, 0, 0, 4096);
 	tcase_add_loop_test(tc, closed, 0, 2 * (int)(sizeof holes / sizeof *holes));
