@@ -240,44 +240,57 @@ bool isa_taken(enum op op, uint64_t dst, uint64_t operand)
 
 /* ---- registers ---- */
 
-uint32_t insn_reads(const struct insn *insn)
+#define ONE(shape) (1u << SHAPE_##shape)
+/* Of most shapes this says all: whether they read dst and src, and whether they write dst or r0. */
+enum {
+	READ_DST = ONE(ALU_K) | ONE(ALU_X) | ONE(UN) | ONE(JCC_K) | ONE(JCC_X) | ONE(STORE_K) | ONE(STORE_X) | ONE(CALLX) |
+		   ONE(ATOMIC) | ONE(FUSED_STORE) | ONE(FUSED_JUMP),
+	READ_SRC = ONE(ALU_X) | ONE(JCC_X) | ONE(STORE_X) | ONE(LOAD) | ONE(ATOMIC) | ONE(PKT_IND) | ONE(FUSED) |
+		   ONE(FUSED_LOAD) | ONE(FUSED_STORE),
+	READ_MORE = ONE(ATOMIC) | ONE(PKT_ABS) | ONE(PKT_IND) | ONE(EXIT) | ONE(MARK) | ONE(FUSED) | ONE(FUSED_LOAD) |
+		    ONE(FUSED_STORE),
+	WRITE_DST = ONE(ALU_K) | ONE(ALU_X) | ONE(UN) | ONE(LOAD) | ONE(WIDE) | ONE(FUSED) | ONE(FUSED_LOAD),
+	WRITE_R0 = ONE(PKT_ABS) | ONE(PKT_IND) | ONE(CALL) | ONE(LOCAL) | ONE(CALLX),
+};
+#undef ONE
+
+static bool compares(const struct insn *insn) { return insn->op == OP_CMPXCHG64 || insn->op == OP_CMPXCHG32; }
+
+static uint32_t reads_more(const struct insn *insn)
 {
-	uint32_t dst = 1u << insn->dst, src = 1u << insn->src;
-	bool moves = isa_op[insn->op].code >> 4 == 0xb;		/* also what extends or casts; asked of ALU_* only */
+	uint32_t dst = 1u << insn->dst, index = 1u << (insn->imm_lo & 15);
 
 	switch (isa_op[insn->op].shape) {
-	case SHAPE_ALU_K: return moves ? 0 : dst;
-	case SHAPE_ALU_X: return moves ? src : dst | src;
-	case SHAPE_UN: case SHAPE_JCC_K: case SHAPE_STORE_K: case SHAPE_CALLX: return dst;
-	case SHAPE_JCC_X: case SHAPE_STORE_X: return dst | src;
-	case SHAPE_LOAD: return src;
-	case SHAPE_ATOMIC:
-		return dst | src | (insn->op == OP_CMPXCHG64 || insn->op == OP_CMPXCHG32 ? 1 : 0);
-	case SHAPE_PKT_ABS: return 1u << 6;
-	case SHAPE_PKT_IND: return 1u << 6 | src;
+	case SHAPE_ATOMIC: return compares(insn);
 	case SHAPE_EXIT: return 1;
 	case SHAPE_MARK: return insn->op == OP_INIT_CHECK ? dst : 0;
-	case SHAPE_FUSED:
-		return src | (insn->op == OP_LEAX64 || insn->op == OP_LEAX32 ? 1u << (insn->imm_lo & 15) : 0);
-	case SHAPE_FUSED_LOAD: return src | (isa_indexed(insn->op) ? 1u << (insn->imm_lo & 15) : dst);
-	case SHAPE_FUSED_STORE: return dst | src | 1u << (insn->imm_lo & 15);
-	case SHAPE_FUSED_JUMP: return dst;
-	default: return 0;
+	case SHAPE_FUSED: return insn->op == OP_LEAX64 || insn->op == OP_LEAX32 ? index : 0;
+	case SHAPE_FUSED_LOAD: return isa_indexed(insn->op) ? index : dst;
+	case SHAPE_FUSED_STORE: return index;
+	default: return 1u << 6;	/* packets */
 	}
+}
+
+uint32_t insn_reads(const struct insn *insn)
+{
+	const struct op_info *row = &isa_op[insn->op];
+	uint32_t shape = 1u << row->shape, reads = shape & READ_SRC ? 1u << insn->src : 0;
+
+	if (shape & READ_MORE)
+		reads |= reads_more(insn);
+	/* moves, also what extends or casts, are those of ALU_* */
+	if (shape & READ_DST && !(row->code >> 4 == 0xb && row->shape <= SHAPE_ALU_X))
+		reads |= 1u << insn->dst;
+	return reads;
 }
 
 uint32_t insn_writes(const struct insn *insn)
 {
-	switch (isa_op[insn->op].shape) {
-	case SHAPE_ALU_K: case SHAPE_ALU_X: case SHAPE_UN: case SHAPE_LOAD: case SHAPE_WIDE:
-	case SHAPE_FUSED: case SHAPE_FUSED_LOAD:
+	uint32_t shape = 1u << isa_op[insn->op].shape;
+
+	if (shape & WRITE_DST)
 		return 1u << insn->dst;
-	case SHAPE_ATOMIC:
-		if (insn->op == OP_CMPXCHG64 || insn->op == OP_CMPXCHG32)
-			return 1;
+	if (shape & 1u << SHAPE_ATOMIC && !compares(insn))
 		return isa_op[insn->op].flags & OPF_FETCH ? 1u << insn->src : 0;
-	case SHAPE_PKT_ABS: case SHAPE_PKT_IND: case SHAPE_CALL: case SHAPE_LOCAL: case SHAPE_CALLX:
-		return 1;
-	default: return 0;
-	}
+	return (shape & (WRITE_R0 | 1u << SHAPE_ATOMIC)) != 0;
 }
