@@ -156,28 +156,19 @@ static void emit_all(struct jc *c, struct plan *plan)
 
 /* ---- the map from machine code back to instructions ---- */
 
-static uint32_t put_delta(uint8_t *to, uint32_t delta)
-{
-	if (delta < 255) {
-		if (to)
-			to[0] = (uint8_t)delta;
-		return 1;
-	}
-	if (to) {
-		to[0] = 255;
-		memcpy(to + 1, &delta, 4);
-	}
-	return 5;
-}
-
+/* For each instruction how far it lies behind the one before: a byte, or 255 and four.  to: 5 bytes each. */
 static uint32_t encode_map(const struct jc *c, const uint32_t *inserted, uint32_t label, uint8_t *to)
 {
 	uint32_t bytes = 0, last = 0;
 
 	for (uint32_t i = 0; i < c->code->n; i++) {
-		uint32_t at = jc_pos(c, inserted, label + i);
+		uint32_t at = jc_pos(c, inserted, label + i), delta = at - last;
 
-		bytes += put_delta(to ? to + bytes : NULL, at - last);
+		to[bytes++] = (uint8_t)(delta < 255 ? delta : 255);
+		if (delta >= 255) {
+			memcpy(to + bytes, &delta, 4);
+			bytes += 4;
+		}
 		last = at;
 	}
 	return bytes;
@@ -257,13 +248,19 @@ static int place(struct jc *c, const struct plan *plan)
 		return err;
 	jit->bytes = jc_layout(c, inserted);
 	bytes = mem_alloc(c->host, jit->bytes);
-	jit->map_bytes = encode_map(c, inserted, plan->insn_label, NULL);
+	jit->map_bytes = 5 * c->code->n;	/* what is not needed goes back below */
 	jit->map = mem_alloc(c->host, jit->map_bytes);
 	jit->sub_off = mem_array(c->host, c->code->nr_sub + 1, sizeof *jit->sub_off);
 	if (bytes && jit->map && jit->sub_off)
 		err = pages_reserve(jit->pages, jit->bytes, &at);
 	if (!err) {
-		encode_map(c, inserted, plan->insn_label, jit->map);
+		uint32_t used = encode_map(c, inserted, plan->insn_label, jit->map);
+		uint8_t *map = mem_resize(c->host, jit->map, jit->map_bytes, used);
+
+		if (map) {
+			jit->map = map;
+			jit->map_bytes = used;
+		}
 		if (jc_copy(c, inserted, bytes, at)) {
 			err = pages_publish(jit->pages, at, bytes, jit->bytes);
 		} else {
