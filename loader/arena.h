@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 #include "vm/mem.h"
+#include "vm/message.h"
 
 struct arena_block {
 	struct arena_block *next;

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* message_test.c - the library that users link says word for word what its objects say: there texts are
+ * packed, here (vm/message.h) they are not. */
+#include <dlfcn.h>
+#include "tests/api/api.h"
+
+/* Refused by one part or another. */
+static const char *const refused[] = {
+	"r0 = r5\nexit\n", "r0 = *(u64 *)(r10 + 8)\nexit\n", "r0 = 0\ncall 999\nexit\n", "r0 = 1\n", "r0 = \n",
+	"r0 = 0\ngoto +7\nexit\n", "r1 = 0\nr0 = *(u8 *)(r1 + 0)\nexit\n", "r0 = *(u32 *)(r10 - 600)\nexit\n",
+	"*(u64 *)(r10 - 12) = r1\nr0 = *(u64 *)(r10 - 12)\nr0 = *(u8 *)(r0 + 1)\nexit\n", "r10 = 1\nexit\n",
+	"r0 = 0\nr0 += 1\ngoto -2\n", "call 1\nexit\n", "r1 = r10\ncall 1\nexit\n", "hello\n", "r0 = 1 +\n",
+};
+static const char *const filters[] = {
+	"", "a ==", "nothing == 1", "1 +", "\"a\" < 1", "a[", "(1", "-\"x\" == 0", "a == 0x", "$ctx.none == 1",
+};
+
+struct lib {
+	__typeof__(uebpf_env_new) *env_new;
+	__typeof__(uebpf_env_free) *env_free;
+	__typeof__(uebpf_env_add_type) *add_type;
+	__typeof__(uebpf_object_open_text) *open_text;
+	__typeof__(uebpf_object_open_memory) *open_memory;
+	__typeof__(uebpf_object_open_filter) *open_filter;
+	__typeof__(uebpf_object_load) *load;
+	__typeof__(uebpf_object_log) *log;
+	__typeof__(uebpf_object_free) *free;
+};
+static const struct lib own = {
+	uebpf_env_new, uebpf_env_free, uebpf_env_add_type, uebpf_object_open_text, uebpf_object_open_memory,
+	uebpf_object_open_filter, uebpf_object_load, uebpf_object_log, uebpf_object_free,
+};
+static const char *const names[] = {
+	"uebpf_env_new", "uebpf_env_free", "uebpf_env_add_type", "uebpf_object_open_text", "uebpf_object_open_memory",
+	"uebpf_object_open_filter", "uebpf_object_load", "uebpf_object_log", "uebpf_object_free",
+};
+_Static_assert(sizeof(names) == sizeof(own), "a name for each function");
+
+/* Loads what was opened and tells why not; one line of its own for each, and the log. */
+static void tell(const struct lib *lib, struct uebpf_object *obj, struct uebpf_error *err, FILE *to)
+{
+	int status = obj ? lib->load(obj, NULL, err) : -1;
+
+	ck_assert_int_ne(status, 0);
+	ck_assert_uint_gt(strlen(err->text), 10);
+	fprintf(to, "%s\n%s", err->text, obj ? lib->log(obj) : "");
+	lib->free(obj);
+}
+
+static char *all_texts(const struct lib *lib)
+{
+	struct uebpf_field a = { .name = "a", .size = 8, .kind = UEBPF_FIELD_SCALAR };
+	struct uebpf_type_opts type = { .size = sizeof(type), .name = "ev", .ctx_size = 8, .fields = &a, .nr_fields = 1 };
+	struct uebpf_env *env = lib->env_new(NULL);
+	struct uebpf_error err = { 0 };
+	char *all = NULL;
+	size_t len, i;
+	FILE *to = open_memstream(&all, &len);
+
+	ck_assert_ptr_nonnull(to);
+	ck_assert_int_eq(lib->add_type(env, &type, &err), 0);
+	ck_assert_int_ne(lib->add_type(env, &type, &err), 0);
+	fprintf(to, "%s\n", err.text);
+	for (i = 0; i < sizeof(refused) / sizeof(*refused); i++)
+		tell(lib, lib->open_text(env, refused[i], NULL, &err), &err, to);
+	for (i = 0; i < sizeof(filters) / sizeof(*filters); i++)
+		tell(lib, lib->open_filter(env, filters[i], "ev", NULL, &err), &err, to);
+	tell(lib, lib->open_filter(env, "1", "other", NULL, &err), &err, to);
+	for (i = 1; i < 64; i += 9)
+		tell(lib, lib->open_memory(env, "\177ELF\2\1\1\0\0\0\0\0\0\0\0\0\1\0\367\0\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+					   "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", i, NULL, &err),
+		     &err, to);
+	lib->env_free(env);
+	fclose(to);
+	return all;
+}
+
+START_TEST(packed_and_plain_texts_are_the_same)
+{
+	char path[4200], *here, *there;
+	void *lib, *function[sizeof(names) / sizeof(*names)];
+	struct lib linked;
+
+	snprintf(path, sizeof(path), "%s/libuebpf.so", build_dir());
+	if (access(path, R_OK)) {
+		puts("skip: no libuebpf.so in this build tree");
+		return;
+	}
+	lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	ck_assert_msg(lib != NULL, "%s", dlerror());
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		function[i] = dlsym(lib, names[i]);
+		ck_assert_msg(function[i] != NULL, "%s", names[i]);
+	}
+	memcpy(&linked, function, sizeof(linked));
+	here = all_texts(&own);
+	there = all_texts(&linked);
+	ck_assert_str_eq(here, there);
+	free(here);
+	free(there);
+	dlclose(lib);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("messages");
+	TCase *tc = tcase_create("packed");
+	SRunner *r;
+
+	tcase_add_test(tc, packed_and_plain_texts_are_the_same);
+	suite_add_tcase(s, tc);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_NORMAL);
+	int failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed != 0;
+}
