@@ -8,9 +8,12 @@ enum { MAGIC = 0xeb9f, HEADER = 24, LINE_MIN = 16, CORE_MIN = 16 };
 
 static int bad(const struct image_inner *in, const char *what)
 {
+	char buf[MESSAGE_MAX];
+
 	return image_fail(in, UEBPF_STAGE_BTF, UEBPF_E_BAD_BTF, -EINVAL, ".BTF.ext", NULL,
-			  "malformed: %s", what);
+			  "malformed: %s", message_text(what, buf));
 }
+#define bad(in, literal) bad(in, MESSAGE_TEXT(literal))
 
 static int read_part(struct image_inner *in, const uint8_t *p, uint32_t len, uint32_t min,
 		     struct ext_list *lists)

@@ -143,6 +143,7 @@ struct image_map *image_add_map(struct image_inner *in);	/* NULL: memory; zeroed
 int image_add_global(struct image_inner *in, const struct image_global *global);
 
 int image_malformed(const struct image_inner *in, const char *section, const char *symbol, const char *what);
+#define image_malformed(in, section, symbol, literal) image_malformed(in, section, symbol, MESSAGE_TEXT(literal))
 
 /* Stages of elf_open, in this order. */
 int image_read_symbols(struct image_inner *in);	/* elf_sym.c */

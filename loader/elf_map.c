@@ -37,10 +37,13 @@ uint32_t image_map_at(const struct image_inner *in, uint32_t shndx, uint64_t off
 static int bad(struct image_inner *in, const char *map, const char *what,
 	       const char *member)
 {
+	char buf[MESSAGE_MAX];
+
 	return image_fail(in, UEBPF_STAGE_MAP, UEBPF_E_MAP_DEF, -EINVAL, ".maps", map,
-			  "bad map definition: %s%s%s%s", what, member ? " \"" : "",
+			  "bad map definition: %s%s%s%s", message_text(what, buf), member ? " \"" : "",
 			  member ? member : "", member ? "\"" : "");
 }
+#define bad(in, map, literal, member) bad(in, map, MESSAGE_TEXT(literal), member)
 
 /* The number that a member's type carries: __uint(x, n) or __ulong(x, n). */
 static bool number(const struct btf *btf, uint32_t type, uint64_t *out)
@@ -304,9 +307,9 @@ static int read_slot(struct image_inner *in, uint32_t shndx, const struct elf_re
 		return bad(in, m->name, "only prog arrays and maps of maps have initial values, not",
 			   sym->name);
 	if (target == IMAGE_NONE)
-		return bad(in, m->name, m->opts.type == MAP_PROG_ARRAY ?
-			   "an initial value is not a program of this object:" :
-			   "an initial value is not a map of this object:", sym->name);
+		return (bad)(in, m->name, m->opts.type == MAP_PROG_ARRAY ?
+			     MESSAGE_TEXT("an initial value is not a program of this object:") :
+			     MESSAGE_TEXT("an initial value is not a map of this object:"), sym->name);
 	return add_slot(in, m, (uint32_t)((r->off - m->off - (uint64_t)values) / 8), target);
 }
 

@@ -27,11 +27,14 @@ static uint32_t column(const struct parser *p)
 
 static struct tree *fail(struct parser *p, const char *why)
 {
+	char buf[MESSAGE_MAX];
+
 	if (!p->failed)
-		filter_fail(p->f, column(p), UEBPF_E_SYNTAX, "%s", why);
+		filter_fail(p->f, column(p), UEBPF_E_SYNTAX, "%s", message_text(why, buf));
 	p->failed = true;
 	return NULL;
 }
+#define fail(p, literal) fail(p, MESSAGE_TEXT(literal))
 
 static struct tree *node(struct parser *p, enum tree_kind kind, uint32_t col, struct tree *left, struct tree *right)
 {
@@ -277,9 +280,11 @@ static struct tree *binary(struct parser *p, unsigned level);
 /* Where an operator could stand. */
 static struct tree *unexpected(struct parser *p, const char *why)
 {
-	return fail(p, is(p, "=") ? "'=' is no operator; '==' compares" :
-		    p->token == T_PUNCT && p->at - p->begin == 1 && strchr("+-/%*", *p->begin) ?
-		    "there is no arithmetic: == != < > <= >= && || ! & | ^ ~ << >>" : why);
+	if (is(p, "="))
+		return fail(p, "'=' is no operator; '==' compares");
+	if (p->token == T_PUNCT && p->at - p->begin == 1 && strchr("+-/%*", *p->begin))
+		return fail(p, "there is no arithmetic: == != < > <= >= && || ! & | ^ ~ << >>");
+	return (fail)(p, why);
 }
 
 /* The token's name, without what may stand between its parts; -> is a point. */

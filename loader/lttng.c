@@ -51,12 +51,16 @@ struct reader {
 
 static bool refuse(struct reader *r, const char *why)
 {
+	char buf[MESSAGE_MAX];
+
 	if (!r->failed)
 		error_set(r->err, UEBPF_STAGE_FILTER, UEBPF_E_INSN, -EINVAL, r->pc,
-			  "LTTng bytecode, offset %u (opcode %u): %s", r->pc, r->pc < r->len ? r->data[r->pc] : 0, why);
+			  "LTTng bytecode, offset %u (opcode %u): %s", r->pc, r->pc < r->len ? r->data[r->pc] : 0,
+			  message_text(why, buf));
 	r->failed = true;
 	return false;
 }
+#define refuse(r, literal) refuse(r, MESSAGE_TEXT(literal))
 
 static void *memory(struct reader *r, void *p)
 {

@@ -21,9 +21,13 @@ struct in {
 
 static int bad(struct in *in, const char *what, const char *name)
 {
+	char buf[MESSAGE_MAX];
+
 	return error_set(in->err, UEBPF_STAGE_BTF, UEBPF_E_SYNTAX, -EINVAL, UINT32_MAX,
-			 "character %td: %s%s%s", in->at - in->text + 1, what, *name ? ": " : "", name);
+			 "character %td: %s%s%s", in->at - in->text + 1, message_text(what, buf),
+			 *name ? ": " : "", name);
 }
+#define bad(in, literal, name) bad(in, MESSAGE_TEXT(literal), name)
 
 static bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
@@ -153,7 +157,7 @@ static int parse_integer(struct in *in, uint32_t type, uint64_t *value, enum sig
 		*value = name[0] == 't';
 		return 0;
 	}
-	return bad(in, btf_kind(in->btf, type) == BTF_INT ? "not a number" : "no such enumerator", name);
+	return (bad)(in, btf_kind(in->btf, type) == BTF_INT ? "not a number" : "no such enumerator", name);
 }
 
 static bool fits(const struct btf *btf, uint32_t type, uint64_t value, enum sign sign, uint32_t bits)
@@ -296,8 +300,8 @@ static int parse_composite(struct in *in, uint32_t id, uint8_t *p, size_t len, i
 			if (ret)
 				return ret;
 			if (!find_member(in, id, name, &m, &bit_off, 0))
-				return bad(in, in->steps < STEPS_MAX ? "no such member" :
-					   "the type has too many anonymous members to look for one", name);
+				return (bad)(in, in->steps < STEPS_MAX ? "no such member" :
+					     MESSAGE_TEXT("the type has too many anonymous members to look for one"), name);
 			if (!take(in, ':') && !take(in, '='))
 				return bad(in, "= or : is expected behind", name);
 		} else {

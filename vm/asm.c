@@ -146,7 +146,7 @@ static enum op operator_row(struct assembler *a, bool jump)
 	if (best)
 		a->at += strlen(best);
 	else
-		asm_fail(a, jump ? "expected a comparison" : "expected an operator");
+		(asm_fail)(a, jump ? "expected a comparison" : "expected an operator");
 	return op;
 }
 

@@ -25,6 +25,7 @@ struct assembler {
 
 /* All return false when what they look for is not there; fail and the need_ ones have said why then. */
 bool asm_fail(struct assembler *a, const char *text);
+#define asm_fail(a, literal) asm_fail(a, MESSAGE_TEXT(literal))
 bool asm_no_memory(struct assembler *a);
 bool asm_grow(struct assembler *a, void **array, uint32_t n, size_t size);
 void asm_blanks(struct assembler *a);

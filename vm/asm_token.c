@@ -7,11 +7,14 @@
 #include <string.h>
 #include "vm/asm_in.h"
 
-bool asm_fail(struct assembler *a, const char *text)
+bool (asm_fail)(struct assembler *a, const char *text)
 {
+	char buf[MESSAGE_MAX];
+
 	if (!a->failed) {
 		a->failed = error_set(a->err, UEBPF_STAGE_OPEN, UEBPF_E_SYNTAX, -EINVAL, a->n,
-				      "line %u, column %u: %s", a->line, (uint32_t)(a->at - a->start) + 1, text);
+				      "line %u, column %u: %s", a->line, (uint32_t)(a->at - a->start) + 1,
+				      message_text(text, buf));
 		if (a->err) {
 			a->err->line = a->line;
 			a->err->column = (uint32_t)(a->at - a->start) + 1;
@@ -78,7 +81,7 @@ bool asm_need(struct assembler *a, const char *text)
 	if (asm_take(a, text))
 		return true;
 	snprintf(why, sizeof why, "expected %s", text);
-	return asm_fail(a, why);
+	return (asm_fail)(a, why);
 }
 
 bool asm_name(struct assembler *a, char out[ASM_NAME + 1])

@@ -10,9 +10,11 @@ static const char *const refused[] = {
 	"r0 = 0\ngoto +7\nexit\n", "r1 = 0\nr0 = *(u8 *)(r1 + 0)\nexit\n", "r0 = *(u32 *)(r10 - 600)\nexit\n",
 	"*(u64 *)(r10 - 12) = r1\nr0 = *(u64 *)(r10 - 12)\nr0 = *(u8 *)(r0 + 1)\nexit\n", "r10 = 1\nexit\n",
 	"r0 = 0\nr0 += 1\ngoto -2\n", "call 1\nexit\n", "r1 = r10\ncall 1\nexit\n", "hello\n", "r0 = 1 +\n",
+	"w0 = (s32)w1\n", "goto nowhere\n", "r0 = 5000000000\n", "*(s8 *)(r1 + 0) = r2\n", "r0 = 0x\n",
 };
 static const char *const filters[] = {
 	"", "a ==", "nothing == 1", "1 +", "\"a\" < 1", "a[", "(1", "-\"x\" == 0", "a == 0x", "$ctx.none == 1",
+	"a = 1", "a + 1 == 2", "/* a", "\"\\q\" == a", "$x", "a == 1 1",
 };
 
 struct lib {
