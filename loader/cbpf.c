@@ -82,34 +82,38 @@ static const char *wrong(const struct uebpf_cbpf_insn *in, uint32_t left)
 	bool to_x = (code & 7) == C_LDX;
 
 	if (code > 0xff)
-		return "an unknown opcode";
+		return MESSAGE_TEXT("an unknown opcode");
 	switch (code & 7) {
 	case C_LD: case C_LDX:
 		if (size == 0x18)
-			return "a load of 8 bytes";
+			return MESSAGE_TEXT("a load of 8 bytes");
 		if (mode == M_ABS || mode == M_IND)
-			return to_x ? "a packet load into X" : k >= ANCILLARY ? "an ancillary load (SKF_AD_OFF, "
-			       "SKF_LL_OFF, SKF_NET_OFF): only the kernel has its data" : NULL;
+			return to_x ? MESSAGE_TEXT("a packet load into X") : k < ANCILLARY ? NULL :
+			       MESSAGE_TEXT("an ancillary load (SKF_AD_OFF, SKF_LL_OFF, SKF_NET_OFF): only the kernel "
+					    "has its data");
 		if (mode == M_MSH)
-			return to_x && size == SZ_B ? NULL : "a 4*([k]&0xf) load that is not a byte into X";
+			return to_x && size == SZ_B ? NULL : MESSAGE_TEXT("a 4*([k]&0xf) load that is not a byte into X");
 		if (mode > M_MSH)
-			return "a load with an unknown mode";
-		return size != SZ_W ? "a load of a constant, a scratch word or the length that is not a word" :
-		       mode == M_MEM && k >= SCRATCH ? "a scratch word outside of M[0..15]" : NULL;
+			return MESSAGE_TEXT("a load with an unknown mode");
+		return size != SZ_W ?
+		       MESSAGE_TEXT("a load of a constant, a scratch word or the length that is not a word") :
+		       mode == M_MEM && k >= SCRATCH ? MESSAGE_TEXT("a scratch word outside of M[0..15]") : NULL;
 	case C_ST: case C_STX:
-		return k >= SCRATCH || code & 0xf8 ? "a scratch word outside of M[0..15]" : NULL;
+		return k >= SCRATCH || code & 0xf8 ? MESSAGE_TEXT("a scratch word outside of M[0..15]") : NULL;
 	case C_ALU:
-		return op > ALU_XOR ? "an unknown arithmetic operation" :
+		return op > ALU_XOR ? MESSAGE_TEXT("an unknown arithmetic operation") :
 		       code & SRC_X ? NULL :
-		       (op == ALU_DIV || op == ALU_MOD) && !k ? "a division by the constant 0" :
-		       (op == ALU_LSH || op == ALU_RSH) && k >= 32 ? "a shift by 32 or more" : NULL;
+		       (op == ALU_DIV || op == ALU_MOD) && !k ?
+		       MESSAGE_TEXT("a division by the constant 0") :
+		       (op == ALU_LSH || op == ALU_RSH) && k >= 32 ? MESSAGE_TEXT("a shift by 32 or more") : NULL;
 	case C_JMP:
-		return op > J_JSET ? "an unknown jump" :
-		       (op == J_JA ? k : in->jt > in->jf ? in->jt : in->jf) >= left ? "a jump past the end" : NULL;
+		return op > J_JSET ? MESSAGE_TEXT("an unknown jump") :
+		       (op == J_JA ? k : in->jt > in->jf ? in->jt : in->jf) >= left ?
+		       MESSAGE_TEXT("a jump past the end") : NULL;
 	case C_RET:
-		return size == SRC_X || size == 0x18 || mode ? "an unknown return" : NULL;
+		return size == SRC_X || size == 0x18 || mode ? MESSAGE_TEXT("an unknown return") : NULL;
 	default:
-		return (code | MISC_TXA) != 0x87 ? "an unknown instruction of class misc" : NULL;
+		return (code | MISC_TXA) != 0x87 ? MESSAGE_TEXT("an unknown instruction of class misc") : NULL;
 	}
 }
 
@@ -547,6 +551,7 @@ int cbpf_translate(const struct uebpf_cbpf_insn *in, uint32_t n, void **slots, u
 {
 	struct out o = { .in = in, .nr_in = n, .first_drop = ALL };
 	const char *why = NULL;
+	char buf[MESSAGE_MAX];
 	uint32_t i;
 
 	*slots = NULL;
@@ -556,10 +561,11 @@ int cbpf_translate(const struct uebpf_cbpf_insn *in, uint32_t n, void **slots, u
 	for (i = 0; i < n && !why; i++)
 		why = wrong(&in[i], n - i - 1);
 	if (!why && (in[n - 1].code & 7) != C_RET)
-		why = "the last one, and not a return";
+		why = MESSAGE_TEXT("the last one, and not a return");
 	if (why)
 		return error_set(err, UEBPF_STAGE_FILTER, UEBPF_E_INSN, -EINVAL, i - 1,
-				 "classic instruction %u (code 0x%02x, k 0x%x): %s", i - 1, in[i - 1].code, in[i - 1].k, why);
+				 "classic instruction %u (code 0x%02x, k 0x%x): %s", i - 1, in[i - 1].code, in[i - 1].k,
+				 message_text(why, buf));
 	o.spot = malloc((n + 1) * sizeof(*o.spot));
 	o.slot = malloc((n + 2) * (size_t)(SLOTS * 8));
 	if (o.spot && o.slot) {

@@ -13,8 +13,11 @@ enum { CTX_MAX = 65535, FIELDS_MAX = 8192 };
 static int bad_field(const struct uebpf_type_opts *t, const struct uebpf_field *f, const char *why,
 		     struct uebpf_error *err)
 {
+	char buf[MESSAGE_MAX];
+
 	return error_set(err, UEBPF_STAGE_ENV, UEBPF_E_FIELD, -EINVAL, UINT32_MAX,
-			 "type %s, field %s: %s", t->name, f->name && f->name[0] ? f->name : "(no name)", why);
+			 "type %s, field %s: %s", t->name, f->name && f->name[0] ? f->name : "(no name)",
+			 message_text(why, buf));
 }
 
 static int no_memory(struct uebpf_error *err, const char *name)
@@ -41,27 +44,27 @@ static const char *bad_value(const struct uebpf_field *f)
 	uint32_t elem = f->kind == UEBPF_FIELD_SCALAR ? f->size : f->elem ? f->elem : 1;
 
 	if (f->value > UEBPF_VALUE_TEXT)
-		return "unknown value";
+		return MESSAGE_TEXT("unknown value");
 	if (f->kind != UEBPF_FIELD_SCALAR && f->kind != UEBPF_FIELD_CSTR && !power(elem))
-		return "elements have 1, 2, 4 or 8 bytes";
+		return MESSAGE_TEXT("elements have 1, 2, 4 or 8 bytes");
 	if (f->kind == UEBPF_FIELD_BYTES && f->size % elem)
-		return "does not hold a whole number of elements";
+		return MESSAGE_TEXT("does not hold a whole number of elements");
 	if (f->value == UEBPF_VALUE_FLOAT && elem != 4 && elem != 8)
-		return "a float has 4 or 8 bytes";
+		return MESSAGE_TEXT("a float has 4 or 8 bytes");
 	if (f->value == UEBPF_VALUE_TEXT && (f->kind == UEBPF_FIELD_SCALAR || elem != 1))
-		return "text consists of bytes, in place (BYTES) or behind a pointer (MEM, CSTR)";
+		return MESSAGE_TEXT("text consists of bytes, in place (BYTES) or behind a pointer (MEM, CSTR)");
 	if (!f->labels != !f->nr_labels || (f->labels && f->kind != UEBPF_FIELD_SCALAR))
-		return "labels are for scalars, with nr_labels";
+		return MESSAGE_TEXT("labels are for scalars, with nr_labels");
 	if (f->nullable && f->kind != UEBPF_FIELD_CSTR && f->kind != UEBPF_FIELD_MEM)
-		return "only pointers can be NULL";
+		return MESSAGE_TEXT("only pointers can be NULL");
 	if ((f->bits || f->bit) && (f->kind != UEBPF_FIELD_SCALAR || f->value > UEBPF_VALUE_SIGNED || f->big_endian || f->writable ||
 				    !f->bits || f->bit + f->bits > f->size * 8))
-		return "a bit-field is some bits of an integer in the host's byte order, and not writable";
+		return MESSAGE_TEXT("a bit-field is some bits of an integer in the host's byte order, and not writable");
 	if (f->shared && ((f->kind != UEBPF_FIELD_SCALAR && f->kind != UEBPF_FIELD_BYTES) || f->writable))
-		return "what shares its place is a number or bytes, and not writable";
+		return MESSAGE_TEXT("what shares its place is a number or bytes, and not writable");
 	for (uint32_t i = 0; i < f->nr_labels; i++)
 		if (!f->labels[i].name || !f->labels[i].name[0])
-			return "a label needs a name";
+			return MESSAGE_TEXT("a label needs a name");
 	return NULL;
 }
 
@@ -81,32 +84,33 @@ static int check_field(const struct uebpf_type_opts *t, const struct uebpf_field
 	const char *why = NULL;
 
 	if (!f->name || !f->name[0] || strlen(f->name) > ENV_NAME_MAX)
-		why = "needs a name of 1 to 63 bytes";
+		why = MESSAGE_TEXT("needs a name of 1 to 63 bytes");
 	else if (f->kind > UEBPF_FIELD_MEM)
-		why = "unknown kind";
+		why = MESSAGE_TEXT("unknown kind");
 	else if (!f->size || f->size > t->ctx_size || f->offset > t->ctx_size - f->size)
-		why = "does not lie inside the struct";
+		why = MESSAGE_TEXT("does not lie inside the struct");
 	else if (f->kind == UEBPF_FIELD_SCALAR && !power(f->size))
-		why = "a scalar has 1, 2, 4 or 8 bytes";
+		why = MESSAGE_TEXT("a scalar has 1, 2, 4 or 8 bytes");
 	else if (pointer && f->size != 8)
-		why = "a pointer field has 8 bytes (programs see 64-bit pointers; on a 32-bit host declare it uint64_t)";
+		why = MESSAGE_TEXT("a pointer field has 8 bytes (programs see 64-bit pointers; on a 32-bit host "
+				   "declare it uint64_t)");
 	else if (pointer && f->writable)
-		why = "programs cannot replace a pointer";
+		why = MESSAGE_TEXT("programs cannot replace a pointer");
 	else if ((f->kind == UEBPF_FIELD_MEM || (f->size_field && f->kind == UEBPF_FIELD_BYTES)) &&
 		 (!size || size->kind != UEBPF_FIELD_SCALAR || size->size < 2 || size->big_endian || size->bits))
-		why = "memory needs size_field, the name of the scalar field of 2, 4 or 8 bytes that holds its byte "
-		      "count";
+		why = MESSAGE_TEXT("memory needs size_field, the name of the scalar field of 2, 4 or 8 bytes that holds "
+				   "its byte count");
 	else if (f->kind == UEBPF_FIELD_MEM && size->writable)
-		why = "the byte count must not be writable by programs";
+		why = MESSAGE_TEXT("the byte count must not be writable by programs");
 	else
 		why = bad_value(f);
 	for (uint32_t i = 0; !why && &t->fields[i] != f; i++) {
 		const struct uebpf_field *g = &t->fields[i];
 
 		if (!strcmp(g->name, f->name))
-			why = "two fields have this name";
+			why = MESSAGE_TEXT("two fields have this name");
 		else if (collide(f, g))
-			why = "overlaps another field";
+			why = MESSAGE_TEXT("overlaps another field");
 	}
 	return why ? bad_field(t, f, why, err) : 0;
 }

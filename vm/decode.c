@@ -35,8 +35,9 @@ static int no_memory(struct decoder *d)
 /* Why no row fits, in words. */
 static int refuse_op(struct decoder *d, uint32_t slot, struct raw_insn raw)
 {
-	const char *why = "unknown opcode";
+	const char *why = MESSAGE_TEXT("unknown opcode");
 	bool code_known = false;
+	char buf[MESSAGE_MAX];
 
 	for (int op = 1; op < OP_COUNT; op++)
 		if (!(isa_op[op].flags & OPF_INNER) && isa_op[op].code == raw.code)
@@ -44,22 +45,22 @@ static int refuse_op(struct decoder *d, uint32_t slot, struct raw_insn raw)
 	if (code_known) {
 		if ((raw.code & 0xe7) == 0xc3)
 			why = (raw.imm == 0xe0 || raw.imm == 0xf0) ?
-			      "xchg and cmpxchg need the FETCH bit in the immediate" :
-			      "unknown atomic operation in the immediate";
+			      MESSAGE_TEXT("xchg and cmpxchg need the FETCH bit in the immediate") :
+			      MESSAGE_TEXT("unknown atomic operation in the immediate");
 		else if ((raw.code & 0xf0) == 0xd0 && ((raw.code & 7) == 4 || (raw.code & 7) == 7))
-			why = "byte swap width in the immediate is not 16, 32 or 64";
+			why = MESSAGE_TEXT("byte swap width in the immediate is not 16, 32 or 64");
 		else if (raw.code == 0x18)
-			why = "unknown kind of 64-bit immediate in the source register field";
+			why = MESSAGE_TEXT("unknown kind of 64-bit immediate in the source register field");
 		else if (raw.code == 0x85)
-			why = "unknown kind of call in the source register field";
+			why = MESSAGE_TEXT("unknown kind of call in the source register field");
 		else
-			why = "the offset field selects no known form of this instruction";
+			why = MESSAGE_TEXT("the offset field selects no known form of this instruction");
 	} else if ((raw.code & 0xe7) == 0xc3) {
-		why = "atomics work on 4 and 8 bytes only";
+		why = MESSAGE_TEXT("atomics work on 4 and 8 bytes only");
 	}
 	return error_set(d->err, UEBPF_STAGE_DECODE, UEBPF_E_INSN, -EINVAL, slot,
 			 "insn %u: opcode 0x%02x (dst %u, src %u, off %d, imm %d): %s", slot, raw.code,
-			 raw.dst, raw.src, raw.off, raw.imm, why);
+			 raw.dst, raw.src, raw.off, raw.imm, message_text(why, buf));
 }
 
 enum field { F_DST = 1, F_SRC = 2, F_OFF = 4, F_IMM = 8 };
