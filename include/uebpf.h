@@ -712,7 +712,7 @@ UEBPF_API void uebpf_map_info(const struct uebpf_map *map, struct uebpf_map_info
 UEBPF_API const char *uebpf_map_name(const struct uebpf_map *map);
 
 /* As bpf(BPF_MAP_*_ELEM): the kernel's flags and errno values.  value of per-CPU maps: cpu_slots
- * values, each rounded up to 8 bytes.  Any thread. */
+ * values, each rounded up to 8 bytes.  -EFAULT: key or value is NULL.  Any thread. */
 UEBPF_API int uebpf_map_lookup(struct uebpf_map *map, const void *key, void *value);
 UEBPF_API int uebpf_map_update(struct uebpf_map *map, const void *key, const void *value, uint64_t flags);
 UEBPF_API int uebpf_map_delete(struct uebpf_map *map, const void *key);
@@ -722,7 +722,8 @@ UEBPF_API int uebpf_map_next_key(struct uebpf_map *map, const void *key, void *n
 /* Many at once.  lookup_batch reads up to *count elements after `from` (key NULL: from the start; not the
  * same memory as keys) and sets *count; 0, or -ENOENT when the end was reached (what came before is
  * valid).  The others take *count elements and set it to how many succeeded before the error returned.
- * remove != 0: elements are deleted as they are read (hash types). */
+ * remove != 0: elements are deleted as they are read (hash types).  Beyond bpf(): update_batch takes flags as
+ * update does and every type that update has. */
 UEBPF_API int uebpf_map_lookup_batch(struct uebpf_map *map, const void *from, void *keys, void *values,
 				     uint32_t *count, int remove);
 UEBPF_API int uebpf_map_update_batch(struct uebpf_map *map, const void *keys, const void *values,

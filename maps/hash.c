@@ -201,7 +201,8 @@ int hash_user_lookup(struct uebpf_map *map, const void *key, void *value, uint64
 	.user_update = hash_user_update, .next_key = hash_next_key, \
 	.lookup_delete = hash_lookup_delete, .for_each = hash_for_each, .may = UEBPF_MAY_LOCK, \
 	.inline_call = hash_inline
-enum { HASH_FLAGS = BPF_F_NO_PREALLOC | BPF_F_NUMA_NODE | BPF_F_ZERO_SEED | MAP_ACCESS_FLAGS };
+/* The kernel has no per-CPU values on one node. */
+enum { PERCPU_FLAGS = BPF_F_NO_PREALLOC | BPF_F_ZERO_SEED | MAP_ACCESS_FLAGS, HASH_FLAGS = PERCPU_FLAGS | BPF_F_NUMA_NODE };
 
 static int lru_check(const struct uebpf_map_opts *o, const char **why)
 {
@@ -226,7 +227,7 @@ const struct map_ops hash_ops = {
 };
 const struct map_ops percpu_hash_ops = {
 	.name = "percpu_hash", .type = BPF_MAP_TYPE_PERCPU_HASH, .traits = MT_HASH | MT_PERCPU,
-	.flags = HASH_FLAGS, .check = percpu_hash_check, .lookup = percpu_hash_lookup,
+	.flags = PERCPU_FLAGS, .check = percpu_hash_check, .lookup = percpu_hash_lookup,
 	.more = &percpu_more, HASH_OPS,
 };
 const struct map_ops lru_hash_ops = {
@@ -236,6 +237,6 @@ const struct map_ops lru_hash_ops = {
 };
 const struct map_ops lru_percpu_hash_ops = {
 	.name = "lru_percpu_hash", .type = BPF_MAP_TYPE_LRU_PERCPU_HASH,
-	.traits = MT_HASH | MT_PERCPU | MT_LRU, .flags = HASH_FLAGS | BPF_F_NO_COMMON_LRU,
+	.traits = MT_HASH | MT_PERCPU | MT_LRU, .flags = PERCPU_FLAGS | BPF_F_NO_COMMON_LRU,
 	.check = lru_percpu_check, .lookup = lru_lookup, .more = &percpu_more, HASH_OPS,
 };

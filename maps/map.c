@@ -268,12 +268,12 @@ static bool may_write(const struct uebpf_map *map)
 	       !(store && atomic_load_explicit(&store->frozen, memory_order_relaxed));
 }
 
-/* A type without keys takes none, one with keys needs one. */
-static int check_key(const struct uebpf_map *map, const void *key)
+/* A type without keys takes none, one with keys needs one; value: where the operation reads or writes it. */
+static int check_key(const struct uebpf_map *map, const void *key, const void *value)
 {
-	if (map->key_size)
-		return key ? 0 : -EFAULT;
-	return key ? -EINVAL : 0;
+	if (!map->key_size && key)
+		return -EINVAL;
+	return (value || !map->value_size) && (key || !map->key_size) ? 0 : -EFAULT;
 }
 
 int uebpf_map_lookup(struct uebpf_map *map, const void *key, void *value)
@@ -285,12 +285,13 @@ int uebpf_map_lookup_flags(struct uebpf_map *map, const void *key, void *value, 
 {
 	int r;
 
-	if ((flags & ~(uint64_t)BPF_F_LOCK) || (flags && map->spin_lock_off == UINT32_MAX))
+	if (flags & ~(uint64_t)BPF_F_LOCK)
 		return -EINVAL;
-
 	if (!may_read(map))
 		return -EPERM;
-	r = check_key(map, key);
+	if (flags && map->spin_lock_off == UINT32_MAX)
+		return -EINVAL;
+	r = check_key(map, key, value);
 	if (r)
 		return r;
 	return map->ops->user_lookup ? map->ops->user_lookup(map, key, value, flags) : -ENOTSUPP;
@@ -304,7 +305,7 @@ int uebpf_map_update(struct uebpf_map *map, const void *key, const void *value, 
 		return -EPERM;
 	if ((flags & BPF_F_LOCK) && map->spin_lock_off == UINT32_MAX)
 		return -EINVAL;
-	r = check_key(map, key);
+	r = check_key(map, key, value);
 	if (r)
 		return r;
 	return map->ops->user_update ? map->ops->user_update(map, key, value, flags) : -ENOTSUPP;
@@ -316,7 +317,7 @@ int uebpf_map_delete(struct uebpf_map *map, const void *key)
 
 	if (!may_write(map))
 		return -EPERM;
-	r = check_key(map, key);
+	r = check_key(map, key, map);
 	if (r)
 		return r;
 	return map->ops->remove ? (int)map->ops->remove(map, key) : -ENOTSUPP;
@@ -328,7 +329,7 @@ int uebpf_map_lookup_delete(struct uebpf_map *map, const void *key, void *value)
 
 	if (!may_read(map) || !may_write(map))
 		return -EPERM;
-	r = check_key(map, key);
+	r = check_key(map, key, value);
 	if (r)
 		return r;
 	return map->ops->lookup_delete ? map->ops->lookup_delete(map, key, value, 0) : -ENOTSUPP;

@@ -167,6 +167,9 @@ static size_t bloom_bytes(const struct uebpf_map *map)
 
 static int bloom_check(const struct uebpf_map_opts *o, const char **why)
 {
+	*why = "values are at most 4 MB";
+	if (o->value_size > 4u << 20)
+		return -E2BIG;
 	if (o->key_size || !o->value_size || !o->max_entries || o->extra & ~UINT64_C(15)) {
 		*why = "a bloom filter needs max_entries and a value, no key, and map_extra (hash functions) below 16";
 		return -EINVAL;
