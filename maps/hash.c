@@ -210,6 +210,10 @@ static int lru_check(const struct uebpf_map_opts *o, const char **why)
 		*why = "an LRU map is always preallocated";
 		return -ENOTSUPP;
 	}
+	if ((o->flags & BPF_F_NO_COMMON_LRU) && (o->flags & BPF_F_NUMA_NODE)) {
+		*why = "an LRU list for each CPU is on no one node";
+		return -EINVAL;
+	}
 	return hash_check(o, why);
 }
 
