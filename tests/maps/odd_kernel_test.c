@@ -285,7 +285,7 @@ START_TEST(a_missing_value_is_efault_and_changes_nothing)
 	for (int i = 0; i < 2; i++) {
 		void *key = o[i].key_size ? &k : NULL;
 		struct uebpf_error err;
-		struct uebpf_map *map;
+		struct uebpf_map *map = NULL;
 		uint64_t v = 7;
 
 		ck_assert_int_eq(map_new(&test_host, &o[i], &map, &err), 0);
