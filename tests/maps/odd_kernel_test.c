@@ -223,7 +223,8 @@ static void use_both(struct side s[2], const struct uebpf_map_opts *o)
 START_TEST(random_shapes_and_odd_calls_give_the_kernels_errno)
 {
 	uint32_t rounds = getenv("SOAK") ? 200000 : 6000, both = 0, used = 0;
-	uint64_t seed = getenv("SEED") ? strtoull(getenv("SEED"), NULL, 0) : 1;
+	const char *given = getenv("SEED");
+	uint64_t seed = given ? strtoull(given, NULL, 0) : 1;
 
 	test_host.cpu_slots = possible_cpus();
 	state = seed * UINT64_C(0x9e3779b97f4a7c15) | 1;
