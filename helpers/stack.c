@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* stack.c - stacks of the probed thread: the instruction pointer of a context with registers (pt_regs, perf_event),
- * then return addresses along frame pointers, each read as the probe option allows; or, for each of them, the
- * build id of the file that it lies in and the offset there.  There is no kernel stack. */
+/* stack.c - stacks of the probed thread: the instruction pointer of a context with registers (pt_regs, perf_event)
+ * or of struct uebpf_run, then return addresses along frame pointers, each read as the probe option allows; or, for
+ * each of them, the build id of the file that it lies in and the offset there.  There is no kernel stack. */
 #include <link.h>
 #include <linux/bpf.h>
 #include "helpers/families.h"
@@ -30,13 +30,23 @@ static bool register_of(const struct uebpf_call *call, const char *name, uint64_
 	return false;
 }
 
+/* Where the probed thread is; false: nobody knows. */
+static bool place(const struct uebpf_call *call, uint64_t *pc, uint64_t *frame)
+{
+	if (register_of(call, "ip", pc) && register_of(call, "bp", frame))
+		return true;
+	*pc = call->run ? call->run->ip : 0;
+	*frame = *pc ? call->run->frame : 0;
+	return *pc;
+}
+
 /* How many addresses went into ip[], or -EFAULT without registers. */
 static long walk(struct uebpf_call *call, uint64_t flags, uint64_t *ip, uint32_t max)
 {
 	uint64_t frame[2], at = 0, pc = 0;
 	uint32_t skip = flags & BPF_F_SKIP_FIELD_MASK, n = 0, depth;
 
-	if (!(flags & BPF_F_USER_STACK) || !register_of(call, "ip", &pc) || !register_of(call, "bp", &at))
+	if (!(flags & BPF_F_USER_STACK) || !place(call, &pc, &at))
 		return -EFAULT;
 	for (depth = 0; n < max && depth < DEPTH_MAX + BPF_F_SKIP_FIELD_MASK; depth++) {
 		if (depth >= skip)
@@ -176,8 +186,8 @@ FN(get_task_stack)
 
 FN(get_func_ip)
 {
-	uint64_t pc = 0;
+	uint64_t pc, frame;
 
-	register_of(call, "ip", &pc);
+	place(call, &pc, &frame);
 	return pc;
 }

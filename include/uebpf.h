@@ -430,6 +430,9 @@ struct uebpf_run {
 	uint32_t pad;
 	uint64_t address;		/* out, on -EFAULT: the address that was refused */
 	uint64_t cookie;		/* what the helper get_attach_cookie returns */
+	/* Where the probed thread is, its instruction and frame pointer: bpf_get_stack and its like begin there when
+	 * the context has no registers.  0: at the caller of uebpf_prog_run. */
+	uint64_t ip, frame;
 };
 /* Runs `prog` on ctx (layout by its type; see docs/types.md).  Any thread, signal handlers too.
  * Returns 0 with *r0 set; -EFAULT bad access; -ETIME budget spent; -ECANCELED abort flag;

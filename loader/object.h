@@ -30,6 +30,7 @@ struct prog {
 	bool metered;			/* budget and abort can be asked for */
 	bool alone;			/* interpreted by interp_run_alone when there is a context */
 	bool keeps_errno;		/* calls nothing that could change errno */
+	bool wants_caller;		/* a helper looks at uebpf_run.ip */
 	uint8_t mode, engine;
 	struct code code;		/* as prepared: for looking at, tracing and explaining */
 	struct code *fast;		/* what runs: rewritten, perhaps compiled */

@@ -29,6 +29,26 @@ static inline int run_code(const struct code *code, void *ctx, size_t len, struc
 	return code->jit ? jit_run(code, ctx, len, run, r0) : interp_run(code, ctx, len, run, r0);
 }
 
+/* A program asks for the stack and its host did not say where that begins: where the program was called, which is
+ * the host's own place since the calls that lead here are jumps. */
+static __attribute__((cold, noinline)) int run_here(const struct prog *prog, void *ctx, size_t ctx_len,
+						    struct uebpf_run *run, uint64_t *r0)
+{
+	struct uebpf_run own = { .size = sizeof own };
+	int rc;
+
+	if (run)
+		own = *run;
+	own.ip = (uintptr_t)__builtin_return_address(0);
+	own.frame = *(uintptr_t *)__builtin_frame_address(0);
+	rc = prog_run(prog, ctx, ctx_len, &own, r0);
+	if (run) {
+		own.ip = own.frame = 0;
+		*run = own;
+	}
+	return rc;
+}
+
 int prog_run(const struct prog *prog, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0)
 {
 	int rc, saved;
@@ -39,6 +59,8 @@ int prog_run(const struct prog *prog, void *ctx, size_t ctx_len, struct uebpf_ru
 		return -EINVAL;
 	if (run && (run->size < sizeof(*run) || ((run->budget || run->abort) && !prog->metered)))
 		return run->size < sizeof(*run) ? -EINVAL : -EOPNOTSUPP;
+	if (__builtin_expect(prog->wants_caller && !(run && run->ip), 0))
+		return run_here(prog, ctx, ctx_len, run, r0);
 	if (prog->packet && (rc = packet_ready(ctx, ctx_len)) != 0)
 		return rc;
 	if (prog->keeps_errno)
@@ -53,14 +75,12 @@ int prog_run(const struct prog *prog, void *ctx, size_t ctx_len, struct uebpf_ru
 static __attribute__((noinline)) int run_other(const struct prog *p, void *ctx, size_t ctx_len, struct uebpf_run *run,
 					       uint64_t *r0)
 {
-	uint64_t unwanted;
-
-	r0 = r0 ? r0 : &unwanted;
 	if (p->packet_plain && !run) {
 		int rc = packet_now(ctx, ctx_len);
+		uint64_t value = rc ? 0 : p->packet_plain(ctx, ctx_len, NULL);
 
-		if (!rc)
-			*r0 = p->packet_plain(ctx, ctx_len, NULL);
+		if (!rc && r0)
+			*r0 = value;
 		return rc;
 	}
 	if (p->alone && !run && ctx && ctx_len >= p->min_ctx)

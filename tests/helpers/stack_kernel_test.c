@@ -5,6 +5,7 @@
 #include "loader/loader.h"
 #include "maps/maps.h"
 #include "tests/helpers/units.h"
+#include "tests/util/compile.h"
 #include "tests/util/run.h"
 
 enum { DEPTH = 64, IP = 16, WHERE = 8, USER = BPF_F_USER_STACK, IDS = BPF_F_USER_STACK | BPF_F_USER_BUILD_ID };
@@ -14,7 +15,7 @@ static struct vm_host maps_host;
 static uint64_t regs[21];	/* struct pt_regs of x86-64 */
 
 /* The system call from libc's text, or from ours. */
-static long run_prog(int fd, bool here)
+static inline __attribute__((always_inline)) long run_prog(int fd, bool here)
 {
 	union bpf_attr attr;
 	long r;
@@ -34,20 +35,33 @@ static long run_prog(int fd, bool here)
 	return r;
 }
 
-/* What the kernel says of our stack; how many bytes. */
-static long kernels(uint64_t flags, bool here, void *to, size_t size)
+static int load_walker(uint64_t flags, size_t size)
 {
 	const struct call_case c = { "get_stack", { C, A(WHERE), N(size), N(flags) } };
 	int fd = kernel_load(&k, &c, BPF_PROG_TYPE_RAW_TRACEPOINT, 0);
-	int64_t r0;
 
 	ck_assert_msg(fd >= 0, "%s", k.log);
 	memset(k.area, 0, AREA);
-	ck_assert_int_eq(run_prog(fd, here), 0);
+	return fd;
+}
+
+/* What it said of our stack; how many bytes. */
+static long walked(int fd, void *to, size_t size)
+{
+	int64_t r0;
+
 	close(fd);
 	memcpy(&r0, k.area, sizeof r0);
 	memcpy(to, k.area + WHERE, size);
 	return r0;
+}
+
+static long kernels(uint64_t flags, bool here, void *to, size_t size)
+{
+	int fd = load_walker(flags, size);
+
+	ck_assert_int_eq(__builtin_frame_address(0) ? run_prog(fd, here) : -1, 0);
+	return walked(fd, to, size);
 }
 
 static void at(uint64_t ip)
@@ -149,6 +163,81 @@ START_TEST(a_map_of_build_ids_holds_them_under_one_id)
 }
 END_TEST
 
+/* ---- a program without registers: the stack of who ran it ---- */
+
+static const struct uebpf_prog *prog;
+static uint64_t args[12];
+static struct { int64_t size; uint64_t ip[DEPTH]; } found;
+enum { FRAMES = 3 };
+
+/* Both stacks from one place; frame pointers here and in through(), whatever the compiler was told. */
+static __attribute__((noinline)) uint64_t both(struct uebpf_run *run, uint64_t *theirs)
+{
+	uint64_t frame = P(__builtin_frame_address(0));
+	int fd = load_walker(USER, DEPTH * 8);
+
+	ck_assert_int_eq(run_prog(fd, true), 0);
+	ck_assert_int_eq(uebpf_prog_run(prog, args, sizeof args, run, NULL), 0);
+	ck_assert_int_ge(walked(fd, theirs, DEPTH * 8), FRAMES * 8);
+	return frame ? P(__builtin_return_address(0)) : 0;
+}
+
+static __attribute__((noinline)) uint64_t through(struct uebpf_run *run, uint64_t *theirs)
+{
+	uint64_t frame = P(__builtin_frame_address(0)), back = both(run, theirs);
+
+	return frame ? back : 0;
+}
+
+static void look_at(struct uebpf_object *obj)
+{
+	uint32_t zero = 0;
+
+	ck_assert_int_eq(uebpf_map_lookup(uebpf_object_map(obj, ".bss"), &zero, &found), 0);
+}
+
+START_TEST(without_registers_it_is_the_callers)
+{
+	struct uebpf_load_opts load = { .size = sizeof load, .engine = _i ? UEBPF_ENGINE_JIT : UEBPF_ENGINE_INTERP };
+	struct uebpf_env_opts opts = { .size = sizeof opts, .probe = UEBPF_PROBE_SYSCALL };
+	struct uebpf_env *env = uebpf_env_new(&opts);
+	uint64_t theirs[DEPTH] = { 0 }, back;
+	struct uebpf_run run = { .size = sizeof run };
+	struct uebpf_object *obj;
+	struct uebpf_error err;
+
+	OBJECT(path, "stack.bpf.c", "-O2 -g -mcpu=v3");
+	if (!kernel_open(&k, NULL, 0))
+		return;
+	obj = uebpf_object_open_file(env, path, NULL, &err);
+	ck_assert_msg(obj && !uebpf_object_load(obj, &load, &err), "%s", err.text);
+	prog = uebpf_object_prog(obj, "walk");
+	for (int with = 0; with < 2; with++) {
+		unsigned i = 0;
+
+		back = through(with ? &run : NULL, theirs);
+		look_at(obj);
+		ck_assert_int_ge(found.size, FRAMES * 8);
+		ck_assert_msg(found.ip[0] - P(both) < 500, "%#llx is not in both() at %#llx",
+			      (unsigned long long)found.ip[0], (unsigned long long)P(both));
+		while (i < DEPTH && theirs[i] != back)
+			i++;
+		ck_assert_uint_lt(i, DEPTH);
+		for (long n = 1; n < FRAMES; n++, i++)	/* beyond are frames without a frame pointer */
+			ck_assert_uint_eq(found.ip[n], i < DEPTH ? theirs[i] : 0);
+	}
+	run.ip = 0x1234;	/* as the host says; no frame there */
+	through(&run, theirs);
+	look_at(obj);
+	ck_assert_int_eq(found.size, 8);
+	ck_assert_uint_eq(found.ip[0], 0x1234);
+	ck_assert_uint_eq(run.ip, 0x1234);
+	kernel_close(&k);
+	uebpf_object_free(obj);
+	uebpf_env_free(env);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *t = test_case("stacks", 30);
@@ -157,5 +246,6 @@ int main(void)
 	tcase_add_test(t, an_address_of_no_file_stays_an_address);
 	tcase_add_test(t, a_task_is_the_running_one);
 	tcase_add_test(t, a_map_of_build_ids_holds_them_under_one_id);
+	tcase_add_loop_test(t, without_registers_it_is_the_callers, 0, 2);
 	return run_tests();
 }
