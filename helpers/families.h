@@ -47,6 +47,27 @@ enum { FORMAT_ARGS = 12, FORMAT_BUF = 1024 };
 long format_text(struct uebpf_call *call, char *out, size_t cap, const char *fmt, size_t fmt_size,
 		 const uint64_t *args, uint32_t nr_args);
 
+/* Text into a buffer that may be too short: len counts on. */
+struct writer {
+	char *out;
+	size_t cap, len;
+};
+void put(struct writer *w, char c, size_t n);
+void put_text(struct writer *w, const char *text, size_t n);
+enum conv { CONV_NONE, CONV_PERCENT, CONV_INT, CONV_CHAR, CONV_STR, CONV_PTR, CONV_SYMBOL, CONV_IP };
+struct spec {
+	enum conv conv;
+	uint32_t len;			/* characters of the format, '%' included */
+	uint32_t width;
+	uint8_t zero, plus, space, left;
+	uint8_t bytes;			/* CONV_INT: 4 or 8; CONV_IP: 4 or 16 */
+	uint8_t dotted;			/* CONV_IP: %pI */
+	char letter;
+};
+
+/* By letter ('d', 'u', 'x', 'X'), width and flags; bytes: 4 or 8 of a signed value. */
+void put_number(struct writer *w, const struct spec *s, uint64_t value, int bytes);
+
 uint32_t current_cpu(struct uebpf_call *call);
 
 /* What inliners write, six bytes an instruction: `arg` counts numbers of the place from 1 (0: none), which become

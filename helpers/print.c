@@ -4,23 +4,19 @@
  *
  * Two passes, as in the kernel, because what they refuse differs: the first checks the whole format and
  * takes the arguments into a buffer of 512 bytes (what does not fit is -ENOSPC), the second writes. */
+#include <linux/bpf.h>
 #include "helpers/families.h"
 
 enum { STORE = 512, PRINTK_ARGS = 3, WIDTH_MAX = 8388607 };
 
-struct writer {
-	char *out;
-	size_t cap, len;
-};
-
-static void put(struct writer *w, char c, size_t n)
+void put(struct writer *w, char c, size_t n)
 {
 	for (size_t i = w->len; i < w->cap && i < w->len + n; i++)
 		w->out[i] = c;
 	w->len += n;
 }
 
-static void put_text(struct writer *w, const char *text, size_t n)
+void put_text(struct writer *w, const char *text, size_t n)
 {
 	if (w->len < w->cap)
 		memcpy(w->out + w->len, text, n < w->cap - w->len ? n : w->cap - w->len);
@@ -34,17 +30,6 @@ static int is_alnum(char c)
 {
 	return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
 }
-
-enum conv { CONV_NONE, CONV_PERCENT, CONV_INT, CONV_CHAR, CONV_STR, CONV_PTR, CONV_SYMBOL, CONV_IP };
-struct spec {
-	enum conv conv;
-	uint32_t len;			/* characters of the format, '%' included */
-	uint32_t width;
-	uint8_t zero, plus, space, left;
-	uint8_t bytes;			/* CONV_INT: 4 or 8; CONV_IP: 4 or 16 */
-	uint8_t dotted;			/* CONV_IP: %pI */
-	char letter;
-};
 
 static void flags_and_width(struct spec *s, const char *f, uint32_t *at)
 {
@@ -217,7 +202,7 @@ static void put_padded(struct writer *w, const struct spec *s, bool zero, char s
 		put(w, ' ', pad);
 }
 
-static void put_number(struct writer *w, const struct spec *s, uint64_t value, int bytes)
+void put_number(struct writer *w, const struct spec *s, uint64_t value, int bytes)
 {
 	const char *digit = s->letter == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
 	unsigned base = (s->letter | 0x20) == 'x' ? 16 : 10;
@@ -380,6 +365,19 @@ FN(snprintf)
 	len = format_text(call, ptr(r1), (size_t)(uint32_t)r2, ptr(r3), SIZE_MAX - (uintptr_t)r3, args,
 			  (uint32_t)r5 / 8);
 	return (uint64_t)(int64_t)(len < 0 ? len : len + 1);
+}
+
+FN(snprintf_btf)
+{
+	const uint64_t known = BTF_F_COMPACT | BTF_F_NONAME | BTF_F_PTR_RAW | BTF_F_ZERO;
+	struct { uint64_t at; uint32_t id, flags; } what;
+
+	if (r4 != sizeof what || r5 & ~known)
+		return ERR(EINVAL);
+	memcpy(&what, ptr(r3), sizeof what);
+	if (!call->env->type_text)
+		return ERR(ENOENT);
+	return (uint64_t)(int64_t)call->env->type_text(call, ptr(r1), (uint32_t)r2, what.at, what.id, r5);
 }
 
 int snprintf_check(const char *text, uint64_t size, const char **why)

@@ -23,12 +23,6 @@ FN(kallsyms_lookup_name)
 	return ERR(EPERM);
 }
 
-FN(snprintf_btf)
-{
-	memset(ptr(r1), 0, (size_t)r2);
-	return ERR(EOPNOTSUPP);
-}
-
 FN(timer_init)
 {
 	return ERR(EOPNOTSUPP);

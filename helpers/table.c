@@ -111,10 +111,10 @@ static const char supports[] =
 #include "helpers/helpers.def"
 ;
 
-enum { PLAIN, INLINE_MAP_LOOKUP, INLINE_MAP_UPDATE, INLINE_MAP_DELETE, INLINE_RESERVE, INLINE_RANDOM, INLINE_CPU, INLINE_PID_TGID, INLINE_FILTER_HEAD, INLINE_LOOP, INLINE_STRNCMP, CHECK_FORMAT, WANTS_CALLER };
+enum { PLAIN, INLINE_MAP_LOOKUP, INLINE_MAP_UPDATE, INLINE_MAP_DELETE, INLINE_RESERVE, INLINE_RANDOM, INLINE_CPU, INLINE_PID_TGID, INLINE_FILTER_HEAD, INLINE_LOOP, INLINE_STRNCMP, CHECK_FORMAT, WANTS_CALLER, WANTS_TYPES };
 static const helper_inliner_fn inliners[] = {
 	NULL, map_lookup_inliner, map_update_inliner, map_delete_inliner, ring_reserve_inliner, random_inliner, cpu_inliner, pid_tgid_inliner, filter_head_inliner, loop_inliner,
-	strncmp_inliner, NULL, NULL,
+	strncmp_inliner, NULL, NULL, NULL,
 };
 
 enum { FN_NONE,
@@ -194,6 +194,11 @@ helper_check_fn helper_check(const struct helper *h)
 bool helper_wants_caller(const struct helper *h)
 {
 	return h->ret >> RET_SPECIAL == WANTS_CALLER;
+}
+
+bool helper_wants_types(const struct helper *h)
+{
+	return h->ret >> RET_SPECIAL == WANTS_TYPES;
 }
 
 uint32_t helper_groups(const struct helper *h)

@@ -104,6 +104,19 @@ static int get_target(struct image_inner *in)
 	return core->why.err;
 }
 
+struct btf *elf_target(struct elf_image *image, struct uebpf_error *err)
+{
+	struct image_inner *in = image->inner;
+
+	in->err = err;
+	if (!image->btf) {
+		image_fail(in, UEBPF_STAGE_CORE, UEBPF_E_NO_BTF, -ENOENT, NULL, NULL,
+			   "snprintf_btf needs types, and the object has none (build with -g)");
+		return NULL;
+	}
+	return get_core(in) || get_target(in) ? NULL : btf_ref(in->core->target);
+}
+
 void core_free(struct image_inner *in)
 {
 	if (!in->core)

@@ -85,6 +85,7 @@ struct uebpf_env *uebpf_env_new(const struct uebpf_env_opts *opts)
 	env->host.env = env;
 	env->host.hold = env_hold;
 	env->host.type_map = object_type_map;
+	env->host.type_text = object_type_text;
 	atomic_init(&env->refs, 1);
 	env->mode = o.mode;
 	env->engine = o.engine;

@@ -110,6 +110,8 @@ struct elf_image {
 /* Reads an object: LE BPF ELF in memory (copied; data may go away).  0 or -errno with *err. */
 int elf_open(const void *data, size_t len, const struct elf_params *params, struct elf_image **out,
 	     struct uebpf_error *err);
+/* The types of the target, a reference; NULL with *err. */
+struct btf *elf_target(struct elf_image *image, struct uebpf_error *err);
 void elf_close(struct elf_image *image);	/* NULL is fine */
 /* Changes initial bytes; size must be the global's.  0, -ENOENT, -EINVAL, -ENOMEM. */
 int elf_set_global(struct elf_image *image, const char *name, const void *value, size_t size,

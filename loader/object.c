@@ -130,6 +130,7 @@ static void object_destroy(struct uebpf_object *obj)
 		mem_free(host, obj->origin, sizeof(*obj->origin) + obj->origin->nr_relocs * sizeof(*obj->origin->reloc));
 	mem_free(host, obj->names, obj->names_len);
 	mem_free_string(host, obj->name);
+	btf_unref(obj->target);
 	forget_source(obj);
 	helper_set_unref(env, obj->helpers);
 	mem_free(host, obj, sizeof(*obj));

@@ -74,6 +74,7 @@ struct uebpf_object {
 	const struct prog_type **types;	/* of the env, in use */
 	uint32_t nr_types;
 	bool short_of_memory;		/* while looking for a type */
+	struct btf *target;		/* of CO-RE, when a program names types of it as it runs */
 	struct prog *progs;
 	uint32_t nr_progs;
 	char *log;
@@ -88,7 +89,8 @@ static inline struct prog *prog_of(const struct uebpf_prog *prog)
 {
 	return (struct prog *)prog;
 }
-/* vm_host.type_map */
+/* vm_host.type_text (type_text.c), type_map */
+long object_type_text(struct uebpf_call *call, char *out, size_t cap, uint64_t at, uint32_t id, uint64_t flags);
 int object_type_map(struct uebpf_map *map, const void *btf, size_t len, uint32_t key, uint32_t value);
 /* A reference to btf for the map. */
 void object_set_btf(struct uebpf_map *map, struct btf *btf, uint32_t key, uint32_t value, bool locks);

@@ -438,8 +438,14 @@ static int ready_stage(struct load *l, struct prog *prog)
 	/* Helpers without side effects on the C library leave errno alone; the host's are not known. */
 	prog->keeps_errno = code->nr_helper == 0 && code->nr_map == 0 && !code->calls;
 	prog->direct = !prog->packet && prog->keeps_errno;
-	for (uint32_t i = 0; i < code->nr_helper; i++)
+	for (uint32_t i = 0; i < code->nr_helper; i++) {
 		prog->wants_caller |= helper_wants_caller(code->helper[i]);
+		if (helper_wants_types(code->helper[i]) && l->obj->image && !l->obj->target) {
+			l->obj->target = elf_target(l->obj->image, l->err);
+			if (!l->obj->target)
+				return l->err->err;
+		}
+	}
 	prog->plain = prog->packet ? NULL : jit_plain(prog->fast);
 	prog->packet_plain = prog->packet && !prog->metered ? jit_plain(prog->fast) : NULL;
 	prog->batch = jit_batch(prog->fast, false);

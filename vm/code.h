@@ -8,6 +8,8 @@
 #include "vm/desc.h"
 #include "vm/insn.h"
 
+struct uebpf_call;
+
 struct subprog {
 	uint32_t start, end;	/* decoded instructions [start, end); sub[0] is the program */
 	uint32_t slot;		/* source slot of start */
@@ -34,6 +36,9 @@ struct vm_host {
 	/* Gives a map its types: BTF bytes, ids of key and value.  0, -EINVAL (no sound BTF) or -ENOMEM.  Set by
 	 * the loader, which knows BTF; NULL: maps stay untyped. */
 	int (*type_map)(struct uebpf_map *map, const void *btf, size_t len, uint32_t key, uint32_t value);
+	/* Writes a value of the type `id` of the target at most cap (> 0) bytes long; its length or -errno.  Set by
+	 * the loader, too; NULL: there are no types. */
+	long (*type_text)(struct uebpf_call *call, char *out, size_t cap, uint64_t at, uint32_t id, uint64_t flags);
 	struct map_domain *_Atomic domain;	/* maps/domain.c: slots of per-CPU maps; maps_host_fini() */
 };
 

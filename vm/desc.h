@@ -177,6 +177,7 @@ const char *helper_support(const struct helper *h);
 uebpf_helper_fn helper_fn(const struct helper *h);	/* NULL: contract only; a run that reaches it gets -ENOSYS */
 helper_inliner_fn helper_inliner(const struct helper *h);	/* or NULL */
 helper_check_fn helper_check(const struct helper *h);		/* or NULL */
+bool helper_wants_types(const struct helper *h);		/* names types of the target */
 bool helper_wants_caller(const struct helper *h);	/* looks at uebpf_run.ip and .frame */
 uint32_t helper_groups(const struct helper *h);			/* enum helper_group */
 struct arg helper_arg(const struct helper *h, unsigned i);
