@@ -114,7 +114,9 @@ struct btf *elf_target(struct elf_image *image, struct uebpf_error *err)
 			   "snprintf_btf needs types, and the object has none (build with -g)");
 		return NULL;
 	}
-	return get_core(in) || get_target(in) ? NULL : btf_ref(in->core->target);
+	if (get_core(in) || !in->core || get_target(in))
+		return NULL;
+	return btf_ref(in->core->target);
 }
 
 void core_free(struct image_inner *in)

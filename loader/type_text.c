@@ -136,14 +136,14 @@ static long leaf(struct show *s, uint32_t id, uint64_t at, uint32_t bit, uint32_
 static long value(struct show *s, uint32_t id, uint64_t at, uint32_t bit, uint32_t bits, bool in_array);
 
 /* Linux looks first whether a value is zero, and forgets that it is inside an array when it meets the end of one. */
-static bool holds_array(const struct show *s, uint32_t id, int depth)
+static bool holds_array(struct show *s, uint32_t id, int depth)
 {
 	struct btf_member m;
 	bool found;
 
 	id = btf_skip(s->btf, id);
 	found = btf_kind(s->btf, id) == BTF_ARRAY;
-	for (uint32_t i = 0; !found && depth < DEEP && btf_member(s->btf, id, i, &m); i++)
+	for (uint32_t i = 0; !found && depth < DEEP && s->steps++ < STEPS && btf_member(s->btf, id, i, &m); i++)
 		found = holds_array(s, m.type, depth + 1);
 	return found;
 }
@@ -222,7 +222,7 @@ static long value(struct show *s, uint32_t id, uint64_t at, uint32_t bit, uint32
 
 	s->bare = is_bare(s, id);
 	id = btf_skip(s->btf, id);
-	if (s->depth == DEEP || s->steps++ == STEPS)
+	if (s->depth == DEEP || s->steps++ >= STEPS)
 		return -E2BIG;
 	s->depth++;
 	switch (btf_kind(s->btf, id)) {
