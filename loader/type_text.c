@@ -11,7 +11,7 @@
 
 enum { LATIN1 = 0xa0,	/* from there on the kernel prints bytes */
        UNKNOWN = 2,	/* a kind without text: the kernel writes nothing around it */
-       DEEP = 32, STEPS = 1 << 16 };	/* types that hold themselves; arrays and structs of nothing */
+       DEEP = 32, STEPS = 1 << 22 };	/* types that hold themselves; arrays and structs of nothing */
 
 struct show {
 	struct writer w;
