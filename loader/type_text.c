@@ -116,7 +116,7 @@ static long leaf(struct show *s, uint32_t id, uint64_t at, uint32_t bit, uint32_
 	}
 	if (size < 8 && !bits && sign)
 		v[0] = (uint64_t)((int64_t)(v[0] << (64 - 8 * size)) >> (64 - 8 * size));
-	if (kind == BTF_PTR || size > 8 || (bits && kind == BTF_INT)) {
+	if (kind == BTF_PTR || size > 8 || bits) {
 		text(s, "0x");
 		if (v[1])
 			number(s, v[1], 'x', 0);
@@ -138,11 +138,12 @@ static long value(struct show *s, uint32_t id, uint64_t at, uint32_t bit, uint32
 /* Linux looks first whether a value is zero, and forgets that it is inside an array when it meets the end of one. */
 static bool holds_array(struct show *s, uint32_t id, int depth)
 {
+	struct btf_array array;
 	struct btf_member m;
 	bool found;
 
 	id = btf_skip(s->btf, id);
-	found = btf_kind(s->btf, id) == BTF_ARRAY;
+	found = btf_array(s->btf, id, &array) && array.count;
 	for (uint32_t i = 0; !found && depth < DEEP && s->steps++ < STEPS && btf_member(s->btf, id, i, &m); i++)
 		found = holds_array(s, m.type, depth + 1);
 	return found;
@@ -208,7 +209,7 @@ static long elements(struct show *s, const struct btf_array *array, uint64_t at)
 			return one;
 		shown |= one != 0;
 	}
-	s->inside = false;
+	s->inside &= !array->count;
 	line(s, s->depth - 1);
 	put(&s->w, ']', 1);
 	return shown;
