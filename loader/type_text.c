@@ -9,7 +9,8 @@
 #include "helpers/families.h"
 #include "loader/object.h"
 
-enum { LATIN1 = 0xa0,	/* from there on the kernel prints bytes */
+enum { NAME_MAX_SHOWN = 79,	/* of a member's name, type and what opens it */
+       LATIN1 = 0xa0,	/* from there on the kernel prints bytes */
        UNKNOWN = 2,	/* a kind without text: the kernel writes nothing around it */
        DEEP = 32, STEPS = 1 << 22 };	/* types that hold themselves; arrays and structs of nothing */
 
@@ -20,6 +21,7 @@ struct show {
 	uint64_t flags;
 	uint32_t depth, steps;
 	bool inside;		/* an array: no names, and nothing that opens, up to the end of the innermost */
+	bool cut;		/* NAME_MAX_SHOWN was reached */
 	bool bare;		/* the type is `const T`: the kernel shows neither its name nor what opens it */
 };
 
@@ -149,15 +151,23 @@ static bool holds_array(struct show *s, uint32_t id, int depth)
 	return found;
 }
 
+static void cut_name(struct show *s, size_t start)
+{
+	s->cut = s->w.len - start >= NAME_MAX_SHOWN;
+	if (s->cut)
+		s->w.len = start + NAME_MAX_SHOWN;
+}
+
 /* A member or element with what stands around it; gone again when nothing of it was shown. */
 static long part(struct show *s, const char *name, uint32_t id, uint64_t at, uint32_t bit, uint32_t bits)
 {
-	size_t before = s->w.len;
+	size_t before = s->w.len, start;
 	long shown;
 
 	if (s->inside && !(s->flags & BTF_F_ZERO) && holds_array(s, id, 0))
 		s->inside = false;
 	line(s, s->depth);
+	start = s->w.len;
 	if ((name || btf_is_composite(s->btf, btf_skip(s->btf, id))) && !s->inside && !(s->flags & BTF_F_NONAME)) {
 		if (name && *name) {
 			put(&s->w, '.', 1);
@@ -166,6 +176,7 @@ static long part(struct show *s, const char *name, uint32_t id, uint64_t at, uin
 		}
 		type_name(s, id);
 	}
+	cut_name(s, start);
 	shown = value(s, id, at, bit, bits, !name);
 	put(&s->w, ',', 1);
 	if (!shown && !(s->flags & BTF_F_ZERO))
@@ -178,7 +189,7 @@ static long composite(struct show *s, uint32_t id, uint64_t at)
 	struct btf_member m;
 	long shown = 0, one;
 
-	put(&s->w, '{', !s->bare && !s->inside);
+	put(&s->w, '{', !s->bare && !s->inside && !s->cut);
 	for (uint32_t i = 0; btf_member(s->btf, id, i, &m); i++) {
 		one = m.bits ? part(s, m.name, m.type, at, m.bit_off, m.bits) :
 			       part(s, m.name, m.type, at + m.bit_off / 8, 0, 0);
@@ -199,7 +210,7 @@ static long elements(struct show *s, const struct btf_array *array, uint64_t at)
 
 	if (size < 0)
 		return size;
-	put(&s->w, '[', !s->bare && !s->inside);
+	put(&s->w, '[', !s->bare && !s->inside && !s->cut);
 	for (uint32_t i = 0; i < array->count; i++, at += (uint64_t)size) {
 		if (size == 1 && !probe_copy(s->call, &byte, at, 1) && !byte)
 			break;		/* a string ends */
@@ -259,6 +270,7 @@ long object_type_text(struct uebpf_call *call, char *out, size_t cap, uint64_t a
 		return -ENOENT;
 	if (!(flags & BTF_F_NONAME))
 		type_name(&s, id);
+	cut_name(&s, 0);
 	shown = value(&s, id, at, 0, 0, false);
 	if (shown < 0)
 		return shown;
