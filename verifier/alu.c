@@ -32,7 +32,7 @@ static int movable(struct env *e, unsigned reg, const struct reg *p, bool by_zer
 
 	if ((p->flags & R_MAYBE_NULL) && rule(e, RULE_NULL)) {
 		describe(e, p, what, sizeof what);
-		return unsafe_(e, (int)reg, "compare it with NULL first",
+		return unsafe_(e, (int)reg, MESSAGE_TEXT("compare it with NULL first"),
 			       "arithmetic on r%u, which may be NULL (%s)", reg, what);
 	}
 	switch (p->kind) {
@@ -54,7 +54,7 @@ static int sane(struct env *e, unsigned reg, const struct reg *p)
 	if (p->off > -max && p->off < max && p->s.smin > -max && p->s.smax <= max)
 		return 0;
 	describe(e, p, what, sizeof what);
-	return unsafe_(e, (int)reg, "bound the offset before adding it, e.g. with `if (i < n)` or `i &= mask`",
+	return unsafe_(e, (int)reg, MESSAGE_TEXT("bound the offset before adding it, e.g. with `if (i < n)` or `i &= mask`"),
 		       "r%u moves by an offset without useful bounds (%s)", reg, what);
 }
 
@@ -108,7 +108,7 @@ static int refuse_pointer_op(struct env *e, unsigned reg)
 	char what[80];
 
 	describe(e, &e->top->r[reg], what, sizeof what);
-	return unsafe_(e, (int)reg, "only numbers can be added to or subtracted from a pointer",
+	return unsafe_(e, (int)reg, MESSAGE_TEXT("only numbers can be added to or subtracted from a pointer"),
 		       "r%u is %s: %s cannot be done with it", reg, what, isa_text((uint16_t)(e->op - isa_op)));
 }
 

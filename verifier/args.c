@@ -27,7 +27,7 @@ static void select_arg(struct env *e, struct args *a, int i)
 
 static int may_be_null(struct env *e, const struct args *a)
 {
-	return unsafe_(e, a->n, "check it for NULL before this line", "r%d may be NULL, argument %d of %s", a->n, a->n,
+	return unsafe_(e, a->n, MESSAGE_TEXT("check it for NULL before this line"), "r%d may be NULL, argument %d of %s", a->n, a->n,
 		       helper_name(a->h));
 }
 
@@ -142,13 +142,13 @@ static int sized_arg(struct env *e, struct args *a, uint32_t how)
 		return err;
 	a->size = s->umax;
 	if (s->smin < 0 && asked)
-		return bad_size(e, a, n, "bound it from below too, or make it unsigned: `if (n < 0) return 0;`",
+		return bad_size(e, a, n, MESSAGE_TEXT("bound it from below too, or make it unsigned: `if (n < 0) return 0;`"),
 				"may be negative");
 	whole = whole_region(a->r, &e->top->r[n + 1], how);
 	if (s->umax >= MAX_SIZE && asked && !whole)
-		return bad_size(e, a, n, "bound it first: `if (n > sizeof(buf)) return 0;`", "has no useful bound");
+		return bad_size(e, a, n, MESSAGE_TEXT("bound it first: `if (n > sizeof(buf)) return 0;`"), "has no useful bound");
 	if (helper_arg(a->h, (unsigned)n).kind == ARG_SIZE && !s->umin)
-		return bad_size(e, a, n, "check it first: `if (n == 0) return 0;`", "may be zero");
+		return bad_size(e, a, n, MESSAGE_TEXT("check it first: `if (n == 0) return 0;`"), "may be zero");
 	if (whole)
 		return 0;
 	if (asked && (a->c.flags & ARG_OR_NULL) && is_null(a->r))
@@ -275,7 +275,7 @@ static int dynptr_out(struct env *e, struct args *a)
 	}
 	for (int n = 0; n < 2; n++) {
 		if (s[n]->byte[0] == B_DYNPTR && s[n]->dynptr_ref)
-			return unsafe_(e, a->n, "submit or discard it first",
+			return unsafe_(e, a->n, MESSAGE_TEXT("submit or discard it first"),
 				       "overwrites a dynptr that must be released");
 		if (s[n]->byte[0] == B_DYNPTR && !s[n]->dynptr && n == 0)
 			return unsafe_(e, a->n, NULL, "overwrites the half of another dynptr");
@@ -301,7 +301,7 @@ static int lock_arg(struct env *e, struct args *a)
 		return bad_arg(e, a, "a struct bpf_spin_lock in a map value");
 	if (a->h->flags & HF_LOCKS) {
 		if (st->h.lock_map)
-			return unsafe_(e, a->n, "unlock the first one before", "takes a second spin lock");
+			return unsafe_(e, a->n, MESSAGE_TEXT("unlock the first one before"), "takes a second spin lock");
 		st->h.lock_map = r->map;
 		st->h.lock = r->id;
 		return 0;
@@ -355,7 +355,7 @@ static int check_arg(struct env *e, struct args *a)
 	int err;
 
 	if (r->kind == K_NONE && rule(e, RULE_UNINIT))
-		return unsafe_(e, a->n, "give it a value on every path before this line",
+		return unsafe_(e, a->n, MESSAGE_TEXT("give it a value on every path before this line"),
 			       "r%d, argument %d of %s, was never written (or lost in an earlier call)", a->n, a->n,
 			       helper_name(a->h));
 	if ((a->c.flags & ARG_OR_NULL) && is_null(r) && helper_length(a->h, (unsigned)a->n - 1) == 5)

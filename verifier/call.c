@@ -276,7 +276,7 @@ static int offered(struct env *e, const struct helper *h)
 static int tail_call(struct env *e)
 {
 	if (e->st.h.nr_refs)
-		return unsafe_(e, -1, "release it first", "tail call while something acquired is not released");
+		return unsafe_(e, -1, MESSAGE_TEXT("release it first"), "tail call while something acquired is not released");
 	for (uint32_t i = 1; i < e->st.nr_frames; i++)
 		if (e->st.f[i].in.callback)
 			return refuse(e, UEBPF_E_UNSUPPORTED, "tail call inside a callback");
@@ -314,7 +314,7 @@ int do_call(struct env *e)
 	if (err)
 		return err;
 	if (e->st.h.lock_map && !(a.h->flags & (HF_UNLOCKS | HF_LOCKS)))
-		return unsafe_(e, -1, "unlock first", "calls %s while a spin lock is held", helper_name(a.h));
+		return unsafe_(e, -1, MESSAGE_TEXT("unlock first"), "calls %s while a spin lock is held", helper_name(a.h));
 	err = check_args(e, &a);
 	if (err)
 		return err;
@@ -370,7 +370,7 @@ static int check_proto(struct env *e, const struct proto *p, const char *name, s
 				break;
 			}
 			if (may.moves && (r->kind == K_PACKET || r->kind == K_META))
-				return unsafe_(e, (int)i + 1, "copy it to the stack", "argument %u of %s is packet memory, "
+				return unsafe_(e, (int)i + 1, MESSAGE_TEXT("copy it to the stack"), "argument %u of %s is packet memory, "
 					       "which a call in this program may move", i + 1, name);
 			p2 = *r;
 			if (!c->nonnull)
@@ -422,7 +422,7 @@ int do_local(struct env *e)
 			return refuse(e, UEBPF_E_FORM, "global function %s returns nothing: the kernel wants a number",
 				      e->code->sub[sub].name);
 		if (e->st.h.lock_map)
-			return unsafe_(e, -1, "unlock first", "calls a global function while a spin lock is held");
+			return unsafe_(e, -1, MESSAGE_TEXT("unlock first"), "calls a global function while a spin lock is held");
 		may = deeds_of(e);
 		err = check_proto(e, &e->sub[sub].proto, e->code->sub[sub].name, may);
 		if (err)
@@ -471,14 +471,14 @@ static int leave_callback(struct env *e, const struct frame *f)
 	int err;
 
 	if (r0->kind != K_SCALAR)
-		return unsafe_(e, 0, "return 0 to go on, 1 to stop", "callback returns without a number in r0");
+		return unsafe_(e, 0, MESSAGE_TEXT("return 0 to go on, 1 to stop"), "callback returns without a number in r0");
 	err = precise_reg(e, 0);
 	if (err)
 		return err;
 	if (e->kernel && r0->s.umax > 1)
-		return unsafe_(e, 0, "return 0 to go on, 1 to stop", "callback must return 0 or 1");
+		return unsafe_(e, 0, MESSAGE_TEXT("return 0 to go on, 1 to stop"), "callback must return 0 or 1");
 	if (e->st.h.nr_refs > f->in.refs_at_entry)
-		return unsafe_(e, -1, "release it before the callback returns",
+		return unsafe_(e, -1, MESSAGE_TEXT("release it before the callback returns"),
 			       "callback leaves something acquired and not released");
 	if (e->st.h.nr_refs < f->in.refs_at_entry)
 		return unsafe_(e, -1, NULL, "callback releases what its caller acquired");
@@ -501,17 +501,17 @@ static int leave_program(struct env *e)
 	int err;
 
 	if (e->st.h.nr_refs)
-		return unsafe_(e, -1, "release it on every path", "leaves what was acquired at instruction %u and "
+		return unsafe_(e, -1, MESSAGE_TEXT("release it on every path"), "leaves what was acquired at instruction %u and "
 			       "not released", e->code->slot[e->st.h.ref[0].pc]);
 	if (e->st.h.lock_map)
-		return unsafe_(e, -1, "unlock on every path", "leaves with a spin lock held");
+		return unsafe_(e, -1, MESSAGE_TEXT("unlock on every path"), "leaves with a spin lock held");
 	if (e->cur_sub) {
 		if (e->sub[e->cur_sub].proto.returns && r0->kind != K_SCALAR)
 			return unsafe_(e, 0, NULL, "a global function must return a number");
 		return PATH_ENDS;
 	}
 	if (r0->kind == K_NONE && rule(e, RULE_UNINIT))
-		return unsafe_(e, 0, "return a value on every path", "leaves without a value in r0");
+		return unsafe_(e, 0, MESSAGE_TEXT("return a value on every path"), "leaves without a value in r0");
 	if (type->ret_hi) {
 		describe(e, r0, what, sizeof what);
 		err = precise_reg(e, 0);
@@ -560,9 +560,9 @@ int do_packet_load(struct env *e)
 		return refuse(e, UEBPF_E_FORM, "packet loads (LD_ABS, LD_IND) are not for %s programs",
 			      e->code->type->name);
 	if (f->r[6].kind != K_CTX || f->r[6].off)
-		return unsafe_(e, 6, "keep the context in r6", "packet load without the context in r6");
+		return unsafe_(e, 6, MESSAGE_TEXT("keep the context in r6"), "packet load without the context in r6");
 	if (e->st.h.nr_refs || e->st.h.lock_map)
-		return unsafe_(e, -1, "release it first", "a packet load may end the program while something is held");
+		return unsafe_(e, -1, MESSAGE_TEXT("release it first"), "a packet load may end the program while something is held");
 	if (op->shape == SHAPE_PKT_IND && f->r[in->src].kind != K_SCALAR)
 		return unsafe_(e, in->src, NULL, "packet load at an offset that is not a number");
 	err = e->st.nr_frames > 1 || e->cur_sub ? push_leave(e) : 0;

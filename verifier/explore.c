@@ -227,7 +227,7 @@ static int look_for_cover(struct env *e, struct node *last)
 
 static int endless(struct env *e)
 {
-	return unsafe_(e, -1, "change something that its condition looks at",
+	return unsafe_(e, -1, MESSAGE_TEXT("change something that its condition looks at"),
 		       "endless loop: this instruction is reached again with everything as before");
 }
 

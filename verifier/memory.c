@@ -71,7 +71,7 @@ static int stack_range(struct env *e, const struct touch *a)
 		snprintf(text, sizeof text, "the stack frame (bytes -%" PRId64 "..-1 from r10)", most);
 		return outside(e, a, text, "", (uint64_t)most,
 			       scalar_is_const(&a->p->s) ? "keep within the frame, or use a smaller buffer" :
-			       "bound the index first, e.g. `if (i < sizeof(buf))`");
+			       MESSAGE_TEXT("bound the index first, e.g. `if (i < sizeof(buf))`"));
 	}
 	if (a->lo >= -most && -a->lo > (int64_t)*depth)
 		*depth = (uint32_t)-a->lo;
@@ -86,13 +86,13 @@ static int value_range(struct env *e, const struct touch *a)
 	if ((huge(a->p) || a->lo < 0 || a->hi > (int64_t)map->value_size) && rule(e, RULE_VALUE_BOUNDS))
 		return outside(e, a, "a value of map `", map->name, map->value_size,
 			       scalar_is_const(&a->p->s) ? "check the offset against the value's type" :
-			       "bound the index before this line, e.g. `if (i < N)` or `i &= N - 1`");
+			       MESSAGE_TEXT("bound the index before this line, e.g. `if (i < N)` or `i &= N - 1`"));
 	if ((a->how & WRITE) && ((map->flags & F_RDONLY_PROG) || (a->p->flags & R_RDONLY)) && rule(e, RULE_RDONLY))
 		return unsafe_(e, (int)a->reg, NULL, "writes to map `%s`, which programs may only read", map->name);
 	if ((a->how & READ) && (map->flags & F_WRONLY_PROG))
 		return unsafe_(e, (int)a->reg, NULL, "reads map `%s`, which programs may only write", map->name);
 	if (lock != UINT32_MAX && a->size && a->lo < lock + 4 && a->hi > lock)
-		return unsafe_(e, (int)a->reg, "use bpf_spin_lock and bpf_spin_unlock",
+		return unsafe_(e, (int)a->reg, MESSAGE_TEXT("use bpf_spin_lock and bpf_spin_unlock"),
 			       "touches the spin lock in a value of map `%s`", map->name);
 	return 0;
 }
@@ -107,7 +107,7 @@ static int packet_range(struct env *e, const struct touch *a)
 			       e->code->type->name);
 	if ((p->s.smin < 0 || at < 0 || at + (int64_t)a->size > p->range) && rule(e, RULE_PACKET_BOUNDS))
 		return outside(e, a, "the packet's part that was checked", "", p->range < 0 ? 0 : (uint64_t)p->range,
-			       "compare with data_end first: `if (p + n > data_end) return ...`");
+			       MESSAGE_TEXT("compare with data_end first: `if (p + n > data_end) return ...`"));
 	return 0;
 }
 
@@ -125,7 +125,7 @@ static int mem_range(struct env *e, const struct touch *a)
 	return outside(e, a, p->region ? "memory whose length was checked" : "a block of memory", "", have,
 		       !p->region ? "bound the offset before this line" : e->region[p->region - 1].text ?
 		       "look at the bytes before it first: none of them may be zero" :
-		       "compare the offset with the length first: `if (off + n > len) return ...`");
+		       MESSAGE_TEXT("compare the offset with the length first: `if (off + n > len) return ...`"));
 }
 
 /* [p + off, + size) may be accessed so. */
@@ -137,11 +137,11 @@ int check_range(struct env *e, unsigned reg, const struct reg *p, int64_t off, u
 
 	if ((p->flags & R_MAYBE_NULL) && rule(e, RULE_NULL)) {
 		describe(e, p, text, sizeof text);
-		return unsafe_(e, (int)reg, "check it for NULL before this line",
+		return unsafe_(e, (int)reg, MESSAGE_TEXT("check it for NULL before this line"),
 			       "r%u may be NULL (%s)", reg, text);
 	}
 	if (size > INT32_MAX)
-		return unsafe_(e, (int)reg, "bound the size first", "%s has no useful upper bound",
+		return unsafe_(e, (int)reg, MESSAGE_TEXT("bound the size first"), "%s has no useful upper bound",
 			       what ? what : "the size");
 	switch (p->kind) {
 	case K_STACK: return stack_range(e, &a);
@@ -265,7 +265,7 @@ static int stack_read(struct env *e, const struct reg *p, int64_t off, unsigned 
 	for (unsigned i = k; i < k + size; i++)
 		zero &= s->byte[i] == B_ZERO;
 	if (e->kernel && s->byte[k] == B_DYNPTR)
-		return unsafe_(e, -1, "use bpf_dynptr_read or bpf_dynptr_data", "reads the inside of a dynptr");
+		return unsafe_(e, -1, MESSAGE_TEXT("use bpf_dynptr_read or bpf_dynptr_data"), "reads the inside of a dynptr");
 	note_unwritten(e, p->frame, s, slot_index(at), k, size);
 	if (zero)
 		set_constant(e, d, 0);
@@ -355,7 +355,7 @@ static int stack_write(struct env *e, unsigned reg, const struct reg *p, int64_t
 	if (!s)
 		return unsafe_(e, (int)reg, NULL, "stack access out of the frame");
 	if (s->byte[k] == B_DYNPTR && s->dynptr_ref)
-		return unsafe_(e, (int)reg, "submit or discard it first", "overwrites a dynptr that must be released");
+		return unsafe_(e, (int)reg, MESSAGE_TEXT("submit or discard it first"), "overwrites a dynptr that must be released");
 	if (size == 8 || (LITTLE && is_number(src))) {
 		bool linked = s->r.id && spilled(s) && s->byte[k] != B_SPILL && !reg_const(src);
 
@@ -428,7 +428,7 @@ static int ctx_access(struct env *e, unsigned reg, const struct reg *p, int64_t 
 		return refuse(e, UEBPF_E_FORM, "%u bytes at offset %" PRId64 " of the context: the kernel wants aligned "
 			      "accesses", size, at);
 	if (at < 0 || at + size > type->ctx_size)
-		return unsafe_(e, (int)reg, "is this the context of the type that SEC says?",
+		return unsafe_(e, (int)reg, MESSAGE_TEXT("is this the context of the type that SEC says?"),
 			       "%s %u bytes at offset %" PRId64 " of the context; that of %s "
 			       "programs has %u", verb(how), size, at, type->name, type->ctx_size);
 	if (at + size > e->res->ctx_need)
@@ -441,7 +441,7 @@ static int ctx_access(struct env *e, unsigned reg, const struct reg *p, int64_t 
 	if (write && (*field = ctx_field_at(type, (uint32_t)at, size, false)))
 		return unsafe_(e, (int)reg, NULL, "context field `%s` of %s programs is read-only",
 			       ctx_field_name(type, *field), type->name);
-	return unsafe_(e, (int)reg, "read a whole field at its own offset",
+	return unsafe_(e, (int)reg, MESSAGE_TEXT("read a whole field at its own offset"),
 		       "%u bytes at offset %" PRId64 " of the context of %s programs are no field", size, at,
 		       type->name);
 }

@@ -187,14 +187,15 @@ static void say_register(struct env *e, int reg, char *buf, size_t cap)
 		append(buf, cap, n, ", since insn %u", e->code->slot[r->since]);
 }
 
+/* advice: packed or plain. */
 static int report(struct env *e, enum uebpf_code code, int reg, const char *advice, const char *what)
 {
 	enum { PLACE = 120 };	/* room that the object's name, section and line need in front */
 	struct verify_place p;
 	bool inside = e->pc < e->code->n;
 	uint32_t slot = inside ? e->code->slot[e->pc] : UINT32_MAX;
-	char insn[160] = "", held[300] = "";
-	const char *more = advice ? advice : "", *kind = kind_of(code);
+	char insn[160] = "", held[300] = "", unpacked[MESSAGE_MAX];
+	const char *more = advice ? message_text(advice, unpacked) : "", *kind = kind_of(code);
 	int err = errno_of(code);
 
 	place_of(e, e->pc, &p);
@@ -224,7 +225,7 @@ static int report(struct env *e, enum uebpf_code code, int reg, const char *advi
 	if (*held)
 		say(e, "       %s\n", held);
 	if (advice)
-		say(e, "       to mend it: %s\n", advice);
+		say(e, "       to mend it: %s\n", more);
 	if (e->opts.log_level >= 1)
 		say_path(e);
 	return err;
@@ -246,10 +247,10 @@ int unwritten(struct env *e, unsigned reg, const char *how)
 
 	lost_at(e, &e->top->r[reg], &call);
 	if (call && reg >= 1 && reg <= 5)
-		return unsafe_(e, (int)reg, "keep what is needed later in r6-r9 or on the stack",
+		return unsafe_(e, (int)reg, MESSAGE_TEXT("keep what is needed later in r6-r9 or on the stack"),
 			       "r%u is %s, but the call at insn %u left r1-r5 undefined", reg, how,
 			       e->code->slot[e->top->r[reg].since]);
-	return unsafe_(e, (int)reg, "give it a value on every path before this line",
+	return unsafe_(e, (int)reg, MESSAGE_TEXT("give it a value on every path before this line"),
 		       "r%u is %s but was never written", reg, how);
 }
 
@@ -260,21 +261,21 @@ const char *follow_advice(struct env *e, const struct reg *r)
 	const struct prog_type *type = e->code->type;
 
 	if (r->kind == K_CTX)
-		return "copy it to the stack";
+		return MESSAGE_TEXT("copy it to the stack");
 	if (r->kind == K_MAP)
-		return "look an element up with bpf_map_lookup_elem";
+		return MESSAGE_TEXT("look an element up with bpf_map_lookup_elem");
 	if (r->kind != K_SCALAR)
 		return NULL;
 	if (is_null(r))
-		return "it is NULL here";
+		return MESSAGE_TEXT("it is NULL here");
 	if (h && (h->flags & HF_MOVES_PACKET))
-		return "that call may move the packet: read data and data_end again after it, and compare again";
+		return MESSAGE_TEXT("that call may move the packet: read data and data_end again after it, and compare again");
 	if (h && (h->flags & HF_RELEASES))
-		return "what it pointed to was given back there: use it before";
+		return MESSAGE_TEXT("what it pointed to was given back there: use it before");
 	return type->groups & HG_TRACING && !(type->flags & TYPE_RAW) &&
 	       isa_op[e->code->insn[r->since].op].shape == SHAPE_LOAD ?
-		"read it with bpf_probe_read_kernel or bpf_probe_read_user" :
-		"only a pointer can be followed";
+		MESSAGE_TEXT("read it with bpf_probe_read_kernel or bpf_probe_read_user") :
+		MESSAGE_TEXT("only a pointer can be followed");
 }
 
 /* Will it be tried again, iteration by iteration? */
