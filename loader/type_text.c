@@ -50,7 +50,7 @@ static void type_name(struct show *s, uint32_t id)
 	for (int i = 0; i < DEEP && !s->bare; i++) {
 		enum btf_kind k = btf_kind(s->btf, id);
 
-		if (!*name) {
+		if (!*name && k != BTF_TYPE_TAG) {
 			name = btf_name(s->btf, id);
 			kind = k == BTF_STRUCT ? "struct" : k == BTF_UNION ? "union" : k == BTF_ENUM || k == BTF_ENUM64 ? "enum" : "";
 		}
@@ -125,7 +125,7 @@ static long leaf(struct show *s, uint32_t id, uint64_t at, uint32_t bit, uint32_
 		number(s, v[0], 'x', kind == BTF_PTR || v[1] ? 16 : 0);
 	} else if (kind != BTF_INT && enum_name(s, id, (int64_t)v[0])) {
 		return 1;	/* a name counts as more than zero */
-	} else if (in_array && size == 1 && ((v[0] >= ' ' && v[0] <= '~') || v[0] >= LATIN1)) {
+	} else if (in_array && size == 1 && ((v[0] >= ' ' && v[0] <= '~') || (uint8_t)v[0] >= LATIN1)) {
 		put(&s->w, '\'', 1);
 		put(&s->w, (char)v[0], 1);
 		put(&s->w, '\'', 1);
@@ -212,7 +212,7 @@ static long elements(struct show *s, const struct btf_array *array, uint64_t at)
 		return size;
 	put(&s->w, '[', !s->bare && !s->inside && !s->cut);
 	for (uint32_t i = 0; i < array->count; i++, at += (uint64_t)size) {
-		if (size == 1 && !probe_copy(s->call, &byte, at, 1) && !byte)
+		if (size == 1 && !btf_is_composite(s->btf, btf_skip(s->btf, array->elem)) && !probe_copy(s->call, &byte, at, 1) && !byte)
 			break;		/* a string ends */
 		s->inside = true;
 		one = part(s, NULL, array->elem, at, 0, 0);

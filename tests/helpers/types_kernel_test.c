@@ -69,8 +69,9 @@ static void close_both(void)
 static const char *name_of(uint32_t id) { return btf__name_by_offset(types, btf__type_by_id(types, id)->name_off); }
 
 /* Linux 6.18 shows the first element of an array of pointers as often as the array is long, and no '['; of an enum it
- * reads four bytes though it has one: ours shows what is there. */
-static bool misread(uint32_t id)
+ * reads four bytes though it has one: ours shows what is there.  Which brackets it leaves out of arrays inside an
+ * array's structs depends on more than is known here. */
+static bool misread(uint32_t id, bool inside)
 {
 	const struct btf_type *t = btf__type_by_id(types, id);
 
@@ -81,12 +82,12 @@ static bool misread(uint32_t id)
 
 		while (btf_is_mod(e) || btf_is_typedef(e))
 			e = btf__type_by_id(types, e->type);
-		return btf_is_ptr(e) || misread(btf_array(t)->type);
+		return inside || btf_is_ptr(e) || misread(btf_array(t)->type, true);
 	}
 	if (btf_is_enum(t) && t->size != 4)
 		return true;
 	for (int i = 0; btf_is_composite(t) && i < btf_vlen(t); i++)
-		if (misread(btf_members(t)[i].type))
+		if (misread(btf_members(t)[i].type, inside))
 			return true;
 	return false;
 }
@@ -141,7 +142,7 @@ START_TEST(types_by_lot)
 		uint32_t id = 1 + (uint32_t)random() % (btf__type_cnt(types) - 1);
 		unsigned sparse = (unsigned)random() % 8;
 
-		if (!is_value(id) || btf__resolve_size(types, id) > (int)sizeof ours.data || misread(id))
+		if (!is_value(id) || btf__resolve_size(types, id) > (int)sizeof ours.data || misread(id, false))
 			continue;
 		for (size_t k = 0; k < sizeof ours.data; k++) {
 			unsigned r = (unsigned)random();
