@@ -5,27 +5,32 @@
  *   steps   grow by a constant each round: they address the arrays, and one of them counts
  *   sums    only ever have something added (xored, ored) to them
  *   values  made anew in each round
- * and the rest, which no round writes.  A lane has the width of an element.  Values can be wider; `most`,
- * the bits that each may need, says where a lane holds all of it: what shifts right, compares or adds to
- * something wider needs that, for the rest the low bits are enough.  Whether stores meet other accesses is
- * left to who makes code of it. */
+ *   picks   keep the least or the greatest of what the rounds compare to them
+ * and the rest, which no round writes.  A lane has the width of the widest element, or of twice or four times that
+ * where the numbers need it.  Values can be wider; `most`, the bits that each may need, says where a lane holds all of
+ * it: what shifts right, compares or adds to something wider needs that, for the rest the low bits are enough.
+ * Whether stores meet other accesses is left to who makes code of it. */
 #include <string.h>
 #include "vm/lanes.h"
 
 enum { MOST_BODY = 40, LEAST_BYTES = 32, MOST_WAY = 256 };
+/* rows of isa.def, from JEQ on: >, >=, s>, s>=, <, <=, s<, s<= */
+enum { LESS_ROWS = 1 << 1 | 1 << 2 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 };
 
 struct look {
 	const struct code *code;
 	const struct flow *flow;
 	struct lanes *l;
 	uint8_t most[LANE_REGS];	/* bits that the number of each register needs */
-	uint16_t written;		/* registers */
+	uint16_t written, stepped;	/* registers; those of steps that this round has stepped */
+	uint8_t least;			/* bytes of the narrowest element */
 	uint32_t start;			/* the end of the straight line before the loop */
 	uint32_t until;			/* where the jump that may skip this leads; 0: none */
 };
 
 static bool wide(const struct insn *in) { return isa_op[in->op].flags & OPF_WIDTH64; }
 static bool has_bit(uint32_t set, unsigned reg) { return set >> reg & 1; }
+static unsigned bits_of(uint64_t v) { return v ? 64 - (unsigned)__builtin_clzll(v) : 0; }
 
 bool lane_mem(const struct insn *in, struct lane_mem *out)
 {
@@ -87,8 +92,10 @@ static void survey_one(struct look *k, const struct insn *in)
 	uint8_t sum = (uint8_t)(1 + lane_alu(in->op) + (wide(in) ? LANE_ALUS : 0));
 	struct lane_mem m;
 
-	if (lane_mem(in, &m) && !k->l->size)
-		k->l->size = m.size;
+	if (lane_mem(in, &m)) {
+		k->l->size = m.size > k->l->size ? m.size : k->l->size;
+		k->least = m.size < k->least ? m.size : k->least;
+	}
 	if (!w)
 		return;
 	if (k->written & w || (in->op != OP_ADD64_K && in->op != OP_ADD32_K) || in->imm <= -4096 || in->imm >= 4096 || k->until)
@@ -106,6 +113,70 @@ static void survey_one(struct look *k, const struct insn *in)
 	    (k->l->sum[in->dst] && k->l->sum[in->dst] != sum))
 		k->l->sums &= (uint16_t)~w;
 	k->l->sum[in->dst] = sum;
+}
+
+/* The value that `reg` holds at i is that of `as`: one was copied to the other in this round. */
+static bool same_value(const struct look *k, uint32_t i, uint8_t reg, uint8_t as)
+{
+	for (; reg != as && i > k->l->head; i--) {
+		const struct insn *in = &k->code->insn[i - 1];
+		uint32_t pair = 1u << reg | 1u << as;
+
+		if (k->flow->mark[i] & FLOW_TARGET)
+			return false;
+		if (insn_writes(in) & pair)
+			return (in->op == OP_MOV64_X || in->op == OP_MOV32_X) && (1u << in->dst | 1u << in->src) == pair;
+	}
+	return reg == as;
+}
+
+/* `if T > A goto +1; T = A`, and A = T later; or `if A >= V goto +1; A = V`: A is a pick. */
+static bool picks(struct look *k, uint8_t reg)
+{
+	uint32_t at = 0, back = 0, skips = 0;
+	const struct insn *in, *mov;
+	unsigned row;
+	uint8_t with;
+	int64_t from;
+
+	for (uint32_t i = k->l->head; i < k->l->tail; i++) {
+		in = &k->code->insn[i];
+		if (flow_is_jump(in) && (uint32_t)in->off > skips)
+			skips = (uint32_t)in->off;
+		if (at && i == at + 1)
+			continue;
+		if (insn_writes(in) >> reg & 1) {
+			if (!at || back || (in->op != OP_MOV64_X && in->op != OP_MOV32_X) || skips > i)
+				return false;
+			back = i;
+		} else if (insn_reads(in) >> reg & 1) {
+			if (at || !flow_selects(in, i) || isa_op[in->op].shape != SHAPE_JCC_X || k->flow->mark[i + 1] & FLOW_TARGET)
+				return false;
+			at = i;
+		}
+	}
+	if (!at)
+		return false;
+	in = &k->code->insn[at];
+	mov = in + 1;
+	row = (in->op - (unsigned)OP_JEQ64_K) / 4;
+	with = in->dst == reg ? in->src : in->dst;
+	if (with == reg || !(1u << row & LESS_ROWS) || (mov->op != OP_MOV64_X && mov->op != OP_MOV32_X))
+		return false;
+	if (back) {
+		const struct insn *home = &k->code->insn[back];
+
+		if (mov->src != reg || home->src != mov->dst || !same_value(k, at, mov->dst, with))
+			return false;
+		for (uint32_t i = at + 2; i < back; i++)
+			if (insn_writes(&k->code->insn[i]) >> mov->dst & 1)
+				return false;
+	} else if (mov->dst != reg || mov->src != with) {
+		return false;
+	}
+	k->most[reg] = lane_start(k->code, k->flow, k->start, reg, &from) ? (uint8_t)bits_of((uint64_t)from) : 64;
+	k->l->pick[reg] = at;
+	return true;
 }
 
 /* Follows the jumps forward: false where they cannot be masks. */
@@ -130,7 +201,8 @@ static bool survey(struct look *k)
 	l->steps &= k->written;
 	l->sums &= (uint16_t)(k->written & ~l->steps);
 	l->values = (uint16_t)(k->written & ~(l->steps | l->sums));
-	return l->size && !(k->flow->live[l->head] & l->values);
+	l->picks = k->flow->live[l->head] & l->values;
+	return l->size;
 }
 
 /* ---- each instruction by itself ---- */
@@ -138,7 +210,8 @@ static bool survey(struct look *k)
 /* Can the lanes of `reg` stand for it in an operation of this width? */
 static bool operand(const struct look *k, uint8_t reg, bool all)
 {
-	return reg != 10 && !has_bit(k->l->sums | k->l->copies | k->l->steps, reg) && (!all || k->most[reg] <= 8 * k->l->size);
+	return reg != 10 && !has_bit(k->l->sums | k->l->copies | k->stepped, reg) && (!all || k->most[reg] <= 8 * k->l->size) &&
+	       !(has_bit(k->l->steps & k->l->narrow, reg) && k->l->size == 8);
 }
 
 static bool element(const struct look *k, const struct lane_mem *m)
@@ -149,7 +222,7 @@ static bool element(const struct look *k, const struct lane_mem *m)
 			 (indexed && has_bit(l->steps, m->index) ? (int64_t)l->step[m->index] << m->scale : 0);
 	uint32_t regs = 1u << m->base | (indexed ? 1u << m->index : 0);
 
-	return !k->until && m->size == l->size && stride == m->size && !(regs & (l->values | l->sums)) &&
+	return !k->until && m->size <= l->size && stride == m->size && !(regs & (l->values | l->sums)) &&
 	       !(regs & l->steps & l->narrow & ~(1u << l->counter));
 }
 
@@ -163,16 +236,17 @@ static bool sums_bytes(const struct look *k, const struct insn *in)
 	       lane_start(k->code, k->flow, k->start, in->src, &by) && by == 0x0101010101010101;
 }
 
-static unsigned bits_of(uint64_t v) { return v ? 64 - (unsigned)__builtin_clzll(v) : 0; }
-
 static bool arithmetic(struct look *k, const struct insn *in, unsigned *most)
 {
 	unsigned lane = 8u * k->l->size, op = lane_alu(in->op), a = k->most[in->dst], b;
 	bool w = wide(in), x = isa_op[in->op].shape == SHAPE_ALU_X, all = (w ? 64u : 32u) > lane;
 
+	if (in->op == (lane == 64 ? OP_ROL64 : OP_ROL32) && lane >= 32) {
+		*most = lane;
+		return true;
+	}
 	b = x ? k->most[in->src] : bits_of(w ? (uint64_t)in->imm : (uint32_t)in->imm);
-	if (in->op >= OP_ADD64_K + 4 * LANE_ALUS || (x && !operand(k, in->src, all && has_bit(k->l->sums, in->dst))) ||
-	    (lane == 64 && !w && op != LANE_MOV && (op != LANE_AND || x)))
+	if (in->op >= OP_ADD64_K + 4 * LANE_ALUS || (x && !operand(k, in->src, all && has_bit(k->l->sums, in->dst))))
 		return false;
 	if (has_bit(k->l->sums, in->dst)) {
 		for (unsigned r = 0; r < 10; r++)
@@ -184,7 +258,12 @@ static bool arithmetic(struct look *k, const struct insn *in, unsigned *most)
 	switch (op) {
 	case LANE_ADD: ++*most; break;
 	case LANE_SUB: *most = 64; break;
-	case LANE_MUL: *most = a + b; return lane == 16 || sums_bytes(k, in);
+	case LANE_MUL:
+		*most = a + b;
+		if (!sums_bytes(k, in))
+			return lane == 64 ? !w || (a <= 32 && b <= 32) : lane > 8;
+		k->l->bytes |= 1ull << (in - k->code->insn - k->l->head);
+		break;
 	case LANE_OR: case LANE_XOR: break;
 	case LANE_AND: *most = a < b ? a : b; break;
 	case LANE_MOV: *most = b; break;
@@ -192,10 +271,31 @@ static bool arithmetic(struct look *k, const struct insn *in, unsigned *most)
 		if (!w && a > 32)
 			a = 32;
 		*most = op == LANE_LSH ? a + (unsigned)in->imm : a < in->imm ? 0 : a - (unsigned)in->imm;
-		return !x && in->imm >= 0 && in->imm < lane && (op == LANE_LSH || !all || a <= lane);
+		return !x && in->imm >= 0 && in->imm < (w ? lane : 32) && in->imm < lane &&
+		       (op == LANE_LSH || (lane == 64 && !w ? k->most[in->dst] <= 32 : !all || a <= lane));
+	case LANE_ARSH:	/* the sign is the lane's */
+		*most = 32;
+		return !w && lane == 32 && !x && in->imm >= 0 && in->imm < 32;
 	default: return false;
 	}
 	return true;
+}
+
+static bool one_operand(const struct look *k, const struct insn *in, unsigned *most)
+{
+	unsigned lane = 8u * k->l->size, n;
+
+	switch (in->op) {
+	case OP_NEG64: case OP_NEG32:
+		*most = in->op == OP_NEG64 ? 64 : 32;
+		return true;
+	case OP_BE16: n = 16; break;
+	case OP_BE32: n = 32; break;
+	case OP_BE64: n = 64; break;
+	default: return false;
+	}
+	*most = n;
+	return n <= lane;
 }
 
 static bool branch(struct look *k, const struct insn *in)
@@ -216,8 +316,10 @@ static bool fits(struct look *k, const struct insn *in)
 
 	switch (isa_op[in->op].shape) {
 	case SHAPE_ALU_K: case SHAPE_ALU_X:
-		if (has_bit(k->l->steps, in->dst))
+		if (has_bit(k->l->steps, in->dst)) {
+			k->stepped |= (uint16_t)(1u << in->dst);
 			return true;
+		}
 		if ((in->op == OP_MOV64_X || in->op == OP_MOV32_X) && has_bit(k->l->sums, in->src)) {
 			k->l->copies |= (uint16_t)(1u << in->dst);
 			k->l->copy[in->dst] = in->src;
@@ -227,10 +329,15 @@ static bool fits(struct look *k, const struct insn *in)
 		if (!arithmetic(k, in, &most))
 			return false;
 		break;
+	case SHAPE_UN:
+		if (has_bit(k->l->sums, in->dst) || !one_operand(k, in, &most))
+			return false;
+		break;
 	case SHAPE_JCC_K: case SHAPE_JCC_X: return branch(k, in);
 	case SHAPE_LOAD: case SHAPE_FUSED_LOAD:
 		if (isa_op[in->op].flags & OPF_SIGNED || !lane_mem(in, &m) || !element(k, &m))
 			return false;
+		most = 8 * m.size;
 		break;
 	case SHAPE_STORE_X: case SHAPE_FUSED_STORE:
 		return lane_mem(in, &m) && element(k, &m) && operand(k, in->src, false);
@@ -239,8 +346,10 @@ static bool fits(struct look *k, const struct insn *in)
 	}
 	if (most > 64)
 		most = 64;
-	if (isa_op[in->op].shape <= SHAPE_UN && !wide(in) && most > 32)
+	if (isa_op[in->op].shape <= SHAPE_ALU_X && !wide(in) && most > 32)
 		most = 32;
+	if (has_bit(k->l->picks, in->dst) && most > 8 * k->l->size)
+		return false;
 	*now = (uint8_t)(k->until && *now > most ? *now : most);
 	if (has_bit(k->l->copies, in->dst) && k->until)
 		return false;
@@ -259,9 +368,37 @@ static bool leads_to(const struct code *code, uint32_t head, uint32_t *at)
 	return false;
 }
 
+/* Are lanes of this many bytes wide enough? */
+static bool all_fit(struct look *k, uint8_t size)
+{
+	struct lanes *l = k->l;
+	int64_t from;
+
+	l->size = size;
+	l->copies = 0;
+	l->bytes = 0;
+	k->stepped = 0;
+	k->until = 0;
+	memset(k->most, 64, sizeof k->most);
+	for (uint8_t r = 0; r < 10; r++) {
+		if (has_bit(l->picks, r) && !picks(k, r))
+			return false;
+		if (has_bit(l->steps, r) && l->step[r] > 0 && lane_start(k->code, k->flow, k->start, r, &from) && from >= 0)
+			k->most[r] = (uint8_t)bits_of((uint64_t)(from + (int64_t)l->rounds * l->step[r]));
+	}
+	for (uint32_t i = l->head; i < l->tail; i++) {
+		if (k->until == i)
+			k->until = 0;
+		if (!fits(k, &k->code->insn[i]))
+			return false;
+	}
+	l->last = k->flow->live[l->tail + 1] & l->values & ~(l->copies | l->picks);
+	return (l->rounds - l->last) * size >= LEAST_BYTES;
+}
+
 bool lanes_at(const struct code *code, const struct flow *flow, uint32_t head, struct lanes *l)
 {
-	struct look k = { .code = code, .flow = flow, .l = l };
+	struct look k = { .code = code, .flow = flow, .l = l, .least = 8 };
 	uint32_t tail = head;
 	int jumps;
 
@@ -279,13 +416,8 @@ bool lanes_at(const struct code *code, const struct flow *flow, uint32_t head, s
 	if (!has_bit(l->steps, l->counter) || l->step[l->counter] <= 0)
 		return false;
 	l->rounds = loop_rounds(code, flow, k.start, &code->insn[tail], l->counter, l->step[l->counter]);
-	memset(k.most, 64, sizeof k.most);
-	for (uint32_t i = head; i < tail; i++) {
-		if (k.until == i)
-			k.until = 0;
-		if (!fits(&k, &code->insn[i]))
-			return false;
-	}
-	l->last = flow->live[tail + 1] & l->values & ~l->copies;
-	return l->rounds && (l->rounds - l->last) * l->size >= LEAST_BYTES;
+	for (uint8_t size = l->size; l->rounds && size <= 8 && size <= 4 * k.least; size *= 2)
+		if (all_fit(&k, size))
+			return true;
+	return false;
 }

@@ -15,7 +15,7 @@ static inline unsigned lane_alu(uint16_t op) { return (op - (unsigned)OP_ADD64_K
 struct lanes {
 	uint32_t head, tail;		/* [head, tail), then the jump back */
 	uint32_t rounds;
-	uint8_t size;			/* bytes of an element */
+	uint8_t size;			/* bytes of a lane: of the widest element, or more */
 	uint8_t counter;		/* register */
 	bool last;			/* what a round computes is read after the loop: one is left to it */
 	uint16_t steps, sums, values;	/* registers by what they are, a bit each; written nowhere: constant */
@@ -24,6 +24,9 @@ struct lanes {
 	uint8_t copy[LANE_REGS];
 	int32_t step[LANE_REGS];
 	uint8_t sum[LANE_REGS];		/* 1 + enum lane_alu (+ LANE_ALUS: 64 bits wide) */
+	uint16_t picks;			/* registers that keep the least or greatest of the values that rounds compare to them */
+	uint32_t pick[LANE_REGS];	/* the jump that compares; over the move of one to the other */
+	uint64_t bytes;			/* instructions from head on that add up the bytes of a word */
 };
 
 /* An access of an element. */

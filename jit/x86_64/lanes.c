@@ -8,8 +8,10 @@
 #include "jit/x86_64/jc.h"
 #include "vm/lanes.h"
 
-enum { SCRATCH, SCRATCH2, RESULT, FIRST_SLOT, SLOTS = 16 - FIRST_SLOT, ACCESSES = 8, LEFT_OVER = TMP2, MOST_BYTES = 192, ROOM = 512 };
-enum slot_kind { SLOT_VALUE, SLOT_CONST, SLOT_SAME /* a register in all lanes */, SLOT_SUM, SLOT_MASK };
+enum { SCRATCH, SCRATCH2, RESULT, FIRST_SLOT, SLOTS = 16 - FIRST_SLOT, ACCESSES = 8, LEFT_OVER = TMP2, MOST_BYTES = 192, ROOM = 512,
+       MOST_MIXED = 1 << 20 };
+enum slot_kind { SLOT_VALUE, SLOT_CONST, SLOT_SAME /* a register in all lanes */, SLOT_SUM, SLOT_MASK,
+		 SLOT_STEP /* what it is in each lane's round */ };
 
 struct lane {
 	struct jc *c;
@@ -24,8 +26,9 @@ struct lane {
 
 /* 66 0f xx; those of a row for elements of 1, 2, 4 and 8 bytes */
 enum { PAND = 0xdb, PANDN = 0xdf, POR = 0xeb, PXOR = 0xef, MOVDQA = 0x6f, PUNPCKLQDQ = 0x6c, PSADBW = 0xf6,
-       PMULLW = 0xd5, PCMPEQ = 0x74, PCMPGT = 0x64, SHIFT = 0x70, PUNPCKLBW = 0x60 };
-enum { SHIFT_RIGHT = 2, SHIFT_BYTES = 3 /* right, all 16 */, SHIFT_LEFT = 6 };
+       PMULLW = 0xd5, PMULUDQ = 0xf4, PCMPEQ = 0x74, PCMPGT = 0x64, SHIFT = 0x70, PUNPCKLBW = 0x60, PSHUFD = 0x70,
+       PACKSSDW = 0x6b, PACKUSWB = 0x67, MOVD_LOAD = 0x6e, MOVD_STORE = 0x7e };
+enum { SHIFT_RIGHT = 2, SHIFT_BYTES = 3 /* right, all 16 */, SHIFT_SIGNED = 4, SHIFT_LEFT = 6 };
 
 static unsigned log_size(const struct lane *v) { return (unsigned)__builtin_ctz(v->l.size); }
 static void rr(struct lane *v, unsigned op, int d, int s)
@@ -70,8 +73,10 @@ static int whole(struct lane *v, uint64_t k) { return slot(v, SLOT_CONST, 0, (in
 
 static int reg_slot(struct lane *v, unsigned reg)
 {
-	if (v->l.values >> reg & 1)
+	if ((v->l.values & ~v->l.picks) >> reg & 1)
 		return slot(v, SLOT_VALUE, reg, 0);
+	if (v->l.steps >> reg & 1)
+		return slot(v, SLOT_STEP, reg, 0);
 	return slot(v, SLOT_SAME, reg, 0);
 }
 static int mask(struct lane *v) { return slot(v, SLOT_MASK, 0, 0); }
@@ -101,28 +106,91 @@ static void shift_lanes(struct lane *v, unsigned how, int d, unsigned k)
 		rr(v, PAND, d, constant(v, how == SHIFT_LEFT ? 0xffull << k : 0xffu >> k));
 }
 
+/* Bits of 1 << log bytes go round by k. */
+static void rotate(struct lane *v, unsigned log, int d, unsigned k)
+{
+	copy(v, SCRATCH, d);
+	shift(v, log, SHIFT_LEFT, d, k);
+	shift(v, log, SHIFT_RIGHT, SCRATCH, (8u << log) - k);
+	rr(v, POR, d, SCRATCH);
+}
+
+static void negate_or_swap(struct lane *v, const struct insn *in, int d)
+{
+	unsigned bits = in->op == OP_BE16 ? 16 : in->op == OP_BE32 ? 32 : 64, lane = 8u * v->l.size;
+
+	if (in->op == OP_NEG64 || in->op == OP_NEG32) {
+		copy(v, SCRATCH, d);
+		rr(v, PXOR, d, d);
+		rr(v, add_op(log_size(v), true), d, SCRATCH);
+		if (lane == 64 && in->op == OP_NEG32)
+			rr(v, PAND, d, whole(v, UINT32_MAX));
+		return;
+	}
+	for (unsigned log = 1; log <= log_size(v); log++)	/* bytes of words, words of double words ... */
+		rotate(v, log, d, 4u << log);
+	if (bits < lane)
+		shift(v, log_size(v), SHIFT_RIGHT, d, lane - bits);
+}
+
+/* Low halves of products of 32 bits. */
+static void multiply(struct lane *v, int d, int by)
+{
+	copy(v, SCRATCH, d);
+	copy(v, SCRATCH2, by);
+	shift(v, 3, SHIFT_RIGHT, SCRATCH, 32);
+	shift(v, 3, SHIFT_RIGHT, SCRATCH2, 32);
+	rr(v, PMULUDQ, SCRATCH, SCRATCH2);
+	rr(v, PMULUDQ, d, by);
+	shift(v, 3, SHIFT_LEFT, SCRATCH, 32);
+	rr(v, PAND, d, whole(v, UINT32_MAX));
+	rr(v, POR, d, SCRATCH);
+}
+
+static bool adds_bytes(const struct lane *v, const struct insn *in)
+{
+	return v->l.bytes >> (in - v->c->code->insn - v->l.head) & 1;
+}
+
 static void compute(struct lane *v, const struct insn *in, int d)
 {
 	bool x = isa_op[in->op].shape == SHAPE_ALU_X, w = isa_op[in->op].flags & OPF_WIDTH64;
 	uint64_t k = w ? (uint64_t)in->imm : (uint32_t)in->imm;
 	unsigned op;
 
+	if (isa_op[in->op].shape == SHAPE_UN) {
+		negate_or_swap(v, in, d);
+		return;
+	}
+	if (in->op == OP_ROL64 || in->op == OP_ROL32) {
+		rotate(v, log_size(v), d, (unsigned)in->imm);
+		return;
+	}
 	switch (lane_alu(in->op)) {
 	case LANE_ADD: op = add_op(log_size(v), false); break;
 	case LANE_SUB: op = add_op(log_size(v), true); break;
 	case LANE_MUL:
-		if (v->l.size == 8) {		/* by 0x0101010101010101, then >> 56 */
+		if (v->l.size == 4) {
+			multiply(v, d, x ? reg_slot(v, in->src) : constant(v, k));
+			return;
+		}
+		if (adds_bytes(v, in)) {	/* by 0x0101010101010101, then >> 56 */
 			rr(v, PSADBW, d, whole(v, 0));
 			return;
 		}
-		op = PMULLW;
+		op = v->l.size == 8 ? PMULUDQ : PMULLW;
 		break;
 	case LANE_OR: op = POR; break;
 	case LANE_AND: op = PAND; break;
 	case LANE_XOR: op = PXOR; break;
-	case LANE_LSH: shift_lanes(v, SHIFT_LEFT, d, (unsigned)in->imm); return;
+	case LANE_LSH:
+		shift_lanes(v, SHIFT_LEFT, d, (unsigned)in->imm);
+		if (v->l.size == 8 && !w)
+			rr(v, PAND, d, whole(v, UINT32_MAX));
+		return;
+	case LANE_ARSH: shift_lanes(v, SHIFT_SIGNED, d, (unsigned)in->imm); return;
 	case LANE_RSH:
-		if (v->l.size == 8 && in[-1].op == OP_MUL64_X)
+		if (adds_bytes(v, in - 1))
 			rr(v, PAND, d, whole(v, 0xff));
 		else
 			shift_lanes(v, SHIFT_RIGHT, d, (unsigned)in->imm);
@@ -135,6 +203,8 @@ static void compute(struct lane *v, const struct insn *in, int d)
 	}
 	if (op != PAND || x || ~k << (64 - 8 * v->l.size))
 		rr(v, op, d, x ? reg_slot(v, in->src) : constant(v, k));
+	if (v->l.size == 8 && !w && op != PAND)
+		rr(v, PAND, d, whole(v, UINT32_MAX));
 }
 
 /* Neighbours of d, of 1 << log bytes, are added up in lanes twice as wide. */
@@ -178,8 +248,8 @@ static void add_up(struct lane *v, const struct insn *in)
 	rr(v, sum_op(v, in->dst), slot(v, SLOT_SUM, in->dst, v->turn & 1), term);	/* two chains are faster */
 }
 
-/* The lanes that do not jump. */
-static void branch(struct lane *v, const struct insn *in)
+/* The mask of the lanes that jump, or of the others; operands are in da and db. */
+static void compare(struct lane *v, const struct insn *in, int da, int db)
 {
 	/* by row of isa.def: how a and b are compared, whether in the other order, and where it then jumps */
 	static const struct { uint8_t op, swap, jumps; } as[] = {
@@ -199,11 +269,10 @@ static void branch(struct lane *v, const struct insn *in)
 	uint64_t flip = bias ? 1ull << (8 * v->l.size - 1) : 0;
 	int m = mask(v), a = m, b = SCRATCH;
 
-	v->until = (uint32_t)in->off;
 	v->jumped = as[row].jumps;
-	copy(v, a, reg_slot(v, in->dst));
+	copy(v, a, da);
 	if (x)
-		copy(v, b, reg_slot(v, in->src));
+		copy(v, b, db);
 	else
 		b = constant(v, (uint64_t)in->imm ^ flip);
 	if (bias) {
@@ -222,10 +291,19 @@ static void branch(struct lane *v, const struct insn *in)
 	copy(v, m, a);
 }
 
+static void branch(struct lane *v, const struct insn *in)
+{
+	v->until = (uint32_t)in->off;
+	compare(v, in, reg_slot(v, in->dst), isa_op[in->op].shape == SHAPE_JCC_X ? reg_slot(v, in->src) : 0);
+}
+
 static struct x_mem place(const struct lane *v, const struct lane_mem *m, int32_t plus)
 {
 	return x_idx(v->c->reg[m->base], m->index == LANE_NONE ? NOREG : v->c->reg[m->index], m->scale, m->off + plus);
 }
+
+/* Bytes that one turn loads or stores. */
+static int32_t chunk(const struct lane *v, const struct lane_mem *m) { return 16 / v->l.size * m->size; }
 
 /* Of the access in this turn; noted in the first. */
 static struct x_mem address(struct lane *v, struct lane_mem *m)
@@ -238,7 +316,44 @@ static struct x_mem address(struct lane *v, struct lane_mem *m)
 		v->fail |= v->nr_mem == ACCESSES;
 		v->mem[v->nr_mem++ % ACCESSES] = *m;
 	}
-	return place(v, m, 16 * (int32_t)v->turn);
+	return place(v, m, chunk(v, m) * (int32_t)v->turn);
+}
+
+static void load(struct lane *v, struct lane_mem *m, int d)
+{
+	int32_t bytes = chunk(v, m);
+	struct x_mem at = address(v, m);
+
+	if (bytes == 16)
+		x_movups_load(&v->c->b, d, at);
+	else
+		x_rm(&v->c->b, X_66 | X_0F | x_w(bytes == 8), MOVD_LOAD, d, at);
+	if (m->size < v->l.size)
+		x_pxor(&v->c->b, SCRATCH, SCRATCH);
+	for (unsigned log = (unsigned)__builtin_ctz(m->size); log < log_size(v); log++)
+		rr(v, PUNPCKLBW + log, d, SCRATCH);
+}
+
+static void store(struct lane *v, struct lane_mem *m, int s)
+{
+	int32_t bytes = chunk(v, m);
+	struct x_mem at = address(v, m);
+
+	if (bytes == 16) {
+		x_movups_store(&v->c->b, at, s);
+		return;
+	}
+	copy(v, SCRATCH, s);
+	for (unsigned log = log_size(v); 1u << log > m->size; log--)
+		if (log == 3) {
+			rr(v, PSHUFD, SCRATCH, SCRATCH);
+			x_8(&v->c->b, 0x08);
+		} else {	/* packing saturates */
+			shift(v, log, SHIFT_LEFT, SCRATCH, 4u << log);
+			shift(v, log, log == 2 ? SHIFT_SIGNED : SHIFT_RIGHT, SCRATCH, 4u << log);
+			rr(v, log == 2 ? PACKSSDW : PACKUSWB, SCRATCH, SCRATCH);
+		}
+	x_rm(&v->c->b, X_66 | X_0F | x_w(bytes == 8), MOVD_STORE, SCRATCH, at);
 }
 
 static void one(struct lane *v, const struct insn *in)
@@ -248,13 +363,10 @@ static void one(struct lane *v, const struct insn *in)
 
 	jc_room(v->c, ROOM);
 	if (lane_mem(in, &m)) {
-		struct x_mem at = address(v, &m);
-
 		if (m.store)
-			x_movups_store(&v->c->b, at, isa_op[in->op].shape == SHAPE_STORE_K ? constant(v, (uint64_t)in->imm) :
-				       reg_slot(v, in->src));
+			store(v, &m, isa_op[in->op].shape == SHAPE_STORE_K ? constant(v, (uint64_t)in->imm) : reg_slot(v, in->src));
 		else
-			x_movups_load(&v->c->b, slot(v, SLOT_VALUE, in->dst, 0), at);
+			load(v, &m, slot(v, SLOT_VALUE, in->dst, 0));
 	} else if (flow_is_jump(in)) {
 		branch(v, in);
 	} else if ((in->op == OP_MOV64_X || in->op == OP_MOV32_X) && v->l.sums >> in->src & 1) {
@@ -288,6 +400,12 @@ static void body(struct lane *v)
 		one(v, &v->c->code->insn[i]);
 	}
 	v->until = 0;
+	for (uint32_t i = 0, n = v->nr_slot; i < n && !v->fail; i++)
+		if (v->slot[i].kind == SLOT_STEP) {
+			jc_room(v->c, ROOM);
+			rr(v, add_op(log_size(v), false), FIRST_SLOT + (int)i,
+			   constant(v, (uint64_t)(16 / v->l.size * v->l.step[v->slot[i].reg])));
+		}
 }
 
 /* ---- before and after ---- */
@@ -299,6 +417,25 @@ static void same(struct lane *v, int d, int reg)
 	x_movq_to(&v->c->b, d, reg);
 	for (unsigned n = log; n < 4; n++)
 		rr(v, n == 3 ? PUNPCKLQDQ : PUNPCKLBW + n, d, d);
+}
+
+/* 0, step, 2 * step ... */
+static void series(struct lane *v, int d, int64_t step)
+{
+	unsigned bits = 8u * v->l.size;
+
+	for (unsigned half = 2; half--; ) {
+		uint64_t k = 0;
+
+		for (unsigned at = 0; at < 64; at += bits) {
+			uint64_t n = (uint64_t)step * (at + 64 * half) / bits;
+
+			k |= (bits == 64 ? n : n & ((1ull << bits) - 1)) << at;
+		}
+		emit_const(v->c, TMP, k);
+		x_movq_to(&v->c->b, half ? SCRATCH : d, TMP);
+	}
+	rr(v, PUNPCKLQDQ, d, SCRATCH);
 }
 
 static void prepare(struct lane *v)
@@ -315,6 +452,11 @@ static void prepare(struct lane *v)
 			break;
 		case SLOT_SAME: same(v, d, reg); break;
 		case SLOT_SUM: x_pxor(&v->c->b, d, d); break;
+		case SLOT_STEP:
+			series(v, d, v->l.step[v->slot[i].reg]);
+			same(v, SCRATCH, reg);
+			rr(v, add_op(log_size(v), false), d, SCRATCH);
+			break;
 		default: break;
 		}
 	}
@@ -336,6 +478,31 @@ static void finish_sum(struct lane *v, int s, unsigned reg)
 	x_alu(&c->b, v->l.sum[reg] > LANE_ALUS, alu == LANE_ADD ? X_ADD : alu == LANE_XOR ? X_XOR : X_OR, c->reg[reg], TMP);
 }
 
+/* The least or greatest of the lanes. */
+static void finish_pick(struct lane *v, int s, unsigned reg)
+{
+	struct jc *c = v->c;
+	const struct insn *in = &c->code->insn[v->l.pick[reg]];
+
+	for (unsigned bytes = 8; bytes >= v->l.size; bytes /= 2) {
+		jc_room(c, ROOM);
+		copy(v, RESULT, s);
+		shift(v, 3, SHIFT_BYTES, RESULT, bytes);
+		if (in->dst == reg)
+			compare(v, in, s, RESULT);
+		else
+			compare(v, in, RESULT, s);
+		if (in[1].dst == reg) {		/* it stays where that jumps */
+			choose(v, s, RESULT);
+		} else {
+			choose(v, RESULT, s);
+			copy(v, s, RESULT);
+		}
+	}
+	x_movq_from(&c->b, s, TMP);
+	x_ext(&c->b, v->l.size, false, false, c->reg[reg], TMP);
+}
+
 /* Elements that a store would write before, or a load read after, their turn: `out` where they are near. */
 static void keep_apart(struct lane *v, uint32_t out)
 {
@@ -344,8 +511,13 @@ static void keep_apart(struct lane *v, uint32_t out)
 	for (uint32_t i = 0; i < v->nr_mem; i++)
 		for (uint32_t k = 0; k < v->nr_mem; k++) {
 			const struct lane_mem *a = &v->mem[i], *b = &v->mem[k];
-			int32_t apart = a->off - b->off;
+			int32_t apart = a->off - b->off, a_way = 15, b_way = 15;
 
+			if (a->size != b->size) {	/* one goes faster: not near all the way */
+				v->fail |= a->store && (v->l.rounds > MOST_MIXED || a->off > INT32_MAX / 2);
+				a_way = (int32_t)v->l.rounds * a->size;
+				b_way = (int32_t)v->l.rounds * b->size;
+			}
 			if (!a->store || i == k || (b->store && k < i))
 				continue;
 			if (a->base == b->base && a->index == b->index && a->scale == b->scale) {
@@ -355,10 +527,10 @@ static void keep_apart(struct lane *v, uint32_t out)
 			if (v->dry || ((a->base == 10) != (b->base == 10) && c->cur->private))
 				continue;
 			jc_room(c, ROOM);
-			x_lea(&c->b, true, TMP, place(v, a, 15));
+			x_lea(&c->b, true, TMP, place(v, a, a_way));
 			x_lea(&c->b, true, LEFT_OVER, place(v, b, 0));
 			x_alu(&c->b, true, X_SUB, TMP, LEFT_OVER);
-			x_alu_k(&c->b, true, X_CMP, TMP, 30);
+			x_alu_k(&c->b, true, X_CMP, TMP, a_way + b_way);
 			jc_jcc(c, CC_BE, out);
 		}
 }
@@ -392,6 +564,8 @@ static void emit_loop(struct lane *v, uint32_t turns)
 	for (uint32_t i = 0; i < v->nr_slot; i++)
 		if (v->slot[i].kind == SLOT_SUM)
 			jc_room(c, ROOM), finish_sum(v, FIRST_SLOT + (int)i, v->slot[i].reg);
+		else if (v->slot[i].kind == SLOT_SAME && v->l.picks >> v->slot[i].reg & 1)
+			finish_pick(v, FIRST_SLOT + (int)i, v->slot[i].reg);
 	for (int r = 0; r < 10; r++)
 		if (v->l.copies >> r & 1)
 			x_mov(&c->b, true, c->reg[r], c->reg[v->l.copy[r]]);
