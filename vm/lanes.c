@@ -84,6 +84,11 @@ uint32_t loop_rounds(const struct code *code, const struct flow *flow, uint32_t 
 	return (uint32_t)((way + step - 1) / step);
 }
 
+bool lane_upper_only(const struct insn *in)
+{
+	return in->op == OP_BE64 && in[1].op == OP_RSH64_K && in[1].dst == in->dst && in[1].imm >= 32 && in[1].imm < 64;
+}
+
 /* ---- what the registers are ---- */
 
 static void survey_one(struct look *k, const struct insn *in)
@@ -163,18 +168,21 @@ static bool picks(struct look *k, uint8_t reg)
 	with = in->dst == reg ? in->src : in->dst;
 	if (with == reg || !(1u << row & LESS_ROWS) || (mov->op != OP_MOV64_X && mov->op != OP_MOV32_X))
 		return false;
+	k->most[reg] = lane_start(k->code, k->flow, k->start, reg, &from) ? (uint8_t)bits_of((uint64_t)from) : 64;
 	if (back) {
 		const struct insn *home = &k->code->insn[back];
 
 		if (mov->src != reg || home->src != mov->dst || !same_value(k, at, mov->dst, with))
 			return false;
-		for (uint32_t i = at + 2; i < back; i++)
-			if (insn_writes(&k->code->insn[i]) >> mov->dst & 1)
+		for (uint32_t i = at + 2; i < k->l->tail; i++) {	/* what it is in a lane is no round's */
+			uint32_t uses = insn_reads(&k->code->insn[i]) | (i < back ? insn_writes(&k->code->insn[i]) : 0);
+
+			if (i != back && uses >> mov->dst & 1)
 				return false;
-	} else if (mov->dst != reg || mov->src != with) {
+		}
+	} else if (mov->dst != reg || mov->src != with || k->most[reg] > 8 * k->l->size) {
 		return false;
 	}
-	k->most[reg] = lane_start(k->code, k->flow, k->start, reg, &from) ? (uint8_t)bits_of((uint64_t)from) : 64;
 	k->l->pick[reg] = at;
 	return true;
 }
@@ -267,7 +275,13 @@ static bool arithmetic(struct look *k, const struct insn *in, unsigned *most)
 	case LANE_OR: case LANE_XOR: break;
 	case LANE_AND: *most = a < b ? a : b; break;
 	case LANE_MOV: *most = b; break;
-	case LANE_LSH: case LANE_RSH:
+	case LANE_RSH:
+		if (in > k->code->insn && lane_upper_only(in - 1)) {
+			*most = 64 - (unsigned)in->imm;
+			return true;
+		}
+		/* fallthrough */
+	case LANE_LSH:
 		if (!w && a > 32)
 			a = 32;
 		*most = op == LANE_LSH ? a + (unsigned)in->imm : a < in->imm ? 0 : a - (unsigned)in->imm;
@@ -291,7 +305,9 @@ static bool one_operand(const struct look *k, const struct insn *in, unsigned *m
 		return true;
 	case OP_BE16: n = 16; break;
 	case OP_BE32: n = 32; break;
-	case OP_BE64: n = 64; break;
+	case OP_BE64:
+		n = lane_upper_only(in) && k->most[in->dst] <= 32 && !(k->flow->mark[in + 1 - k->code->insn] & FLOW_TARGET) ? 32 : 64;
+		break;
 	default: return false;
 	}
 	*most = n;

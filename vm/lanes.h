@@ -32,6 +32,8 @@ struct lanes {
 /* An access of an element. */
 struct lane_mem { uint8_t base, index, scale, size; int32_t off; bool store; };
 bool lane_mem(const struct insn *in, struct lane_mem *out);
+/* r = be64 r; r >>= 32 or more: of a number of 32 bits that is be32, then >> 32 less. */
+bool lane_upper_only(const struct insn *be);
 /* May the rounds of the loop that begins at `head` run side by side? */
 bool lanes_at(const struct code *code, const struct flow *flow, uint32_t head, struct lanes *out);
 /* The constant that `reg` holds when the straight line that leads to `head` ends. */

@@ -190,7 +190,9 @@ static void compute(struct lane *v, const struct insn *in, int d)
 		return;
 	case LANE_ARSH: shift_lanes(v, SHIFT_SIGNED, d, (unsigned)in->imm); return;
 	case LANE_RSH:
-		if (adds_bytes(v, in - 1))
+		if (v->l.size == 4 && lane_upper_only(in - 1))
+			shift_lanes(v, SHIFT_RIGHT, d, (unsigned)in->imm - 32);
+		else if (adds_bytes(v, in - 1))
 			rr(v, PAND, d, whole(v, 0xff));
 		else
 			shift_lanes(v, SHIFT_RIGHT, d, (unsigned)in->imm);

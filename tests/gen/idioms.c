@@ -57,6 +57,12 @@ static const char *const idioms[] = {
 	"rD = 0\nrA = 0\nh: rB = rM\nrB += rA\nrC = *(u32 *)(rB + 0)\nrD += rC\nrA += 4\nif rA != 64 goto h\nrB = %i\n",
 	"rA = 0\nh: rB = rM\nrB += rA\nrC = *(u64 *)(rB + 0)\nrC ^= rD\n*(u64 *)(rB + 0) = rC\nrA += 8\nif rA != 32 goto h\n"
 	"rB = %i\n",
+	"rD = 5\nrA = 0\nh: rB = rM\nrB += rA\nrC = *(u32 *)(rB + 0)\nif wD > wC goto l\nwD = wC\nl: rA += 4\nif rA != 64 goto h\n"
+	"rB = %i\nrC = %i\n",
+	"rD = 0\nrA = 0\nh: rB = rM\nrB += rA\nrC = *(u8 *)(rB + 0)\nwC *= 7\nwC -= wA\nwC s>>= 1\nrC &= 0xffff\nrD += rC\nrA += 1\n"
+	"if rA != 64 goto h\nrB = %i\nrC = %i\n",
+	"rA = 0\nh: rB = rM\nrB += rA\nrC = *(u8 *)(rB + 0)\nrD = rC\nrD += rA\nwD >>= 1\n*(u8 *)(rB + 0) = rD\nrA += 1\n"
+	"if rA != 64 goto h\nrB = %i\nrC = %i\nrD = %n\n",
 	/* a map's element, with a key that is known and one that is not */
 	"*(u32 *)(r10 - 64) = 0\nr2 = r10\nr2 += -64\nr1 = map(0) ll\ncall 1\nif r0 == 0 goto n\nr1 = *(u64 *)(r0 + 88)\n"
 	"r1 ^= %n\n*(u64 *)(r0 + 96) = r1\nn: r0 = %i\nr1 = %i\nr2 = %n\nr3 = %i\nr4 = %i\nr5 = %n\n",

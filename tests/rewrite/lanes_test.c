@@ -19,7 +19,7 @@ static unsigned programs = 20000, kept, in_lanes;
 static struct jit_pages *pages;
 static uint32_t cpu;
 
-struct text { char buf[8192]; size_t n; uint64_t random; };
+struct text { char buf[8192]; size_t n; uint64_t random; bool keeps; /* r6 is the least or greatest */ };
 
 static uint32_t pick(struct text *t, uint32_t below)
 {
@@ -40,6 +40,24 @@ static void say(struct text *t, const char *form, ...)
 	ck_assert_uint_lt(t->n, sizeof t->buf);
 }
 
+/* r6 = r6 or the value, whichever compares; in the forms that compilers give it. */
+static void keep(struct text *t, int log)
+{
+	static const char *const cmp[] = { ">", ">=", "<", "<=", "s>", "s>=", "s<", "s<=", "==" };
+	const char *how = cmp[pick(t, 8 + !pick(t, 20))];
+	char z = log < 3 && pick(t, 3) ? 'w' : 'r', m = pick(t, 8) ? z : (char)(z ^ 'r' ^ 'w');
+	int a = 1 + (int)pick(t, 3), b = a % 3 + 1;
+
+	switch (pick(t, 4)) {
+	case 0: say(t, "if %c6 %s %c%d goto k\n%c6 = %c%d\nk:\n", z, how, z, a, m, m, a); break;
+	case 1: say(t, "if %c%d %s %c6 goto k\n%c6 = %c%d\nk:\n", z, a, how, z, m, m, a); break;
+	case 2: say(t, "if %c%d %s %c6 goto k\n%c%d = %c6\nk: %c6 = %c%d\n", z, a, how, z, m, a, m, m, m, a); break;
+	default:
+		say(t, "%c%d = %c%d\nif %c6 %s %c%d goto k\n%c%d = %c6\nk: %s%c6 = %c%d\n", z, b, z, a, z, how, z, pick(t, 9) ? a : b, m, b,
+		    m, pick(t, 9) ? "" : "w3 += 1\n", m, m, b);
+	}
+}
+
 /* r9 memory, r8 index, r7 limit or a pointer that steps, r1-r3 values, r4 not written, r5 r6 sums, r0 a copy */
 static void statement(struct text *t, int log)
 {
@@ -49,7 +67,7 @@ static void statement(struct text *t, int log)
 	int bits = 8 << log, a = 1 + (int)pick(t, 3), b = 1 + (int)pick(t, 4), k = (int)pick(t, 2) ? (int)pick(t, 300) : (int)pick(t, UINT32_MAX);
 	char z = log == 3 || (log < 2 && pick(t, 2)) ? 'r' : 'w';
 
-	switch (pick(t, 14)) {
+	switch (pick(t, 17)) {
 	case 0: case 1: say(t, "%c%d %s %c%d\n", z, a, alu[pick(t, 8)], z, b); break;
 	case 2: case 3: say(t, "%c%d %s %d\n", z, a, alu[pick(t, 8)], k); break;
 	case 4: say(t, "%c%d &= %d\n", z, a, k & (int)((1ull << (bits > 31 ? 31 : bits)) - 1)); break;
@@ -69,7 +87,7 @@ static void statement(struct text *t, int log)
 		if (pick(t, 2))
 			say(t, "%c%d %s %d\n", z, 1 + (int)pick(t, 3), alu[pick(t, 8)], k & 0xffff);
 		else if (pick(t, 2))
-			say(t, "%c%d += 1\n", pick(t, 2) ? 'r' : 'w', 5 + (int)pick(t, 2));
+			say(t, "%c%d += 1\n", pick(t, 2) ? 'r' : 'w', 5 + (int)pick(t, 2 - t->keeps));
 		else
 			say(t, "%c%d = %c%d\n", z, 1 + (int)pick(t, 3), z, 1 + (int)pick(t, 4));
 		say(t, "m%u:\n", l);
@@ -85,16 +103,19 @@ static void statement(struct text *t, int log)
 		}
 		break;
 	case 12: z = pick(t, 4) ? z : 'w';
-		say(t, "%c%d %s %c%d\n", z, 5 + (int)pick(t, 2), sum[pick(t, 3)], z, a);
+		say(t, "%c%d %s %c%d\n", z, 5 + (int)pick(t, 2 - t->keeps), sum[pick(t, 3)], z, a);
 		break;
 	case 13: say(t, "r%d += r8\n", a); break;
+	case 14: say(t, "%c%d += %c%d\n%c%d >>= 1\n", z, a, z, b, z, a); break;
+	case 15: say(t, "w%d %s %u\n", a, pick(t, 2) ? "s>>=" : "*=", 1 + pick(t, 31)); break;
+	case 16: say(t, "%c%d *= %c%d\n", z, a, z, b); break;
 	}
 }
 
 static void compose(struct text *t, uint64_t from)
 {
 	static const char *const width[] = { "u8", "u16", "u32", "u64" };
-	int log, step, rounds, pointer, other, kind, start, off;
+	int log, step, rounds, pointer, other, kind, start, off, far;
 	char carry;
 
 	t->n = 0;
@@ -110,6 +131,8 @@ static void compose(struct text *t, uint64_t from)
 	start = (int)pick(t, 3) ? 0 : (int)pick(t, 5) * step;
 	off = (int)pick(t, 40);
 	carry = pick(t, 2) ? 'r' : 'w';
+	far = pick(t, 3) ? log : (int)pick(t, 4);	/* log2 of the size of what the pointer leads to */
+	t->keeps = pick(t, 4) == 0;
 	say(t, "r9 = r1\nr4 = *(u64 *)(r9 + 8)\nr0 = 0\n");
 	for (int r = 1; r < 4; r++)
 		say(t, "r%d = %d\n", r, r);
@@ -136,7 +159,9 @@ static void compose(struct text *t, uint64_t from)
 	say(t, "r3 = %d\n", (int)pick(t, 300));
 	for (int k = 1 + (int)pick(t, 5); k; k--)
 		statement(t, log);
-	if (pick(t, 4) == 0)	/* T += A; A = T */
+	if (t->keeps)
+		keep(t, log);
+	else if (pick(t, 4) == 0)	/* T += A; A = T */
 		say(t, "%c0 = %c%d\n%c0 += %c6\n%c6 = %c0\n", carry, carry, 1 + (int)pick(t, 2), carry, carry, carry, carry);
 	if (other) {
 		int to = pick(t, 3) ? 320 + (int)pick(t, 60) : off + (int)pick(t, 9) * step - 4 * step;
@@ -144,14 +169,14 @@ static void compose(struct text *t, uint64_t from)
 		if (to < 0)
 			to = off;
 		if (pointer)
-			say(t, "*(%s *)(r7 + %d) = r%d\n", width[log], (int)pick(t, 40), 1 + (int)pick(t, 3));
+			say(t, "*(%s *)(r7 + %d) = r%d\n", width[far], (int)pick(t, 40), 1 + (int)pick(t, 3));
 		else if (kind < 3)
 			say(t, "r0 = r7\nr0 += r8\n*(%s *)(r0 + %d) = r%d\n", width[log], (int)pick(t, 40), 1 + (int)pick(t, 3));
 		else
 			say(t, "r0 = r9\nr0 += r8\n*(%s *)(r0 + %d) = r%d\n", width[log], to, 1 + (int)pick(t, 3));
 	}
 	if (pointer)
-		say(t, "r7 += %d\n", step);
+		say(t, "r7 += %d\n", 1 << far);
 	say(t, "%c8 += %d\n", kind == 2 || kind == 5 ? 'w' : 'r', step);
 	if (kind < 3 || pointer)
 		say(t, "if %c8 %s %d goto h\n", kind == 2 ? 'w' : 'r', pick(t, 2) ? "!=" : pick(t, 2) ? "<" : "s<", start + rounds * step);
@@ -250,6 +275,46 @@ START_TEST(loops_agree)
 }
 END_TEST
 
+/* What has to run in lanes; each loads from r1 + r8 and does 64 rounds. */
+static const struct { const char *what; int size; const char *body; } must[] = {
+	{ "greatest, kept in place", 4, "if w6 >= w2 goto k\nw6 = w2\nk:\n" },
+	{ "least, with a sign, by way of a copy", 4, "w3 = w2\nif w2 s< w6 goto k\nw3 = w6\nk: w6 = w3\n" },
+	{ "greatest byte", 1, "if r2 > r6 goto k\nr2 = r6\nk: r6 = r2\n" },
+	{ "difference of bytes without its sign", 1, "w3 = *(u8 *)(r4 + 64)\nw2 -= w3\nw3 = w2\nw3 s>>= 31\nw2 ^= w3\nw2 -= w3\nw5 += w2\n" },
+	{ "sum that is cut", 1, "r3 = *(u8 *)(r4 + 64)\nw2 += w3\nif w2 < 255 goto k\nr2 = 255\nk: *(u8 *)(r4 + 0) = r2\n" },
+	{ "index times element", 1, "r3 = r8\nr3 *= r2\nr5 += r3\n" },
+	{ "from the index", 4, "w2 = w8\nw2 += 7\n*(u32 *)(r4 + 0) = r2\n" },
+	{ "by a constant", 4, "w2 *= 5\nw2 += 3\n*(u32 *)(r4 + 0) = r2\n" },
+	{ "wide products", 4, "r2 *= r2\nr5 += r2\n" },
+	{ "what is odd", 4, "w3 = w2\nw3 &= 1\nw3 = -w3\nw3 &= w2\nr5 += r3\n" },
+	{ "other byte order", 4, "r2 = be32 r2\nw5 ^= w2\n" },
+	{ "other byte order, upper bits", 4, "r2 = be64 r2\nr2 >>= 36\nw5 ^= w2\n" },
+};
+
+START_TEST(these_run_in_lanes)
+{
+	static struct outcome want, have;
+	static struct text t;
+	size_t bytes[2];
+	uint32_t n;
+	void *slots;
+
+	t.n = 0;
+	say(&t, "r5 = 0\nr6 = 9\nr8 = 0\nr9 = r1\nr9 += 512\nh: r4 = r1\nr4 += r8\nr2 = *(u%d *)(r4 + 0)\n%s", 8 * must[_i].size,
+	    must[_i].body);
+	say(&t, "r8 += %d\nif r8 != %d goto h\n*(u64 *)(r9 + 0) = r6\nr0 = r5\nexit\n", must[_i].size, 64 * must[_i].size);
+	assemble(t.buf, &slots, &n);
+	run(slots, n, 1, false, NULL, 0, NULL, &want);
+	for (int arm = 0; arm < 2; arm++) {
+		bytes[arm] = run(slots, n, 1, true, arm ? "lanes,unroll" : NULL, 0, NULL, &have);
+		ck_assert_msg(want.r0 == have.r0 && !memcmp(want.mem, have.mem, BYTES), "%s, arm %d: r0 0x%llx, should be 0x%llx",
+			      must[_i].what, arm, (unsigned long long)have.r0, (unsigned long long)want.r0);
+	}
+	ck_assert_msg(bytes[0] > bytes[1] + 64, "%s: %zu bytes, without lanes %zu", must[_i].what, bytes[0], bytes[1]);
+	free(slots);
+}
+END_TEST
+
 /* ---- programs of very many loops ---- */
 
 #define I(c, ...) { .code = c, __VA_ARGS__ }
@@ -328,6 +393,7 @@ int main(int argc, char **argv)
 		programs = (unsigned)strtoul(argv[2], NULL, 0);
 	pages = jit_pages_new(NULL);
 	jit_cpu_detect(NULL, &cpu);
+	tcase_add_loop_test(t, these_run_in_lanes, 0, sizeof must / sizeof *must);
 	tcase_add_test(t, loops_agree);
 	tcase_add_loop_test(t, work_is_linear_in_the_program, 0, sizeof parts / sizeof *parts);
 	return run_tests();
