@@ -406,7 +406,7 @@ static void body(struct lane *v)
 		if (v->slot[i].kind == SLOT_STEP) {
 			jc_room(v->c, ROOM);
 			rr(v, add_op(log_size(v), false), FIRST_SLOT + (int)i,
-			   constant(v, (uint64_t)(16 / v->l.size * v->l.step[v->slot[i].reg])));
+			   constant(v, 16u / v->l.size * (uint64_t)v->l.step[v->slot[i].reg]));
 		}
 }
 
