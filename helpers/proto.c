@@ -10,6 +10,7 @@
  * "?" allows NULL.  A name after the kind is for the reader. */
 #include "helpers/families.h"
 #include "helpers/helpers.h"
+#include "vm/message.h"
 
 #define UNKNOWN_KIND "unknown argument kind; known: "
 static const char unknown_kind[] = UNKNOWN_KIND "any scalar ctx map key value value_out mem mem_out mem_inout size "
@@ -102,18 +103,18 @@ static int parse_qualifier(struct parse *p, struct arg *arg)
 	int found;
 
 	if (!word(p))
-		return fail(p, p->at, "a word or a number of bytes must follow ':'");
+		return fail(p, p->at, MESSAGE_TEXT("a word or a number of bytes must follow ':'"));
 	switch (arg->kind) {
 	case ARG_MEM:
 	case ARG_MEM_OUT:
 		if (is(p, "size"))
 			return 0;
 		if (!size_word(p, &arg->size))
-			return fail(p, p->word, "memory is :size or :N with N from 1 to 65535");
+			return fail(p, p->word, MESSAGE_TEXT("memory is :size or :N with N from 1 to 65535"));
 		arg->kind = arg->kind == ARG_MEM ? ARG_FIXED : ARG_FIXED_OUT;
 		return 0;
 	case ARG_MEM_INOUT:
-		return is(p, "size") ? 0 : fail(p, p->word, "mem_inout takes :size only");
+		return is(p, "size") ? 0 : fail(p, p->word, MESSAGE_TEXT("mem_inout takes :size only"));
 	case ARG_FUNC:
 		found = CALLBACK_LOOP + find(p, helpers_callbacks);
 		break;
@@ -123,11 +124,11 @@ static int parse_qualifier(struct parse *p, struct arg *arg)
 		found += found < 0 ? 0 : DYNPTR_LOCAL;
 		break;
 	default:
-		return fail(p, p->word, "this kind takes no ':'");
+		return fail(p, p->word, MESSAGE_TEXT("this kind takes no ':'"));
 	}
 	if (found < 0)
-		return fail(p, p->word, "unknown callback (loop, map_elem, dynptr, timer, vma) or dynptr "
-				       "(local, ringbuf, skb, xdp)");
+		return fail(p, p->word, MESSAGE_TEXT("unknown callback (loop, map_elem, dynptr, timer, vma) or dynptr "
+				       "(local, ringbuf, skb, xdp)"));
 	arg->size = (uint16_t)found;
 	return 0;
 }
@@ -137,7 +138,7 @@ static int parse_arg(struct parse *p, struct arg *arg)
 	int err = 0, found;
 
 	if (!word(p))
-		return fail(p, p->at, "an argument kind is expected: scalar, ctx, map, key, value, mem, size ...");
+		return fail(p, p->at, MESSAGE_TEXT("an argument kind is expected: scalar, ctx, map, key, value, mem, size ..."));
 	found = find(p, helpers_kinds);
 	if (found < 0 && find(p, numbers) < 0)
 		return fail(p, p->word, unknown_kind);
@@ -157,28 +158,28 @@ static int parse_result(struct parse *p, struct ret *ret)
 	bool sized;
 
 	if (!word(p))
-		return fail(p, p->at, "the result comes first: void, u64, value?, mem:N? ...");
+		return fail(p, p->at, MESSAGE_TEXT("the result comes first: void, u64, value?, mem:N? ..."));
 	if (is(p, "void")) {
 		ret->kind = RET_VOID;
 	} else if (is(p, "value")) {
 		ret->kind = take(p, '?') ? RET_VALUE_OR_NULL : RET_VALUE;
 	} else if (is(p, "sock")) {
 		if (!take(p, '?'))
-			return fail(p, p->at, "a socket result may be NULL: write sock?");
+			return fail(p, p->at, MESSAGE_TEXT("a socket result may be NULL: write sock?"));
 		ret->kind = RET_SOCK_OR_NULL;
 	} else if (is(p, "mem")) {
 		sized = take(p, ':');
 		if (sized && (!word(p) || !size_word(p, &ret->size)))
-			return fail(p, p->at, "memory results are mem:N with N from 1 to 65535, or mem?");
+			return fail(p, p->at, MESSAGE_TEXT("memory results are mem:N with N from 1 to 65535, or mem?"));
 		ret->kind = take(p, '?') ? RET_MEM_OR_NULL : RET_MEM;
 		if (!sized && ret->kind == RET_MEM)
-			return fail(p, p->at, "say how many bytes: mem:N");
+			return fail(p, p->at, MESSAGE_TEXT("say how many bytes: mem:N"));
 	} else if (find(p, numbers) >= 0 || is(p, "double")) {
 		ret->kind = RET_SCALAR;
 		ret->flags = is(p, "double") ? RET_DOUBLE : 0;
 	} else {
-		return fail(p, p->word, "unknown result; known: void value? value mem? mem:N? mem:N sock?, u8 to "
-					"s64, int, long, scalar");
+		return fail(p, p->word, MESSAGE_TEXT("unknown result; known: void value? value mem? mem:N? mem:N sock?, u8 to "
+					"s64, int, long, scalar"));
 	}
 	return 0;
 }
@@ -193,16 +194,16 @@ static int check_whole(struct parse *p, const struct host_helper *helper)
 
 		if ((kind == ARG_MEM || kind == ARG_MEM_OUT || kind == ARG_MEM_INOUT) &&
 		    helper_length(&helper->row, i) == 5)
-			return fail(p, p->text, "mem needs a size or size0 argument behind it (or write mem:N)");
+			return fail(p, p->text, MESSAGE_TEXT("mem needs a size or size0 argument behind it (or write mem:N)"));
 		if ((kind == ARG_KEY || kind == ARG_VALUE || kind == ARG_VALUE_OUT) && !map)
-			return fail(p, p->text, "key and value need a map argument before them");
+			return fail(p, p->text, MESSAGE_TEXT("key and value need a map argument before them"));
 		map |= kind == ARG_MAP;
 		alloc |= kind == ARG_ALLOC_SIZE;
 	}
 	if ((helper->ret.kind == RET_VALUE || helper->ret.kind == RET_VALUE_OR_NULL) && !map)
-		return fail(p, p->text, "a value result needs a map argument");
+		return fail(p, p->text, MESSAGE_TEXT("a value result needs a map argument"));
 	if (helper->ret.kind == RET_MEM_OR_NULL && !alloc)
-		return fail(p, p->text, "mem? needs an alloc_size argument, or write mem:N?");
+		return fail(p, p->text, MESSAGE_TEXT("mem? needs an alloc_size argument, or write mem:N?"));
 	return 0;
 }
 
@@ -214,12 +215,12 @@ static int parse(struct parse *p, struct host_helper *helper)
 	if (err)
 		return err;
 	if (!take(p, '('))
-		return fail(p, p->at, "'(' is expected after the result");
+		return fail(p, p->at, MESSAGE_TEXT("'(' is expected after the result"));
 	blanks(p);
 	if (*p->at != ')') {
 		do {
 			if (n == 5)
-				return fail(p, p->at, "a helper has at most five arguments");
+				return fail(p, p->at, MESSAGE_TEXT("a helper has at most five arguments"));
 			err = parse_arg(p, &helper->arg[n]);
 			if (err)
 				return err;
@@ -231,10 +232,10 @@ static int parse(struct parse *p, struct host_helper *helper)
 		} while (take(p, ','));
 	}
 	if (!take(p, ')'))
-		return fail(p, p->at, "',' or ')' is expected");
+		return fail(p, p->at, MESSAGE_TEXT("',' or ')' is expected"));
 	blanks(p);
 	if (*p->at)
-		return fail(p, p->at, "nothing may follow ')'");
+		return fail(p, p->at, MESSAGE_TEXT("nothing may follow ')'"));
 	return check_whole(p, helper);
 }
 

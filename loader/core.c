@@ -438,15 +438,15 @@ static const char *patch_memory(uint8_t *p, const struct answer *a)
 	struct raw_insn raw = raw_load(p);
 
 	if (a->validate && raw.off != (int64_t)a->old_value)
-		return "the instruction does not hold the offset that the record speaks of";
+		return MESSAGE_TEXT("the instruction does not hold the offset that the record speaks of");
 	if (a->new_value > INT16_MAX)
-		return "the target's offset does not fit an instruction";
+		return MESSAGE_TEXT("the target's offset does not fit an instruction");
 	raw.off = (int16_t)a->new_value;
 	if (a->old_size != a->new_size) {
 		int code = width_code(a->new_size);
 
 		if (a->old_size != width_of(raw.code) || code < 0)
-			return "the field's size in the target fits no load or store";
+			return MESSAGE_TEXT("the field's size in the target fits no load or store");
 		raw.code = (uint8_t)((raw.code & ~SIZE_MASK) | code);
 	}
 	raw_store(p, raw);
@@ -481,16 +481,17 @@ static const char *patch_bits(uint8_t *p, uint32_t n, const struct answer *a)
 /* NULL, or why the instruction cannot take the answer. */
 static const char *patch(uint8_t *p, uint32_t n, const struct answer *a)
 {
+	const char *other = MESSAGE_TEXT("the instruction does not hold the value that the record speaks of");
 	struct raw_insn raw = raw_load(p);
 
 	switch (raw.code & CLASS) {
 	case ALU: case ALU64:
 		if (raw.code & REG)
-			return "the instruction has no immediate";
+			return MESSAGE_TEXT("the instruction has no immediate");
 		if (a->validate && (uint32_t)raw.imm != (uint32_t)a->old_value)
-			return "the instruction does not hold the value that the record speaks of";
+			return other;
 		if (a->new_value > UINT32_MAX && a->new_value < UINT64_MAX - INT32_MAX)
-			return "the target's value does not fit an instruction";
+			return MESSAGE_TEXT("the target's value does not fit an instruction");
 		raw.imm = (int32_t)a->new_value;
 		raw_store(p, raw);
 		return NULL;
@@ -498,15 +499,16 @@ static const char *patch(uint8_t *p, uint32_t n, const struct answer *a)
 		return patch_memory(p, a);
 	case LD:
 		if (raw.code != LDDW || raw.src || n < 2)
-			return "it is no instruction that CO-RE can change";
+			break;
 		if (a->validate && (le32(p + 4) | (uint64_t)le32(p + 12) << 32) != a->old_value)
-			return "the instruction does not hold the value that the record speaks of";
+			return other;
 		put_le32(p + 4, (uint32_t)a->new_value);
 		put_le32(p + 12, (uint32_t)(a->new_value >> 32));
 		return NULL;
 	default:
-		return "it is no instruction that CO-RE can change";
+		break;
 	}
+	return MESSAGE_TEXT("it is no instruction that CO-RE can change");
 }
 
 static const char *missing_text(struct image_inner *in, const struct core_path *local, uint32_t kind,
@@ -549,6 +551,7 @@ int core_apply(struct image_inner *in, const uint8_t *rec, uint8_t *slots, uint3
 	uint32_t type = le32(rec + 4), kind = le32(rec + 12);
 	const struct btf *btf = in->image.btf;
 	const char *access = btf_string(btf, le32(rec + 8)), *trouble;
+	char unpacked[MESSAGE_MAX];
 	struct core_path local;
 	struct answer answer = { 0 };
 	int ret;
@@ -580,5 +583,5 @@ int core_apply(struct image_inner *in, const uint8_t *rec, uint8_t *slots, uint3
 	if (!trouble)
 		return 0;
 	return image_fail(in, UEBPF_STAGE_CORE, UEBPF_E_CORE, -EINVAL, NULL,
-			  btf_name(btf, type), "CO-RE (%s): %s", access, trouble);
+			  btf_name(btf, type), "CO-RE (%s): %s", access, message_text(trouble, unpacked));
 }

@@ -104,7 +104,7 @@ int elf_diagnose(const uint8_t *data, size_t len, const char *name, struct uebpf
 const char *elf_advice(const char *function)
 {
 	/* Names, then what to do instead. */
-	static const char rows[] =
+	const char *row = MESSAGE_TEXT(
 		" printf fprintf puts putchar \0" "print with bpf_printk() or bpf_trace_printk()\0"
 		" sprintf snprintf \0" "format with bpf_snprintf()\0"
 		" malloc calloc realloc free \0" "keep data in a map or on the stack\0"
@@ -119,14 +119,17 @@ const char *elf_advice(const char *function)
 		" __divti3 __udivti3 __multi3 __modti3 __umodti3 \0"
 		  "128-bit arithmetic has no BPF instructions\0"
 		" __adddf3 __muldf3 __divdf3 __subdf3 __floatdidf __fixdfdi __mulsf3 __addsf3 __divsf3 "
-		  "__floatsisf __fixsfsi \0" "floating point has no BPF instructions\0"
-	;
-	const char *row = rows;
-	char key[64];
+		  "__floatsisf __fixsfsi \0" "floating point has no BPF instructions\0");
+	char key[64], names[MESSAGE_MAX], text[MESSAGE_MAX];
 
 	snprintf(key, sizeof(key), " %s ", function);
-	for (; *row; row = text_next(text_next(row)))
-		if (strstr(row, key))
-			return text_next(row);
-	return NULL;
+	for (;;) {
+		const char *here = message_text(row, names), *next = row + strlen(here) + 1;
+
+		if (!*here)
+			return NULL;
+		if (strstr(here, key))
+			return next;
+		row = next + strlen(message_text(next, text)) + 1;
+	}
 }

@@ -190,7 +190,7 @@ static int call_extern(struct link *l)
 	const struct image_extern *ext = image_extern_find(l->in, sym->name);
 	const struct helper *h = find_helper(l->in, sym->name);
 	const char *advice = elf_advice(sym->name);
-	char text[256];
+	char text[256], unpacked[MESSAGE_MAX];
 
 	if (h) {
 		raw_store(bytes_here(l), (struct raw_insn){ CALL, 0, 0, 0, (int32_t)helper_id(h) });
@@ -206,8 +206,8 @@ static int call_extern(struct link *l)
 			    "that name", sym->name);
 	return fail(l, UEBPF_STAGE_LINK, UEBPF_E_EXTERN, -ENOENT, sym->name,
 		    "%s() is neither in this object nor a helper here: %s", sym->name,
-		    advice ? advice : "BPF programs have no libraries; define it in the same file "
-		    "(static __always_inline), or have the host add a helper of that name");
+		    message_text(advice ? advice : MESSAGE_TEXT("BPF programs have no libraries; define it in the "
+			"same file (static __always_inline), or have the host add a helper of that name"), unpacked));
 }
 
 /* The 64-bit load there: its source and the two halves of its immediate. */

@@ -126,9 +126,11 @@ int uebpf_prog_error(const struct uebpf_prog *base, struct uebpf_error *err)
 	if (prog->lost_error)
 		error_set(err, UEBPF_STAGE_OPEN, UEBPF_E_MEMORY, -ENOMEM, UINT32_MAX,
 			  "could not be loaded, and no memory was left to say why");
+	else if (prog->object->loaded)
+		error_set(err, UEBPF_STAGE_OPEN, UEBPF_E_STATE, -ENOEXEC, UINT32_MAX, "was not asked to be loaded");
 	else
-		error_set(err, UEBPF_STAGE_OPEN, UEBPF_E_STATE, -ENOEXEC, UINT32_MAX, "%s", prog->object->loaded ?
-			  "was not asked to be loaded" : "not loaded yet: uebpf_object_load comes first");
+		error_set(err, UEBPF_STAGE_OPEN, UEBPF_E_STATE, -ENOEXEC, UINT32_MAX,
+			  "not loaded yet: uebpf_object_load comes first");
 	if (err)
 		prog_blame(prog, err);
 	return prog->lost_error ? -ENOMEM : -ENOEXEC;

@@ -30,8 +30,10 @@ struct shared_args {
 
 static int fail_at(struct uebpf_error *err, int errnum, const char *path, const char *why)
 {
+	char unpacked[MESSAGE_MAX];
+
 	return error_set(err, UEBPF_STAGE_MAP, errnum == -ENOMEM ? UEBPF_E_MEMORY : UEBPF_E_IO, errnum,
-			 UINT32_MAX, "map %s: %s (%s)", path, why, strerror(-errnum));
+			 UINT32_MAX, "map %s: %s (%s)", path, message_text(why, unpacked), strerror(-errnum));
 }
 
 static uint64_t pid_namespace(void)
@@ -192,13 +194,14 @@ int map_new_shared(struct vm_host *host, const struct uebpf_map_opts *opts, cons
 
 	*out = NULL;
 	if (!can_share(map_ops_find(opts->type)) && map_ops_find(opts->type))
-		return fail_at(err, -EOPNOTSUPP, shown, "maps that hold maps or programs, and arenas, cannot be shared");
+		return fail_at(err, -EOPNOTSUPP, shown, MESSAGE_TEXT("maps that hold maps or programs, and arenas, cannot be shared"));
 	a.fd = open_new(path, mode, flags, opts->name);
 	if (a.fd < 0) {
 		r = -errno;
 		errno = saved;
-		return fail_at(err, r, shown, r == -EEXIST ? "the file exists; open it, or ask to replace it" :
-								"cannot create it");
+		return fail_at(err, r, shown, r == -EEXIST ?
+			       MESSAGE_TEXT("the file exists; open it, or ask to replace it") :
+			       MESSAGE_TEXT("cannot create it"));
 	}
 	r = map_build(host, opts, new_storage, &a, true, out, err);
 	if (r) {
@@ -261,31 +264,31 @@ static int read_head(struct shared_args *a, const char **why)
 	struct store_head *h = &a->head;
 	const struct map_ops *ops;
 
-	*why = "this is not a map of ours";
+	*why = MESSAGE_TEXT("this is not a map of ours");
 	if (pread(a->fd, h, sizeof(*h), 0) != sizeof(*h) || h->magic != STORE_MAGIC)
 		return -EBADMSG;
-	*why = "its layout is of another version of the library";
+	*why = MESSAGE_TEXT("its layout is of another version of the library");
 	if (h->version != STORE_VERSION)
 		return -EPROTONOSUPPORT;
-	*why = "its creator has not finished, or died before it did";
+	*why = MESSAGE_TEXT("its creator has not finished, or died before it did");
 	if (!h->ready)
 		return -EAGAIN;
-	*why = "its creator lives in another pid namespace, so a lock's owner could not be found";
+	*why = MESSAGE_TEXT("its creator lives in another pid namespace, so a lock's owner could not be found");
 	if (h->pid_ns != pid_namespace())
 		return -EXDEV;
-	*why = "not a sealed memfd: a peer could truncate it under us; open it as trusted if you trust every writer";
+	*why = MESSAGE_TEXT("not a sealed memfd: a peer could truncate it under us; open it as trusted if you trust every writer");
 	if (!(a->flags & UEBPF_OPEN_TRUSTED) && (seals < 0 || (seals & sealed) != sealed))
 		return -EPERM;
-	*why = "of a type that cannot be shared";
+	*why = MESSAGE_TEXT("of a type that cannot be shared");
 	ops = map_ops_find(h->type);
 	if (!can_share(ops))
 		return -EBADMSG;
-	*why = "its description contradicts itself";
+	*why = MESSAGE_TEXT("its description contradicts itself");
 	if (h->cpu_slots != (ops->traits & MT_PERCPU ? SLOT_WINDOWS * WINDOW_SLOTS : 1) ||
 	    (h->spin_lock_off != UINT32_MAX &&
 	     (h->spin_lock_off % 4 || h->value_size < 4 || h->spin_lock_off > h->value_size - 4)))
 		return -EBADMSG;
-	*why = "reading from this type writes to it; open it for writing";
+	*why = MESSAGE_TEXT("reading from this type writes to it; open it for writing");
 	if ((a->flags & UEBPF_OPEN_RDONLY) && (!ops->user_lookup || (ops->traits & (MT_NO_KEY | MT_STORAGE))))
 		return -EROFS;
 	h->name[sizeof(h->name) - 1] = 0;
@@ -351,7 +354,7 @@ int map_open_shared(struct vm_host *host, const char *path, int fd, uint32_t fla
 	const char *shown = path ? path : "(descriptor)";
 	struct shared_args a = { .flags = flags };
 	struct uebpf_map_opts opts = { .size = sizeof(opts) };
-	const char *why = "cannot open it";
+	const char *why = MESSAGE_TEXT("cannot open it");
 	int saved = errno, r;
 
 	*out = NULL;
@@ -373,7 +376,7 @@ int map_open_shared(struct vm_host *host, const char *path, int fd, uint32_t fla
 	opts.extra = a.head.extra;
 	r = map_build(host, &opts, old_storage, &a, false, out, err);
 	if (r == -EBADMSG)
-		fail_at(err, r, shown, "the file is shorter than its map, or describes another");
+		fail_at(err, r, shown, MESSAGE_TEXT("the file is shorter than its map, or describes another"));
 	if (!a.taken)
 		close(a.fd);
 	if (!r) {
