@@ -481,7 +481,8 @@ struct uebpf_helper_info {
 	uint32_t args;			/* how many arguments its contract has, 0-5 */
 	const char *name;		/* without bpf_ */
 	const char *support;		/* "full", "adapted: how", "host: ...", "refused: why" */
-	uint32_t pointer;		/* its result: 0 a number, 1 an object of the host, 2 memory */
+	uint32_t pointer;		/* its result: 0 any number, 1 an object of the host, 2 memory, 3 a number in a
+					 * range that verified programs rely on (lengths, errors) */
 };
 /* The i-th different helper that `prog` calls (by id, ascending); -ENOENT after the last. */
 UEBPF_API int uebpf_prog_helper(const struct uebpf_prog *prog, uint32_t i, struct uebpf_helper_info *info);

@@ -78,6 +78,7 @@ struct out {
 /* Why instruction *in with `left` others behind it is none, or NULL. */
 static const char *wrong(const struct uebpf_cbpf_insn *in, uint32_t left)
 {
+	const char *const scratch = MESSAGE_TEXT("a scratch word outside of M[0..15]");
 	uint32_t code = in->code, k = in->k, mode = code & 0xe0, size = code & 0x18, op = code & 0xf0;
 	bool to_x = (code & 7) == C_LDX;
 
@@ -97,9 +98,9 @@ static const char *wrong(const struct uebpf_cbpf_insn *in, uint32_t left)
 			return MESSAGE_TEXT("a load with an unknown mode");
 		return size != SZ_W ?
 		       MESSAGE_TEXT("a load of a constant, a scratch word or the length that is not a word") :
-		       mode == M_MEM && k >= SCRATCH ? MESSAGE_TEXT("a scratch word outside of M[0..15]") : NULL;
+		       mode == M_MEM && k >= SCRATCH ? scratch : NULL;
 	case C_ST: case C_STX:
-		return k >= SCRATCH || code & 0xf8 ? MESSAGE_TEXT("a scratch word outside of M[0..15]") : NULL;
+		return k >= SCRATCH || code & 0xf8 ? scratch : NULL;
 	case C_ALU:
 		return op > ALU_XOR ? MESSAGE_TEXT("an unknown arithmetic operation") :
 		       code & SRC_X ? NULL :

@@ -257,9 +257,14 @@ static void helper_info(const struct helper *row, struct uebpf_helper_info *info
 		.size = info->size, .id = helper_id(row), .may = helper_may(row), .callable = helper_fn(row) != NULL,
 		.name = helper_name(row), .support = helper_support(row),
 	};
+	struct ret ret;
 
 	switch (helper_returns(row)) {
-	case RET_SCALAR: case RET_VOID: case RET_NEVER: break;
+	case RET_SCALAR: case RET_VOID: case RET_NEVER:
+		ret = helper_ret(row);
+		if (ret.lo | ret.hi | (ret.flags & RET_UPTO_SIZE))
+			all.pointer = 3;
+		break;
 	case RET_SOCK_OR_NULL: case RET_BTF_OR_NULL: case RET_BTF: all.pointer = 1; break;
 	default: all.pointer = 2;
 	}

@@ -276,7 +276,7 @@ static struct tree *ordered(struct reader *r, uint32_t kind, struct tree *left, 
 	char *copy = bytes(r, glob->len + 1);
 
 	if (!memchr(glob->text, '*', glob->len) || glob->text[glob->len - 1] != '*')
-		return refuse(r, "a pattern is equal or not, never less or greater"), NULL;
+		goto no_order;
 	if (!copy)
 		return NULL;
 	memcpy(copy, glob->text, glob->len - 1);
@@ -285,13 +285,16 @@ static struct tree *ordered(struct reader *r, uint32_t kind, struct tree *left, 
 	if (!head || !same)
 		return NULL;
 	if (head->kind != TREE_STRING || other->left || other->right)
-		return refuse(r, "a pattern is equal or not, never less or greater"), NULL;
+		goto no_order;
 	*same = *other;
 	if (equal_too)
 		kind = kind == TREE_GE ? TREE_GT : TREE_LT;
 	t = node(r, kind, left == glob ? head : left, left == glob ? right : head);
 	same = node(r, equal_too ? TREE_EQ : TREE_NE, same, glob);
 	return t && same ? node(r, equal_too ? TREE_OR : TREE_AND, t, same) : NULL;
+
+no_order:
+	return refuse(r, "a pattern is equal or not, never less or greater"), NULL;
 }
 
 /* Two literals: lttng lets a user compare them. */

@@ -14,6 +14,7 @@ struct mock {
 	uint64_t result, called;
 	struct store store[MAX_STORES];
 	unsigned nr_store;
+	bool checked;		/* only a checked run withstands what it does: stores bytes, leaves its contract's range */
 };
 
 static uint64_t answer(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5, struct uebpf_call *call)
@@ -76,8 +77,9 @@ static void result_of(struct mock *m, const struct uebpf_helper_info *info)
 
 	if (m->result && info->pointer == 2)
 		die(EXIT_USAGE, "--mock %s: it returns memory; only 0 can be scripted", m->name);
-	if (m->result && info->pointer)
+	if (m->result && info->pointer == 1)
 		m->result = (uintptr_t)object;
+	m->checked = m->nr_store || (m->result && info->pointer == 3);
 }
 
 void mocks_install(struct session *s)
@@ -98,8 +100,10 @@ void mocks_install(struct session *s)
 		id = uebpf_env_add_helper(s->env, (uint32_t)id, info.name, NULL, answer, m, &err);
 		if (id < 0)
 			die_error(s, &err);
-		if (m->nr_store && mode != UEBPF_MODE_DEFAULT && mode != UEBPF_MODE_CHECKED)
-			die(EXIT_USAGE, "--mock %s: only --mode checked knows what the program may write there",
+		if (m->checked && mode != UEBPF_MODE_DEFAULT && mode != UEBPF_MODE_CHECKED)
+			die(EXIT_USAGE, m->nr_store ?
+			    "--mock %s: only --mode checked knows what the program may write there" :
+			    "--mock %s: verified programs rely on this helper's range; only --mode checked does not",
 			    s->opt->mock.v[i]);
 		while (*tail)
 			tail = &(*tail)->next;
@@ -107,10 +111,10 @@ void mocks_install(struct session *s)
 	}
 }
 
-bool mocks_store(const struct session *s)
+bool mocks_checked(const struct session *s)
 {
 	for (const struct mock *m = s->mocks; m; m = m->next)
-		if (m->nr_store)
+		if (m->checked)
 			return true;
 	return false;
 }

@@ -204,11 +204,11 @@ void session_choose(struct session *s)
 struct uebpf_load_opts session_load_opts(const struct session *s)
 {
 	const struct options *o = s->opt;
-	bool checked = (o->trace && !o->mode) || mocks_store(s);
+	bool checked = (o->trace && !o->mode) || mocks_checked(s);
 
 	return (struct uebpf_load_opts){
 		.size = sizeof(struct uebpf_load_opts), .policy = o->policy,
-		/* Only checked runs know what a mocked helper may write. */
+		/* Only checked runs know what a mocked helper may write, and do not rely on its result. */
 		.mode = checked ? UEBPF_MODE_CHECKED : o->mode,
 		.engine = o->trace ? UEBPF_ENGINE_INTERP : o->engine,
 		.refuse_may = o->refuse_may, .metered = o->budget != 0, .budget = o->budget,

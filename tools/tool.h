@@ -229,7 +229,7 @@ void maps_each_init(struct session *s, map_init_fn each, void *arg);
 
 /* ---- mock.c ---- */
 void mocks_install(struct session *s);
-bool mocks_store(const struct session *s);	/* one stores bytes: runs must be checked */
+bool mocks_checked(const struct session *s);	/* one stores bytes or leaves its range: runs must be checked */
 void mocks_tell(const struct session *s);
 
 /* ---- out.c: text helpers, the JSON document ---- */
