@@ -35,7 +35,7 @@ static bool place(const struct uebpf_call *call, uint64_t *pc, uint64_t *frame)
 {
 	if (register_of(call, "ip", pc) && register_of(call, "bp", frame))
 		return true;
-	*pc = call->run ? call->run->ip : 0;
+	*pc = call->run && call->run->size >= sizeof *call->run ? call->run->ip : 0;
 	*frame = *pc ? call->run->frame : 0;
 	return *pc;
 }

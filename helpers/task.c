@@ -331,6 +331,5 @@ FN(get_attach_cookie)
 {
 	const struct uebpf_run *run = call->run;
 
-	return run && run->size >= offsetof(struct uebpf_run, cookie) + sizeof run->cookie ? run->cookie
-											    : 0;
+	return run ? run->cookie : 0;
 }

@@ -432,7 +432,7 @@ struct uebpf_run {
 	uint64_t cookie;		/* what the helper get_attach_cookie returns */
 	/* Where the probed thread is, its instruction and frame pointer: bpf_get_stack and its like begin there when
 	 * the context has no registers.  0: at the caller of uebpf_prog_run. */
-	uint64_t ip, frame;
+	uint64_t ip, frame;		/* read when `size` covers them */
 };
 /* Runs `prog` on ctx (layout by its type; see docs/types.md).  Any thread, signal handlers too.
  * Returns 0 with *r0 set; -EFAULT bad access; -ETIME budget spent; -ECANCELED abort flag;

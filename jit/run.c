@@ -416,7 +416,7 @@ static int acceptable(const struct code *code, const void *ctx, size_t ctx_len, 
 {
 	const struct jit_code *jit = code->jit;
 
-	if (run && run->size && run->size < sizeof *run)
+	if (run && run->size && run->size < RUN_MIN)
 		return -EINVAL;
 	if (run && (run->budget || run->abort) && !code->metered)
 		return -EOPNOTSUPP;

@@ -34,17 +34,18 @@ static inline int run_code(const struct code *code, void *ctx, size_t len, struc
 static __attribute__((cold, noinline)) int run_here(const struct prog *prog, void *ctx, size_t ctx_len,
 						    struct uebpf_run *run, uint64_t *r0)
 {
-	struct uebpf_run own = { .size = sizeof own };
+	struct uebpf_run own = { 0 };
 	int rc;
 
 	if (run)
-		own = *run;
+		memcpy(&own, run, RUN_MIN);
+	own.size = sizeof own;
 	own.ip = (uintptr_t)__builtin_return_address(0);
 	own.frame = *(uintptr_t *)__builtin_frame_address(0);
 	rc = prog_run(prog, ctx, ctx_len, &own, r0);
 	if (run) {
-		own.ip = own.frame = 0;
-		*run = own;
+		own.size = run->size;
+		memcpy(run, &own, RUN_MIN);
 	}
 	return rc;
 }
@@ -57,9 +58,9 @@ int prog_run(const struct prog *prog, void *ctx, size_t ctx_len, struct uebpf_ru
 		return -ENOEXEC;
 	if (__builtin_expect(ctx_len < prog->min_ctx, 0))
 		return -EINVAL;
-	if (run && (run->size < sizeof(*run) || ((run->budget || run->abort) && !prog->metered)))
-		return run->size < sizeof(*run) ? -EINVAL : -EOPNOTSUPP;
-	if (__builtin_expect(prog->wants_caller && !(run && run->ip), 0))
+	if (run && (run->size < RUN_MIN || ((run->budget || run->abort) && !prog->metered)))
+		return run->size < RUN_MIN ? -EINVAL : -EOPNOTSUPP;
+	if (__builtin_expect(prog->wants_caller && !(run && run->size >= sizeof(*run) && run->ip), 0))
 		return run_here(prog, ctx, ctx_len, run, r0);
 	if (prog->packet && (rc = packet_ready(ctx, ctx_len)) != 0)
 		return rc;
@@ -111,7 +112,7 @@ __attribute__((cold)) int uebpf_prog_trace(const struct uebpf_prog *base, void *
 
 	if (!base->code)
 		return -ENOEXEC;
-	if (!step || ctx_len < prog->min_ctx || (run && run->size < sizeof(*run)))
+	if (!step || ctx_len < prog->min_ctx || (run && run->size < RUN_MIN))
 		return -EINVAL;
 	rc = prog->packet ? packet_ready(ctx, ctx_len) : 0;
 	if (!rc)

@@ -188,7 +188,7 @@ int call_begin(struct uebpf_call *call, const struct code *code, void *ctx, size
 	call->abort = &never_aborted;
 	call->host = NULL;
 	if (run) {
-		if (run->size && run->size < sizeof *run)
+		if (run->size && run->size < RUN_MIN)
 			return -EINVAL;
 		if ((run->budget || run->abort) && !code->metered)
 			return -EOPNOTSUPP;

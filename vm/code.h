@@ -231,6 +231,8 @@ bool call_check_args(struct uebpf_call *call, const struct helper *helper, const
 /* What every engine does around a run: fills *call (depth 1, no stack region yet), tests the context
  * and the options in *run; 0 or the status to return.  end: gives up what is held, writes *run back,
  * returns the status.  call->pc is UINT32_MAX until something faults. */
+/* struct uebpf_run as hosts knew it before it had ip and frame. */
+enum { RUN_MIN = offsetof(struct uebpf_run, ip) };
 int call_begin(struct uebpf_call *call, const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run);
 int call_end(struct uebpf_call *call);
 /* After a helper in checked mode: makes what it returned accessible by its contract.  r: arguments as

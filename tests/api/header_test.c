@@ -252,7 +252,7 @@ END_TEST
 #if UINTPTR_MAX == UINT64_MAX
 #define SIZE(t, n) { #t, sizeof(struct t), n }
 static const struct { const char *name; size_t is, was; } sizes[] = {
-	SIZE(uebpf_error, 920), SIZE(uebpf_hooks, 64), SIZE(uebpf_run, 64), SIZE(uebpf_record, 16),
+	SIZE(uebpf_error, 920), SIZE(uebpf_hooks, 64), SIZE(uebpf_run, 80), SIZE(uebpf_record, 16),
 	SIZE(uebpf_field, 56), SIZE(uebpf_task, 32), SIZE(uebpf_type_opts, 40),
 };
 

@@ -100,6 +100,8 @@ START_TEST(budget_and_abort)
 	ck_assert_int_eq(uebpf_prog_run(prog, NULL, 0, &run, NULL), -ECANCELED);
 	uebpf_prog_explain(prog, -ECANCELED, &run, &err);
 	ck_assert_uint_eq(err.code, UEBPF_E_ABORTED);
+	run.size = offsetof(struct uebpf_run, ip);	/* without the fields that came later */
+	ck_assert_int_eq(uebpf_prog_run(prog, NULL, 0, &run, NULL), -ECANCELED);
 	run.size = 3;
 	ck_assert_int_eq(uebpf_prog_run(prog, NULL, 0, &run, NULL), -EINVAL);
 	uebpf_object_free(obj);

@@ -232,6 +232,13 @@ START_TEST(without_registers_it_is_the_callers)
 	ck_assert_int_eq(found.size, 8);
 	ck_assert_uint_eq(found.ip[0], 0x1234);
 	ck_assert_uint_eq(run.ip, 0x1234);
+	run.size = offsetof(struct uebpf_run, ip);	/* a host that was built before these fields */
+	through(&run, theirs);
+	look_at(obj);
+	ck_assert_uint_ne(found.ip[0], 0x1234);
+	ck_assert_uint_gt(found.size, 8);
+	ck_assert_uint_eq(run.ip, 0x1234);
+	ck_assert_uint_eq(run.size, offsetof(struct uebpf_run, ip));
 	kernel_close(&k);
 	uebpf_object_free(obj);
 	uebpf_env_free(env);
