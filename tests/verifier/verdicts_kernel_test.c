@@ -6,7 +6,7 @@
  *   == what it is about
  *   type
  *   instructions, one a line
- *   -- accept | refuse | we accept: why the kernel does not
+ *   => accept | refuse | we accept: why the kernel does not
  * Maps: map(0) array 4 -> 64 bytes, map(1) hash 8 -> 48, map(2) ring buffer, map(3) array of one that programs may only
  * read, map(4) program array, map(5) user ring buffer, map(6) queue, map(7) per-CPU array, map(8) sockmap. */
 #include <bpf/bpf.h>
@@ -70,7 +70,7 @@ static void read_cases(const char *path)
 			continue;
 		} else if (!c->type) {
 			c->type = strndup(line, strcspn(line, "\n"));
-		} else if (!strncmp(line, "-- ", 3)) {
+		} else if (!strncmp(line, "=> ", 3)) {
 			c->verdict = strndup(line + 3, strcspn(line + 3, "\n"));
 		} else {
 			c->insn = realloc(c->insn, had + strlen(line) + 1);
