@@ -73,11 +73,11 @@ relr := $(shell $(CC) -shared -Wl,-z,pack-relative-relocs -Werror -o /dev/null -
 	echo -Wl,-z,pack-relative-relocs)
 machine  := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
 has_jit  := $(and $(filter-out no,$(JIT)),$(wildcard jit/x86_64/*.c),$(filter x86_64,$(if $(findstring -m32,$(CFLAGS) $(CPPFLAGS)),i386,$(machine))))
-lib_src  := $(sort $(wildcard vm/*.c verifier/*.c jit/*.c helpers/*.c maps/*.c loader/*.c) \
+lib_src  := $(sort $(wildcard vm/*.c verifier/*.c jit/*.c helpers/*.c maps/*.c loader/*.c loader/elf/*.c loader/filter/*.c) \
 	$(if $(has_jit),$(wildcard jit/x86_64/*.c)))
 # A part that is left out has a file of its own that says so.
-lib_src  := $(filter-out $(if $(filter no,$(ELF)),loader/elf_view.c,loader/no_elf.c) \
-	$(if $(filter no,$(FILTERS)),$(wildcard loader/filter_*.c) loader/lttng.c,loader/no_filters.c) \
+lib_src  := $(filter-out $(if $(filter no,$(ELF)),loader/elf/view.c,loader/no_elf.c) \
+	$(if $(filter no,$(FILTERS)),$(filter-out %/cbpf.c,$(wildcard loader/filter/*.c)),loader/no_filters.c) \
 	$(if $(has_jit),jit/none.c,jit/run.c jit/pages.c jit/debug.c jit/gdb.c),$(lib_src))
 lib_obj  := $(lib_src:%.c=$(BUILD)/obj/%.o)
 lib_libs := $(if $(filter no,$(ELF)),,-lelf)

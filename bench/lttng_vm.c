@@ -9,7 +9,7 @@
 
 enum op {
 #define OP(number, name, shape, arg, doc) OP_##name = number,
-#include "loader/lttng_ops.def"
+#include "loader/filter/lttng_ops.def"
 #undef OP
 	/* forms that the wire has no number for */
 	OP_GET_CONTEXT_S64 = 100, OP_GET_CONTEXT_DOUBLE, OP_GET_CONTEXT_STRING, OP_LOAD_NUMBER, OP_PLAIN_STRING, OP_COUNT

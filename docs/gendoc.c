@@ -262,17 +262,17 @@ static void lttng(void)
 {
 	static const struct { int number; const char *name, *doc; } op[] = {
 #define OP(number, name, shape, arg, doc) { number, #name, doc },
-#include "loader/lttng_ops.def"
+#include "loader/filter/lttng_ops.def"
 	};
 	static const struct { const char *lttng, *ours, *doc; } kind[] = {
 #undef OP
 #define OP(number, name, shape, arg, doc)
 #define KIND(lttng, ours, doc) { lttng, ours, doc },
-#include "loader/lttng_ops.def"
+#include "loader/filter/lttng_ops.def"
 	};
 	static const struct { const char *name, *doc; } context[] = {
 #define CONTEXT(name, doc) { name, doc },
-#include "loader/lttng_ops.def"
+#include "loader/filter/lttng_ops.def"
 #undef OP
 	};
 	FILE *f = begin("lttng.md", "LTTng filter bytecode");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* filter.c - what filters (loader/filter_gen.c) call: conversions of numbers, order of texts, patterns. */
+/* filter.c - what filters (loader/filter/gen.c) call: conversions of numbers, order of texts, patterns. */
 #include "helpers/families.h"
 
 #ifdef __has_feature		/* clang's way to say it */

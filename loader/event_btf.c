@@ -4,7 +4,7 @@
  * be16 ...); the BTF of a C struct becomes a description. */
 #include <errno.h>
 #include <stdio.h>
-#include "loader/elf_inner.h"
+#include "loader/elf/inner.h"
 #include "loader/event_btf.h"
 #include "loader/object.h"
 

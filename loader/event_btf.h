@@ -4,8 +4,8 @@
 #define UEBPF_LOADER_EVENT_BTF_H
 
 #include "loader/arena.h"
-#include "loader/btf.h"
-#include "loader/core.h"
+#include "loader/elf/btf.h"
+#include "loader/elf/core.h"
 #include "vm/desc.h"
 
 /* Bytes that grow, in an arena. */

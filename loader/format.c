@@ -5,8 +5,8 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include "loader/btf.h"
-#include "loader/btf_bits.h"
+#include "loader/elf/btf.h"
+#include "loader/elf/btf_bits.h"
 #include "vm/desc.h"
 
 /* Members count more the deeper they lie: real types are wide, hostile ones multiply downward. */

@@ -3,7 +3,7 @@
  * types, since programs outlive their object's handle by the thousand. */
 #include <errno.h>
 #include <stdlib.h>
-#include "loader/elf_inner.h"
+#include "loader/elf/inner.h"
 
 /* A string of the types, by its offset there, and where it is in the block. */
 struct line_text { uint32_t off, at; };

@@ -2,7 +2,7 @@
 /* link_place.c - a linked program after linking: where its instructions come from, and errors that
  * say so. */
 #include <stdio.h>
-#include "loader/elf_inner.h"
+#include "loader/elf/inner.h"
 #include "loader/error.h"
 
 void link_free(struct linked *linked)

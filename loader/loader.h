@@ -7,7 +7,7 @@
 #ifndef UEBPF_LOADER_LOADER_H
 #define UEBPF_LOADER_LOADER_H
 
-#include "loader/btf.h"
+#include "loader/elf/btf.h"
 #include "vm/code.h"
 
 /* ---- program types (types.c, types.def) ---- */
@@ -104,7 +104,7 @@ struct elf_image {
 	const char *license;		/* "" if none */
 	bool gpl;			/* the kernel's list of GPL-compatible strings */
 	struct btf *btf;		/* the object's types, NULL without -g */
-	struct image_inner *inner;	/* elf_inner.h */
+	struct image_inner *inner;	/* elf/inner.h */
 };
 
 /* Reads an object: LE BPF ELF in memory (copied; data may go away).  0 or -errno with *err. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* no_elf.c - stands for elf_view.c in a build without libelf (ELF=no). */
+/* no_elf.c - stands for elf/view.c in a build without libelf (ELF=no). */
 #include <errno.h>
-#include "loader/elf_inner.h"
+#include "loader/elf/inner.h"
 
 const bool elf_present = false;
 

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "loader/btf.h"
-#include "loader/btf_bits.h"
+#include "loader/elf/btf.h"
+#include "loader/elf/btf_bits.h"
 #include "vm/code.h"
 
 enum { DEPTH_MAX = 32, NAME_MAX_ = 128, STEPS_MAX = 1 << 20 /* members looked at for one value */ };

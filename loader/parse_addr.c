@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include "loader/btf_bits.h"
+#include "loader/elf/btf_bits.h"
 #include "vm/desc.h"
 
 static bool mac_parse(const char *word, uint8_t to[6])

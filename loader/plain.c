@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "loader/btf.h"
+#include "loader/elf/btf.h"
 #include "loader/plain.h"
 #include "vm/code.h"
 

@@ -112,7 +112,7 @@ static const struct ctx_field tc_skb[] = {
 static const struct ctx_field socket_skb[] = {
 	SKB_COMMON(R, R, R, RW, R),
 };
-/* Ours: what loader/cbpf.c reads; data and data_end where struct xdp_md has them. */
+/* Ours: what loader/filter/cbpf.c reads; data and data_end where struct xdp_md has them. */
 static const struct ctx_field cbpf_view[] = {
 	F_PTR(data, 0, 4, CTX_PACKET, data),
 	F_PTR(data_end, 4, 4, CTX_PACKET_END, data_end),

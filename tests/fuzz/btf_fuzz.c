@@ -3,7 +3,7 @@
  * Input: one byte that chooses the type, 64 bytes of value, then BTF; a text to parse at the end. */
 #include <stdlib.h>
 #include <string.h>
-#include "loader/btf.h"
+#include "loader/elf/btf.h"
 
 static void ask(struct btf *btf, uint32_t id)
 {

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "include/uebpf.h"
-#include "loader/cbpf.h"
+#include "loader/filter/cbpf.h"
 #include "tests/util/run.h"
 #include "vm/code.h"
 

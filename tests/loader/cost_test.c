@@ -9,7 +9,7 @@
 #include <time.h>
 #include "helpers/helpers.h"
 #include "include/uebpf.h"
-#include "loader/elf_inner.h"
+#include "loader/elf/inner.h"
 #include "tests/util/compile.h"
 #include "tests/util/run.h"
 

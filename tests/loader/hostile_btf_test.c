@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "loader/core.h"
+#include "loader/elf/core.h"
 #include "tests/util/run.h"
 
 enum { LEVELS = 20, FANOUT = 8, INT = 1, FIRST = 2 /* the outermost struct */, PROTO = FIRST + LEVELS + 1 };

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* elf_map.c - map definitions in .maps: a struct whose member types carry the values
+/* map.c - map definitions in .maps: a struct whose member types carry the values
  * (__uint: pointer to an array of that many elements; __type: pointer to the type; __array: array
  * of what the values are), and the initial elements of prog arrays and maps of maps. */
 #include <errno.h>
 #include <stdio.h>
-#include "loader/elf_inner.h"
+#include "loader/elf/inner.h"
 
 enum { MAP_PROG_ARRAY = 3, MAP_ARRAY_OF_MAPS = 12, MAP_HASH_OF_MAPS = 13 };
 

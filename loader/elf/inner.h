@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* elf_inner.h - what the loader's own files share about one object: the checked view of its bytes,
- * symbols, functions, relocations, externs.  Only loader/elf*.c, link.c, core.c and kconfig.c
- * include it. */
+/* inner.h - what the loader's own files share about one object: the checked view of its bytes,
+ * symbols, functions, relocations, externs.  Only loader/elf and link.c include it. */
 #ifndef UEBPF_LOADER_ELF_INNER_H
 #define UEBPF_LOADER_ELF_INNER_H
 
@@ -10,7 +9,7 @@
 #include "loader/arena.h"
 #include "loader/loader.h"
 
-/* ---- bytes of an ELF file, checked (elf_view.c; no_elf.c without libelf) ---- */
+/* ---- bytes of an ELF file, checked (view.c; no_elf.c without libelf) ---- */
 
 enum {
 	ELF_PROGBITS = 1, ELF_SYMTAB = 2, ELF_STRTAB = 3, ELF_RELA = 4, ELF_NOBITS = 8, ELF_REL = 9,
@@ -36,7 +35,7 @@ extern const bool elf_present;
 int elf_view_open(struct arena *arena, uint8_t *bytes, size_t len, const char *name,
 		  struct elf_view *view, struct uebpf_error *err);
 /* A name in a string table; NULL: it does not end there, or has control characters, which messages would print. */
-const char *elf_name(const uint8_t *table, uint64_t size, uint64_t off);	/* elf_sym.c */
+const char *elf_name(const uint8_t *table, uint64_t size, uint64_t off);	/* sym.c */
 const struct elf_section *elf_view_find(const struct elf_view *view, const char *name);
 
 static inline uint64_t le_bytes(const uint8_t *p, size_t n)
@@ -55,7 +54,7 @@ static inline __attribute__((always_inline)) void put_le32(uint8_t *p, uint32_t 
 	memcpy(p, &v, 4);
 }
 
-/* First mistakes (elf_first.c): 0 when the bytes are a little-endian BPF object. */
+/* First mistakes (first.c): 0 when the bytes are a little-endian BPF object. */
 int elf_diagnose(const uint8_t *data, size_t len, const char *name, struct uebpf_error *err);
 /* What to use instead of a function of the C library, or NULL. */
 const char *elf_advice(const char *function);
@@ -146,14 +145,14 @@ int image_malformed(const struct image_inner *in, const char *section, const cha
 #define image_malformed(in, section, symbol, literal) image_malformed(in, section, symbol, MESSAGE_TEXT(literal))
 
 /* Stages of elf_open, in this order. */
-int image_read_symbols(struct image_inner *in);	/* elf_sym.c */
+int image_read_symbols(struct image_inner *in);	/* sym.c */
 int image_read_relocs(struct image_inner *in);
-int image_read_maps(struct image_inner *in);	/* elf_map.c: .maps */
-int image_read_legacy(struct image_inner *in);	/* elf_legacy.c: maps */
-int image_read_data(struct image_inner *in);	/* elf_data.c */
+int image_read_maps(struct image_inner *in);	/* map.c: .maps */
+int image_read_legacy(struct image_inner *in);	/* legacy.c: maps */
+int image_read_data(struct image_inner *in);	/* data.c */
 int image_read_externs(struct image_inner *in);/* kconfig.c */
-int image_read_ext(struct image_inner *in);	/* elf_ext.c */
-int image_read_slots(struct image_inner *in);	/* elf_map.c: initial elements */
+int image_read_ext(struct image_inner *in);	/* ext.c */
+int image_read_slots(struct image_inner *in);	/* map.c: initial elements */
 
 /* CO-RE (core.c).  Applies record `rec` to the instruction at `slot` (wire bytes, n slots left).
  * 0 done; 1: no target, *why says which (in the image's arena); -errno with *in->err. */

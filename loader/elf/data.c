@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* elf_data.c - data sections as maps of one element with initial bytes (.rodata*, .data*, .bss*
+/* data.c - data sections as maps of one element with initial bytes (.rodata*, .data*, .bss*
  * and sections with names of their own that code refers to), the variables in them, and pointers
  * that they hold to each other. */
 #include <errno.h>
 #include <stdio.h>
-#include "loader/elf_inner.h"
+#include "loader/elf/inner.h"
 
 enum { DATA_MAX = 1 << 30, MAP_ARRAY = 2, MAP_ARENA = 33, F_RDONLY_PROG = 1 << 7, F_MMAPABLE = 1 << 10 };
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* filter_parse.c - the text of a filter expression into a tree (docs/filters.md).  Operators and their
+/* parse.c - the text of a filter expression into a tree (docs/filters.md).  Operators and their
  * precedence are C's; knows no types. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include "loader/filter.h"
+#include "loader/filter/filter.h"
 
 enum { NESTED_MAX = 200 };
 enum token { T_END, T_NAME, T_CONTEXT, T_INT, T_DOUBLE, T_TEXT, T_PUNCT };
@@ -268,7 +268,7 @@ static struct tree *text(struct parser *p)
 	t->kind = glob ? TREE_GLOB : TREE_STRING;
 	t->text = to;
 	t->len = n;
-	t->what = quote == '\'' && n == 1 ? t : NULL;	/* beside a number: one (filter_check.c) */
+	t->what = quote == '\'' && n == 1 ? t : NULL;	/* beside a number: one (check.c) */
 	next(p);
 	return t;
 }

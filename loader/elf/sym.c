@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* elf_sym.c - symbols and sections by name, and relocations by what they change. */
+/* sym.c - symbols and sections by name, and relocations by what they change. */
 #include <errno.h>
 #include <stdlib.h>
-#include "loader/elf_inner.h"
+#include "loader/elf/inner.h"
 
 const char *elf_name(const uint8_t *table, uint64_t size, uint64_t off)
 {

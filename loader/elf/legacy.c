@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* elf_legacy.c - map definitions before BTF: structs in section "maps" (or "maps/NAME").  All
+/* legacy.c - map definitions before BTF: structs in section "maps" (or "maps/NAME").  All
  * begin with type, key size, value size, entries, flags; what follows depends on the tool:
  *   28 bytes  kernel samples: index of the inner map, NUMA node
  *   36, 40    iproute2: id, pinning, id of the inner map, its index
@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include "loader/elf_inner.h"
+#include "loader/elf/inner.h"
 
 enum { DEF_MIN = 20, DEF_SAMPLES = 28, DEF_IPROUTE = 36,
        MAP_ARRAY_OF_MAPS = 12, MAP_HASH_OF_MAPS = 13 };

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* elf_view.c - walks an object's header and sections with libelf and keeps only what was checked:
+/* view.c - walks an object's header and sections with libelf and keeps only what was checked:
  * every section's bytes lie inside the file, every name ends inside its table.  The only file that
- * knows libelf; a build without it takes elf_absent.c instead. */
+ * knows libelf; a build without it takes loader/no_elf.c instead. */
 #include <errno.h>
 #include <gelf.h>
-#include "loader/elf_inner.h"
+#include "loader/elf/inner.h"
 
 const bool elf_present = true;
 enum { SECTIONS_MAX = 65280 };

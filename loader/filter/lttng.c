@@ -2,11 +2,11 @@
 /* lttng.c - LTTng's filter bytecode, read back into the tree that it was made of: its stack machine runs
  * on trees instead of values.  AND and OR leave their left side waiting where they skip to; when the
  * reader gets there, what lies on the stack is the right side.  Knows the wire format (lttng_ops.def)
- * and the tree; types are checked and code is made by the generator (filter_tree.h). */
+ * and the tree; types are checked and code is made by the generator (tree.h). */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include "loader/filter_tree.h"
+#include "loader/filter/tree.h"
 
 enum lt_shape {
 	REFUSED, RETURN, NOP,
@@ -22,7 +22,7 @@ enum { TREE_ROOT_PAYLOAD, TREE_ROOT_CTX, TREE_ROOT_APP, TREE_0 = 0 };
 
 static const struct row { uint8_t shape, arg; } ops[] = {
 #define OP(number, name, shape, arg, doc) [number] = { shape, TREE_##arg },
-#include "loader/lttng_ops.def"
+#include "loader/filter/lttng_ops.def"
 #undef OP
 };
 static const uint8_t operand[] = { [LOGICAL] = 2, [FIELD_REF] = 2, [CONTEXT_REF] = 2, [S64] = 8, [DOUBLE] = 8,

@@ -6,8 +6,8 @@
  * Documentation/bpf/llvm_reloc.rst ("CO-RE Relocations"). */
 #include <errno.h>
 #include <stdio.h>
-#include "loader/core.h"
-#include "loader/elf_inner.h"
+#include "loader/elf/core.h"
+#include "loader/elf/inner.h"
 #include "loader/event_btf.h"
 
 #define KERNEL_BTF "/sys/kernel/btf/vmlinux"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* elf_ext.c - .BTF.ext: line information and CO-RE records, cut up by section.  The records stay
+/* ext.c - .BTF.ext: line information and CO-RE records, cut up by section.  The records stay
  * in the file's form and are read where they are used. */
 #include <errno.h>
-#include "loader/elf_inner.h"
+#include "loader/elf/inner.h"
 
 enum { MAGIC = 0xeb9f, HEADER = 24, LINE_MIN = 16, CORE_MIN = 16 };
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* filter_text.c - comparisons of texts.  With a constant, for equality or for how it begins, they are
+/* text.c - comparisons of texts.  With a constant, for equality or for how it begins, they are
  * written out: word by word where all bytes are known to be there, byte by byte behind a pointer to a
  * NUL-terminated string, whose end only its bytes tell.  The rest is helpers'. */
 #include <errno.h>
-#include "loader/filter.h"
+#include "loader/filter/filter.h"
 
 /* A text while it is compared: bytes at base + off, `max` of them at most, of which `count` (a register,
  * 0: all) are there; it ends at NUL or there. */

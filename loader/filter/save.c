@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* filter_save.c - a filter as an ELF object: its code in section "uebpf/TYPE", the event type as it was
+/* save.c - a filter as an ELF object: its code in section "uebpf/TYPE", the event type as it was
  * here in .BTF, a CO-RE record per field access in .BTF.ext, and helpers that have no number in the
  * kernel as undefined functions, to be found by name where it is opened. */
 #include <errno.h>
 #include <stdio.h>
-#include "loader/elf_inner.h"
+#include "loader/elf/inner.h"
 #include "loader/event_btf.h"
-#include "loader/filter.h"
+#include "loader/filter/filter.h"
 #include "vm/code.h"
 
 enum { HOST_HELPERS = 0x10000, EHDR = 64, SHDR = 64, SYM = 24, REL = 16, R_BPF_64_32 = 10, FUNC_GLOBAL = 0x12,

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "loader/core.h"
+#include "loader/elf/core.h"
 
 enum { DEPTH_MAX = 32, STEPS_MAX = 100000 /* types looked at: fan-out makes hostile BTF exponential */ };
 

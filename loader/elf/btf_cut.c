@@ -3,7 +3,7 @@
  * shared map keeps of its key and value.  Pointers lose what they point to; nobody follows them there. */
 #include <errno.h>
 #include <string.h>
-#include "loader/btf.h"
+#include "loader/elf/btf.h"
 #include "vm/code.h"
 #include "vm/mem.h"
 

@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include "loader/btf.h"
+#include "loader/elf/btf.h"
 #include "vm/code.h"
 #include "vm/mem.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* filter_open.c - from an expression or a tree to an object: parse, check, generate, and keep what saving
+/* open.c - from an expression or a tree to an object: parse, check, generate, and keep what saving
  * the object takes. */
 #include <errno.h>
-#include "loader/filter.h"
+#include "loader/filter/filter.h"
 
 static struct uebpf_object *open_program(struct gen *g, const struct uebpf_open_opts *opts)
 {

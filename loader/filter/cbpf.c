@@ -18,7 +18,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include "loader/cbpf.h"
+#include "loader/filter/cbpf.h"
 #include "vm/code.h"
 
 /* Classic opcode fields (linux/filter.h). */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* filter.h - one compilation of a filter, between its files: filter_check.c gives every node its type
- * and what it names, filter_gen.c and filter_text.c emit eBPF, filter_save.c writes it as a file. */
+/* filter.h - one compilation of a filter, between its files: check.c gives every node its type
+ * and what it names, gen.c and text.c emit eBPF, save.c writes it as a file. */
 #ifndef UEBPF_LOADER_FILTER_H
 #define UEBPF_LOADER_FILTER_H
 
-#include "loader/filter_tree.h"
+#include "loader/filter/tree.h"
 
 struct filter {
 	struct uebpf_env *env;
@@ -96,10 +96,10 @@ const struct helper *gen_helper(struct gen *g, enum gen_helper which);
 /* How many bytes of a sequence are there. */
 void gen_count(struct gen *g, const struct uebpf_field *field, uint32_t reg);
 void gen_cond(struct gen *g, const struct tree *t, uint32_t d, const struct way *w);
-/* The same for && and ||, which decide nothing else (filter_sets.c). */
+/* The same for && and ||, which decide nothing else (sets.c). */
 void gen_chain(struct gen *g, const struct tree *t, uint32_t d, const struct way *w);
 enum { SET_USES = 3 };		/* a field that is named more often may be asked with registers d + 1 and d + 2 */
-/* Comparison of texts (filter_text.c); op: enum tree_kind. */
+/* Comparison of texts (text.c); op: enum tree_kind. */
 void gen_text(struct gen *g, const struct tree *t, uint32_t d, const struct way *w);
 static inline uint32_t field_index(const struct gen *g, const struct uebpf_field *field)
 {

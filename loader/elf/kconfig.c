@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <sys/utsname.h>
 #include <unistd.h>
-#include "loader/elf_inner.h"
+#include "loader/elf/inner.h"
 
 enum { MAP_ARRAY = 2, F_RDONLY_PROG = 1 << 7, F_MMAPABLE = 1 << 10, FILE_MAX = 64 << 20 };
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* filter_check.c - what the names of a filter mean, the type of each node, and what can be computed at
+/* check.c - what the names of a filter mean, the type of each node, and what can be computed at
  * once.  Knows event types and helpers, nothing of instructions. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include "loader/filter.h"
+#include "loader/filter/filter.h"
 
 enum { DEPTH_MAX = 1000, WINDOW = 70, BEFORE = 50 };
 

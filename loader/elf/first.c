@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* elf_first.c - the mistakes everybody makes first, told with their fix: a file that is not a BPF
+/* first.c - the mistakes everybody makes first, told with their fix: a file that is not a BPF
  * object at all, and calls to functions that no BPF program has. */
 #include <errno.h>
 #include <stdio.h>
-#include "loader/elf_inner.h"
+#include "loader/elf/inner.h"
 
 #define COMPILE "clang --target=bpf -O2 -g -c"
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* filter_gen.c - eBPF from a checked tree, as one would write it by hand: conditions become jumps, a
+/* gen.c - eBPF from a checked tree, as one would write it by hand: conditions become jumps, a
  * field that is asked for several times is loaded once, the filter leaves where it is decided.  Texts
- * are in filter_text.c.
+ * are in text.c.
  *
  * Registers: 0, 2, 3, 4, 5 evaluate (reg_at); the context is in r1, or r6 when helpers are called; loaded
  * fields stay in what evaluation leaves over, or in r7-r9.  Doubles are compared as integers: key() maps
  * their bits so that the signed order is theirs and both zeroes are 0. */
 #include <errno.h>
-#include "loader/filter.h"
+#include "loader/filter/filter.h"
 #include "vm/code.h"
 
 enum { SLOTS_MAX = 32000 };		/* jumps have 16 bits */
@@ -571,7 +571,7 @@ static void choose_cached(struct gen *g, uint32_t regs)
 	const struct filter *f = g->f;
 	uint32_t room;
 
-	for (uint32_t i = 0; i < f->type->nr_fields; i++)	/* filter_sets.c may want two beside it */
+	for (uint32_t i = 0; i < f->type->nr_fields; i++)	/* sets.c may want two beside it */
 		regs = f->uses[i] > SET_USES && regs < 3 ? 3 : regs;
 	room = f->calls ? 3 : SPILLS - regs;
 	for (uint32_t i = 0; i < f->type->nr_fields && g->nr_cached < room; i++)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* elf.c - opens an object: functions, programs, licence; the other elf_*.c add symbols, maps, data and line information.  Hostile bytes end in an error; the image is one arena, so
- * each way out frees once. */
+/* object.c - opens an object: functions, programs, licence; the others here add symbols, maps, data and line
+ * information.  Hostile bytes end in an error; the image is one arena, so each way out frees once. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include "loader/elf_inner.h"
+#include "loader/elf/inner.h"
 #include "loader/error.h"
 
 enum { OBJECT_MAX = 1 << 30 };

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* filter_sets.c - chains of && and ||: what they ask of one integer field, time and again, becomes one
+/* sets.c - chains of && and ||: what they ask of one integer field, time and again, becomes one
  * question.  `a != 3 && a != 7 && a <= 9 && a <= 20 ...` is an interval without some values (and || is && of the opposites,
  * upside down).  Of many values, a word with a bit for each (its last six bits say which) tells most others apart at once.
  *
  * Only neighbours in a chain that cannot reject an event change places, so that nothing else shows. */
 #include <stdlib.h>
-#include "loader/filter.h"
+#include "loader/filter/filter.h"
 
 enum { ONE_BY_ONE = 3, HASHED = 16 };	/* values that are compared one by one; that share a word */
 enum { WINDOW = 500 };			/* leaves of a chain that are looked at together */

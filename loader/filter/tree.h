@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* filter_tree.h - a filter as a small typed tree: what the expression parser (filter_parse.c) and the
- * LTTng bytecode reader (lttng.c) build and filter_gen.c turns into eBPF.
+/* tree.h - a filter as a small typed tree: what the expression parser (parse.c) and the
+ * LTTng bytecode reader (lttng.c) build and gen.c turns into eBPF.
  *
  * The meaning is LTTng-UST's filter machine:
  *  - integers are 64 bits; comparisons are signed, also of unsigned fields; a comparison yields 0 or 1;

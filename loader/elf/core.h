@@ -4,7 +4,7 @@
 #ifndef UEBPF_LOADER_CORE_H
 #define UEBPF_LOADER_CORE_H
 
-#include "loader/btf.h"
+#include "loader/elf/btf.h"
 
 enum core_kind {		/* kernel, enum bpf_core_relo_kind */
 	CORE_BYTE_OFFSET, CORE_BYTE_SIZE, CORE_FIELD_EXISTS, CORE_SIGNED, CORE_LSHIFT_U64,
