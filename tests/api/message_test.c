@@ -106,15 +106,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("messages");
-	TCase *tc = tcase_create("packed");
-	SRunner *r;
+	TCase *t = test_case("packed and plain", 60);
 
-	tcase_add_test(tc, packed_and_plain_texts_are_the_same);
-	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	tcase_add_test(t, packed_and_plain_texts_are_the_same);
+	return run_tests();
 }

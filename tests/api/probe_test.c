@@ -146,7 +146,7 @@ END_TEST
 
 int main(void)
 {
-	TCase *tc = test_case("probe sites", 4);
+	TCase *tc = test_case("probe sites", 60);
 
 	tcase_add_test(tc, site_has_a_note_and_a_filter);
 	tcase_add_test(tc, kernel_counts_what_passes);

@@ -263,7 +263,7 @@ static void teardown(void)
 
 int main(void)
 {
-	TCase *tc = test_case("facts", 4);
+	TCase *tc = test_case("facts", 60);
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, constant_key_of_an_array_is_never_null);

@@ -211,7 +211,7 @@ static struct uebpf_map *make(const char *name, uint32_t type, uint32_t key, uin
 int main(void)
 {
 	static const char path[] = "tests/verifier/messages.data";
-	TCase *tc = test_case("messages", 4);
+	TCase *tc = test_case("messages", 60);
 	int failed = 0;
 
 	env = uebpf_env_new(NULL);

@@ -83,7 +83,7 @@ END_TEST
 
 int main(void)
 {
-	TCase *c = test_case("trusted", 4);
+	TCase *c = test_case("trusted", 60);
 	int failed;
 
 	env = uebpf_env_new(NULL);

@@ -59,7 +59,7 @@ END_TEST
 
 int main(void)
 {
-	TCase *t = test_case("packed texts", 10);
+	TCase *t = test_case("packed texts", 60);
 
 	tcase_add_test(t, texts_come_back_from_their_start);
 	tcase_add_test(t, and_from_their_middle);
