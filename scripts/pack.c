@@ -1,19 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* pack.c - runs while the library is linked: pack SECTION > FILE.c, from the bytes of the section
- * of texts (vm/message.h) to what stands for them.  The pair of bytes that is met most often
- * becomes one byte that no text has, as long as such bytes are left; in the end all texts are read
- * back. */
+ * of texts (vm/message.h) to what stands for them.  The pair of symbols that is met most often
+ * becomes a symbol, as often as that makes the whole smaller; symbols then get Huffman codes; in
+ * the end all texts are read back. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "vm/message.h"
 
-enum { SECTION_MAX = 65535 };
+enum { SECTION_MAX = 65535, NUL = 0, FIRST_PAIR = 256, IDS = FIRST_PAIR + MESSAGE_SYMBOLS };
 
-static uint8_t text[SECTION_MAX + 1], packed[SECTION_MAX + 1];
-static size_t size, nr_packed;
+/* A symbol while it has no number yet: a character, or from FIRST_PAIR on a pair of others. */
+struct symbol {
+	uint16_t left, right;
+	unsigned times;	       /* in the texts as they are now */
+	unsigned bits, number; /* of its code; in the pack */
+};
+
+static uint8_t text[SECTION_MAX + 1];
+static uint16_t now[SECTION_MAX + 1];
+static size_t size, nr_now;
+static struct symbol symbols[IDS];
+static unsigned nr_ids;
 static struct message_pack *pack;
+static uint32_t nr_bits;
 
 static void die(const char *why)
 {
@@ -21,59 +32,205 @@ static void die(const char *why)
 	exit(1);
 }
 
-/* The commonest pair of neighbours within a text, its two bytes in one number; how often, or 0. */
-static uint32_t commonest(uint32_t *pair)
+static void restart(void)
 {
-	static uint32_t count[65536];
-	uint32_t best = 0;
-
-	memset(count, 0, sizeof(count));
-	for (size_t i = 0; i + 1 < nr_packed; i++) {
-		uint32_t p = (uint32_t)packed[i] << 8 | packed[i + 1];
-
-		if (packed[i] && packed[i + 1] && ++count[p] > best) {
-			best = count[p];
-			*pair = p;
-		}
-	}
-	return best;
+	for (size_t i = 0; i < size; i++)
+		now[i] = text[i];
+	nr_now = size;
+	nr_ids = FIRST_PAIR;
 }
 
-static void replace(uint32_t pair, uint8_t by)
+/* Joins the commonest pair of neighbours within a text; false: none is met more than twice. */
+static bool join_commonest(void)
 {
+	static uint16_t count[IDS][IDS];
+	unsigned best = 2, left = 0, right = 0;
 	size_t n = 0;
 
-	for (size_t i = 0; i < nr_packed; i++) {
-		if (i + 1 < nr_packed && packed[i] == pair >> 8 && packed[i + 1] == (pair & 0xff)) {
-			packed[n++] = by;
-			i++;
-		} else {
-			packed[n++] = packed[i];
+	for (size_t i = 0; i + 1 < nr_now; i++) {
+		uint16_t a = now[i], b = now[i + 1];
+
+		if (a != NUL && b != NUL && ++count[a][b] > best) {
+			best = count[a][b];
+			left = a;
+			right = b;
 		}
 	}
-	nr_packed = n;
-	pack->pair[by][0] = (uint8_t)(pair >> 8);
-	pack->pair[by][1] = (uint8_t)pair;
+	for (size_t i = 0; i + 1 < nr_now; i++)
+		count[now[i]][now[i + 1]] = 0;
+	if (best == 2)
+		return false;
+	for (size_t i = 0; i < nr_now; i++) {
+		bool both = i + 1 < nr_now && now[i] == left && now[i + 1] == right;
+
+		now[n++] = both ? (uint16_t)nr_ids : now[i];
+		i += both;
+	}
+	nr_now = n;
+	symbols[nr_ids++] = (struct symbol){.left = (uint16_t)left, .right = (uint16_t)right};
+	return true;
 }
 
-/* Where every MESSAGE_STEPth text begins, before and after. */
-static void set_marks(void)
+static int by_times(const void *a, const void *b)
+{
+	const struct symbol *x = *(struct symbol *const *)a, *y = *(struct symbol *const *)b;
+
+	return x->times != y->times ? (x->times > y->times ? 1 : -1) : x < y ? -1 : 1;
+}
+
+/* Huffman's algorithm with two queues: the symbols by how often they are met, and the nodes made so
+ * far, which are in that order by themselves.  Sets `bits`; the sum over the texts. */
+static size_t measure_codes(void)
+{
+	static struct {
+		unsigned times, up, bits;
+	} node[2 * IDS];
+	struct symbol *sorted[IDS];
+	unsigned n = 0, leaf = 0, inner, made;
+	size_t sum = 0;
+
+	for (unsigned i = 0; i < nr_ids; i++)
+		symbols[i].times = symbols[i].bits = 0;
+	for (size_t i = 0; i < nr_now; i++)
+		symbols[now[i]].times++;
+	for (unsigned i = 0; i < nr_ids; i++)
+		if (symbols[i].times)
+			sorted[n++] = &symbols[i];
+	qsort(sorted, n, sizeof(*sorted), by_times);
+	for (unsigned i = 0; i < n; i++)
+		node[i].times = sorted[i]->times;
+	for (inner = made = n; made < 2 * n - 1; made++) {
+		node[made].times = 0;
+		for (unsigned k = 0; k < 2; k++) {
+			bool old = inner == made ||
+				   (leaf < n && node[leaf].times <= node[inner].times);
+			unsigned child = old ? leaf++ : inner++;
+
+			node[made].times += node[child].times;
+			node[child].up = made;
+		}
+	}
+	node[made - 1].bits = n == 1;
+	for (unsigned i = made - 1; i-- > 0;)
+		node[i].bits = node[node[i].up].bits + 1;
+	for (unsigned i = 0; i < n; i++) {
+		sorted[i]->bits = node[i].bits;
+		sum += (size_t)node[i].bits * node[i].times;
+	}
+	return sum;
+}
+
+static bool is_met(unsigned id)
+{
+	return id >= FIRST_PAIR || memchr(text, (int)id, size);
+}
+
+/* Pairs until the sum of codes and symbols is smallest. */
+static void join_pairs(void)
+{
+	unsigned characters = 0, best_ids = FIRST_PAIR;
+	size_t best;
+
+	for (unsigned i = 0; i < FIRST_PAIR; i++)
+		characters += is_met(i);
+	restart();
+	best = measure_codes();
+	while (nr_ids - FIRST_PAIR + characters < MESSAGE_SYMBOLS && join_commonest()) {
+		size_t sum = measure_codes() + (nr_ids - FIRST_PAIR) * (size_t)MESSAGE_PAIR_BITS;
+
+		if (sum < best) {
+			best = sum;
+			best_ids = nr_ids;
+		}
+	}
+	restart();
+	while (nr_ids < best_ids)
+		join_commonest();
+	measure_codes();
+}
+
+static void put_bits(uint8_t *to, uint32_t at, uint32_t value, unsigned n)
+{
+	for (; n--; value >>= 1, at++)
+		to[at / 8] |= (uint8_t)((value & 1) << at % 8);
+}
+
+/* Numbers from the shortest code on, and the codes of each length. */
+static unsigned number_symbols(void)
+{
+	unsigned number = 0;
+
+	for (unsigned bits = 1; bits < IDS; bits++)
+		for (unsigned i = 0; i < nr_ids; i++)
+			if (symbols[i].bits == bits) {
+				if (bits > MESSAGE_CODE_MAX)
+					die("a code is longer than MESSAGE_CODE_MAX");
+				symbols[i].number = number++;
+				pack->count[bits - 1]++;
+			}
+	for (unsigned i = 0; i < nr_ids; i++)
+		if (!symbols[i].bits && is_met(i))
+			symbols[i].number = number++;
+	return number;
+}
+
+static void put_symbols(void)
+{
+	unsigned n = number_symbols();
+
+	for (unsigned i = 0; i < nr_ids; i++) {
+		const struct symbol *s = &symbols[i];
+		uint32_t at = s->number * MESSAGE_PAIR_BITS, left = s->number, right = i;
+
+		if (i >= FIRST_PAIR) {
+			left = symbols[s->left].number;
+			right = symbols[s->right].number;
+		}
+		if (is_met(i))
+			put_bits(pack->bytes, at, left | right * MESSAGE_SYMBOLS,
+				 MESSAGE_PAIR_BITS);
+	}
+	pack->codes = (uint16_t)((n * MESSAGE_PAIR_BITS + 7) / 8);
+}
+
+/* Its code, the highest bit first. */
+static void put_code(const struct symbol *s)
+{
+	unsigned code = 0, number = s->number;
+
+	for (unsigned bits = 1; bits < s->bits; bits++) {
+		code = (code + pack->count[bits - 1]) << 1;
+		number -= pack->count[bits - 1];
+	}
+	code += number;
+	for (unsigned bits = s->bits; bits--;)
+		put_bits(pack->bytes + pack->codes, nr_bits++, code >> bits & 1, 1);
+}
+
+/* The codes; every MESSAGE_STEPth text begins with a byte and has a mark. */
+static void put_texts(void)
 {
 	size_t n = 0, at = 0;
 
 	for (size_t i = 0; i < MESSAGE_MARKS; i++)
 		pack->mark[i].text = (uint16_t)size;
-	for (size_t from = 0; at < size; n++) {
+	for (size_t i = 0; i < nr_now; n++) {
 		if (n / MESSAGE_STEP >= MESSAGE_MARKS - 1)
 			die("more texts than MESSAGE_MARKS has room for");
-		if (n % MESSAGE_STEP == 0)
+		if (n % MESSAGE_STEP == 0) {
+			nr_bits = (nr_bits + 7) / 8 * 8;
 			pack->mark[n / MESSAGE_STEP] =
-				(struct message_mark){(uint16_t)at, (uint16_t)from};
+				(struct message_mark){(uint16_t)at, (uint16_t)(nr_bits / 8)};
+		}
 		if (strlen((char *)text + at) >= MESSAGE_MAX)
 			die("a text is longer than MESSAGE_MAX");
 		at += strlen((char *)text + at) + 1;
-		from += strlen((char *)packed + from) + 1;
+		do
+			put_code(&symbols[now[i]]);
+		while (now[i++] != NUL);
 	}
+	if (nr_bits / 8 > SECTION_MAX)
+		die("more codes than offsets of 16 bits reach");
 }
 
 static void read_back(void)
@@ -85,51 +242,40 @@ static void read_back(void)
 			die("a text does not come back");
 }
 
-static void print_bytes(const char *name, const uint8_t *bytes, size_t n)
+static void print_numbers(const char *name, const uint8_t *bytes, const uint16_t *words, size_t n)
 {
 	printf("\t.%s = {", name);
 	for (size_t i = 0; i < n; i++)
-		printf("%s%u,", i % 24 ? " " : "\n\t\t", bytes[i]);
+		printf("%s%u,", i % 24 ? " " : "\n\t\t", bytes ? bytes[i] : words[i]);
 	printf("\n\t},\n");
 }
 
 int main(int argc, char **argv)
 {
 	FILE *in = argc == 2 ? fopen(argv[1], "rb") : NULL;
-	bool used[256] = {false};
-	uint32_t pair;
 
 	if (!in)
 		die("usage: pack SECTION > FILE.c");
-	size = nr_packed = fread(text, 1, sizeof(text), in);
+	size = fread(text, 1, sizeof(text), in);
 	fclose(in);
 	if (!size || size > SECTION_MAX || text[size - 1])
 		die("a section of 1 to 65535 bytes that end with NUL is expected");
-	pack = calloc(1, sizeof(*pack) + sizeof(packed));
+	pack = calloc(1, sizeof(*pack) + sizeof(now) + sizeof(symbols));
 	if (!pack)
 		die("out of memory");
-	memcpy(packed, text, size);
-	for (size_t i = 0; i < size; i++)
-		used[text[i]] = true;
-	for (unsigned by = 1; by < 256; by++)
-		if (!used[by] && commonest(&pair) > 2)
-			replace(pair, (uint8_t)by);
+	join_pairs();
 	pack->size = (uint16_t)size;
-	set_marks();
-	memcpy(pack->packed, packed, nr_packed);
+	put_symbols();
+	put_texts();
 	read_back();
-	printf("#include \"vm/message.h\"\nconst struct message_pack message_pack = {\n\t.size = "
-	       "%zu,\n",
-	       size);
-	printf("\t.pair = {\n");
-	for (unsigned i = 0; i < 256; i++)
-		printf("\t\t{ %u, %u },\n", pack->pair[i][0], pack->pair[i][1]);
-	printf("\t},\n");
+	printf("#include \"vm/message.h\"\nconst struct message_pack message_pack = {\n");
+	printf("\t.size = %u,\n\t.codes = %u,\n", pack->size, pack->codes);
+	print_numbers("count", NULL, pack->count, MESSAGE_CODE_MAX);
 	printf("\t.mark = {\n");
 	for (size_t i = 0; i < MESSAGE_MARKS; i++)
-		printf("\t\t{ %u, %u },\n", pack->mark[i].text, pack->mark[i].packed);
+		printf("\t\t{ %u, %u },\n", pack->mark[i].text, pack->mark[i].codes);
 	printf("\t},\n");
-	print_bytes("packed", packed, nr_packed);
+	print_numbers("bytes", pack->bytes, NULL, pack->codes + (nr_bits + 7) / 8);
 	printf("};\n");
 	return ferror(stdout) || fflush(stdout) ? 1 : 0;
 }

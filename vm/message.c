@@ -1,36 +1,71 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* message.c - reads packed texts (message.h). */
 #include <stdio.h>
+#include <string.h>
 #include "vm/message.h"
 
-static char *expand(const struct message_pack *pack, char *to, uint8_t c)
-{
-	const uint8_t *pair = pack->pair[c];
+/* Where reading has come to: the next text's offset in the section, the next bit of the codes. */
+struct reader {
+	const struct message_pack *pack;
+	size_t at;
+	uint32_t bit;
+};
 
-	if (pair[0])
-		return expand(pack, expand(pack, to, pair[0]), pair[1]);
-	*to = (char)c;
+static char *expand(const struct message_pack *pack, char *to, unsigned symbol)
+{
+	const uint8_t *p = pack->bytes + symbol * MESSAGE_PAIR_BITS / 8;
+	unsigned pair =
+		((unsigned)p[0] | (unsigned)p[1] << 8 | (unsigned)p[2] << 16) >> (symbol & 1) * 4;
+	unsigned left = pair % MESSAGE_SYMBOLS, right = pair / MESSAGE_SYMBOLS % MESSAGE_SYMBOLS;
+
+	if (left != symbol)
+		return expand(pack, expand(pack, to, left), right);
+	*to = (char)right;
 	return to + 1;
+}
+
+/* The next text, and its length with the NUL. */
+static size_t read_text(struct reader *r, char buf[MESSAGE_MAX])
+{
+	const uint8_t *codes = r->pack->bytes + r->pack->codes;
+	char *to = buf;
+
+	do {
+		unsigned code = 0, first = 0, symbol = 0, n = 0;
+		const uint16_t *count = r->pack->count;
+
+		do { /* one bit more: canonical codes of this length begin with the number `first`
+		      */
+			symbol += n;
+			first = (first + n) << 1;
+			code = code << 1 | (codes[r->bit / 8] >> r->bit % 8 & 1);
+			r->bit++;
+			n = *count++;
+		} while (code - first >= n);
+		to = expand(r->pack, to, symbol + (code - first));
+	} while (to[-1]);
+	r->at += (size_t)(to - buf);
+	return (size_t)(to - buf);
+}
+
+static struct reader reader_before(const struct message_pack *pack, size_t at)
+{
+	const struct message_mark *mark = pack->mark;
+
+	while (mark[1].text <= at)
+		mark++;
+	return (struct reader){pack, mark->text, mark->codes * UINT32_C(8)};
 }
 
 const char *message_unpack(const struct message_pack *pack, size_t at, char buf[MESSAGE_MAX])
 {
-	const struct message_mark *mark = pack->mark;
-	const uint8_t *from;
-	size_t now;
-	char *to;
+	struct reader r = reader_before(pack, at);
+	size_t len;
 
-	while (mark[1].text <= at)
-		mark++;
-	from = pack->packed + mark->packed;
-	for (now = mark->text;; now += (size_t)(to - buf) + 1) {
-		for (to = buf; *from; from++)
-			to = expand(pack, to, *from);
-		*to = 0;
-		from++;
-		if (now + (size_t)(to - buf) >= at)
-			return buf + (at - now);
-	}
+	do
+		len = read_text(&r, buf);
+	while (r.at <= at);
+	return buf + (at + len - r.at);
 }
 
 const char *message_text(const char *text, char buf[MESSAGE_MAX])

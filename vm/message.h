@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* message.h - texts for people.  The release library holds them packed: with UEBPF_PACK they lie in a
- * section of their own, scripts/pack.c replaces its bytes at the link (pairs of characters become one
- * byte), and the address that the code has stays as the text's name.  Objects that were not linked so
- * (tests, other modes) hold and read the plain texts. */
+/* message.h - texts for people.  The release library holds them packed: with UEBPF_PACK they lie in
+ * a section of their own, scripts/pack.c replaces its bytes at the link (frequent strings of
+ * characters become symbols, frequent symbols get short codes), and the address that the code has
+ * stays as the text's name.  Objects that were not linked so (tests, other modes) hold and read the
+ * plain texts. */
 #ifndef UEBPF_VM_MESSAGE_H
 #define UEBPF_VM_MESSAGE_H
 
@@ -11,36 +12,44 @@
 #include <stdint.h>
 
 enum {
-	MESSAGE_MAX = 512,	/* bytes of the longest, its NUL included */
-	MESSAGE_STEP = 64,	/* texts from one mark to the next */
-	MESSAGE_MARKS = 40,
+	MESSAGE_MAX = 512, /* bytes of the longest, its NUL included */
+	MESSAGE_STEP = 32, /* texts from one mark to the next */
+	MESSAGE_MARKS = 48,
+	MESSAGE_SYMBOLS = 1024, /* at most; ten bits each, two of them for each symbol */
+	MESSAGE_PAIR_BITS = 20,
+	MESSAGE_CODE_MAX = 20, /* bits of the longest code */
 };
 
 #ifdef UEBPF_PACK
 /* A literal only.  The attribute: no padding between them. */
-#define MESSAGE_TEXT(literal)                                                                     \
-	({                                                                                        \
-		static const char text_[] __attribute__((section("uebpf_message"), aligned(1))) = \
-			literal;                                                                  \
-		text_;                                                                            \
+#define MESSAGE_TEXT(literal)                                                                      \
+	({                                                                                         \
+		static const char text_[] __attribute__((section("uebpf_message"), aligned(1))) =  \
+			literal;                                                                   \
+		text_;                                                                             \
 	})
-#else	/* here the compiler checks formats */
+#else /* here the compiler checks formats */
 #define MESSAGE_TEXT(literal) literal
 #endif
-/* A format and its arguments.  A choice: (function)(..., yes ? MESSAGE_TEXT("a") : MESSAGE_TEXT("b")). */
+/* A format and its arguments.  A choice: (function)(..., yes ? MESSAGE_TEXT("a") :
+ * MESSAGE_TEXT("b")). */
 #define MESSAGE(literal, ...) MESSAGE_TEXT(literal), ##__VA_ARGS__
 
+/* A symbol stands for two others, or, when the first is itself, for the character that the second
+ * says. They are numbered from the shortest code on (canonical Huffman codes); those that only
+ * others use come last and have no code.  A text ends with the symbol of NUL. */
 struct message_pack {
-	uint16_t size;			/* of the section */
-	uint8_t pair[256][2];		/* what a byte stands for; 0: itself */
+	uint16_t size;	/* of the section */
+	uint16_t codes; /* where they begin among the bytes; before them: the symbols */
+	uint16_t count[MESSAGE_CODE_MAX]; /* codes of 1, 2, ... bits */
 	struct message_mark {
-		uint16_t text, packed;	/* offsets of a text in the section and among the packed bytes */
-	} mark[MESSAGE_MARKS];		/* those behind the last have the section's size */
-	uint8_t packed[];
+		uint16_t text, codes; /* offsets of a text in the section and of its first code */
+	} mark[MESSAGE_MARKS];	      /* those behind the last have the section's size */
+	uint8_t bytes[];
 };
 /* The link adds these; without it they are NULL. */
 #define MESSAGE_LINKED __attribute__((weak, visibility("hidden")))
-extern const char message_start[] MESSAGE_LINKED;	/* the section, without bytes */
+extern const char message_start[] MESSAGE_LINKED; /* the section, without bytes */
 extern const struct message_pack message_pack MESSAGE_LINKED;
 
 /* The text itself or, unpacked, somewhere in buf. */
@@ -48,6 +57,7 @@ const char *message_text(const char *text, char buf[MESSAGE_MAX]);
 /* The text at an offset below pack->size; compilers may share the end of one. */
 const char *message_unpack(const struct message_pack *pack, size_t at, char buf[MESSAGE_MAX]);
 /* vsnprintf */
-int message_print(char *to, size_t cap, const char *text, va_list args) __attribute__((format(printf, 3, 0)));
+int message_print(char *to, size_t cap, const char *text, va_list args)
+	__attribute__((format(printf, 3, 0)));
 
 #endif

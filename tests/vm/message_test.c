@@ -6,22 +6,38 @@
 #include "tests/util/run.h"
 #include "vm/message.h"
 
-/* 1 stands for "ab", 2 for "abc"; texts "abcabx", "" and "yabc" at 0, 7 and 8. */
+static void put(uint8_t *to, unsigned *at, unsigned value, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++, ++*at)
+		to[*at / 8] |= (uint8_t)((value >> i & 1) << *at % 8);
+}
+
+/* Texts "abcabx", "" and "yabc" at 0, 7 and 8; a mark at the third.  With codes, the first bit
+ * left: NUL 0, ABC 10, AB 110, x 1110, y 1111. */
 static const char *unpacked(size_t at)
 {
-	static const uint8_t packed[] = { 2, 1, 'x', 0, 0, 'y', 2, 0 };
+	enum { NUL, ABC, AB, X, Y, A, B, C, NR };
+	static const uint16_t symbol[NR][2] = {{NUL, 0}, {AB, C},  {A, B},   {X, 'x'},
+					       {Y, 'y'}, {A, 'a'}, {B, 'b'}, {C, 'c'}};
 	static const struct message_pack head = {
 		.size = 13,
-		.pair = { [1] = { 'a', 'b' }, [2] = { 1, 'c' } },
-		.mark = { { 0, 0 }, { 8, 5 } },
+		.codes = NR * MESSAGE_PAIR_BITS / 8,
+		.count = {1, 1, 1, 2},
+		.mark = {{0, 0}, {8, 2}},
 	};
 	static char buf[MESSAGE_MAX];
-	struct message_pack *pack = malloc(sizeof head + sizeof packed);
+	struct message_pack *pack = calloc(1, sizeof head + head.codes + 4);
+	unsigned bit = 0;
 	const char *text;
 
 	ck_assert_ptr_nonnull(pack);
 	memcpy(pack, &head, sizeof head);
-	memcpy(pack->packed, packed, sizeof packed);
+	for (unsigned i = 0; i < NR; i++)
+		put(pack->bytes, &bit, symbol[i][0] | symbol[i][1] * (unsigned)MESSAGE_SYMBOLS,
+		    MESSAGE_PAIR_BITS);
+	put(pack->bytes, &bit, 1 | 3 << 2 | 7 << 5, 9 + 1 + 1); /* ABC AB x NUL, NUL */
+	bit = (head.codes + 2) * 8;
+	put(pack->bytes, &bit, 15 | 1 << 4, 4 + 2 + 1); /* y ABC NUL */
 	for (unsigned i = 2; i < MESSAGE_MARKS; i++)
 		pack->mark[i].text = head.size;
 	text = message_unpack(pack, at, buf);
