@@ -4,6 +4,7 @@
 #include <linux/bpf.h>
 #include "helpers/families.h"
 #include "helpers/helpers.h"
+#include "vm/message.h"
 
 /* What an argument can be: name in helpers.def, kind, flags, size. */
 #define VARIANTS(V) \
@@ -106,7 +107,7 @@ enum {
 #define SUPPORT(name, text) S_##name,
 #include "helpers/helpers.def"
 };
-static const char supports[] =
+static const char supports[] MESSAGE_PACKED =
 #define SUPPORT(name, text) text "\0"
 #include "helpers/helpers.def"
 ;
@@ -136,7 +137,7 @@ const struct helper helpers_builtin[] = {
 #include "helpers/helpers.def"
 };
 const uint32_t helpers_nr = sizeof helpers_builtin / sizeof helpers_builtin[0];
-static const char names[] =
+static const char names[] MESSAGE_PACKED =
 #define HELPER(nr, name, ...) #name "\0"
 #define CONTRACT HELPER
 #include "helpers/helpers.def"
@@ -166,12 +167,13 @@ const char *helper_name(const struct helper *h)
 {
 	const struct host_helper *own = helper_of_host(h);
 
-	return own ? own->name : text_nth(names, (size_t)(h - helpers_builtin));
+	return own ? own->name : text_nth(message_table(names, sizeof names), (size_t)(h - helpers_builtin));
 }
 
 const char *helper_support(const struct helper *h)
 {
-	return helper_of_host(h) ? "host: through the host's function" : text_nth(supports, h->support);
+	return helper_of_host(h) ? "host: through the host's function" :
+				   text_nth(message_table(supports, sizeof supports), h->support);
 }
 
 uebpf_helper_fn helper_fn(const struct helper *h)
@@ -271,7 +273,7 @@ const struct helper *helper_find(const struct helper_table *table, uint32_t id)
 
 const struct helper *helper_find_name(const struct helper_table *table, const char *name)
 {
-	const char *at = names;
+	const char *at = message_table(names, sizeof names);
 	uint32_t i;
 
 	if (!table || !name)

@@ -4,16 +4,17 @@
 #include <stdio.h>
 #include <string.h>
 #include "loader/error.h"
+#include "vm/message.h"
 
 enum { KIND_MAX = 20 };		/* "not supported here: " before "insn 5" */
 
 const char *uebpf_stage_name(uint32_t stage)
 {
-	static const char names[] = "none\0env\0open\0elf\0btf\0relocation\0CO-RE\0map\0decode\0link\0verify\0"
+	static const char names[] MESSAGE_PACKED = "none\0env\0open\0elf\0btf\0relocation\0CO-RE\0map\0decode\0link\0verify\0"
 		"rewrite\0jit\0run\0filter";
 	_Static_assert(UEBPF_STAGE_FILTER == 14, "a name per stage");
 
-	return stage <= UEBPF_STAGE_FILTER ? text_nth(names, stage) : "unknown";
+	return stage <= UEBPF_STAGE_FILTER ? text_nth(message_table(names, sizeof(names)), stage) : "unknown";
 }
 
 #define CODES(N) N(OK) N(E_ARGUMENT) N(E_MEMORY) N(E_IO) N(E_LIMIT) N(E_STATE) N(E_ABSENT) N(E_NOT_ELF) \
@@ -27,12 +28,12 @@ const char *uebpf_code_name(uint32_t code)
 #define NUMBER(name) UEBPF_##name,
 	static const uint8_t codes[] = { CODES(NUMBER) };
 #define NAME(name) "UEBPF_" #name "\0"
-	static const char names[] = CODES(NAME) "unknown";
+	static const char names[] MESSAGE_PACKED = CODES(NAME) "unknown";
 	size_t i = 0;
 
 	while (i < sizeof(codes) && codes[i] != code)
 		i++;
-	return text_nth(names, i);
+	return text_nth(message_table(names, sizeof(names)), i);
 }
 
 void error_tail(char *to, size_t cap, const char *from)

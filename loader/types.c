@@ -4,6 +4,7 @@
  * kernel/trace/bpf_trace.c); tests compare them with the running kernel's BTF. */
 #include <string.h>
 #include "loader/loader.h"
+#include "vm/message.h"
 
 enum { R = ACCESS_READ, RW = ACCESS_READ | ACCESS_WRITE };
 
@@ -35,7 +36,7 @@ enum {
 };
 _Static_assert(N_COUNT <= 256, "a byte names a field");
 #define TEXT(name) #name "\0"
-static const char names[] = NAMES(TEXT);
+static const char names[] MESSAGE_PACKED = NAMES(TEXT);
 
 #define HOST(m) offsetof(struct uebpf_packet, m), sizeof(((struct uebpf_packet *)0)->m)
 #define ROW(nm, off_, size_, n, kind_, acc, narrow_, fl, host, host_n, ...) { .name = N_##nm, .off = off_, \
@@ -307,7 +308,7 @@ enum { V_no, V_xdp, V_tc, V_socket, V_filter, V_allow, V_sk, V_lwt, V_dissector 
 #define VERDICT(set, name, value) { V_##set, value },
 static const struct { uint8_t set; int16_t value; } verdicts[] = { VERDICTS(VERDICT) };
 #define VERDICT_NAME(set, name, value) #name "\0"
-static const char verdict_names[] = VERDICTS(VERDICT_NAME);
+static const char verdict_names[] MESSAGE_PACKED = VERDICTS(VERDICT_NAME);
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define FIELDS(array) .fields = array, .nr_fields = COUNT(array)
@@ -329,7 +330,7 @@ enum {
 #include "loader/types.def"
 	LOOSE = 128, SLASH = 0
 };
-static const char prefixes[] =
+static const char prefixes[] MESSAGE_PACKED =
 #define SECTION(prefix, how, id) prefix "\0"
 #include "loader/types.def"
 ;
@@ -355,7 +356,7 @@ static bool matches(const char *section, const char *prefix, bool loose, const c
 
 void section_type(const char *section, struct section_match *out)
 {
-	const char *prefix = prefixes;
+	const char *prefix = message_table(prefixes, sizeof(prefixes));
 	size_t best = 0;
 
 	memset(out, 0, sizeof(*out));
@@ -393,7 +394,7 @@ const char *prog_type_result(const struct prog_type *type, uint32_t i, int32_t *
 	for (uint32_t k = 0; k < COUNT(verdicts); k++)
 		if (verdicts[k].set == type->verdicts && !i--) {
 			*value = verdicts[k].value == ANY_OTHER ? INT32_MIN : verdicts[k].value;
-			return text_nth(verdict_names, k);
+			return text_nth(message_table(verdict_names, sizeof(verdict_names)), k);
 		}
 	return NULL;
 }
@@ -411,5 +412,6 @@ const char *prog_type_verdict(const struct prog_type *type, uint64_t r0)
 
 const char *ctx_field_name(const struct prog_type *type, const struct ctx_field *field)
 {
-	return type->event ? type->event[field - type->fields].name : text_nth(names, field->name);
+	return type->event ? type->event[field - type->fields].name :
+			     text_nth(message_table(names, sizeof(names)), field->name);
 }

@@ -2,6 +2,7 @@
 /* insn.c - the instruction table as data and its meanings as functions; see insn.h. */
 #include <stdio.h>
 #include "vm/insn.h"
+#include "vm/message.h"
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define LE16(v) (v)
@@ -50,7 +51,7 @@ static const struct strings {
 #define NAME(n, s) char n_##n[sizeof s];
 #define TEXT(n, s) char t_##n[sizeof s];
 #include "vm/isa_strings.h"
-} strings = {
+} strings MESSAGE_PACKED = {
 #define NAME(n, s) s,
 #define TEXT(n, s) s,
 #include "vm/isa_strings.h"
@@ -114,15 +115,20 @@ const struct op_info isa_op[OP_COUNT] = {
 #include "vm/isa.def"
 };
 
+static const char *string_at(uint32_t at)
+{
+	return message_table(&strings, sizeof strings) + at;
+}
+
 const char *isa_name(uint16_t op, char buf[ISA_NAME])
 {
-	snprintf(buf, ISA_NAME, "%s%s", (const char *)&strings + isa_op[op].name_at, forms[isa_op[op].form]);
+	snprintf(buf, ISA_NAME, "%s%s", string_at(isa_op[op].name_at), forms[isa_op[op].form]);
 	return buf;
 }
 
 const char *isa_text(uint16_t op)
 {
-	return (const char *)&strings + isa_op[op].text_at;
+	return string_at(isa_op[op].text_at);
 }
 
 /* ---- selection ---- */

@@ -8,7 +8,7 @@
 struct reader {
 	const struct message_pack *pack;
 	size_t at;
-	uint32_t bit;
+	uint32_t bit, nr;		/* texts read since a mark */
 };
 
 static char *expand(const struct message_pack *pack, char *to, unsigned symbol)
@@ -45,6 +45,8 @@ static size_t read_text(struct reader *r, char buf[MESSAGE_MAX])
 		to = expand(r->pack, to, symbol + (code - first));
 	} while (to[-1]);
 	r->at += (size_t)(to - buf);
+	if (++r->nr % MESSAGE_STEP == 0)	/* a mark: the next begins with a byte */
+		r->bit = (r->bit + 7) & ~UINT32_C(7);
 	return (size_t)(to - buf);
 }
 
@@ -54,7 +56,7 @@ static struct reader reader_before(const struct message_pack *pack, size_t at)
 
 	while (mark[1].text <= at)
 		mark++;
-	return (struct reader){pack, mark->text, mark->codes * UINT32_C(8)};
+	return (struct reader){ pack, mark->text, mark->codes * UINT32_C(8), 0 };
 }
 
 const char *message_unpack(const struct message_pack *pack, size_t at, char buf[MESSAGE_MAX])
@@ -74,6 +76,30 @@ const char *message_text(const char *text, char buf[MESSAGE_MAX])
 
 	return &message_pack && at < message_pack.size ? message_unpack(&message_pack, at, buf)
 						       : text;
+}
+
+const char *message_table(const void *table, size_t size)
+{
+	size_t at = (uintptr_t)table - (uintptr_t)message_start;
+	char *to = (char *)(uintptr_t)table;
+
+	if (&message_pack && at < message_pack.size && !__atomic_load_n(to, __ATOMIC_ACQUIRE)) {
+		struct reader r = reader_before(&message_pack, at);
+		char buf[MESSAGE_MAX], first = 0;
+
+		while (r.at < at + size) {
+			size_t from = r.at, len = read_text(&r, buf);
+
+			if (from == at) {	/* written last: then all is there */
+				first = buf[0];
+				buf[0] = 0;
+			}
+			if (from >= at)		/* two threads write the same bytes */
+				memcpy(to + (from - at), buf, len);
+		}
+		__atomic_store_n(to, first, __ATOMIC_RELEASE);
+	}
+	return to;
 }
 
 int message_print(char *to, size_t cap, const char *text, va_list args)

@@ -14,21 +14,22 @@
 enum {
 	MESSAGE_MAX = 512, /* bytes of the longest, its NUL included */
 	MESSAGE_STEP = 32, /* texts from one mark to the next */
-	MESSAGE_MARKS = 48,
+	MESSAGE_MARKS = 64,
 	MESSAGE_SYMBOLS = 1024, /* at most; ten bits each, two of them for each symbol */
 	MESSAGE_PAIR_BITS = 20,
 	MESSAGE_CODE_MAX = 20, /* bits of the longest code */
 };
 
 #ifdef UEBPF_PACK
-/* A literal only.  The attribute: no padding between them. */
-#define MESSAGE_TEXT(literal)                                                                      \
-	({                                                                                         \
-		static const char text_[] __attribute__((section("uebpf_message"), aligned(1))) =  \
-			literal;                                                                   \
-		text_;                                                                             \
+#define MESSAGE_PACKED __attribute__((section("uebpf_message"), aligned(1))) /* no padding */
+/* A literal only. */
+#define MESSAGE_TEXT(literal)                               \
+	({                                                  \
+		static const char text_[] MESSAGE_PACKED = literal; \
+		text_;                                      \
 	})
 #else /* here the compiler checks formats */
+#define MESSAGE_PACKED
 #define MESSAGE_TEXT(literal) literal
 #endif
 /* A format and its arguments.  A choice: (function)(..., yes ? MESSAGE_TEXT("a") :
@@ -56,6 +57,10 @@ extern const struct message_pack message_pack MESSAGE_LINKED;
 const char *message_text(const char *text, char buf[MESSAGE_MAX]);
 /* The text at an offset below pack->size; compilers may share the end of one. */
 const char *message_unpack(const struct message_pack *pack, size_t at, char buf[MESSAGE_MAX]);
+/* Texts one behind the other that are declared `static const char table[] MESSAGE_PACKED`, the first not
+ * empty.  The first call unpacks them where they are; they are to be read through what it returns, since
+ * the compiler may read a constant before the call.  From any thread, also in a signal handler. */
+const char *message_table(const void *table, size_t size);
 /* vsnprintf */
 int message_print(char *to, size_t cap, const char *text, va_list args)
 	__attribute__((format(printf, 3, 0)));

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "vm/code.h"
+#include "vm/message.h"
 
 /* -0x4: `minus` and the digits; 0x4: `plus` and the digits. */
 static void put_hex(struct text_out *o, const char *plus, const char *minus, int64_t v)
@@ -66,14 +67,14 @@ static const struct { uint16_t first, last; uint8_t shape; } form_rows[] = {
 #define ROW(first, last, shape, form) { OP_##first, OP_##last, SHAPE_##shape },
 	FORMS(ROW)
 };
-static const char forms[] =
+static const char forms[] MESSAGE_PACKED =
 #define FORM(first, last, shape, form) form "\0"
 	FORMS(FORM);
 
 /* The first that fits. */
 static const char *form_of(uint16_t op)
 {
-	const char *form = forms;
+	const char *form = message_table(forms, sizeof forms);
 
 	for (size_t i = 0; op < form_rows[i].first || op > form_rows[i].last ||
 			   isa_op[op].shape != form_rows[i].shape; i++)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "jit/x86_64/jc.h"
 #include "jit/x86_64/dis.h"
+#include "vm/message.h"
 
 /* Where text goes, and one instruction being read. */
 struct ins {
@@ -50,7 +51,7 @@ static const struct { uint8_t map, value, mask; } rows[] = {
 	{ 1, 0x74, 0xfc }, { 1, 0x70, 0xfc }, { 1, 0xd5, 0xff }, { 1, 0xdf, 0xff }, { 1, 0xf6, 0xff },
 	{ 2, 0xf0, 0xff }, { 3, 0xf6, 0xff }, { 3, 0xf7, 0xff },
 };
-static const char texts[] =
+static const char texts[] MESSAGE_PACKED =
 	"N1 Eo, Go\0" "N1 Go, Eo\0" "N1 Av, Iz\0"
 	"push Zq\0" "pop Zq\0" "Nm Zv, Iq\0" "movsxd Gq, Ed\0" "imul Gv, Ev, Id\0"
 	"imul Gv, Ev, Ib\0" "jNcJb\0" "Nr Eb, Ib\0" "Nr Ev, Iz\0" "Nr Ev, Ib\0"
@@ -220,7 +221,7 @@ static void put_operand(struct text_out *o, struct ins *in, char what, char kind
 
 static bool put_form(struct text_out *o, struct ins *in, uint8_t map)
 {
-	const char *at = texts;
+	const char *at = message_table(texts, sizeof texts);
 	size_t k = 0;
 
 	while (k < sizeof rows / sizeof *rows && (rows[k].map != map || (in->op & rows[k].mask) != rows[k].value)) {
