@@ -10,13 +10,15 @@
 #include "loader/plain.h"
 #include "maps/maps.h"
 #include "vm/mem.h"
+#include "vm/message.h"
 
 static int fail(const struct uebpf_object *obj, struct uebpf_error *err, enum uebpf_code code, int rc,
 		const char *symbol, const char *text)
 {
 	struct place at = { .object = obj ? obj->name : "", .symbol = symbol };
+	char unpacked[MESSAGE_MAX];
 
-	error_set(err, UEBPF_STAGE_OPEN, code, rc, UINT32_MAX, "%s", text);
+	error_set(err, UEBPF_STAGE_OPEN, code, rc, UINT32_MAX, "%s", message_text(text, unpacked));
 	error_place(err, &at);
 	return rc;
 }
@@ -24,9 +26,9 @@ static int fail(const struct uebpf_object *obj, struct uebpf_error *err, enum ue
 static int can_adjust(const struct uebpf_object *obj, const char *name, struct uebpf_error *err)
 {
 	if (!obj || !name)
-		return fail(obj, err, UEBPF_E_ARGUMENT, -EINVAL, name, "needs an object and a name");
+		return fail(obj, err, UEBPF_E_ARGUMENT, -EINVAL, name, MESSAGE_TEXT("needs an object and a name"));
 	if (obj->loaded)
-		return fail(obj, err, UEBPF_E_STATE, -EBUSY, name, "the object is loaded already");
+		return fail(obj, err, UEBPF_E_STATE, -EBUSY, name, MESSAGE_TEXT("the object is loaded already"));
 	return 0;
 }
 
@@ -42,7 +44,7 @@ int uebpf_object_set_global(struct uebpf_object *obj, const char *name, const vo
 		return rc;
 	if (!obj->image || !value)
 		return fail(obj, err, UEBPF_E_ARGUMENT, obj->image ? -EINVAL : -ENOENT, name,
-			    obj->image ? "no value given" : "bare instructions have no globals");
+			    obj->image ? MESSAGE_TEXT("no value given") : MESSAGE_TEXT("bare instructions have no globals"));
 	err = err ? err : &local;
 	memset(err, 0, sizeof(*err));
 	rc = elf_set_global(obj->image, name, value, size, err);
@@ -112,10 +114,10 @@ int uebpf_object_parse_global(struct uebpf_object *obj, const char *name, const 
 	g = obj->image ? elf_find_global(obj->image, name) : NULL;
 	if (!g || !text)
 		return fail(obj, err, UEBPF_E_ARGUMENT, g ? -EINVAL : -ENOENT, name,
-			    g ? "no text given" : "the object has no such global");
+			    g ? MESSAGE_TEXT("no text given") : MESSAGE_TEXT("the object has no such global"));
 	value = mem_alloc(object_host(obj), g->size);
 	if (!value)
-		return fail(obj, err, UEBPF_E_MEMORY, -ENOMEM, name, "no memory for the value");
+		return fail(obj, err, UEBPF_E_MEMORY, -ENOMEM, name, MESSAGE_TEXT("no memory for the value"));
 	now = object_variables(obj, g->map);
 	if (now)
 		memcpy(value, now + g->off, g->size);
@@ -181,12 +183,12 @@ int uebpf_object_resize_map(struct uebpf_object *obj, const char *name, uint32_t
 		return rc;
 	i = find_map(obj, name);
 	if (i == IMAGE_NONE)
-		return fail(obj, err, UEBPF_E_MAP_BIND, -ENOENT, name, "the object has no such map");
+		return fail(obj, err, UEBPF_E_MAP_BIND, -ENOENT, name, MESSAGE_TEXT("the object has no such map"));
 	if (obj->image->maps[i].kind >= IMAGE_MAP_DATA)
 		return fail(obj, err, UEBPF_E_MAP_BIND, -EINVAL, name,
-			    "a map of global variables has exactly one element");
+			    MESSAGE_TEXT("a map of global variables has exactly one element"));
 	if (!max_entries)
-		return fail(obj, err, UEBPF_E_ARGUMENT, -EINVAL, name, "max_entries must not be 0");
+		return fail(obj, err, UEBPF_E_ARGUMENT, -EINVAL, name, MESSAGE_TEXT("max_entries must not be 0"));
 	obj->resized[i] = max_entries;
 	return 0;
 }
@@ -281,7 +283,7 @@ int uebpf_object_bind_map(struct uebpf_object *obj, const char *name, struct ueb
 	i = find_map(obj, name);
 	if (i == IMAGE_NONE || !map)
 		return fail(obj, err, UEBPF_E_MAP_BIND, i == IMAGE_NONE ? -ENOENT : -EINVAL, name,
-			    i == IMAGE_NONE ? "the object has no such map" : "no map given");
+			    i == IMAGE_NONE ? MESSAGE_TEXT("the object has no such map") : MESSAGE_TEXT("no map given"));
 	uebpf_map_info(map, &has);
 	o = &obj->image->maps[i].opts;
 	a = (struct geometry){ o->type, o->key_size, o->value_size,
@@ -324,7 +326,7 @@ int uebpf_object_bind_pins(struct uebpf_object *obj, const char *dir, uint32_t p
 		if (im->pinning != 1 || obj->maps[i])
 			continue;
 		if (snprintf(path, sizeof(path), "%s/%s", dir ? dir : default_pins, im->name) >= (int)sizeof(path))
-			return fail(obj, err, UEBPF_E_MAP_BIND, -ENAMETOOLONG, im->name, "its pin's path is too long");
+			return fail(obj, err, UEBPF_E_MAP_BIND, -ENAMETOOLONG, im->name, MESSAGE_TEXT("its pin's path is too long"));
 		k.pin = path;
 		rc = map_from_kernel(object_host(obj), &k, &map, err);
 		if (rc == -ENOENT) {	/* nobody pinned it: the map is our own */
@@ -355,7 +357,7 @@ int uebpf_object_share_map(struct uebpf_object *obj, const char *name, const cha
 	i = find_map(obj, name);
 	if (i == IMAGE_NONE || !path)
 		return fail(obj, err, UEBPF_E_MAP_BIND, path ? -ENOENT : -EINVAL, name,
-			    path ? "the object has no such map" : "a path is needed");
+			    path ? MESSAGE_TEXT("the object has no such map") : MESSAGE_TEXT("a path is needed"));
 	rc = flags & UEBPF_OPEN_REPLACE ? -ENOENT : map_open_shared(object_host(obj), path, -1, flags, &map, err);
 	if (rc == -ENOENT) {
 		o = obj->image->maps[i].opts;
@@ -372,7 +374,7 @@ int uebpf_object_share_map(struct uebpf_object *obj, const char *name, const cha
 			o.btf_key = ids[0];
 			o.btf_value = ids[1];
 		}
-		rc = len < 0 ? fail(obj, err, UEBPF_E_BAD_BTF, (int)len, name, "the types of its key and value cannot be kept") :
+		rc = len < 0 ? fail(obj, err, UEBPF_E_BAD_BTF, (int)len, name, MESSAGE_TEXT("the types of its key and value cannot be kept")) :
 		     map_new_shared(object_host(obj), &o, path, mode, flags, &map, err);
 		mem_free(object_host(obj), types, len > 0 ? (size_t)len : 0);
 		made = 1;
@@ -394,7 +396,7 @@ int uebpf_object_replace(struct uebpf_object *obj, const struct uebpf_object *ol
 	if (rc)
 		return rc;
 	if (!old || !old->loaded)
-		return fail(obj, err, UEBPF_E_STATE, -EINVAL, NULL, "the object to replace is not loaded");
+		return fail(obj, err, UEBPF_E_STATE, -EINVAL, NULL, MESSAGE_TEXT("the object to replace is not loaded"));
 	for (i = 0; i < obj->nr_maps; i++) {
 		const struct image_map *im = &obj->image->maps[i];
 		struct uebpf_map *map = im->template_only ? NULL : uebpf_object_map(old, im->name);

@@ -259,8 +259,11 @@ static int load_extern(struct link *l)
 
 static int bad_reloc(struct link *l, const char *what)
 {
+	char unpacked[MESSAGE_MAX];
+
 	return fail(l, UEBPF_STAGE_RELOC, UEBPF_E_BAD_RELOC, -EINVAL, l->sym->name,
-		    "relocation of type %u against \"%s\": %s", l->r->type, l->sym->name, what);
+		    "relocation of type %u against \"%s\": %s", l->r->type, l->sym->name,
+		    message_text(what, unpacked));
 }
 
 /* Function that a call or function pointer means; *inside is how far behind its start. */
@@ -301,9 +304,9 @@ static int reloc_call(struct link *l)
 	if (sym->shndx == ELF_UNDEF)
 		return call_extern(l);
 	if (sym->shndx >= l->in->view.nr_sections || l->in->use[sym->shndx] != USE_CODE)
-		return bad_reloc(l, "a call of something that is not code");
+		return bad_reloc(l, MESSAGE_TEXT("a call of something that is not code"));
 	if (sym->value % 8)
-		return bad_reloc(l, "the function does not begin at an instruction");
+		return bad_reloc(l, MESSAGE_TEXT("the function does not begin at an instruction"));
 	/* The addend is (imm + 1) slots: 0 for a function's own symbol, its place for a section's. */
 	to = sym->value / 8 + (uint64_t)(int64_t)imm + 1;
 	if (l->in->old_gas && !r->rela && sym->type != ELF_T_SECTION) {
@@ -337,7 +340,7 @@ static int load_func(struct link *l, uint64_t off)
 	int ret;
 
 	if (!f || inside)
-		return bad_reloc(l, "a pointer into code that is no function's start");
+		return bad_reloc(l, MESSAGE_TEXT("a pointer into code that is no function's start"));
 	ret = need_func(l, f, &target);
 	if (!ret)
 		set_wide(l, SRC_FUNC, target - here(l) - 1, 0);	/* relative, as the kernel has it */
@@ -353,7 +356,7 @@ static int load_data(struct link *l, uint64_t off)
 
 	map = value ? l->in->section_map[sym->shndx] : image_map_at(l->in, sym->shndx, off);
 	if (map == IMAGE_NONE)
-		return bad_reloc(l, "there is no map definition at that place");
+		return bad_reloc(l, MESSAGE_TEXT("there is no map definition at that place"));
 	helper = value ? helper_variable(l, map, off) : NULL;
 	if (helper)
 		return fail(l, UEBPF_STAGE_LINK, UEBPF_E_UNSUPPORTED, -ENOTSUP, helper,
@@ -361,7 +364,7 @@ static int load_data(struct link *l, uint64_t off)
 			    "optimisation; compile with -O2 (\"clang --target=bpf -O2 -g -c FILE.c\")",
 			    helper);
 	if (value && off > l->in->image.maps[map].data)
-		return bad_reloc(l, "it points past the end of the section's data");
+		return bad_reloc(l, MESSAGE_TEXT("it points past the end of the section's data"));
 	return set_value(l, value ? SRC_VALUE : SRC_MAP, map, value ? (uint32_t)off : 0);
 }
 
@@ -377,16 +380,16 @@ static int reloc_load(struct link *l)
 	if (sym->shndx == ELF_UNDEF)
 		return load_extern(l);
 	if (sym->shndx == ELF_COMMON)
-		return bad_reloc(l, "a common symbol: compile with -fno-common");
+		return bad_reloc(l, MESSAGE_TEXT("a common symbol: compile with -fno-common"));
 	if (sym->shndx >= l->in->view.nr_sections)
-		return bad_reloc(l, "a symbol without a section");
+		return bad_reloc(l, MESSAGE_TEXT("a symbol without a section"));
 	switch (l->in->use[sym->shndx]) {
 	case USE_CODE:
 		return load_func(l, off);
 	case USE_MAPS: case USE_LEGACY: case USE_DATA:
 		return load_data(l, off);
 	default:
-		return bad_reloc(l, "a section that is neither code, data nor maps");
+		return bad_reloc(l, MESSAGE_TEXT("a section that is neither code, data nor maps"));
 	}
 }
 
@@ -405,14 +408,14 @@ static int apply_reloc(struct link *l, const struct elf_reloc *r)
 		return load ? reloc_load(l) : call ? reloc_call(l) : 0;
 	case R_64_64:
 		return load ? reloc_load(l) :
-			bad_reloc(l, "it belongs on a 64-bit immediate load");
+			bad_reloc(l, MESSAGE_TEXT("it belongs on a 64-bit immediate load"));
 	case R_64_32: case R_ABS64:	/* some old tools number calls 2 */
 		return call ? reloc_call(l) :
-			bad_reloc(l, "among instructions it belongs on a call");
+			bad_reloc(l, MESSAGE_TEXT("among instructions it belongs on a call"));
 	case R_ABS32: case R_NODYLD32:
-		return bad_reloc(l, "it does not belong among instructions");
+		return bad_reloc(l, MESSAGE_TEXT("it does not belong among instructions"));
 	default:
-		return bad_reloc(l, "this type is not known");
+		return bad_reloc(l, MESSAGE_TEXT("this type is not known"));
 	}
 }
 

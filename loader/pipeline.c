@@ -13,6 +13,7 @@
 #include "maps/maps.h"
 #include "vm/mem.h"
 #include "vm/rewrite.h"
+#include "vm/message.h"
 
 /* All that loading needs to know, in one place. */
 struct load {
@@ -238,6 +239,7 @@ static void drop_maps(struct uebpf_object *obj)
 static int check_type(struct load *l, struct prog *prog)
 {
 	const struct image_prog *ip = l->obj->image ? &l->obj->image->progs[prog - l->obj->progs] : NULL;
+	char unpacked[MESSAGE_MAX];
 
 	if (!prog->type && ip && ip->host_type)
 		return error_set(l->err, UEBPF_STAGE_LINK, UEBPF_E_PROG_TYPE, -EINVAL, UINT32_MAX,
@@ -250,7 +252,8 @@ static int check_type(struct load *l, struct prog *prog)
 	if (prog->type->flags & TYPE_REFUSED)
 		return error_set(l->err, UEBPF_STAGE_LINK, UEBPF_E_PROG_TYPE, -EOPNOTSUPP, UINT32_MAX,
 				 "programs of type %s cannot run in user space: %s", prog->type->name,
-				 prog->type->why ? prog->type->why : "their context exists only in the kernel");
+				 message_text(prog->type->why ? prog->type->why :
+					      MESSAGE_TEXT("their context exists only in the kernel"), unpacked));
 	return 0;
 }
 

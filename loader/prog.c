@@ -8,6 +8,7 @@
 #include "loader/object.h"
 #include "loader/verified.h"
 #include "vm/mem.h"
+#include "vm/message.h"
 
 const char *uebpf_prog_name(const struct uebpf_prog *prog)
 {
@@ -136,17 +137,20 @@ int uebpf_prog_error(const struct uebpf_prog *base, struct uebpf_error *err)
 	return prog->lost_error ? -ENOMEM : -ENOEXEC;
 }
 
-struct reason { int status; uint32_t code; const char *text; };
-static const struct reason reasons[] = {
-	{ -EFAULT,    UEBPF_E_FAULT,    "bad memory access" },
-	{ -ETIME,     UEBPF_E_BUDGET,   "the step budget is spent" },
-	{ -ECANCELED, UEBPF_E_ABORTED,  "stopped through the abort flag" },
-	{ -EINVAL,    UEBPF_E_CONTEXT,  "the context is smaller than the program's type needs, or malformed" },
-	{ -ELOOP,     UEBPF_E_DEPTH,    "calls are nested too deep" },
-	{ -ENOSYS,    UEBPF_E_NO_HELPER, "the helper has no function here" },
-	{ -ENOEXEC,   UEBPF_E_STATE,    "the program was refused at load" },
-	{ -EOPNOTSUPP, UEBPF_E_STATE,   "budget or abort flag asked of a program loaded without metering" },
-};
+#define REASONS(R) \
+	R(EFAULT, UEBPF_E_FAULT, "bad memory access") \
+	R(ETIME, UEBPF_E_BUDGET, "the step budget is spent") \
+	R(ECANCELED, UEBPF_E_ABORTED, "stopped through the abort flag") \
+	R(EINVAL, UEBPF_E_CONTEXT, "the context is smaller than the program's type needs, or malformed") \
+	R(ELOOP, UEBPF_E_DEPTH, "calls are nested too deep") \
+	R(ENOSYS, UEBPF_E_NO_HELPER, "the helper has no function here") \
+	R(ENOEXEC, UEBPF_E_STATE, "the program was refused at load") \
+	R(EOPNOTSUPP, UEBPF_E_STATE, "budget or abort flag asked of a program loaded without metering")
+struct reason { uint8_t status; uint16_t code; };
+#define REASON(error, code, text) { error, code },
+static const struct reason reasons[] = { REASONS(REASON) };
+#define TEXT(error, code, text) text "\0"
+static const char reason_texts[] MESSAGE_PACKED = REASONS(TEXT);
 
 /* Decoded index of a source slot, code->n when there is none. */
 static uint32_t index_of(const struct code *code, uint32_t slot)
@@ -212,6 +216,7 @@ int uebpf_prog_explain(const struct uebpf_prog *base, int status, const struct u
 {
 	const struct prog *prog = prog_of(base);
 	const struct reason *r = reasons, *end = reasons + sizeof(reasons) / sizeof(*reasons);
+	const char *why;
 	bool placed = run && (status == -EFAULT || status == -ETIME || status == -ECANCELED ||
 			      status == -ELOOP || status == -ENOSYS);
 	char text[400];
@@ -225,14 +230,15 @@ int uebpf_prog_explain(const struct uebpf_prog *base, int status, const struct u
 	}
 	if (status == -ENOEXEC && !base->code)
 		return uebpf_prog_error(base, err);
-	while (r < end && r->status != status)
+	while (r < end && -r->status != status)
 		r++;
+	why = text_nth(message_table(reason_texts, sizeof(reason_texts)), (size_t)(r - reasons));
 	if (placed && base->code)
-		explain_fault(prog, status, run, text, sizeof(text), r < end ? r->text : "failed");
+		explain_fault(prog, status, run, text, sizeof(text), r < end ? why : "failed");
 	else
-		snprintf(text, sizeof(text), "%s", r < end ? r->text : "a helper ended the run");
+		snprintf(text, sizeof(text), "%s", r < end ? why : "a helper ended the run");
 	if (status == -EINVAL && prog->type)
-		snprintf(text, sizeof(text), "%s (type %s: %u bytes%s)", r->text, prog->type->name,
+		snprintf(text, sizeof(text), "%s (type %s: %u bytes%s)", why, prog->type->name,
 			 prog->type->host_size, prog->packet ? ", struct uebpf_packet" : "");
 	error_set(err, UEBPF_STAGE_RUN, r < end ? r->code : UEBPF_E_FAULT, status,
 		  placed ? run->pc : UINT32_MAX, "%s", text);

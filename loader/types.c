@@ -310,6 +310,14 @@ static const struct { uint8_t set; int16_t value; } verdicts[] = { VERDICTS(VERD
 #define VERDICT_NAME(set, name, value) #name "\0"
 static const char verdict_names[] MESSAGE_PACKED = VERDICTS(VERDICT_NAME);
 
+static const struct {
+#define REFUSED(id, name, kernel, reason) char id[sizeof(reason)];
+#include "loader/types.def"
+} whys MESSAGE_PACKED = {
+#define REFUSED(id, name, kernel, reason) .id = reason,
+#include "loader/types.def"
+};
+
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define FIELDS(array) .fields = array, .nr_fields = COUNT(array)
 #define FIRST(n, array) .fields = array, .nr_fields = n
@@ -318,7 +326,7 @@ static const char verdict_names[] MESSAGE_PACKED = VERDICTS(VERDICT_NAME);
 	.name = nm, .kernel_type = kernel, .flags = fl, .ctx_size = ctx, .host_size = host, \
 	.groups = grp, flds, .ret_lo = lo, .ret_hi = hi, .verdicts = V_##ver },
 #define REFUSED(id, nm, kernel, reason) { \
-	.name = nm, .kernel_type = kernel, .flags = TYPE_REFUSED, .groups = HG_BASE | HG_TRACING, .why = reason },
+	.name = nm, .kernel_type = kernel, .flags = TYPE_REFUSED, .groups = HG_BASE | HG_TRACING, .why = whys.id },
 const struct prog_type prog_types[] = {
 #include "loader/types.def"
 };

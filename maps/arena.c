@@ -8,6 +8,7 @@
  * what misses them (struct uebpf_map.window), up to a power of two.  It costs addresses, not memory. */
 #include <sys/mman.h>
 #include "maps/maps.h"
+#include "vm/message.h"
 
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
@@ -25,14 +26,14 @@ static int arena_check(const struct uebpf_map_opts *o, const char **why)
 {
 	uint64_t bytes = (uint64_t)o->max_entries * MAP_PAGE;
 
-	*why = "an arena needs max_entries (pages), BPF_F_MMAPABLE, no key or value, and a page-aligned map_extra";
+	*why = MESSAGE_TEXT("an arena needs max_entries (pages), BPF_F_MMAPABLE, no key or value, and a page-aligned map_extra");
 	if (o->key_size || o->value_size || !o->max_entries || !(o->flags & BPF_F_MMAPABLE) ||
 	    o->extra % MAP_PAGE)
 		return -EINVAL;
-	*why = "an arena is at most 4 GB";
+	*why = MESSAGE_TEXT("an arena is at most 4 GB");
 	if (bytes > FOUR_GB)
 		return -E2BIG;
-	*why = "all addresses of an arena have the same upper 32 bits";
+	*why = MESSAGE_TEXT("all addresses of an arena have the same upper 32 bits");
 	return o->extra && o->extra >> 32 != (o->extra + bytes - 1) >> 32 ? -ERANGE : 0;
 }
 

@@ -9,6 +9,7 @@
 #include "maps/array.h"
 #include "maps/keys.h"
 #include "vm/insn.h"
+#include "vm/message.h"
 
 static uint32_t index_of(const void *key)
 {
@@ -21,11 +22,11 @@ static uint32_t index_of(const void *key)
 int array_check(const struct uebpf_map_opts *o, const char **why)
 {
 	if (!o->max_entries || o->key_size != 4 || !o->value_size) {
-		*why = "an array needs max_entries, a 4-byte key and a value";
+		*why = MESSAGE_TEXT("an array needs max_entries, a 4-byte key and a value");
 		return -EINVAL;
 	}
 	if (o->value_size > INT32_MAX) {
-		*why = "value too large";
+		*why = MESSAGE_TEXT("value too large");
 		return -E2BIG;
 	}
 	return 0;
@@ -36,7 +37,7 @@ static int percpu_array_check(const struct uebpf_map_opts *o, const char **why)
 	int r = array_check(o, why);
 
 	if (!r && round_up(o->value_size, 8) > PERCPU_MAX_VALUE) {
-		*why = "per-CPU values are at most 32768 bytes";
+		*why = MESSAGE_TEXT("per-CPU values are at most 32768 bytes");
 		r = -E2BIG;
 	}
 	return r;

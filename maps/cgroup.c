@@ -6,12 +6,13 @@
  * is the element whose key is all zeroes. */
 #include <string.h>
 #include "maps/array.h"
+#include "vm/message.h"
 
 enum { KEY_LONG = 16, KEY_SHORT = 8 /* struct bpf_cgroup_storage_key; only its cgroup id */, MAX_VALUE = 64 << 10 };
 
 static int check(const struct uebpf_map_opts *o, uint32_t most, const char **why)
 {
-	*why = "a cgroup storage has a key of 8 or 16 bytes, a value of at most 64 KB (per-CPU: 32 KB), and max_entries 0";
+	*why = MESSAGE_TEXT("a cgroup storage has a key of 8 or 16 bytes, a value of at most 64 KB (per-CPU: 32 KB), and max_entries 0");
 	if ((o->key_size != KEY_LONG && o->key_size != KEY_SHORT) || !o->value_size || o->max_entries)
 		return -EINVAL;
 	return o->value_size > most ? -E2BIG : 0;

@@ -4,6 +4,7 @@
 #include <limits.h>
 #include "maps/array.h"
 #include "maps/hash.h"
+#include "vm/message.h"
 
 enum { PER_BUCKET = 4, KMALLOC_MAX = 4 << 20, KERNEL_ELEM = 48, HOSTILE_TRIES = 10000 };
 
@@ -83,15 +84,15 @@ size_t hash_bytes(const struct uebpf_map *map)
 int hash_check(const struct uebpf_map_opts *o, const char **why)
 {
 	if (!o->max_entries || !o->key_size || !o->value_size) {
-		*why = "a hash needs max_entries, a key and a value";
+		*why = MESSAGE_TEXT("a hash needs max_entries, a key and a value");
 		return -EINVAL;
 	}
 	if ((uint64_t)o->key_size + o->value_size >= KMALLOC_MAX - KERNEL_ELEM) {
-		*why = "key and value together are at most 4 MB";
+		*why = MESSAGE_TEXT("key and value together are at most 4 MB");
 		return -E2BIG;
 	}
 	if (o->max_entries > UINT32_C(1) << 31) {
-		*why = "more than 2^31 entries";
+		*why = MESSAGE_TEXT("more than 2^31 entries");
 		return -E2BIG;
 	}
 	return 0;
@@ -102,7 +103,7 @@ static int percpu_hash_check(const struct uebpf_map_opts *o, const char **why)
 	int r = hash_check(o, why);
 
 	if (!r && round_up(o->value_size, 8) > PERCPU_MAX_VALUE) {
-		*why = "per-CPU values are at most 32768 bytes";
+		*why = MESSAGE_TEXT("per-CPU values are at most 32768 bytes");
 		r = -E2BIG;
 	}
 	return r;
@@ -207,11 +208,11 @@ enum { PERCPU_FLAGS = BPF_F_NO_PREALLOC | BPF_F_ZERO_SEED | MAP_ACCESS_FLAGS, HA
 static int lru_check(const struct uebpf_map_opts *o, const char **why)
 {
 	if (o->flags & BPF_F_NO_PREALLOC) {
-		*why = "an LRU map is always preallocated";
+		*why = MESSAGE_TEXT("an LRU map is always preallocated");
 		return -ENOTSUPP;
 	}
 	if ((o->flags & BPF_F_NO_COMMON_LRU) && (o->flags & BPF_F_NUMA_NODE)) {
-		*why = "an LRU list for each CPU is on no one node";
+		*why = MESSAGE_TEXT("an LRU list for each CPU is on no one node");
 		return -EINVAL;
 	}
 	return hash_check(o, why);

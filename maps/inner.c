@@ -9,6 +9,7 @@
 #include "maps/hash.h"
 #include "maps/inner.h"
 #include "vm/mem.h"
+#include "vm/message.h"
 
 enum { FIRST_CHUNK = 16, CHUNKS = 28 };
 
@@ -127,7 +128,7 @@ static int check_value(const struct uebpf_map_opts *o, const char **why)
 {
 	if (o->value_size == 4)
 		return 0;
-	*why = "values of a map of maps are 4 bytes";
+	*why = MESSAGE_TEXT("values of a map of maps are 4 bytes");
 	return -EINVAL;
 }
 

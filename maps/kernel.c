@@ -9,11 +9,14 @@
 #include "maps/kernel.h"
 #include "maps/ring.h"
 #include "vm/mem.h"
+#include "vm/message.h"
 
 static int fail(struct uebpf_error *err, int errnum, const char *name, const char *why)
 {
+	char unpacked[MESSAGE_MAX];
+
 	return error_set(err, UEBPF_STAGE_MAP, errnum == -EOPNOTSUPP ? UEBPF_E_MAP_TYPE : UEBPF_E_MAP_BIND, errnum,
-			 UINT32_MAX, "kernel map %s: %s (%s)", name, why, strerror(-errnum));
+			 UINT32_MAX, "kernel map %s: %s (%s)", name, message_text(why, unpacked), strerror(-errnum));
 }
 
 /* ---- mapped ---- */
@@ -146,8 +149,9 @@ static int build(struct vm_host *host, struct kernel_args *a, struct uebpf_map_o
 		return map_build_ops(host, ops, o, map_array, a, false, out, err);
 	if (o->type == MAP_TYPE_ARENA) {
 		r = map_build_ops(host, ops, o, map_arena, a, false, out, err);
-		return r == -EINVAL || r == -EBUSY ? fail(err, r, o->name, o->extra ? "its map_extra is taken here" :
-			"it has its address from who mapped it first: make it with a map_extra") : r;
+		return r == -EINVAL || r == -EBUSY ? fail(err, r, o->name, o->extra ?
+			MESSAGE_TEXT("its map_extra is taken here") :
+			MESSAGE_TEXT("it has its address from who mapped it first: make it with a map_extra")) : r;
 	}
 	if (o->type == BPF_MAP_TYPE_RINGBUF || o->type == BPF_MAP_TYPE_USER_RINGBUF) {
 		o->type ^= BPF_MAP_TYPE_RINGBUF ^ BPF_MAP_TYPE_USER_RINGBUF;
@@ -156,7 +160,7 @@ static int build(struct vm_host *host, struct kernel_args *a, struct uebpf_map_o
 	if (!ops || (ops->traits & (MT_MAPS | MT_PROGS | MT_REDIRECT | MT_STORAGE)) ||
 	    (!ops->lookup && !ops->more->peek && !ops->user_lookup))
 		return fail(err, -EOPNOTSUPP, o->name,
-			    "holds the kernel's own programs, maps, devices or sockets, which mean nothing here");
+			    MESSAGE_TEXT("holds the kernel's own programs, maps, devices or sockets, which mean nothing here"));
 	return map_build_ops(host, &kernel_base, o, mirror_storage, a, false, out, err);
 }
 
@@ -189,12 +193,12 @@ int map_from_kernel(struct vm_host *host, const struct uebpf_kernel_opts *opts, 
 	*out = NULL;
 	a.fd = open_fd(opts);
 	if (a.fd < 0)
-		return fail(err, a.fd, shown, "cannot open it");
+		return fail(err, a.fd, shown, MESSAGE_TEXT("cannot open it"));
 	r = kmap_info(a.fd, &a.info);
 	if (r) {
 		close(a.fd);
 		errno = saved;
-		return fail(err, r, shown, "not a map, or bpf() does not tell about it");
+		return fail(err, r, shown, MESSAGE_TEXT("not a map, or bpf() does not tell about it"));
 	}
 	r = build(host, &a, &a.info.shape, out, err);
 	if (!r)

@@ -2,6 +2,7 @@
 /* lpm.c - longest prefix match (semantics of kernel/bpf/lpm_trie.c): geometry, the user side, the row. */
 #include <string.h>
 #include "maps/lpm.h"
+#include "vm/message.h"
 
 static uint32_t words_of(const struct uebpf_map *map) { return (map->key_size - 4 + 7) / 8; }
 
@@ -36,12 +37,12 @@ static size_t lpm_bytes(const struct uebpf_map *map)
 
 static int lpm_check(const struct uebpf_map_opts *o, const char **why)
 {
-	*why = "an LPM trie needs max_entries, BPF_F_NO_PREALLOC, a key of a 4-byte length and 1 to 256 bytes, and a value";
+	*why = MESSAGE_TEXT("an LPM trie needs max_entries, BPF_F_NO_PREALLOC, a key of a 4-byte length and 1 to 256 bytes, and a value");
 	if (!o->max_entries || !(o->flags & BPF_F_NO_PREALLOC) || o->key_size < 5 ||
 	    o->key_size > 4 + MAX_DATA || !o->value_size || o->value_size > (4u << 20) - 512)
 		return -EINVAL;
 	if (o->max_entries >= UINT32_C(1) << 29) {
-		*why = "more than 2^29 entries";
+		*why = MESSAGE_TEXT("more than 2^29 entries");
 		return -E2BIG;
 	}
 	return 0;

@@ -10,6 +10,7 @@
 #include "maps/progs.h"
 #include "maps/ring.h"
 #include "vm/mem.h"
+#include "vm/message.h"
 
 /* ---- making ---- */
 
@@ -37,10 +38,11 @@ void map_adjust_opts(struct uebpf_map_opts *opts)
 static int refuse(const struct uebpf_map_opts *o, struct uebpf_error *err, enum uebpf_code code, int errnum,
 		  const char *why)
 {
+	char unpacked[MESSAGE_MAX];
 	int r = error_set(err, UEBPF_STAGE_MAP, code, errnum, UINT32_MAX,
 			  "map %s: type %u, key %u, value %u, max_entries %u, flags 0x%x: %s",
 			  o->name ? o->name : "(unnamed)", o->type, o->key_size, o->value_size,
-			  o->max_entries, o->flags, why);
+			  o->max_entries, o->flags, message_text(why, unpacked));
 
 	if (err && o->name)
 		snprintf(err->symbol, sizeof(err->symbol), "%s", o->name);
@@ -50,23 +52,23 @@ static int refuse(const struct uebpf_map_opts *o, struct uebpf_error *err, enum 
 static int check_opts(const struct map_ops *ops, const struct uebpf_map_opts *o, const char **why)
 {
 	if (o->flags & ~ops->flags) {
-		*why = "a flag that this type does not take";
+		*why = MESSAGE_TEXT("a flag that this type does not take");
 		return -EINVAL;
 	}
 	if (!access_flags_ok(o->flags) || (o->flags & BPF_F_RDONLY && o->flags & BPF_F_WRONLY)) {
-		*why = "read-only and write-only at once";
+		*why = MESSAGE_TEXT("read-only and write-only at once");
 		return -EINVAL;
 	}
 	if (o->extra && !(ops->traits & MT_EXTRA)) {
-		*why = "map_extra has no meaning for this type";
+		*why = MESSAGE_TEXT("map_extra has no meaning for this type");
 		return -EINVAL;
 	}
 	if ((ops->traits & MT_MAPS) && !o->inner) {
-		*why = "a map of maps needs an inner map as template";
+		*why = MESSAGE_TEXT("a map of maps needs an inner map as template");
 		return -EINVAL;
 	}
 	if ((ops->traits & MT_MAPS) && (o->inner->ops->traits & (MT_MAPS | MT_PROGS))) {
-		*why = "maps of maps and program arrays cannot be inner maps";
+		*why = MESSAGE_TEXT("maps of maps and program arrays cannot be inner maps");
 		return o->inner->ops->traits & MT_MAPS ? -EINVAL : -ENOTSUPP;
 	}
 	return ops->check ? ops->check(o, why) : 0;
@@ -132,7 +134,7 @@ int map_build(struct vm_host *host, const struct uebpf_map_opts *opts,
 	      struct uebpf_map **out, struct uebpf_error *err)
 {
 	const struct map_ops *ops = map_ops_find(opts->type);
-	const char *why = "refused";
+	const char *why = MESSAGE_TEXT("refused");
 	int r;
 
 	*out = NULL;

@@ -7,12 +7,13 @@
  * threads that no longer exist are dropped (nobody tells a guest library that a thread ended). */
 #include <string.h>
 #include "maps/hash.h"
+#include "vm/message.h"
 
 static int owned_check(const struct uebpf_map_opts *o, const char **why)
 {
 	if (!(o->flags & BPF_F_NO_PREALLOC) || o->max_entries || o->key_size != 4 || !o->value_size ||
 	    o->value_size > 64 << 10) {
-		*why = "local storage needs BPF_F_NO_PREALLOC, max_entries 0, a 4-byte key and a value below 64 KB";
+		*why = MESSAGE_TEXT("local storage needs BPF_F_NO_PREALLOC, max_entries 0, a 4-byte key and a value below 64 KB");
 		return -EINVAL;
 	}
 	return 0;

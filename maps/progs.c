@@ -8,6 +8,7 @@
 #include "maps/keys.h"
 #include "maps/progs.h"
 #include "vm/mem.h"
+#include "vm/message.h"
 
 typedef const struct uebpf_prog *_Atomic prog_slot;
 struct prog_array {
@@ -29,7 +30,7 @@ static uint32_t index_of(const void *key)
 static int fd_array_check(const struct uebpf_map_opts *o, const char **why)
 {
 	if (o->value_size != 4) {
-		*why = "values are 4 bytes (a descriptor)";
+		*why = MESSAGE_TEXT("values are 4 bytes (a descriptor)");
 		return -EINVAL;
 	}
 	return array_check(o, why);

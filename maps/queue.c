@@ -3,6 +3,7 @@
 #include <string.h>
 #include "maps/keys.h"
 #include "maps/maps.h"
+#include "vm/message.h"
 
 struct queue_head {
 	struct map_lock lock;
@@ -20,11 +21,11 @@ static size_t queue_bytes(const struct uebpf_map *map)
 static int queue_check(const struct uebpf_map_opts *o, const char **why)
 {
 	if (!o->max_entries || o->key_size || !o->value_size) {
-		*why = "a queue or stack needs max_entries and a value, and no key";
+		*why = MESSAGE_TEXT("a queue or stack needs max_entries and a value, and no key");
 		return -EINVAL;
 	}
 	if (o->value_size > 4u << 20 || o->max_entries == UINT32_MAX) {
-		*why = "too large";
+		*why = MESSAGE_TEXT("too large");
 		return -E2BIG;
 	}
 	return 0;
@@ -167,11 +168,11 @@ static size_t bloom_bytes(const struct uebpf_map *map)
 
 static int bloom_check(const struct uebpf_map_opts *o, const char **why)
 {
-	*why = "values are at most 4 MB";
+	*why = MESSAGE_TEXT("values are at most 4 MB");
 	if (o->value_size > 4u << 20)
 		return -E2BIG;
 	if (o->key_size || !o->value_size || !o->max_entries || o->extra & ~UINT64_C(15)) {
-		*why = "a bloom filter needs max_entries and a value, no key, and map_extra (hash functions) below 16";
+		*why = MESSAGE_TEXT("a bloom filter needs max_entries and a value, no key, and map_extra (hash functions) below 16");
 		return -EINVAL;
 	}
 	return 0;

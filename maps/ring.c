@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "maps/ring.h"
+#include "vm/message.h"
 
 enum { MEMBARRIER_GLOBAL = 1 };
 
@@ -18,7 +19,7 @@ int ring_check(const struct uebpf_map_opts *o, const char **why)
 {
 	if (o->key_size || o->value_size || !o->max_entries || (o->max_entries & (o->max_entries - 1)) ||
 	    o->max_entries % MAP_PAGE) {
-		*why = "a ring buffer has no key or value; max_entries is its size, a power of two of at least 4096";
+		*why = MESSAGE_TEXT("a ring buffer has no key or value; max_entries is its size, a power of two of at least 4096");
 		return -EINVAL;
 	}
 	return 0;

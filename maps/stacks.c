@@ -4,6 +4,7 @@
 #include <string.h>
 #include "maps/keys.h"
 #include "maps/maps.h"
+#include "vm/message.h"
 
 enum { MAX_DEPTH = 127 };
 
@@ -33,11 +34,11 @@ static int stacks_check(const struct uebpf_map_opts *o, const char **why)
 {
 	uint32_t each = o->flags & BPF_F_STACK_BUILD_ID ? sizeof(struct bpf_stack_build_id) : 8;
 
-	*why = "a stack_trace map needs max_entries, a 4-byte key and values of 1 to 127 times 8 bytes (with build ids: 32)";
+	*why = MESSAGE_TEXT("a stack_trace map needs max_entries, a 4-byte key and values of 1 to 127 times 8 bytes (with build ids: 32)");
 	if (!o->max_entries || o->key_size != 4 || o->value_size < 8 || o->value_size % each ||
 	    o->value_size / each > MAX_DEPTH)
 		return -EINVAL;
-	*why = "more than 2^31 entries";
+	*why = MESSAGE_TEXT("more than 2^31 entries");
 	return o->max_entries > UINT32_C(1) << 31 ? -E2BIG : 0;
 }
 

@@ -8,6 +8,7 @@
 #include "maps/array.h"
 #include "maps/hash.h"
 #include "maps/keys.h"
+#include "vm/message.h"
 
 enum { CPUMAP_MAX_QUEUE = 16384, SOCKHASH_MAX_KEY = 512 };
 
@@ -48,7 +49,7 @@ static uint32_t u32_of(const void *p)
 static int check_values(const struct uebpf_map_opts *o, const char **why)
 {
 	if (!o->max_entries || (o->value_size != 4 && o->value_size != 8)) {
-		*why = "needs max_entries and values of 4 or 8 bytes";
+		*why = MESSAGE_TEXT("needs max_entries and values of 4 or 8 bytes");
 		return -EINVAL;
 	}
 	return 0;
@@ -57,7 +58,7 @@ static int check_values(const struct uebpf_map_opts *o, const char **why)
 static int target_check(const struct uebpf_map_opts *o, const char **why)
 {
 	if (o->key_size != 4 || (o->type == BPF_MAP_TYPE_XSKMAP && o->value_size != 4)) {
-		*why = "keys are 4-byte indexes";
+		*why = MESSAGE_TEXT("keys are 4-byte indexes");
 		return -EINVAL;
 	}
 	return check_values(o, why);
@@ -169,7 +170,7 @@ static long target_remove(struct uebpf_map *map, const void *key)
 static int devmap_check(const struct uebpf_map_opts *o, const char **why)
 {
 	if (o->key_size != 4) {
-		*why = "keys are 4 bytes";
+		*why = MESSAGE_TEXT("keys are 4 bytes");
 		return -EINVAL;
 	}
 	return check_values(o, why);
@@ -180,10 +181,10 @@ static int sockhash_check(const struct uebpf_map_opts *o, const char **why)
 	int r = check_values(o, why);
 
 	if (!r && !o->key_size) {
-		*why = "a sockhash needs a key";
+		*why = MESSAGE_TEXT("a sockhash needs a key");
 		r = -EINVAL;
 	} else if (!r && o->key_size > SOCKHASH_MAX_KEY) {
-		*why = "keys are at most 512 bytes";
+		*why = MESSAGE_TEXT("keys are at most 512 bytes");
 		r = -E2BIG;
 	}
 	return r;

@@ -12,11 +12,12 @@ enum { F_INNER_MAP = 1 << 12 };	/* BPF_F_x of BPF_MAP_CREATE: other inner maps m
 /* a->n, the register of the argument at hand, is not what is wanted. */
 static int bad_arg(struct env *e, const struct args *a, const char *want)
 {
-	char what[100];
+	char what[100], unpacked[MESSAGE_MAX];
 
 	describe(e, a->r, what, sizeof what);
-	return unsafe_(e, a->n, a->c.kind == ARG_ALLOC_SIZE ? "use bpf_ringbuf_output for any length" : NULL,
-		       "%s wants %s as argument %d, but r%d is %s", helper_name(a->h), want, a->n, a->n, what);
+	return unsafe_(e, a->n, a->c.kind == ARG_ALLOC_SIZE ? MESSAGE_TEXT("use bpf_ringbuf_output for any length") : NULL,
+		       "%s wants %s as argument %d, but r%d is %s", helper_name(a->h), message_text(want, unpacked), a->n, a->n,
+		       what);
 }
 
 static void select_arg(struct env *e, struct args *a, int i)
@@ -51,7 +52,7 @@ static int memory_arg(struct env *e, const struct args *a, uint64_t size, uint32
 	int err;
 
 	if (p.kind == K_SCALAR)
-		return bad_arg(e, a, "a pointer to memory");
+		return bad_arg(e, a, MESSAGE_TEXT("a pointer to memory"));
 	snprintf(what, sizeof what, "argument %d of %s", a->n, helper_name(a->h));
 	if (p.kind == K_CTX && !(how & WRITE) && p.off >= 0 && end <= type->ctx_size && (type->flags & TYPE_DIRECT)) {
 		if (end > e->res->ctx_need)
@@ -98,7 +99,7 @@ static int key_arg(struct env *e, struct args *a)
 	int err;
 
 	if (!map)
-		return bad_arg(e, a, "a map before the key");
+		return bad_arg(e, a, MESSAGE_TEXT("a map before the key"));
 	err = memory_arg(e, a, map->key_size, READ);
 	s = err || map->key_size != 4 ? NULL : key_slot(e, a->r, &a->key);
 	if (!s)
@@ -135,7 +136,7 @@ static int sized_arg(struct env *e, struct args *a, uint32_t how)
 		return refuse(e, UEBPF_E_UNSUPPORTED, "contract of %s has memory without a size", helper_name(a->h));
 	if (e->top->r[n + 1].kind != K_SCALAR) {
 		select_arg(e, a, n);
-		return bad_arg(e, a, "a size");
+		return bad_arg(e, a, MESSAGE_TEXT("a size"));
 	}
 	err = precise_reg(e, (unsigned)n + 1);
 	if (err)
@@ -198,7 +199,7 @@ static int string_arg(struct env *e, struct args *a)
 	if (r->kind == K_VALUE && (r->flags & R_DIRECT) && scalar_is_const(&r->s))
 		text = (const char *)frozen_bytes(r->map, at, 1);
 	if (!text)
-		return bad_arg(e, a, "a constant string (const char [] in read-only data)");
+		return bad_arg(e, a, MESSAGE_TEXT("a constant string (const char [] in read-only data)"));
 	if (!memchr(text, 0, r->map->value_size - (size_t)at))
 		return unsafe_(e, a->n, NULL, "string argument %d of %s has no end", a->n, helper_name(a->h));
 	fact_constant(e, a, true, (uintptr_t)text);
@@ -251,7 +252,7 @@ static int dynptr_arg(struct env *e, struct args *a)
 	s = dynptr_room(e, a->r, &second);
 	/* the second half may have become another one's first */
 	if (!s || !s->dynptr || second->dynptr || (want && s->dynptr != want + 1) || !all_dynptr(s) || !all_dynptr(second))
-		return bad_arg(e, a, "an initialised dynptr on the stack");
+		return bad_arg(e, a, MESSAGE_TEXT("an initialised dynptr on the stack"));
 	a->dynptr = s->dynptr_ref;
 	if (a->h->flags & HF_RELEASES)
 		a->release = s->dynptr_ref;
@@ -267,11 +268,11 @@ static int dynptr_out(struct env *e, struct args *a)
 
 	s[0] = dynptr_room(e, r, &s[1]);
 	if (!s[0])
-		return bad_arg(e, a, "16 bytes of stack for a dynptr");
+		return bad_arg(e, a, MESSAGE_TEXT("16 bytes of stack for a dynptr"));
 	/* it may outlive a frame, and what it points to has no owner */
 	if (a->c.size == DYNPTR_LOCAL && e->top->r[1].kind != K_VALUE) {
 		select_arg(e, a, 0);
-		return bad_arg(e, a, "memory of a map value");
+		return bad_arg(e, a, MESSAGE_TEXT("memory of a map value"));
 	}
 	for (int n = 0; n < 2; n++) {
 		if (s[n]->byte[0] == B_DYNPTR && s[n]->dynptr_ref)
@@ -298,7 +299,7 @@ static int lock_arg(struct env *e, struct args *a)
 
 	if (r->kind != K_VALUE || (r->flags & R_MAYBE_NULL) || r->map->spin_lock_off == UINT32_MAX ||
 	    !scalar_is_const(&r->s) || (uint64_t)r->off + r->s.val != r->map->spin_lock_off)
-		return bad_arg(e, a, "a struct bpf_spin_lock in a map value");
+		return bad_arg(e, a, MESSAGE_TEXT("a struct bpf_spin_lock in a map value"));
 	if (a->h->flags & HF_LOCKS) {
 		if (st->h.lock_map)
 			return unsafe_(e, a->n, MESSAGE_TEXT("unlock the first one before"), "takes a second spin lock");
@@ -318,7 +319,7 @@ static int acquired_arg(struct env *e, struct args *a)
 	struct reg *r = a->r;
 
 	if (!is_ptr(r) || !r->ref || !held(e, r, a))
-		return bad_arg(e, a, "what was acquired and not released yet");
+		return bad_arg(e, a, MESSAGE_TEXT("what was acquired and not released yet"));
 	if (r->flags & R_MAYBE_NULL)
 		return may_be_null(e, a);
 	if (!unmoved(r))
@@ -339,7 +340,7 @@ static int object_arg(struct env *e, struct args *a)
 	    (!e->kernel || (r->flags & R_ALWAYS)))
 		return 0;
 	if (r->kind != K_OBJECT || (r->flags & R_MAYBE_NULL))
-		return bad_arg(e, a, "an object of the host that is not NULL");
+		return bad_arg(e, a, MESSAGE_TEXT("an object of the host that is not NULL"));
 	return a->h->flags & HF_RELEASES ? acquired_arg(e, a) : 0;
 }
 
@@ -366,10 +367,10 @@ static int check_arg(struct env *e, struct args *a)
 	case ARG_CTX:
 		if (r->kind == K_MEM && (e->code->type->flags & TYPE_RAW) && r->region == 1 && !r->len && unmoved(r))
 			return 0;
-		return r->off ? bad_arg(e, a, "the context") : of_kind(e, a, K_CTX, "the context");
+		return r->off ? bad_arg(e, a, MESSAGE_TEXT("the context")) : of_kind(e, a, K_CTX, MESSAGE_TEXT("the context"));
 	case ARG_SCALAR:
 		if (!(a->c.flags & ARG_CONST))
-			return of_kind(e, a, K_SCALAR, "a number");
+			return of_kind(e, a, K_SCALAR, MESSAGE_TEXT("a number"));
 		fact_constant(e, a, true, r->s.val);
 		return precise_reg(e, (unsigned)a->n);
 	case ARG_MAP: return map_arg(e, a);
@@ -378,7 +379,7 @@ static int check_arg(struct env *e, struct args *a)
 		if (a->map && a->map->ops->object)
 			return object_arg(e, a);
 		return a->map ? memory_arg(e, a, a->map->value_size, a->c.kind == ARG_VALUE ? READ : WRITE) :
-			bad_arg(e, a, "a map before the value");
+			bad_arg(e, a, MESSAGE_TEXT("a map before the value"));
 	case ARG_MEM: return sized_arg(e, a, READ);
 	case ARG_MEM_OUT: return sized_arg(e, a, WRITE);
 	case ARG_MEM_INOUT: return sized_arg(e, a, READ | WRITE);
@@ -389,18 +390,18 @@ static int check_arg(struct env *e, struct args *a)
 		       aligned(e, (unsigned)a->n, r, 0, a->c.size, "result");
 	case ARG_SIZE: case ARG_SIZE0:
 		fact_constant(e, a, reg_const(r), r->s.val);
-		return of_kind(e, a, K_SCALAR, "a size");
+		return of_kind(e, a, K_SCALAR, MESSAGE_TEXT("a size"));
 	case ARG_ALLOC_SIZE:
 		if (!reg_const(r) || r->s.val > UINT32_MAX)	/* helpers count in 32 bits */
-			return bad_arg(e, a, "a constant size");
+			return bad_arg(e, a, MESSAGE_TEXT("a constant size"));
 		a->alloc = r->s.val;
 		return precise_reg(e, (unsigned)a->n);
 	case ARG_CSTR: return string_arg(e, a);
 	case ARG_FUNC:
 		if (r->kind == K_FUNC)
 			fact_constant(e, a, true, (uint64_t)(code_sub_at(e->code, r->func) - e->code->sub));
-		return of_kind(e, a, K_FUNC, "a function of this program");
-	case ARG_STACK: return of_kind(e, a, K_STACK, "a pointer to the stack or NULL");
+		return of_kind(e, a, K_FUNC, MESSAGE_TEXT("a function of this program"));
+	case ARG_STACK: return of_kind(e, a, K_STACK, MESSAGE_TEXT("a pointer to the stack or NULL"));
 	case ARG_ACQUIRED: return acquired_arg(e, a);
 	case ARG_SPIN_LOCK: return lock_arg(e, a);
 	case ARG_DYNPTR: return dynptr_arg(e, a);

@@ -70,7 +70,7 @@ static int stack_range(struct env *e, const struct touch *a)
 	if ((huge(a->p) || a->lo < -most || a->hi > 0) && rule(e, RULE_STACK_BOUNDS)) {
 		snprintf(text, sizeof text, "the stack frame (bytes -%" PRId64 "..-1 from r10)", most);
 		return outside(e, a, text, "", (uint64_t)most,
-			       scalar_is_const(&a->p->s) ? "keep within the frame, or use a smaller buffer" :
+			       scalar_is_const(&a->p->s) ? MESSAGE_TEXT("keep within the frame, or use a smaller buffer") :
 			       MESSAGE_TEXT("bound the index first, e.g. `if (i < sizeof(buf))`"));
 	}
 	if (a->lo >= -most && -a->lo > (int64_t)*depth)
@@ -85,7 +85,7 @@ static int value_range(struct env *e, const struct touch *a)
 
 	if ((huge(a->p) || a->lo < 0 || a->hi > (int64_t)map->value_size) && rule(e, RULE_VALUE_BOUNDS))
 		return outside(e, a, "a value of map `", map->name, map->value_size,
-			       scalar_is_const(&a->p->s) ? "check the offset against the value's type" :
+			       scalar_is_const(&a->p->s) ? MESSAGE_TEXT("check the offset against the value's type") :
 			       MESSAGE_TEXT("bound the index before this line, e.g. `if (i < N)` or `i &= N - 1`"));
 	if ((a->how & WRITE) && ((map->flags & F_RDONLY_PROG) || (a->p->flags & R_RDONLY)) && rule(e, RULE_RDONLY))
 		return unsafe_(e, (int)a->reg, NULL, "writes to map `%s`, which programs may only read", map->name);
@@ -123,8 +123,8 @@ static int mem_range(struct env *e, const struct touch *a)
 	if (p->region && a->lo >= 0 && !p->len && p->off + a->off + (int64_t)a->size <= p->range)
 		return 0;
 	return outside(e, a, p->region ? "memory whose length was checked" : "a block of memory", "", have,
-		       !p->region ? "bound the offset before this line" : e->region[p->region - 1].text ?
-		       "look at the bytes before it first: none of them may be zero" :
+		       !p->region ? MESSAGE_TEXT("bound the offset before this line") : e->region[p->region - 1].text ?
+		       MESSAGE_TEXT("look at the bytes before it first: none of them may be zero") :
 		       MESSAGE_TEXT("compare the offset with the length first: `if (off + n > len) return ...`"));
 }
 

@@ -8,13 +8,12 @@
 #include <string.h>
 #include "verifier/state.h"
 
-static const char *const kind_text[K_COUNT] = {
-	[K_NONE] = "never written", [K_SCALAR] = "a number", [K_CTX] = "the context",
-	[K_STACK] = "a pointer to the stack", [K_MAP] = "a map", [K_VALUE] = "a value", [K_PACKET] = "a packet pointer",
-	[K_META] = "a packet metadata pointer", [K_END] = "the packet's end", [K_MEM] = "a pointer to memory",
-	[K_CSTR] = "a string of the host", [K_PROBE] = "an address for probe_read only",
-	[K_FUNC] = "a function", [K_OBJECT] = "an object of the host", [K_DYNPTR] = "a dynptr", [K_ARENA] = "an arena pointer",
-};
+static const char kind_text[] MESSAGE_PACKED =	/* in the order of enum kind */
+	"never written\0" "a number\0" "the context\0" "a pointer to the stack\0" "a map\0" "a value\0"
+	"a packet pointer\0" "a packet metadata pointer\0" "the packet's end\0" "a pointer to memory\0"
+	"a string of the host\0" "an address for probe_read only\0" "a function\0" "an object of the host\0"
+	"a dynptr\0" "an arena pointer";
+_Static_assert(K_ARENA == 15 && K_COUNT == 16, "a text for each kind");
 
 static int append(char *buf, size_t cap, int at, const char *fmt, ...)
 {
@@ -51,7 +50,7 @@ void describe(struct env *e, const struct reg *r, char *buf, size_t cap)
 	else if (r->kind == K_MEM && !r->region)
 		n = append(buf, cap, 0, "memory of %" PRIu64 " bytes", r->size);
 	else
-		n = append(buf, cap, 0, "%s", kind_text[r->kind]);
+		n = append(buf, cap, 0, "%s", text_nth(message_table(kind_text, sizeof kind_text), r->kind));
 	if (r->flags & R_MAYBE_NULL)
 		n = append(buf, cap, n, " or NULL");
 	if (is_ptr(r) && r->off)

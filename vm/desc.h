@@ -376,7 +376,7 @@ struct prog_type {
 	const char *name;		/* "xdp" */
 	union {
 		const struct ctx_field *fields;
-		const char *why;	/* TYPE_REFUSED */
+		const char *why;	/* TYPE_REFUSED; through message_text() */
 	};
 	const struct uebpf_field *event; /* of a host's type: what its fields mean, beside `fields`; or NULL */
 	uint32_t groups;		/* enum helper_group: kernel policy offers these */

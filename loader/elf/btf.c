@@ -9,6 +9,7 @@
 #include "loader/elf/btf.h"
 #include "vm/code.h"
 #include "vm/mem.h"
+#include "vm/message.h"
 
 enum { MAGIC = 0xeb9f, HEADER = 24, CHAIN = 64, VLEN_MAX = 0xffff };
 /* Words of a type: name, info, size or type, then what the kind adds. */
@@ -31,7 +32,9 @@ struct btf {
 static int fail(struct uebpf_error *err, int errnum, const char *name, const char *what, uint32_t id)
 {
 	enum uebpf_code code = errnum == -ENOMEM ? UEBPF_E_MEMORY : UEBPF_E_BAD_BTF;
+	char unpacked[MESSAGE_MAX];
 
+	what = message_text(what, unpacked);
 	if (id)
 		return error_set(err, UEBPF_STAGE_BTF, code, errnum, UINT32_MAX,
 				 "%s: BTF: type %u: %s", name, id, what);
@@ -93,19 +96,19 @@ static int split(struct btf *btf, const char *name, struct uebpf_error *err)
 		uint32_t left = btf->nr_words - at, extra;
 
 		if (left < EXTRA)
-			return fail(err, -EINVAL, name, "truncated", btf->count);
+			return fail(err, -EINVAL, name, MESSAGE_TEXT("truncated"), btf->count);
 		extra = extra_words(t);
 		if (extra == UINT32_MAX)
-			return fail(err, -EINVAL, name, "kind unknown to this version", btf->count);
+			return fail(err, -EINVAL, name, MESSAGE_TEXT("kind unknown to this version"), btf->count);
 		if (extra > left - EXTRA)
-			return fail(err, -EINVAL, name, "truncated", btf->count);
+			return fail(err, -EINVAL, name, MESSAGE_TEXT("truncated"), btf->count);
 		if (btf->count >= btf->cap) {
 			uint32_t cap = btf->cap ? btf->cap * 2 : 64, *more;
 
 			more = mem_resize(btf->host, btf->start, btf->cap * sizeof(*more),
 					  cap * sizeof(*more));
 			if (!more)
-				return fail(err, -ENOMEM, name, "out of memory", 0);
+				return fail(err, -ENOMEM, name, MESSAGE_TEXT("out of memory"), 0);
 			btf->start = more;
 			btf->cap = cap;
 		}
@@ -122,24 +125,24 @@ static const char *check(const struct btf *btf, const uint32_t *t)
 	uint32_t n = vlen_of(t), step = 0, id_at = 0;
 
 	if (t[NAME] >= btf->strings_len)
-		return "name outside the strings";
+		return MESSAGE_TEXT("name outside the strings");
 	switch (kind_of(t)) {
 	case BTF_PTR: case BTF_TYPEDEF: case BTF_VOLATILE: case BTF_CONST: case BTF_RESTRICT:
 	case BTF_FUNC: case BTF_FUNC_PROTO: case BTF_VAR: case BTF_DECL_TAG: case BTF_TYPE_TAG:
 		if (t[SIZE] >= btf->count)
-			return "refers to a type that does not exist";
+			return MESSAGE_TEXT("refers to a type that does not exist");
 		break;
 	case BTF_ARRAY:
 		if (x[0] >= btf->count || x[1] >= btf->count)
-			return "refers to a type that does not exist";
+			return MESSAGE_TEXT("refers to a type that does not exist");
 		break;
 	case BTF_INT:
 		if (t[SIZE] > 16 || (x[0] & 0xff) > 128 || (x[0] >> 16 & 0xff) > 128)
-			return "integer of impossible size";
+			return MESSAGE_TEXT("integer of impossible size");
 		break;
 	case BTF_ENUM: case BTF_ENUM64:
 		if (t[SIZE] > 8 || (t[SIZE] & (t[SIZE] - 1)))
-			return "enum of impossible size";
+			return MESSAGE_TEXT("enum of impossible size");
 		break;
 	default:
 		break;
@@ -154,7 +157,7 @@ static const char *check(const struct btf *btf, const uint32_t *t)
 	case BTF_DATASEC:
 		for (; n--; x += 3)
 			if (x[0] >= btf->count)
-				return "refers to a type that does not exist";
+				return MESSAGE_TEXT("refers to a type that does not exist");
 		return NULL;
 	case BTF_ENUM:
 		step = 2;
@@ -167,9 +170,9 @@ static const char *check(const struct btf *btf, const uint32_t *t)
 	}
 	for (; n--; x += step) {
 		if (x[0] >= btf->strings_len)
-			return "name outside the strings";
+			return MESSAGE_TEXT("name outside the strings");
 		if (id_at && x[id_at] >= btf->count)
-			return "refers to a type that does not exist";
+			return MESSAGE_TEXT("refers to a type that does not exist");
 	}
 	return NULL;
 }
@@ -182,34 +185,34 @@ static int parse(struct btf *btf, const uint8_t *p, size_t len, const char *name
 	bool swap;
 
 	if (len < HEADER)
-		return fail(err, -EINVAL, name, "shorter than its header", 0);
+		return fail(err, -EINVAL, name, MESSAGE_TEXT("shorter than its header"), 0);
 	memcpy(&magic, p, 2);
 	if (magic != MAGIC && magic != __builtin_bswap16(MAGIC))
-		return fail(err, -EINVAL, name, "no BTF magic (0xeb9f) at its start", 0);
+		return fail(err, -EINVAL, name, MESSAGE_TEXT("no BTF magic (0xeb9f) at its start"), 0);
 	swap = magic != MAGIC;
 	if (p[2] != 1)
-		return fail(err, -EINVAL, name, "version is not 1", 0);
+		return fail(err, -EINVAL, name, MESSAGE_TEXT("version is not 1"), 0);
 	head = word_at(p + 4, swap);
 	type_off = word_at(p + 8, swap);
 	type_len = word_at(p + 12, swap);
 	str_off = word_at(p + 16, swap);
 	str_len = word_at(p + 20, swap);
 	if (head < HEADER || head > len)
-		return fail(err, -EINVAL, name, "bad header length", 0);
+		return fail(err, -EINVAL, name, MESSAGE_TEXT("bad header length"), 0);
 	len -= head;
 	p += head;
 	if (type_off > len || type_len > len - type_off || type_off % 4 || type_len % 4)
-		return fail(err, -EINVAL, name, "types lie outside the section", 0);
+		return fail(err, -EINVAL, name, MESSAGE_TEXT("types lie outside the section"), 0);
 	if (str_off > len || str_len > len - str_off)
-		return fail(err, -EINVAL, name, "strings lie outside the section", 0);
+		return fail(err, -EINVAL, name, MESSAGE_TEXT("strings lie outside the section"), 0);
 	if (!str_len || p[str_off] || p[str_off + str_len - 1])
-		return fail(err, -EINVAL, name, "strings do not begin and end with NUL", 0);
+		return fail(err, -EINVAL, name, MESSAGE_TEXT("strings do not begin and end with NUL"), 0);
 	btf->strings_len = str_len;
 	btf->nr_words = type_len / 4;
 	btf->strings = mem_copy(btf->host, p + str_off, str_len);
 	btf->words = type_len ? mem_copy(btf->host, p + type_off, type_len) : NULL;
 	if (!btf->strings || (type_len && !btf->words))
-		return fail(err, -ENOMEM, name, "out of memory", 0);
+		return fail(err, -ENOMEM, name, MESSAGE_TEXT("out of memory"), 0);
 	for (uint32_t i = 0; swap && i < btf->nr_words; i++)
 		btf->words[i] = __builtin_bswap32(btf->words[i]);
 	return split(btf, name, err);
@@ -221,7 +224,7 @@ struct btf *btf_parse(struct vm_host *host, const void *data, size_t len, const 
 	struct btf *btf = mem_alloc(host, sizeof(*btf));
 
 	if (!btf) {
-		fail(err, -ENOMEM, name, "out of memory", 0);
+		fail(err, -ENOMEM, name, MESSAGE_TEXT("out of memory"), 0);
 		return NULL;
 	}
 	atomic_init(&btf->refs, 1);

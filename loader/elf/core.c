@@ -9,6 +9,7 @@
 #include "loader/elf/core.h"
 #include "loader/elf/inner.h"
 #include "loader/event_btf.h"
+#include "vm/message.h"
 
 #define KERNEL_BTF "/sys/kernel/btf/vmlinux"
 enum { BTF_MAX = 1 << 29 };
@@ -475,7 +476,8 @@ static const char *patch_bits(uint8_t *p, uint32_t n, const struct answer *a)
 			return NULL;
 		}
 	}
-	return "other bits, and is not taken from them by two shifts (BPF_CORE_READ_BITFIELD finds them anywhere)";
+	return MESSAGE_TEXT("other bits, and is not taken from them by two shifts (BPF_CORE_READ_BITFIELD finds "
+		"them anywhere)");
 }
 
 /* NULL, or why the instruction cannot take the answer. */
@@ -514,13 +516,13 @@ static const char *patch(uint8_t *p, uint32_t n, const struct answer *a)
 static const char *missing_text(struct image_inner *in, const struct core_path *local, uint32_t kind,
 				const char *access)
 {
-	static const char what[] = "offset of\0size of\0existence of\0signedness of\0bit shift of\0bit shift of\0"
+	static const char what[] MESSAGE_PACKED = "offset of\0size of\0existence of\0signedness of\0bit shift of\0bit shift of\0"
 		"id of\0id of\0existence of\0size of\0existence of\0value of\0match of";
 	_Static_assert(CORE_KIND_COUNT == 13, "words for each kind");
 	char path[200];
 
 	core_path_text(local, path, sizeof(path));
-	return arena_text(&in->arena, "CO-RE: %s %s (%s): %s has no such %s", text_nth(what, kind), path, access,
+	return arena_text(&in->arena, "CO-RE: %s %s (%s): %s has no such %s", text_nth(message_table(what, sizeof(what)), kind), path, access,
 		 target_name(in, local->root), core_is_field(kind) ? "field" : core_is_enumval(kind) ?
 		 "enumerator" : "type");
 }

@@ -5,14 +5,17 @@
 #include <errno.h>
 #include <gelf.h>
 #include "loader/elf/inner.h"
+#include "vm/message.h"
 
 const bool elf_present = true;
 enum { SECTIONS_MAX = 65280 };
 
 static int fail(const char *name, struct uebpf_error *err, const char *what, uint32_t section)
 {
+	char unpacked[MESSAGE_MAX];
+
 	return error_set(err, UEBPF_STAGE_ELF, UEBPF_E_MALFORMED, -EINVAL, UINT32_MAX,
-			 "%s: malformed ELF: section %u: %s", name, section, what);
+			 "%s: malformed ELF: section %u: %s", name, section, message_text(what, unpacked));
 }
 
 static int read_sections(struct arena *arena, Elf *elf, uint8_t *bytes, size_t len, const char *name,
@@ -43,7 +46,7 @@ static int read_sections(struct arena *arena, Elf *elf, uint8_t *bytes, size_t l
 		if (h.sh_type == ELF_NOBITS || h.sh_type == 0)
 			continue;
 		if (h.sh_offset > len || h.sh_size > len - h.sh_offset)
-			return fail(name, err, "its bytes lie outside the file", i);
+			return fail(name, err, MESSAGE_TEXT("its bytes lie outside the file"), i);
 		s->data = bytes + h.sh_offset;
 	}
 	for (i = 1; i < view->nr_sections; i++) {
@@ -51,7 +54,7 @@ static int read_sections(struct arena *arena, Elf *elf, uint8_t *bytes, size_t l
 
 		view->sections[i].name = t->data ? elf_name(t->data, t->size, name_off[i]) : NULL;
 		if (!view->sections[i].name)
-			return fail(name, err, "its name lies outside the name table or is no text", i);
+			return fail(name, err, MESSAGE_TEXT("its name lies outside the name table or is no text"), i);
 	}
 	return 0;
 }

@@ -34,18 +34,26 @@ struct lib {
 	__typeof__(uebpf_prog_dump) *dump;
 	__typeof__(uebpf_prog_verdict) *verdict;
 	__typeof__(uebpf_prog_field) *field;
+	__typeof__(uebpf_prog_explain) *explain;
+	__typeof__(uebpf_map_create) *map_create;
+	__typeof__(uebpf_map_unref) *map_unref;
+	__typeof__(uebpf_object_resize_map) *resize_map;
+	__typeof__(uebpf_env_add_type_btf) *add_type_btf;
+	__typeof__(uebpf_map_from_kernel) *map_from_kernel;
 };
 static const struct lib own = {
 	uebpf_env_new, uebpf_env_free, uebpf_env_add_type, uebpf_object_open_text, uebpf_object_open_memory,
 	uebpf_object_open_filter, uebpf_object_load, uebpf_object_log, uebpf_object_free,
 	uebpf_stage_name, uebpf_code_name, uebpf_env_helper, uebpf_object_prog, uebpf_prog_dump, uebpf_prog_verdict,
-	uebpf_prog_field,
+	uebpf_prog_field, uebpf_prog_explain, uebpf_map_create, uebpf_map_unref, uebpf_object_resize_map, uebpf_env_add_type_btf,
+	uebpf_map_from_kernel,
 };
 static const char *const names[] = {
 	"uebpf_env_new", "uebpf_env_free", "uebpf_env_add_type", "uebpf_object_open_text", "uebpf_object_open_memory",
 	"uebpf_object_open_filter", "uebpf_object_load", "uebpf_object_log", "uebpf_object_free",
 	"uebpf_stage_name", "uebpf_code_name", "uebpf_env_helper", "uebpf_object_prog", "uebpf_prog_dump",
-	"uebpf_prog_verdict", "uebpf_prog_field",
+	"uebpf_prog_verdict", "uebpf_prog_field", "uebpf_prog_explain", "uebpf_map_create", "uebpf_map_unref", "uebpf_object_resize_map",
+	"uebpf_env_add_type_btf", "uebpf_map_from_kernel",
 };
 _Static_assert(sizeof(names) == sizeof(own), "a name for each function");
 
@@ -94,7 +102,51 @@ static void tell_tables(const struct lib *lib, struct uebpf_env *env, FILE *to)
 		fprintf(to, "%s\n", lib->verdict(prog, r0) ? lib->verdict(prog, r0) : "");
 	for (uint32_t i = 0; !lib->field(prog, i, &field); i++)
 		fprintf(to, "%s\n", field.name);
+	for (int status = -130; status < 0; status++) {
+		struct uebpf_run run = { .size = sizeof(run) };
+
+		lib->explain(prog, status, &run, &err);
+		fprintf(to, "%s\n", err.text);
+	}
 	lib->free(obj);
+}
+
+/* Maps that cannot be, objects that are not there, malformed types, kinds of programs of the kernel alone. */
+static void tell_maps(const struct lib *lib, struct uebpf_env *env, FILE *to)
+{
+	static const struct { uint32_t key, value, entries, flags; } shapes[] = {
+		{ 0, 0, 0, 0 }, { 4, 4, 0, 0 }, { 4, 8, 1, 0x80000000 }, { 8, 8, UINT32_MAX, 0 }, { 4, 1 << 30, 1, 0 },
+		{ 600, 4, 1, 1 }, { 4, 4, 1, 0x18 }, { 3, 3, 3, 1 },
+	};
+	static const char *const kernels[] = { "fentry/f", "lsm/f", "struct_ops/f", "freplace/f", "netfilter" };
+	static const uint8_t btf[] = { 0x9f, 0xeb, 1, 0, 24, 0, 0, 0, 0, 0, 0, 0, 12, 0, 0, 0, 12, 0, 0, 0, 1, 0, 0, 0,
+				       9, 0, 0, 0, 0, 0, 0, 2, 9, 0, 0, 0, 0 };
+	struct uebpf_kernel_opts kernel = { .size = sizeof(kernel), .fd = -1, .pin = "/none" };
+	struct uebpf_error err = { 0 };
+
+	for (uint32_t type = 0; type < 40; type++)
+		for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++) {
+			struct uebpf_map_opts opts = { .size = sizeof(opts), .type = type, .key_size = shapes[i].key,
+				.value_size = shapes[i].value, .max_entries = shapes[i].entries, .flags = shapes[i].flags };
+			struct uebpf_map *map = lib->map_create(env, &opts, &err);
+
+			fprintf(to, "%s\n", map ? "made" : err.text);
+			if (map)
+				lib->map_unref(map);
+		}
+	ck_assert_int_lt(lib->resize_map(NULL, "m", 1, &err), 0);
+	fprintf(to, "%s\n", err.text);
+	for (size_t len = 0; len <= sizeof(btf); len++) {
+		ck_assert_int_lt(lib->add_type_btf(env, "t", btf, len, &err), 0);
+		fprintf(to, "%s\n", err.text);
+	}
+	ck_assert_ptr_null(lib->map_from_kernel(env, &kernel, &err));
+	fprintf(to, "%s\n", err.text);
+	for (size_t i = 0; i < sizeof(kernels) / sizeof(*kernels); i++) {
+		struct uebpf_open_opts opts = { .size = sizeof(opts), .type = kernels[i] };
+
+		tell(lib, lib->open_text(env, "r0 = 0\nexit\n", &opts, &err), &err, to);
+	}
 }
 
 static char *all_texts(const struct lib *lib)
@@ -111,6 +163,7 @@ static char *all_texts(const struct lib *lib)
 	ck_assert_int_eq(lib->add_type(env, &type, &err), 0);
 	ck_assert_int_ne(lib->add_type(env, &type, &err), 0);
 	fprintf(to, "%s\n", err.text);
+	tell_maps(lib, env, to);
 	for (i = 0; i < sizeof(refused) / sizeof(*refused); i++)
 		tell(lib, lib->open_text(env, refused[i], NULL, &err), &err, to);
 	for (i = 0; i < sizeof(filters) / sizeof(*filters); i++)
