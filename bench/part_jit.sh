@@ -59,3 +59,8 @@ $cc -O2 -Wno-parentheses -c "$native" -o "$OUT"/jit_native.o
 $cc -O2 -Wno-parentheses -c "$OUT"/jit_helper.c -o "$OUT"/jit_helper.o
 cc -O2 -g -std=gnu11 -I. -o "$OUT"/jit bench/jit.c "$OUT"/jit_table.c "${placed[@]}" "$OUT"/jit_native.o "$OUT"/jit_helper.o build/libuebpf-inner.a -lelf -lm -lpthread
 "$OUT"/jit | tee "$OUT"/jit.md
+# Calls that stand in compiled code.
+clang -O2 -g -target bpf -mcpu=v3 -c bench/objects/inline.bpf.c -o "$OUT"/inline.o
+$cc -O2 -DNATIVE -c bench/objects/inline.bpf.c -o "$OUT"/inline_native.o
+cc -O2 -g -std=gnu11 -I. -o "$OUT"/inline bench/inline.c "$OUT"/inline_native.o build/libuebpf-inner.a -lelf -lm -lpthread
+"$OUT"/inline "$OUT"/inline.o | tee -a "$OUT"/jit.md

@@ -80,6 +80,9 @@ int pattern_write(struct insn *out, int cap, const struct pattern *pattern, int 
 
 enum { LOOP_LIMIT = 1 << 23 };	/* rounds of bpf_loop (Linux: BPF_MAX_LOOPS) */
 int loop_inliner(const struct call_site *site, struct insn *out, int cap);
+int each_inliner(const struct call_site *site, struct insn *out, int cap);
+int clock_inliner(const struct call_site *site, struct insn *out, int cap);
+int tail_inliner(const struct call_site *site, struct insn *out, int cap);
 int strncmp_inliner(const struct call_site *site, struct insn *out, int cap);
 int filter_head_inliner(const struct call_site *site, struct insn *out, int cap);
 int random_inliner(const struct call_site *site, struct insn *out, int cap);

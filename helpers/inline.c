@@ -2,6 +2,18 @@
 /* inline.c - calls of control flow and text as instructions, where the verifier knows what matters of them. */
 #include "helpers/families.h"
 
+/* Instruction `at` of the n written calls the function that is argument 1. */
+static int calling(const struct call_site *site, struct insn *out, int n, int at)
+{
+	const struct subprog *sub = &site->code->sub[site->arg[1]];
+
+	if (n) {
+		out[at].off = (int32_t)sub->start;
+		out[at].imm = sub->zero;
+	}
+	return n;
+}
+
 /* helper_loop with a function that is known: r6-r8 hold the end, the count and the context, and what they were
  * goes to words below the frame meanwhile. */
 int loop_inliner(const struct call_site *site, struct insn *out, int cap)
@@ -34,18 +46,53 @@ int loop_inliner(const struct call_site *site, struct insn *out, int cap)
 		{ .op = OP_JA, .off = SIZE },
 		{ .op = OP_MOV64_K, .dst = 0, .arg = TOO_MANY },
 	};
-	const struct subprog *sub;
-	int n;
 
 	if (!(site->known & 2) || !site->scratch)
 		return 0;
-	n = WRITE(out, cap, code, arg);
-	sub = &site->code->sub[site->arg[1]];
-	if (n) {
-		out[CALL].off = (int32_t)sub->start;
-		out[CALL].imm = sub->zero;
-	}
-	return n;
+	return calling(site, out, WRITE(out, cap, code, arg), CALL);
+}
+
+/* helper_for_each_map_elem over values that lie side by side: r6-r8 hold the index, the value and the context, a
+ * fourth word the key. */
+int each_inliner(const struct call_site *site, struct insn *out, int cap)
+{
+	enum { WORD_0 = 1, WORD_1, WORD_2, KEY, MAP, FIRST, STRIDE, END, INVALID, ONE, ROUND = 7, CALL = 13, SIZE = 24 };
+	const struct uebpf_map *map = site->map;
+	static const struct pattern code[SIZE] = {
+		{ .op = OP_JNE64_K, .dst = 4, .off = 23 },
+		{ .op = OP_STX_DW, .dst = 10, .src = 6, .off = OFF_ARG, .arg = WORD_0 },
+		{ .op = OP_STX_DW, .dst = 10, .src = 7, .off = OFF_ARG, .arg = WORD_1 },
+		{ .op = OP_STX_DW, .dst = 10, .src = 8, .off = OFF_ARG, .arg = WORD_2 },
+		{ .op = OP_MOV64_X, .dst = 8, .src = 3 },
+		{ .op = OP_LDDW, .dst = 7, .arg = FIRST },
+		{ .op = OP_MOV64_K, .dst = 6 },
+		{ .op = OP_STX_W, .dst = 10, .src = 6, .off = OFF_ARG, .arg = KEY },
+		{ .op = OP_LDDW, .dst = 1, .arg = MAP },
+		{ .op = OP_MOV64_X, .dst = 2, .src = 10 },
+		{ .op = OP_ADD64_K, .dst = 2, .arg = KEY },
+		{ .op = OP_MOV64_X, .dst = 3, .src = 7 },
+		{ .op = OP_MOV64_X, .dst = 4, .src = 8 },
+		{ .op = OP_CALL_LOCAL },
+		{ .op = OP_ADD64_K, .dst = 6, .arg = ONE },
+		{ .op = OP_ADD64_K, .dst = 7, .arg = STRIDE },
+		{ .op = OP_JNE64_K, .dst = 0, .off = 18 },
+		{ .op = OP_JNE64_K, .dst = 6, .off = ROUND, .arg = END },
+		{ .op = OP_MOV64_X, .dst = 0, .src = 6 },
+		{ .op = OP_LD_DW, .dst = 6, .src = 10, .off = OFF_ARG, .arg = WORD_0 },
+		{ .op = OP_LD_DW, .dst = 7, .src = 10, .off = OFF_ARG, .arg = WORD_1 },
+		{ .op = OP_LD_DW, .dst = 8, .src = 10, .off = OFF_ARG, .arg = WORD_2 },
+		{ .op = OP_JA, .off = SIZE },
+		{ .op = OP_MOV64_K, .dst = 0, .arg = INVALID },
+	};
+
+	if (!map || !(site->known & 2) || !site->scratch || !map->ops->inline_call || !map->values.stride ||
+	    (map->ops->traits & (MT_ARRAY | MT_PERCPU | MT_MAPS | MT_PROGS)) != MT_ARRAY || map->max_entries > INT32_MAX)
+		return 0;
+	const int64_t arg[] = { site->scratch, site->scratch + 8, site->scratch + 16, site->scratch + 24, (intptr_t)map,
+				(int64_t)(map->values.lo + map->values.first), map->values.stride, map->max_entries,
+				-EINVAL, 1 };
+
+	return calling(site, out, WRITE(out, cap, code, arg), CALL);
 }
 
 /* helper_strncmp with a string and a length that are known.  A NUL ends both at once or makes them differ, so

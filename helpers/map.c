@@ -98,18 +98,37 @@ FN(map_peek_elem)
 
 /* ---- control flow ---- */
 
-FN(tail_call)
+/* With the program in r2. */
+static uint64_t tail_to(uint64_t r1 UNUSED, uint64_t r2, uint64_t r3 UNUSED, uint64_t r4 UNUSED, uint64_t r5 UNUSED,
+			struct uebpf_call *call)
 {
-	struct uebpf_map *map = ptr(r2);
-	const struct uebpf_prog *prog;
+	const struct uebpf_prog *prog = ptr(r2);
 
-	if (!map->ops->more->prog || call->tails >= TAIL_LIMIT)
-		return ERR(ENOENT);
-	prog = map->ops->more->prog(map, (uint32_t)r3);
-	if (!prog || !prog->code)
+	if (!prog || !prog->code || call->tails >= TAIL_LIMIT)
 		return ERR(ENOENT);
 	call->tail = prog->code;	/* the engine counts, and goes there */
 	return 0;
+}
+
+FN(tail_call)
+{
+	struct uebpf_map *map = ptr(r2);
+
+	return tail_to(r1, map->ops->more->prog ? (uintptr_t)map->ops->more->prog(map, (uint32_t)r3) : 0, r3, r4, r5, call);
+}
+
+/* The slot is read in place, and what is compiled jumps from here into what the program's struct names. */
+int tail_inliner(const struct call_site *site, struct insn *out, int cap)
+{
+	enum { SLOT = 10, END = 3 };
+	int n = cap >= SLOT + END && site->code->compiled ? map_inline(site, MAP_CALL_PROG, out, SLOT) : 0;
+
+	if (!n)
+		return 0;
+	out[n] = (struct insn){ .op = OP_CALL, .dst = CALL_PROG, .imm = (int64_t)(intptr_t)tail_to };
+	out[n + 1] = (struct insn){ .op = OP_JA, .off = n + END };
+	out[n + 2] = (struct insn){ .op = OP_MOV64_K, .dst = 0, .imm = -ENOENT };
+	return n + END;
 }
 
 FN(loop)

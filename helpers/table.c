@@ -112,10 +112,10 @@ static const char supports[] MESSAGE_PACKED =
 #include "helpers/helpers.def"
 ;
 
-enum { PLAIN, INLINE_MAP_LOOKUP, INLINE_MAP_UPDATE, INLINE_MAP_DELETE, INLINE_RESERVE, INLINE_RANDOM, INLINE_CPU, INLINE_PID_TGID, INLINE_FILTER_HEAD, INLINE_LOOP, INLINE_STRNCMP, CHECK_FORMAT, WANTS_CALLER, WANTS_TYPES };
+enum { PLAIN, INLINE_MAP_LOOKUP, INLINE_MAP_UPDATE, INLINE_MAP_DELETE, INLINE_RESERVE, INLINE_RANDOM, INLINE_CPU, INLINE_PID_TGID, INLINE_FILTER_HEAD, INLINE_LOOP, INLINE_EACH, INLINE_TAIL, INLINE_CLOCK, INLINE_STRNCMP, CHECK_FORMAT, WANTS_CALLER, WANTS_TYPES };
 static const helper_inliner_fn inliners[] = {
 	NULL, map_lookup_inliner, map_update_inliner, map_delete_inliner, ring_reserve_inliner, random_inliner, cpu_inliner, pid_tgid_inliner, filter_head_inliner, loop_inliner,
-	strncmp_inliner, NULL, NULL, NULL,
+	each_inliner, tail_inliner, clock_inliner, strncmp_inliner, NULL, NULL, NULL,
 };
 
 enum { FN_NONE,

@@ -298,7 +298,7 @@ COLD const void *jit_take_tail(struct jit_state *state)
 		open_own_windows(state);
 	if (to->jit->sliced)
 		slice(state);
-	return to->jit->tail ? to->jit->tail : (const void *)to->jit->plain;
+	return to->jit->tail;
 }
 
 COLD uint32_t jit_packet_load(struct jit_state *state, uint64_t r6, uint32_t off, uint32_t size)
@@ -333,6 +333,7 @@ COLD void jit_plan_run(struct jit_code *jit)
 	const struct code *code = jit->code;
 	const struct prog_type *type = code->type;
 
+	jit->tail_type = code->checked || code->metered ? NULL : type;
 	jit->run = jit->plain ? run_plain : code->checked ? run_checked : run_full;
 	jit->first_slice = jit->sliced && code->budget > SLICE ? SLICE : code->budget;
 	jit->first_reserve = code->budget - jit->first_slice;

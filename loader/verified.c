@@ -179,7 +179,7 @@ static int keep_sites(struct code *code, const struct verify_result *res, struct
 		code->site[n++] = (struct call_site){
 			.slot = code->slot[i], .map = map && is_template(code, map) ? NULL : map,
 			.key_known = f->flags & FACT_KEY, .key = f->key, .key_inside = f->flags & FACT_INSIDE,
-			.known = map ? 0 : f->off & ~(f->off >> 4) & 15, .arg = { 0, f->lo, f->hi, f->key },
+			.known = f->off & ~(f->off >> 4) & (map ? 6 : 15), .arg = { 0, f->lo, f->hi, f->key },
 		};
 	}
 	return 0;

@@ -7,6 +7,7 @@
 #include "maps/array.h"
 #include "maps/keys.h"
 #include "maps/progs.h"
+#include "vm/insn.h"
 #include "vm/mem.h"
 #include "vm/message.h"
 
@@ -62,6 +63,25 @@ static const struct uebpf_prog *prog_get(struct uebpf_map *map, uint32_t index)
 	prog_slot *slot = map->base;
 
 	return index < map->max_entries ? atomic_load_explicit(&slot[index], memory_order_acquire) : NULL;
+}
+
+/* As prog_get; the way out is two behind. */
+static int prog_inline(const struct uebpf_map *map, enum map_call what, struct insn *out, int cap)
+{
+	const struct insn code[] = {
+		{ .op = OP_MOV32_X, .dst = 3, .src = 3 },
+		{ .op = OP_JGE64_K, .dst = 3, .imm = map->max_entries, .off = 8 },
+		{ .op = OP_LSH64_K, .dst = 3, .imm = 3 },
+		{ .op = OP_LDDW, .dst = 2, .imm = (int64_t)(uintptr_t)map->base },
+		{ .op = OP_ADD64_X, .dst = 2, .src = 3 },
+		{ .op = OP_LD_DW, .dst = 2, .src = 2 },
+	};
+	enum { N = sizeof code / sizeof code[0] };
+
+	if (what != MAP_CALL_PROG || cap < N || map->max_entries > INT32_MAX)
+		return 0;
+	memcpy(out, code, sizeof code);
+	return N;
 }
 
 static int hold_once(struct prog_array *a, const struct uebpf_prog *prog)
@@ -207,7 +227,7 @@ const struct map_ops prog_array_ops = {
 	.name = "prog_array", .type = BPF_MAP_TYPE_PROG_ARRAY, .traits = MT_PROGS | MT_NO_LOOKUP,
 	.flags = BPF_F_NUMA_NODE | BPF_F_RDONLY | BPF_F_WRONLY, .check = fd_array_check,
 	.bytes = prog_bytes, .handle_size = sizeof(struct prog_array), .init = prog_init,
-	.fini = prog_fini, .more = &prog_more, .user_lookup = prog_user_lookup,
+	.fini = prog_fini, .more = &prog_more, .inline_call = prog_inline, .user_lookup = prog_user_lookup,
 	.user_update = prog_user_update, .remove = prog_remove, .next_key = array_next_key,
 };
 const struct map_ops perf_event_array_ops = {

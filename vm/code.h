@@ -57,7 +57,7 @@ struct call_site {
 	uint32_t key;
 	uint32_t known;			/* bit i: its argument i, which must be a constant, is arg[i] on every path */
 	uint64_t arg[4];		/* of a function: its index in code->sub; of a string: where it lies */
-	int32_t scratch;		/* offset from r10 of three words that the call may use; 0: none */
+	int32_t scratch;		/* offset from r10 of four words that the call may use; 0: none */
 };
 
 /* Immutable once built: any number of threads run it. */

@@ -163,7 +163,7 @@ struct host_helper {
 };
 /* Writes instructions that do the same at this place; r1-r5 in and free afterwards, r0 out.  Jumps hold
  * in `off` an index into out, its length for the end; OP_CALL is the call itself, with r1-r5 as they
- * were, of the function in imm if that is not 0.  Returns how many, 0 = no. */
+ * were, of the function in imm if that is not 0, its dst an enum call_form or 0.  Returns how many, 0 = no. */
 typedef int (*helper_inliner_fn)(const struct call_site *site, struct insn *out, int cap);
 enum { IN_PLACE_MOST = 60 };	/* instructions in place of one call in compiled code */
 /* Load-time test of a constant ARG_CSTR argument; size: value of the last size argument, when known (else
@@ -238,7 +238,8 @@ enum map_traits {
 	MT_STORAGE = 4096,	/* local storage: the program reaches it by owner (ops->storage) */
 };
 /* The helper calls that a map type may replace. */
-enum map_call { MAP_CALL_LOOKUP, MAP_CALL_LOOKUP_INSIDE /* the key is known to be below max_entries */, MAP_CALL_UPDATE, MAP_CALL_REMOVE, MAP_CALL_RESERVE };
+enum map_call { MAP_CALL_LOOKUP, MAP_CALL_LOOKUP_INSIDE /* the key is known to be below max_entries */, MAP_CALL_UPDATE, MAP_CALL_REMOVE, MAP_CALL_RESERVE,
+		MAP_CALL_PROG /* r2 = the program at index r3 or NULL; or a jump to two behind it all */ };
 /* Operations that few types have. */
 struct map_more {
 	long (*push)(struct uebpf_map *map, const void *value, uint64_t flags);

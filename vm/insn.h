@@ -149,6 +149,10 @@ static inline bool memjcc_##n(uint64_t a, uint64_t b) { return expr; }
 /* Index operand of fused forms: register in bits 0-3, scale (log2) in 4-5 of imm. */
 static inline int32_t insn_index(int reg, int scale) { return scale << 4 | reg; }
 
+/* dst of a CALL or CALL_TAIL that an inliner made: the function in imm does not look at the run; r2 is the struct
+ * uebpf_prog to go to, or NULL. */
+enum call_form { CALL_ALONE = 1, CALL_PROG };
+
 /* LDI_x, STI_x: base + index << scale + off. */
 static inline bool isa_indexed(uint16_t op) { return op >= OP_LDI_W && op <= OP_STI_DW; }
 

@@ -69,7 +69,7 @@ static uint32_t expand(const struct rewriter *rw, uint32_t i, struct insn out[MO
 	struct call_site site;
 	int n;
 
-	if (code->insn[i].op != OP_CALL)
+	if (code->insn[i].op != OP_CALL && code->insn[i].op != OP_CALL_TAIL)
 		return 0;
 	helper = code_helper(code, &code->insn[i]);
 	if (!helper || !helper_inliner(helper))
@@ -83,10 +83,11 @@ static uint32_t expand(const struct rewriter *rw, uint32_t i, struct insn out[MO
 	n = helper_inliner(helper)(&site, out, code->compiled ? MOST : MOST_INTERPRETED);
 	for (int k = 0; k < n && k < MOST; k++)
 		if (out[k].op == OP_CALL) {
-			int64_t fn = out[k].imm;
+			const struct insn call = out[k];
 
 			out[k] = code->insn[i];
-			out[k].imm = fn ? fn : out[k].imm;
+			out[k].dst = call.dst;
+			out[k].imm = call.imm ? call.imm : out[k].imm;
 		}
 	return n > 0 && n <= MOST ? (uint32_t)n : 0;
 }

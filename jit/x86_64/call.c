@@ -56,12 +56,9 @@ static void set_result(struct jc *c)
 	x_alu_mem_k(&c->b, 4, X_OR, FIELD(init), 1);
 }
 
-static void after_tail_helper(struct jc *c)
+/* A tail call was asked for: there, or to `next` when it may not be. */
+static void take_tail(struct jc *c, uint32_t next)
 {
-	uint32_t next = jc_label(c);
-
-	x_alu_mem_k(&c->b, 8, X_CMP, CALL_FIELD(tail), 0);
-	jc_jcc(c, CC_E, next);
 	x_push(&c->b, RAX);		/* the helper's result, should the program go on */
 	x_alu_k(&c->b, true, X_SUB, RSP, 8);
 	x_mov(&c->b, true, RDI, STATE);
@@ -75,12 +72,53 @@ static void after_tail_helper(struct jc *c)
 	emit_fault_if(c, CC_NE, 0);
 	x_test(&c->b, true, TMP, TMP);
 	jc_jcc(c, CC_E, next);
-	/* a program that needs no state is entered as the C function that it is */
-	x_load(&c->b, 8, false, RDI, CALL_FIELD(ctx));
-	x_load(&c->b, 8, false, RSI, CALL_FIELD(ctx_len));
-	x_load(&c->b, 8, false, RDX, CALL_FIELD(host));
 	emit_epilogue(c);
 	emit_jump_r(c, TMP);
+}
+
+static void after_tail_helper(struct jc *c)
+{
+	uint32_t next = jc_label(c);
+
+	x_alu_mem_k(&c->b, 8, X_CMP, CALL_FIELD(tail), 0);
+	jc_jcc(c, CC_E, next);
+	take_tail(c, next);
+	jc_bind(c, next);
+}
+
+/* To the program in r2, if there is one: at once where it is compiled and of this one's kind (jit_code.tail_type), by way of
+ * jit_take_tail where not.  A slot that another thread fills or empties meanwhile was read once. */
+static void tail_to(struct jc *c)
+{
+	uint32_t miss = jc_label(c), slow = jc_label(c), next = jc_label(c);
+
+	x_test(&c->b, true, c->reg[2], c->reg[2]);
+	jc_jcc(c, CC_E, miss);
+	x_load(&c->b, 8, false, RAX, x_at(c->reg[2], offsetof(struct uebpf_prog, code)));
+	x_test(&c->b, true, RAX, RAX);
+	jc_jcc(c, CC_E, miss);
+	x_alu_mem_k(&c->b, 4, X_CMP, CALL_FIELD(tails), TAIL_LIMIT);
+	jc_jcc(c, CC_AE, miss);
+	x_load(&c->b, 8, false, TMP, x_at(RAX, offsetof(struct code, jit)));
+	x_test(&c->b, true, TMP, TMP);
+	jc_jcc(c, CC_E, slow);
+	x_mov_k(&c->b, TMP2, (int64_t)(intptr_t)c->code->type, true);
+	x_alu_load(&c->b, true, X_CMP, TMP2, x_at(TMP, offsetof(struct jit_code, tail_type)));
+	jc_jcc(c, CC_NE, slow);
+	x_alu_mem_k(&c->b, 4, X_ADD, CALL_FIELD(tails), 1);
+	x_store_k(&c->b, 8, CALL_FIELD(last), 0);	/* as call_take_tail */
+	x_store(&c->b, 8, CALL_FIELD(code), RAX);
+	x_store(&c->b, 8, FIELD(jit), TMP);
+	x_load(&c->b, 8, false, TMP, x_at(TMP, offsetof(struct jit_code, tail)));
+	emit_epilogue(c);
+	emit_jump_r(c, TMP);
+	jc_bind(c, slow);
+	jc_room(c, 512);
+	x_store(&c->b, 8, CALL_FIELD(tail), RAX);
+	x_mov_k(&c->b, RAX, 0, false);
+	take_tail(c, next);
+	jc_bind(c, miss);
+	x_mov_k(&c->b, RAX, -ENOENT, true);
 	jc_bind(c, next);
 }
 
@@ -145,12 +183,16 @@ static void checked_helper(struct jc *c, const struct helper *h)
 void emit_helper(struct jc *c)
 {
 	const struct helper *h = c->code->helper[c->in->off];
-	bool looks = helper_needs_call(h);
+	bool looks = helper_needs_call(h) && c->in->dst != CALL_ALONE;
 	/* Others set no status and do not ask which helper they are. */
 	bool fails = h->flags & (HF_MAY_FAULT | HF_CALLS_BACK | HF_TAIL) || !helper_fn(h);
 
 	if (c->checked) {
 		checked_helper(c, h);
+		return;
+	}
+	if (c->in->dst == CALL_PROG) {
+		tail_to(c);
 		return;
 	}
 	leave_guest(c);

@@ -94,15 +94,20 @@ void emit_entries(struct jc *c, struct entries *out)
 	entry_mark(c);
 	for (int k = 0; k < c->nr_saved; k++)
 		x_push(&c->b, c->saved[k]);
-	if (c->nr_saved % 2 == 0)
-		x_push(&c->b, RBP);
-	load_ctx(c);
-	jc_call(c, c->sub[0].entry);
-	if (c->nr_saved % 2 == 0)
-		x_pop(&c->b, TMP);
-	for (int k = c->nr_saved; k-- > 0; )
-		x_pop(&c->b, c->saved[k]);
-	x_ret(&c->b);
+	if (c->nr_saved) {
+		if (c->nr_saved % 2 == 0)
+			x_push(&c->b, RBP);
+		load_ctx(c);
+		jc_call(c, c->sub[0].entry);
+		if (c->nr_saved % 2 == 0)
+			x_pop(&c->b, TMP);
+		for (int k = c->nr_saved; k-- > 0; )
+			x_pop(&c->b, c->saved[k]);
+		x_ret(&c->b);
+	} else {
+		load_ctx(c);
+		jc_jmp(c, c->sub[0].entry);
+	}
 
 	jc_align(c, 16);
 	out->bare = jc_here(c);		/* (ctx, len, host): the C function gets the code as well */

@@ -27,7 +27,7 @@ static void scan_program(struct jc *c)
 		switch (isa_op[insn->op].shape) {
 		case SHAPE_CALL:
 			c->calls_c = true;
-			c->state |= helper_needs_call(code->helper[insn->off]);
+			c->state |= helper_needs_call(code->helper[insn->off]) && insn->dst != CALL_ALONE;
 			c->tails |= insn->op == OP_CALL_TAIL;
 			break;
 		case SHAPE_CALLX:
