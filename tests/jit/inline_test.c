@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* inline_test.c - strncmp and bpf_loop as instructions (helpers/inline.c): each program of
+/* inline_test.c - strncmp, bpf_loop, for_each_map_elem and tail calls in place (helpers/inline.c): each program of
  * tests/objects/inlined.bpf.c gives what the helpers give, for strings that differ anywhere and
  * loops of any length.   inline_test [seed] */
 #include <check.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,18 +14,22 @@
 #include "tests/util/compile.h"
 #include "tests/util/run.h"
 
-enum { ALL = 128, ARMS = 4 };
+enum { ALL = 128, ARMS = 6, COMPILED = 3 };
 static const struct {
 	const char *name;
-	uint32_t engine;
+	uint32_t engine, mode;
 	const char *no_rules;
 } arms[ARMS] = {
-	{"interpreter, nothing inlined", UEBPF_ENGINE_INTERP, "all"},
-	{"interpreter", UEBPF_ENGINE_INTERP, NULL},
-	{"jit, nothing inlined", UEBPF_ENGINE_JIT, "inline"},
-	{"jit", UEBPF_ENGINE_JIT, NULL},
+	{"interpreter, nothing inlined", UEBPF_ENGINE_INTERP, UEBPF_MODE_VERIFIED, "all"},
+	{"interpreter", UEBPF_ENGINE_INTERP, UEBPF_MODE_VERIFIED, NULL},
+	{"jit, nothing inlined", UEBPF_ENGINE_JIT, UEBPF_MODE_VERIFIED, "inline"},
+	{"jit", UEBPF_ENGINE_JIT, UEBPF_MODE_VERIFIED, NULL},
+	{"checked jit", UEBPF_ENGINE_JIT, UEBPF_MODE_CHECKED, NULL},
+	{"checked interpreter", UEBPF_ENGINE_INTERP, UEBPF_MODE_CHECKED, NULL},
 };
 static struct uebpf_object *object[ARMS];
+static struct uebpf_env *env;
+static const char *path;
 static uint64_t state;
 
 static uint64_t next(void)
@@ -37,7 +44,9 @@ static uint64_t run(const struct uebpf_prog *prog, uint8_t bytes[ALL])
 		.size = sizeof packet, .data = bytes, .data_end = bytes + ALL};
 	uint64_t r0;
 
-	ck_assert_int_eq(uebpf_prog_run(prog, &packet, sizeof packet, NULL, &r0), 0);
+	int rc = uebpf_prog_run(prog, &packet, sizeof packet, NULL, &r0);
+
+	ck_assert_msg(!rc, "status %d", rc);
 	return r0;
 }
 
@@ -154,21 +163,173 @@ START_TEST(the_helper_is_gone)
 
 	if (!object[0])
 		return;
-	uebpf_prog_dump(uebpf_object_prog(object[3], "loop_nested"), "rewrite", text, sizeof text);
+	uebpf_prog_dump(uebpf_object_prog(object[COMPILED], "loop_nested"), "rewrite", text, sizeof text);
 	ck_assert_msg(!strstr(text, ": call 0xb5"), "%s", text);
-	uebpf_prog_dump(uebpf_object_prog(object[3], "compare_33"), "rewrite", text, sizeof text);
+	uebpf_prog_dump(uebpf_object_prog(object[COMPILED], "compare_33"), "rewrite", text, sizeof text);
 	ck_assert_msg(!strstr(text, ": call"), "%s", text);
-	uebpf_prog_dump(uebpf_object_prog(object[3], "loop_either"), "rewrite", text, sizeof text);
+	uebpf_prog_dump(uebpf_object_prog(object[COMPILED], "loop_either"), "rewrite", text, sizeof text);
 	ck_assert_msg(strstr(text, ": call 0xb5"), "%s", text);
+	uebpf_prog_dump(uebpf_object_prog(object[COMPILED], "each_nested"), "rewrite", text, sizeof text);
+	ck_assert_msg(!strstr(text, ": call 0xa4"), "%s", text);
+	uebpf_prog_dump(uebpf_object_prog(object[COMPILED], "each_own"), "rewrite", text, sizeof text);
+	ck_assert_msg(strstr(text, ": call 0xa4"), "%s", text);
+}
+END_TEST
+
+START_TEST(each_element_is_visited_as_by_the_helper)
+{
+	static const char *const names[] = {"each_word", "each_flags", "each_own", "each_nested"};
+
+	for (int i = 0; object[0] && i < 400; i++) {
+		uint8_t bytes[ALL] = {0};
+		uint64_t stop = next() & 1 ? ~0ull : next() & 63;
+
+		for (int k = 0; k < 64; k++)
+			bytes[k] = (uint8_t)next();
+		memcpy(bytes + 16, &stop, 8);
+		if (next() & 1)
+			memset(bytes + 8, 0, 8);
+		for (size_t k = 0; k < sizeof names / sizeof names[0]; k++) {
+			uint8_t packet[ALL];
+
+			memcpy(packet, bytes, ALL);
+			all_arms(names[k], packet);
+		}
+	}
+}
+END_TEST
+
+/* The arms' arrays alike: slot i holds that program of their own object, or nothing. */
+static void set_slots(const char *const names[6])
+{
+	for (int k = 0; k < ARMS; k++)
+		for (uint32_t i = 0; i < 6; i++) {
+			int rc = uebpf_map_set_prog(uebpf_object_map(object[k], "next"), i,
+						    names[i] ? uebpf_object_prog(object[k], names[i]) : NULL);
+
+			ck_assert_int_eq(rc, names[i] || rc != -ENOENT ? 0 : -ENOENT);
+		}
+}
+
+START_TEST(tail_calls_go_where_the_helper_goes)
+{
+	static const char *const programs[] = {"tail_self", "target_small", "target_large", "tail_known", "tail_any", NULL};
+	static const char *const names[] = {"tail_any", "tail_known", "tail_beyond", "tail_function", "tail_self"};
+	unsigned limit = 0, small = 0;
+
+	for (int i = 0; object[0] && i < 400; i++) {
+		const char *slots[6];
+		uint8_t bytes[ALL];
+
+		for (int k = 0; k < 6; k++)
+			slots[k] = programs[next() % 6];
+		set_slots(slots);
+		for (size_t k = 0; k < sizeof names / sizeof names[0]; k++) {
+			uint64_t at = next() % 8;
+
+			if (!(next() & 7))
+				at |= 1ull << 32;	/* an index has 32 bits */
+			for (int b = 0; b < ALL; b++)
+				bytes[b] = (uint8_t)(b < 64 ? next() : 0);
+			memcpy(bytes + 8, &at, 8);
+			all_arms(names[k], bytes);
+			limit += *(uint64_t *)(bytes + 72) == 34;
+			small += slots[1] && !strcmp(slots[1], "target_small") && k == 1;
+		}
+	}
+	if (object[0]) {
+		ck_assert_uint_gt(limit, 0);
+		ck_assert_uint_gt(small, 0);
+	}
+}
+END_TEST
+
+/* What a compiled program must not jump into: code of another engine, mode or type, or counted. */
+START_TEST(tail_calls_into_other_code_are_refused)
+{
+	struct uebpf_load_opts opts = {.size = sizeof opts, .mode = UEBPF_MODE_VERIFIED, .engine = UEBPF_ENGINE_JIT, .metered = 1};
+	struct uebpf_packet packet = {.size = sizeof packet};
+	struct uebpf_object *counted, *other;
+	struct uebpf_open_opts raw = {.size = sizeof raw, .type = "raw"};
+	uint8_t bytes[ALL] = {0};
+	struct uebpf_error err;
+	uint64_t r0;
+
+	if (!object[0])
+		return;
+	counted = uebpf_object_open_file(env, path, NULL, &err);
+	other = uebpf_object_open_text(env, "r0 = 1\nexit\n", &raw, &err);
+	ck_assert(counted && other && !uebpf_object_load(counted, &opts, &err));
+	opts.metered = 0;
+	ck_assert(!uebpf_object_load(other, &opts, &err));
+	const struct {
+		const struct uebpf_prog *prog;
+		int status;
+	} rows[] = {
+		{uebpf_object_prog(object[1], "target_small"), -EOPNOTSUPP},
+		{uebpf_object_prog(object[4], "target_small"), -EINVAL},
+		{uebpf_object_prog(object[5], "target_small"), -EINVAL},
+		{uebpf_object_prog(counted, "target_small"), -EINVAL},
+		{uebpf_object_prog(other, NULL), -EINVAL},
+		{uebpf_object_prog(object[2], "target_small"), 0},
+		{uebpf_object_prog(object[COMPILED], "target_small"), 0},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		for (int k = 2; k <= COMPILED; k++) {
+			int rc;
+
+			ck_assert_int_eq(uebpf_map_set_prog(uebpf_object_map(object[k], "next"), 1, rows[i].prog), 0);
+			packet.data = bytes;
+			packet.data_end = bytes + ALL;
+			rc = uebpf_prog_run(uebpf_object_prog(object[k], "tail_known"), &packet, sizeof packet, NULL, &r0);
+			ck_assert_msg(rc == rows[i].status && (rc || r0 == 1), "row %zu, %s: %d", i, arms[k].name, rc);
+		}
+	for (int k = 2; k <= COMPILED; k++)
+		uebpf_map_set_prog(uebpf_object_map(object[k], "next"), 1, NULL);
+	uebpf_object_free(counted);
+	uebpf_object_free(other);
+}
+END_TEST
+
+/* A slot changes while programs go through it: each run ends in one of the targets or goes on. */
+static atomic_bool enough;
+static void *change_slot(void *arg)
+{
+	const struct uebpf_prog *to[3] = {NULL, uebpf_object_prog(object[COMPILED], "target_small"),
+					  uebpf_object_prog(object[COMPILED], "target_large")};
+
+	for (unsigned i = 0; !atomic_load(&enough); i++)
+		uebpf_map_set_prog(arg, 1, to[i % 3]);
+	return NULL;
+}
+
+START_TEST(a_slot_may_change_meanwhile)
+{
+	unsigned seen[4] = {0};
+	pthread_t thread;
+
+	if (!object[0])
+		return;
+	ck_assert(!pthread_create(&thread, NULL, change_slot, uebpf_object_map(object[COMPILED], "next")));
+	for (int i = 0; i < 200000 || (i < 20000000 && !(seen[1] && seen[2] && seen[3])); i++) {
+		uint8_t bytes[ALL] = {0};
+		uint64_t r0 = run(uebpf_object_prog(object[COMPILED], "tail_known"), bytes);
+
+		ck_assert_uint_le(r0 - 1, 2);
+		seen[r0]++;
+	}
+	atomic_store(&enough, true);
+	pthread_join(thread, NULL);
+	ck_assert_msg(seen[1] && seen[2] && seen[3], "%u %u %u", seen[1], seen[2], seen[3]);
 }
 END_TEST
 
 static void load(void)
 {
-	struct uebpf_env *env = uebpf_env_new(NULL);
 	struct uebpf_error err;
-	const char *path;
 	char features[256];
+
+	env = uebpf_env_new(NULL);
 
 	uebpf_features(features, sizeof features);
 	if (!strstr(features, "jit=") || !strstr(features, "verifier")) {
@@ -178,7 +339,7 @@ static void load(void)
 	path = compile(NULL, "inlined.bpf.c", "-O2 -g -mcpu=v3");
 	for (int k = 0; path && k < ARMS; k++) {
 		struct uebpf_load_opts opts = {.size = sizeof opts,
-					       .mode = UEBPF_MODE_VERIFIED,
+					       .mode = arms[k].mode,
 					       .engine = arms[k].engine,
 					       .no_rules = arms[k].no_rules};
 
@@ -200,5 +361,9 @@ int main(int argc, char **argv)
 	tcase_add_test(t, strings_compare_as_the_helper_does);
 	tcase_add_test(t, loops_run_as_the_helper_s);
 	tcase_add_test(t, the_helper_is_gone);
+	tcase_add_test(t, each_element_is_visited_as_by_the_helper);
+	tcase_add_test(t, tail_calls_go_where_the_helper_goes);
+	tcase_add_test(t, tail_calls_into_other_code_are_refused);
+	tcase_add_test(t, a_slot_may_change_meanwhile);
 	return run_tests();
 }

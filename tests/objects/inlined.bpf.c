@@ -111,4 +111,167 @@ SEC("xdp") int loop_either(struct xdp_md *ctx)
 	out[1] = s.sum;
 	return 2;
 }
+/* ---- for_each_map_elem ---- */
+
+static long (*for_each)(void *map, void *fn, void *arg, u64 flags) = (void *)164;
+struct wide { u32 a, b, c; };
+struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 37); __type(key, u32); __type(value, u64); } words SEC(".maps");
+struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 5); __type(key, u32); __type(value, struct wide); } wides SEC(".maps");
+struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1); __type(key, u32); __type(value, u8); } single SEC(".maps");
+struct { __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY); __uint(max_entries, 6); __type(key, u32); __type(value, u64); } own SEC(".maps");
+
+static long add_word(void *map, u32 *key, u64 *value, struct sum *s)
+{
+	*value = *value * 5 + *key + s->inner;
+	s->sum += *value;
+	return *key == s->stop;
+}
+
+SEC("xdp") int each_word(struct xdp_md *ctx)
+{
+	BEGIN;
+	u64 kept = *(u64 *)(in + 8), more = *(u64 *)(in + 24);
+	struct sum s = { .stop = *(u64 *)(in + 16), .inner = in[0] };
+
+	out[0] = for_each(&words, add_word, &s, 0);
+	out[1] = s.sum;
+	out[2] = kept * more;
+	out[3] = kept ^ more;
+	return 2;
+}
+
+SEC("xdp") int each_flags(struct xdp_md *ctx)
+{
+	BEGIN;
+	struct sum s = { .stop = ~0ull };
+
+	out[0] = for_each(&words, add_word, &s, *(u64 *)(in + 8));
+	out[1] = s.sum;
+	return 2;
+}
+
+SEC("xdp") int each_own(struct xdp_md *ctx)
+{
+	BEGIN;
+	struct sum s = { .stop = *(u64 *)(in + 16) };
+
+	out[0] = for_each(&own, add_word, &s, 0);
+	out[1] = s.sum;
+	return 2;
+}
+
+static long add_byte(void *map, u32 *key, u8 *value, struct sum *s)
+{
+	s->inner += *value + *key;
+	*value += s->sum;
+	return 0;
+}
+
+/* The map comes from the callback's own argument, and another loop is inside. */
+static long add_wide(void *map, u32 *key, struct wide *value, struct sum *s)
+{
+	struct wide *again = bpf_map_lookup_elem(map, key);
+
+	if (again != value)
+		return 1;
+	value->c += value->a ^ *key;
+	value->a += value->c + s->sum;
+	s->sum += value->a + for_each(&single, add_byte, s, 0);
+	return 0;
+}
+
+__noinline static u64 nest(u64 a, u64 b)
+{
+	struct sum s = { .sum = a };
+	u64 n = for_each(&wides, add_wide, &s, 0);
+
+	return n * b + s.sum + s.inner;
+}
+
+SEC("xdp") int each_nested(struct xdp_md *ctx)
+{
+	BEGIN;
+	out[0] = nest(*(u64 *)in, *(u64 *)(in + 8));
+	out[1] = nest(in[3], in[4]);
+	return 2;
+}
+
+/* ---- tail calls: what led there stays in the packet, too ---- */
+
+struct { __uint(type, BPF_MAP_TYPE_PROG_ARRAY); __uint(max_entries, 6); __type(key, u32); __type(value, u32); } next SEC(".maps");
+
+SEC("xdp") int tail_any(struct xdp_md *ctx)
+{
+	BEGIN;
+	u64 kept = *(u64 *)(in + 24);
+
+	out[0] = 1;
+	out[1] = bpf_tail_call(ctx, &next, *(u64 *)(in + 8));
+	out[2] = kept;
+	return 2;
+}
+
+SEC("xdp") int tail_known(struct xdp_md *ctx)
+{
+	BEGIN;
+	out[0] = 1;
+	bpf_tail_call(ctx, &next, 1);
+	return 2;
+}
+
+SEC("xdp") int tail_beyond(struct xdp_md *ctx)
+{
+	BEGIN;
+	out[1] = bpf_tail_call(ctx, &next, 6);
+	return 2;
+}
+
+/* Goes to itself: how often, and then on. */
+SEC("xdp") int tail_self(struct xdp_md *ctx)
+{
+	BEGIN;
+	out[1]++;
+	out[2] = bpf_tail_call(ctx, &next, 0);
+	return out[1];
+}
+
+SEC("xdp") int target_small(struct xdp_md *ctx) { return 1; }
+
+static long square(u32 i, struct sum *s) { s->sum += i * s->stop; return 0; }
+
+/* With a state, a frame and values over calls. */
+SEC("xdp") int target_large(struct xdp_md *ctx)
+{
+	BEGIN;
+	struct sum s = { .stop = in[5] };
+	u64 a = *(u64 *)(in + 16), b = *(u64 *)(in + 24), c = *(u64 *)(in + 32);
+
+	bpf_loop(in[0], square, &s, 0);
+	for_each(&own, add_word, &s, 0);
+	out[3] = s.sum;
+	out[4] = a * 3 + b * 5 + c * 7;
+	return 3;
+}
+
+__noinline static int leave(struct xdp_md *ctx, u64 at)
+{
+	bpf_tail_call(ctx, &next, at);
+	return 100;
+}
+
+/* In a function: its result comes back here, and so does what is in registers. */
+SEC("xdp") int tail_function(struct xdp_md *ctx)
+{
+	BEGIN;
+	u64 a = *(u64 *)(in + 16), b = *(u64 *)(in + 24), c = *(u64 *)(in + 32);
+	int r = leave(ctx, *(u64 *)(in + 8));
+
+	in = (u8 *)(long)ctx->data;
+	out = (u64 *)(in + OUT);
+	if (in + ALL > (u8 *)(long)ctx->data_end)
+		return 0;
+	out[0] = r;
+	out[5] = a ^ b * 3 ^ c * 5;
+	return r == 100;
+}
 char _license[] SEC("license") = "GPL";
