@@ -7,6 +7,7 @@
 
 static const struct { const char *name; uint32_t bit; } names[] = {
 	{ "movbe", JIT_CPU_MOVBE }, { "bmi", JIT_CPU_BMI2 }, { "rdpid", JIT_CPU_RDPID }, { "rseq", JIT_CPU_RSEQ },
+	{ "avx2", JIT_CPU_AVX2 },
 };
 enum { NAMES = sizeof names / sizeof *names };
 

@@ -10,7 +10,7 @@
 /* ---- CPU features that the emitter may use beyond the architecture's baseline ---- */
 /* movbe and bmi (bmi2) are the emitter's; rseq (glibc's registration) and rdpid are ways to the CPU's number,
  * which helpers and their inlined forms take (struct vm_host). */
-enum jit_cpu { JIT_CPU_MOVBE = 1, JIT_CPU_BMI2 = 2, JIT_CPU_RDPID = 4, JIT_CPU_RSEQ = 8 };
+enum jit_cpu { JIT_CPU_MOVBE = 1, JIT_CPU_BMI2 = 2, JIT_CPU_RDPID = 4, JIT_CPU_RSEQ = 8, JIT_CPU_AVX2 = 16 };
 /* Detects; `off`: "movbe,bmi" or "all" or NULL.  -EINVAL: `off` names something unknown. */
 int jit_cpu_detect(const char *off, uint32_t *features);
 /* The one that is known without asking the processor, which takes a virtual machine some microseconds. */

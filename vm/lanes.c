@@ -14,8 +14,6 @@
 #include "vm/lanes.h"
 
 enum { MOST_BODY = 40, LEAST_BYTES = 32, MOST_WAY = 256 };
-/* rows of isa.def, from JEQ on: >, >=, s>, s>=, <, <=, s<, s<= */
-enum { LESS_ROWS = 1 << 1 | 1 << 2 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 };
 
 struct look {
 	const struct code *code;
@@ -166,7 +164,7 @@ static bool picks(struct look *k, uint8_t reg)
 	mov = in + 1;
 	row = (in->op - (unsigned)OP_JEQ64_K) / 4;
 	with = in->dst == reg ? in->src : in->dst;
-	if (with == reg || !(1u << row & LESS_ROWS) || (mov->op != OP_MOV64_X && mov->op != OP_MOV32_X))
+	if (with == reg || !(1u << row & LANE_LESS_ROWS) || (mov->op != OP_MOV64_X && mov->op != OP_MOV32_X))
 		return false;
 	k->most[reg] = lane_start(k->code, k->flow, k->start, reg, &from) ? (uint8_t)bits_of((uint64_t)from) : 64;
 	if (back) {

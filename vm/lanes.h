@@ -7,6 +7,9 @@
 #include "vm/flow.h"
 
 enum { LANE_REGS = 11, LANE_NONE = 15 };
+/* Rows of jumps in isa.def, from JEQ on: >, >=, s>, s>=; and these and <, <=, s<, s<= */
+enum { LANE_GREATER_ROWS = 1 << 1 | 1 << 2 | 1 << 5 | 1 << 6,
+       LANE_LESS_ROWS = LANE_GREATER_ROWS | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 };
 /* Rows of arithmetic come in fours (64_K, 64_X, 32_K, 32_X) in the order of isa.def. */
 enum lane_alu { LANE_ADD, LANE_SUB, LANE_MUL, LANE_DIV, LANE_SDIV, LANE_OR, LANE_AND, LANE_LSH, LANE_RSH,
 		LANE_MOD, LANE_SMOD, LANE_XOR, LANE_MOV, LANE_ARSH, LANE_ALUS };

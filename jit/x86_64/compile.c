@@ -12,14 +12,28 @@ enum { ROOM = 512 };
 
 const char *jit_arch(void) { return "x86-64"; }
 
+/* Does the system keep xmm and the upper halves of ymm?  (SDM volume 1, detection of AVX) */
+static bool saves_ymm(void)
+{
+	uint32_t low, high;
+
+	__asm__ ("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+	return (low & 6) == 6;
+}
+
 uint32_t backend_cpu(void)
 {
 	unsigned a, b, c, d, have = 0;
 
-	if (__get_cpuid(1, &a, &b, &c, &d) && c & 1u << 22)
-		have |= JIT_CPU_MOVBE;
+	bool ymm = false;
+
+	if (__get_cpuid(1, &a, &b, &c, &d)) {
+		have |= c & 1u << 22 ? JIT_CPU_MOVBE : 0;
+		ymm = c & 1u << 27 && saves_ymm();
+	}
 	if (__get_cpuid_count(7, 0, &a, &b, &c, &d))
-		have |= (b & 1u << 8 ? JIT_CPU_BMI2 : 0) | (c & 1u << 22 ? JIT_CPU_RDPID : 0);
+		have |= (b & 1u << 8 ? JIT_CPU_BMI2 : 0) | (c & 1u << 22 ? JIT_CPU_RDPID : 0) |
+			(ymm && b & 1u << 5 ? JIT_CPU_AVX2 : 0);
 	return have;
 }
 

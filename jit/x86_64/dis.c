@@ -15,6 +15,8 @@ struct ins {
 	int r, x, b;			/* REX bits, shifted */
 	int reg, rm, vvvv;
 	uint32_t pp;			/* VEX: which prefix it stands for */
+	int vector;			/* bytes of a vector */
+	bool vex;
 	bool mem;
 	int base, index, scale;
 	int32_t disp;
@@ -23,15 +25,16 @@ struct ins {
 	int64_t target;
 };
 
-/* A form: opcodes of one map (0: one byte, 1: 0f, 2: 0f38, 3: VEX) and, in texts, how it reads.  Small letters
+/* A form: opcodes of one map (0: one byte, 1: 0f, 2: 0f38, 3, 4: VEX of 0f38 and 0f3a) and, in texts, how it reads.  Small letters
  * stand for themselves; a capital and the letter after it for an operand:
  *   E r/m  G reg  Z the opcode's register  A rax  V VEX's extra register  P both, as xchg puts them
  *     of b, w, d, q: 1, 2, 4, 8 bytes; v: as the prefixes say; o: b where the opcode is even, else v;
- *     n: memory whose size is not told
+ *     n: memory whose size is not told; x: a vector; p: what is made wider to be one
  *   I immediate: b, d signed; u unsigned byte; z 2 or 4 bytes; q what mov to a register has; t only of test
- *   J target of a jump, b or d    X xmm register: g reg, e r/m
+ *   J target of a jump, b or d    X, Y vector register: g reg, e r/m, x r/m of 16 bytes; X: VEX's extra one beside it
  *   N name: of group 1 by opcode (1) or by reg (r), of shifts (s), of group 3 (t), of group 5 (f), condition (c);
- *     m, p, q, b, v: what a prefix decides; of vectors: l a lane's size, u both, x shifts
+ *     m, p, q, b, v, d, o: what a prefix decides; of vectors: l, L a lane's size, u, z both, x shifts, n extremes,
+ *     k a register told by the last byte
  *   O reads ModRM and shows nothing */
 static const struct { uint8_t map, value, mask; } rows[] = {
 	{ 0, 0x00, 0xc6 }, { 0, 0x02, 0xc6 }, { 0, 0x05, 0xc7 },
@@ -42,6 +45,8 @@ static const struct { uint8_t map, value, mask; } rows[] = {
 	{ 0, 0xa8, 0xff }, { 0, 0xc1, 0xff }, { 0, 0xc3, 0xff }, { 0, 0xc6, 0xff }, { 0, 0xc7, 0xff },
 	{ 0, 0xc9, 0xff }, { 0, 0xcc, 0xff }, { 0, 0xd1, 0xff }, { 0, 0xd3, 0xff }, { 0, 0xe8, 0xff },
 	{ 0, 0xe9, 0xff }, { 0, 0xeb, 0xff }, { 0, 0xf6, 0xff }, { 0, 0xf7, 0xff }, { 0, 0xff, 0xff },
+	{ 1, 0x67, 0xff }, { 1, 0x6b, 0xff }, { 1, 0x70, 0xff }, { 1, 0x77, 0xff }, { 1, 0xda, 0xff },
+	{ 1, 0xde, 0xff }, { 1, 0xf4, 0xff },
 	{ 1, 0x10, 0xff }, { 1, 0x11, 0xff }, { 1, 0x1e, 0xff }, { 1, 0x1f, 0xff }, { 1, 0x40, 0xf0 },
 	{ 1, 0x6c, 0xff }, { 1, 0x6d, 0xff }, { 1, 0x6e, 0xff }, { 1, 0x6f, 0xff }, { 1, 0x7e, 0xff },
 	{ 1, 0x80, 0xf0 }, { 1, 0x90, 0xf0 }, { 1, 0xae, 0xff }, { 1, 0xaf, 0xff }, { 1, 0xb1, 0xff },
@@ -49,7 +54,9 @@ static const struct { uint8_t map, value, mask; } rows[] = {
 	{ 1, 0xc1, 0xff }, { 1, 0xc8, 0xf8 }, { 1, 0xd4, 0xff }, { 1, 0xdb, 0xff }, { 1, 0xeb, 0xff },
 	{ 1, 0xef, 0xff }, { 1, 0xf8, 0xfc }, { 1, 0xfc, 0xfc }, { 1, 0x60, 0xfc }, { 1, 0x64, 0xfc },
 	{ 1, 0x74, 0xfc }, { 1, 0x70, 0xfc }, { 1, 0xd5, 0xff }, { 1, 0xdf, 0xff }, { 1, 0xf6, 0xff },
-	{ 2, 0xf0, 0xff }, { 3, 0xf6, 0xff }, { 3, 0xf7, 0xff },
+	{ 2, 0xf0, 0xff }, { 3, 0xf6, 0xff }, { 3, 0xf7, 0xff }, { 3, 0x38, 0xf8 }, { 3, 0x30, 0xf8 },
+	{ 3, 0x40, 0xff }, { 3, 0x58, 0xfe }, { 3, 0x78, 0xfe }, { 4, 0x00, 0xff }, { 4, 0x38, 0xff },
+	{ 4, 0x39, 0xff }, { 4, 0x4c, 0xff },
 };
 static const char texts[] MESSAGE_PACKED =
 	"N1 Eo, Go\0" "N1 Go, Eo\0" "N1 Av, Iz\0"
@@ -60,14 +67,18 @@ static const char texts[] MESSAGE_PACKED =
 	"test al, Ib\0" "Ns Ev, Iu\0" "ret\0" "mov Eb, Ib\0" "mov Ev, Iz\0"
 	"leave\0" "int3\0" "Ns Ev\0" "Ns Ev, cl\0" "callJd\0"
 	"jmpJd\0" "jmpJb\0" "test Eb, Ib\0" "Nt EvIt\0" "Nf Eq\0"
-	"movups Xg, xmmword ptr En\0" "movups xmmword ptr En, Xg\0" "endbr64On\0" "nopOn\0" "cmovNc Gv, Ev\0"
-	"punpcklqdq Xg, Xe\0" "punpckhqdq Xg, Xe\0" "movq Xg, Eq\0" "movdqa Xg, Xe\0" "movq Eq, Xg\0"
+	"packuswb Xg, Xe\0" "packssdw Xg, Xe\0" "pshufd Yg, Ye, Iu\0" "zeroupper\0" "pminub Xg, Xe\0"
+	"pmaxub Xg, Xe\0" "pmuludq Xg, Xe\0"
+	"movupNo Yg, Ex\0" "movupNo Ex, Yg\0" "endbr64On\0" "nopOn\0" "cmovNc Gv, Ev\0"
+	"punpcklqdq Xg, Xe\0" "punpckhqdq Xg, Xe\0" "movNd Yg, Ev\0" "movdqa Yg, Ye\0" "movNd Ev, Yg\0"
 	"jNcJd\0" "setNc Eb\0" "lfenceOn\0" "imul Gv, Ev\0" "cmpxchg Ev, Gv\0"
 	"movzx Gv, Eb\0" "movzx Gv, Ew\0" "Nb Gv, Ev\0" "movsx Gv, Eb\0" "movsx Gv, Ew\0"
 	"xadd Ev, Gv\0" "bswap Zv\0" "paddq Xg, Xe\0" "pand Xg, Xe\0" "por Xg, Xe\0"
 	"pxor Xg, Xe\0" "psubNl Xg, Xe\0" "paddNl Xg, Xe\0" "punpckNu Xg, Xe\0" "pcmpgtNl Xg, Xe\0"
 	"pcmpeqNl Xg, Xe\0" "psNxNl Xe, Iu\0" "pmullw Xg, Xe\0" "pandn Xg, Xe\0" "psadbw Xg, Xe\0"
-	"movbe Gv, Ev\0" "mulx Gv, Vv, Ev\0" "Nv Gv, Ev, Vv";
+	"movbe Gv, Ev\0" "mulx Gv, Vv, Ev\0" "Nv Gv, Ev, Vv\0" "vpNn Xg, Xe\0" "vpmovzxNz Yg, Ep\0"
+	"vpmulld Xg, Xe\0" "vpbroadcastNL Yg, Yx\0" "vpbroadcastNL Yg, Yx\0" "vpermq Yg, Ye, Iu\0" "vinserti128 Xg, Yx, Iu\0"
+	"vextracti128 Yx, Yg, Iu\0" "vpblendvb Xg, Xe, Nk";
 
 /* Word k of those that are `width` wide, blanks filling them. */
 static void put_word(struct text_out *o, const char *words, int width, uint32_t k)
@@ -136,7 +147,7 @@ static void put_rm(struct text_out *o, const struct ins *in, int size)
 		return;
 	}
 	if (size) {
-		put_word(o, "byte word dwordqword", 5, (uint32_t)(size == 8 ? 3 : size / 2));
+		put_word(o, "byte   word   dword  qword  xmmwordymmword", 7, (uint32_t)__builtin_ctz((unsigned)size));
 		text_put(o, " ptr ");
 	}
 	text_put(o, "[");
@@ -148,6 +159,11 @@ static void put_rm(struct text_out *o, const struct ins *in, int size)
 	if (in->disp)
 		text_put(o, " %c %lld", in->disp < 0 ? '-' : '+', in->disp < 0 ? -(long long)in->disp : (long long)in->disp);
 	text_put(o, "]");
+}
+
+static void put_vector(struct text_out *o, const struct ins *in, int r)
+{
+	text_put(o, "%cmm%d", in->vector > 16 ? 'y' : 'x', r);
 }
 
 static void put_name(struct text_out *o, struct ins *in, char kind)
@@ -167,8 +183,14 @@ static void put_name(struct text_out *o, struct ins *in, char kind)
 	case 'b': text_put(o, in->rep ? "tzcnt" : "bsf"); break;
 	case 'l': put_word(o, "bwdq", 1, in->op & 3); break;
 	case 'u': put_word(o, "lbwlwdldq", 3, in->op & 3); break;
-	case 'x': put_word(o, "   ll rl rld", 3, (uint32_t)in->reg % 5); break;
+	case 'x': put_word(o, "   ll rl rldra ", 3, (uint32_t)in->reg % 5); break;
 	case 'v': put_word(o, "    shlxsarxshrx", 4, in->pp); break;
+	case 'd': text_put(o, in->w ? "q" : "d"); break;
+	case 'o': text_put(o, in->vex ? "d" : "s"); break;
+	case 'L': put_word(o, "dqbw", 1, (in->op & 1) | (in->op >> 4 & 2)); break;
+	case 'z': put_word(o, "bwbdbqwdwqdq", 2, in->op & 7); break;
+	case 'n': put_word(o, "minsbminsdminuwminudmaxsbmaxsdmaxuwmaxud", 5, in->op & 7); break;
+	case 'k': put_vector(o, in, (int)take(in, 1) >> 4); break;
 	}
 }
 
@@ -194,10 +216,19 @@ static void put_imm(struct text_out *o, struct ins *in, char kind)
 	}
 }
 
+static void put_extra(struct text_out *o, struct ins *in, const char *before, const char *after)
+{
+	text_put(o, "%s", before);
+	put_vector(o, in, in->vvvv);
+	text_put(o, "%s", after);
+	in->vvvv = -1;
+}
+
 static void put_operand(struct text_out *o, struct ins *in, char what, char kind)
 {
 	int size = kind == 'b' || (kind == 'o' && !(in->op & 1)) ? 1 : kind == 'w' ? 2 : kind == 'd' ? 4 : kind == 'q' ? 8 :
-		   kind == 'n' ? 0 : in->size;
+		   kind == 'n' ? 0 : kind == 'x' ? in->vector : kind == 'p' ? in->vector >> (0x121321 >> (in->op & 7) * 4 & 15) :
+		   in->size;
 
 	switch (what) {
 	case 'A': put_reg(o, size, RAX, true); break;
@@ -214,7 +245,16 @@ static void put_operand(struct text_out *o, struct ins *in, char what, char kind
 		put_operand(o, in, in->mem ? 'G' : 'E', kind);
 		break;
 	case 'V': put_reg(o, size, in->vvvv, true); break;
-	case 'X': text_put(o, "xmm%d", kind == 'g' ? in->reg : in->rm); break;
+	case 'X': case 'Y':
+		if (what == 'X' && in->vex && in->vvvv >= 0 && kind == 'e')
+			put_extra(o, in, "", ", ");
+		if (kind == 'x')
+			text_put(o, "xmm%d", in->rm);
+		else
+			put_vector(o, in, kind == 'g' ? in->reg : in->rm);
+		if (what == 'X' && in->vex && kind == 'g')
+			put_extra(o, in, ", ", "");
+		break;
 	case 'Z': put_reg(o, size, (int)(in->op & 7) | in->b, true); break;
 	}
 }
@@ -230,8 +270,10 @@ static bool put_form(struct text_out *o, struct ins *in, uint8_t map)
 	}
 	if (k == sizeof rows / sizeof *rows)
 		return false;
-	if (at[strcspn(at, "EGXOP")])
+	if (at[strcspn(at, "EGXYOP")])
 		modrm(in);
+	if (in->vex && map == 1)
+		text_put(o, "v");
 	for (; *at; at++) {
 		if (*at < 'A' || *at > 'Z') {
 			text_put(o, "%c", *at);
@@ -261,7 +303,7 @@ static uint8_t prefixes(struct ins *in, bool *lock)
 
 uint32_t x86_text(const uint8_t *code, uint32_t len, char *buf, size_t cap, int64_t *target)
 {
-	struct ins in = { .p = code, .end = code + len, .target = INT64_MIN };
+	struct ins in = { .p = code, .end = code + len, .target = INT64_MIN, .vector = 16 };
 	struct text_out o = { .buf = buf, .cap = cap };
 	bool lock = false;
 	uint8_t map = 0;
@@ -275,15 +317,18 @@ uint32_t x86_text(const uint8_t *code, uint32_t len, char *buf, size_t cap, int6
 		in.rex_seen = true;
 	}
 	in.op = take(&in, 1);
-	if (in.op == 0xc4) {
-		rex = ~take(&in, 1) >> 5 & 7;
-		vex = take(&in, 1);
+	if (in.op == 0xc4 || in.op == 0xc5) {
+		in.vex = true;
+		rex = take(&in, 1);
+		vex = in.op == 0xc4 ? take(&in, 1) : rex & 0x7f;
+		map = in.op == 0xc5 || (rex & 3) == 1 ? 1 : (rex & 3) + 1;
+		rex = ~rex >> 5 & (in.op == 0xc4 ? 7 : 4);
+		in.vector = vex & 4 ? 32 : 16;
 		rex |= vex >> 4 & 8;
 		in.pp = vex & 3;
 		in.vvvv = (int)(~vex >> 3 & 15);
 		in.rex_seen = true;
 		in.op = take(&in, 1);
-		map = 3;
 	} else if (in.op == 0x0f) {
 		in.op = take(&in, 1);
 		map = 1;

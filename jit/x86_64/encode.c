@@ -68,13 +68,19 @@ void x_rm(struct x_buf *b, unsigned flags, unsigned opcode, int reg, struct x_me
 	modrm_mem(b, reg, m);
 }
 
-/* VEX.LZ three-byte form: map 0F38; pp 1 = 66, 2 = F3, 3 = F2.  vvvv is the extra operand. */
-static void vex_rr(struct x_buf *b, int pp, bool w, unsigned opcode, int reg, int vvvv, int rm)
+/* VEX, three-byte form.  map: 1 = 0F, 2 = 0F38, 3 = 0F3A; pp: 1 = 66, 2 = F3, 3 = F2, with 4: 256 bits.  vvvv is the
+ * extra operand. */
+static void vex(struct x_buf *b, unsigned map, int pp, bool w, unsigned opcode, int reg, int vvvv, unsigned index, unsigned base)
 {
 	x_8(b, 0xc4);
-	x_8(b, (reg < 8 ? 0x80u : 0) | 0x40u | (rm < 8 ? 0x20u : 0) | 2u);
+	x_8(b, (reg < 8 ? 0x80u : 0) | (index & 8 ? 0 : 0x40u) | (base & 8 ? 0 : 0x20u) | map);
 	x_8(b, (w ? 0x80u : 0) | (unsigned)(~vvvv & 15) << 3 | (unsigned)pp);
 	x_8(b, opcode);
+}
+
+static void vex_rr(struct x_buf *b, int pp, bool w, unsigned opcode, int reg, int vvvv, int rm)
+{
+	vex(b, 2, pp, w, opcode, reg, vvvv, 0, (unsigned)rm);
 	x_8(b, 0xc0u | (unsigned)(reg & 7) << 3 | (unsigned)(rm & 7));
 }
 
@@ -285,3 +291,22 @@ void x_movq_from(struct x_buf *b, int xmm, int r) { x_rr(b, X_W | X_66 | X_0F, 0
 void x_pxor(struct x_buf *b, int d, int s) { x_sse_rr(b, 0xef, d, s); }
 void x_movups_store(struct x_buf *b, struct x_mem m, int s) { x_rm(b, X_0F, 0x11, s, m); }
 void x_movups_load(struct x_buf *b, int d, struct x_mem m) { x_rm(b, X_0F, 0x10, d, m); }
+
+static void avx(struct x_buf *b, unsigned op, int reg, int vvvv, unsigned index, unsigned base)
+{
+	vex(b, op >> 8 & 3, op & X_128 ? 1 : 5, op & X_VEX_W, op & 0xff, reg, vvvv, index, base);
+}
+
+void x_avx_rr(struct x_buf *b, unsigned op, int d, int a, int s)
+{
+	avx(b, op, d, a, 0, (unsigned)s);
+	x_8(b, 0xc0u | (unsigned)(d & 7) << 3 | (unsigned)(s & 7));
+}
+
+void x_avx_rm(struct x_buf *b, unsigned op, int reg, struct x_mem m)
+{
+	avx(b, op, reg, 0, m.index == NOREG ? 0 : m.index, m.base);
+	modrm_mem(b, reg, m);
+}
+
+void x_vzeroupper(struct x_buf *b) { x_8(b, 0xc5); x_8(b, 0xf8); x_8(b, 0x77); }

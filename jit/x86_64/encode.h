@@ -118,4 +118,10 @@ void x_pxor(struct x_buf *b, int d, int s);
 void x_movups_store(struct x_buf *b, struct x_mem m, int s);
 void x_movups_load(struct x_buf *b, int d, struct x_mem m);
 
+/* ---- AVX2: 66 and a map, 256 bits unless X_128; d, a, s in that order ---- */
+enum { X_M0F = 0x100, X_M0F38 = 0x200, X_M0F3A = 0x300, X_VEX_W = 0x400, X_128 = 0x800 };
+void x_avx_rr(struct x_buf *b, unsigned op, int d, int a, int s);	/* a 0: not there */
+void x_avx_rm(struct x_buf *b, unsigned op, int reg, struct x_mem m);
+void x_vzeroupper(struct x_buf *b);
+
 #endif

@@ -70,6 +70,23 @@ static const char *mem(struct x_mem m)
 	own_text();							\
 } while (0)
 
+static void avx_memory_forms(int r, struct x_mem m)
+{
+	static const struct { const char *name; int from; } wider[] = {
+		{ "bw", 4 }, { "bd", 3 }, { "bq", 2 }, { "wd", 4 }, { "wq", 3 }, { "dq", 4 },
+	};
+	static const char *const part[] = { "", "", "dword", "qword", "xmmword" };
+
+	for (unsigned k = 0; k < 6; k++)
+		EXPECT(x_avx_rm(&b, X_M0F38 | (0x30 + k), r, m), "vpmovzx%s ymm%d, %s ptr %s", wider[k].name, r,
+		       part[wider[k].from], mem(m));
+	EXPECT(x_avx_rm(&b, X_M0F | 0x10, r, m), "vmovupd ymm%d, ymmword ptr %s", r, mem(m));
+	EXPECT(x_avx_rm(&b, X_M0F | 0x11, r, m), "vmovupd ymmword ptr %s, ymm%d", mem(m), r);
+	EXPECT(x_avx_rm(&b, X_M0F | X_128 | 0x11, r, m), "vmovupd xmmword ptr %s, xmm%d", mem(m), r);
+	EXPECT(x_avx_rm(&b, X_M0F | X_128 | X_VEX_W | 0x7e, r, m), "vmovq qword ptr %s, xmm%d", mem(m), r);
+	EXPECT(x_avx_rm(&b, X_M0F | X_128 | 0x7e, r, m), "vmovd dword ptr %s, xmm%d", mem(m), r);
+}
+
 static void memory_forms(struct x_mem m, int r)
 {
 	static const char *const group[] = { "add", "or", "adc", "sbb", "and", "sub", "xor", "cmp" };
@@ -106,9 +123,49 @@ static void memory_forms(struct x_mem m, int r)
 	EXPECT(x_pop_mem(&b, m), "pop qword ptr %s", mem(m));
 	EXPECT(x_movups_store(&b, m, r), "movups xmmword ptr %s, xmm%d", mem(m), r);
 	EXPECT(x_movups_load(&b, r, m), "movups xmm%d, xmmword ptr %s", r, mem(m));
+	avx_memory_forms(r, m);
 }
 
-/* What jit/x86_64/lanes.c and vector.c use. */
+/* What jit/x86_64/lanes_op.c uses where there is AVX2. */
+static void avx_forms(int d, int s)
+{
+	static const struct { uint16_t op; const char *name; } of[] = {
+		{ X_M0F | 0x64, "pcmpgtb" }, { X_M0F | 0x66, "pcmpgtd" }, { X_M0F | 0x6c, "punpcklqdq" }, { X_M0F | 0x74, "pcmpeqb" },
+		{ X_M0F | 0x76, "pcmpeqd" }, { X_M0F | 0xd4, "paddq" }, { X_M0F | 0xd5, "pmullw" }, { X_M0F | 0xdb, "pand" },
+		{ X_M0F | 0xdf, "pandn" }, { X_M0F | 0xeb, "por" }, { X_M0F | 0xef, "pxor" }, { X_M0F | 0xf4, "pmuludq" },
+		{ X_M0F | 0xf6, "psadbw" }, { X_M0F | 0xf8, "psubb" }, { X_M0F | 0xfb, "psubq" }, { X_M0F | 0xfe, "paddd" },
+		{ X_M0F | 0x67, "packuswb" }, { X_M0F | 0x6b, "packssdw" }, { X_M0F | 0xda, "pminub" }, { X_M0F | 0xde, "pmaxub" },
+		{ X_M0F38 | 0x39, "pminsd" }, { X_M0F38 | 0x3a, "pminuw" }, { X_M0F38 | 0x3b, "pminud" }, { X_M0F38 | 0x3d, "pmaxsd" },
+		{ X_M0F38 | 0x3e, "pmaxuw" }, { X_M0F38 | 0x3f, "pmaxud" }, { X_M0F38 | 0x40, "pmulld" },
+	};
+	static const char *const lane = "bwdq";
+	int a = d ^ s;
+
+	for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+		EXPECT(x_avx_rr(&b, of[k].op, d, a, s), "v%s ymm%d, ymm%d, ymm%d", of[k].name, d, a, s);
+		EXPECT(x_avx_rr(&b, X_128 | of[k].op, d, a, s), "v%s xmm%d, xmm%d, xmm%d", of[k].name, d, a, s);
+	}
+	for (unsigned log = 1; log < 4; log++) {
+		EXPECT(x_avx_rr(&b, X_M0F | (0x70 + log), 2, d, s); x_8(&b, 4), "vpsrl%c ymm%d, ymm%d, 4", lane[log], d, s);
+		EXPECT(x_avx_rr(&b, X_M0F | (0x70 + log), 6, d, s); x_8(&b, 15), "vpsll%c ymm%d, ymm%d, 15", lane[log], d, s);
+	}
+	EXPECT(x_avx_rr(&b, X_M0F | 0x72, 4, d, s); x_8(&b, 3), "vpsrad ymm%d, ymm%d, 3", d, s);
+	EXPECT(x_avx_rr(&b, X_M0F | 0x73, 3, d, s); x_8(&b, 8), "vpsrldq ymm%d, ymm%d, 8", d, s);
+	EXPECT(x_avx_rr(&b, X_M0F | 0x6f, d, 0, s), "vmovdqa ymm%d, ymm%d", d, s);
+	EXPECT(x_avx_rr(&b, X_M0F | 0x70, d, 0, s); x_8(&b, 8), "vpshufd ymm%d, ymm%d, 8", d, s);
+	EXPECT(x_avx_rr(&b, X_M0F | X_VEX_W | X_128 | 0x6e, d, 0, s), "vmovq xmm%d, %s", d, r64[s]);
+	EXPECT(x_avx_rr(&b, X_M0F | X_VEX_W | X_128 | 0x7e, d, 0, s), "vmovq %s, xmm%d", r64[s], d);
+	for (unsigned log = 0; log < 4; log++)
+		EXPECT(x_avx_rr(&b, X_M0F38 | (log < 2 ? 0x78 + log : 0x56 + log), d, 0, s), "vpbroadcast%c ymm%d, xmm%d", lane[log],
+		       d, s);
+	EXPECT(x_avx_rr(&b, X_M0F3A | 0x4c, d, a, s); x_8(&b, (unsigned)a << 4), "vpblendvb ymm%d, ymm%d, ymm%d, ymm%d", d, a, s, a);
+	EXPECT(x_avx_rr(&b, X_M0F3A | X_VEX_W, d, 0, s); x_8(&b, 8), "vpermq ymm%d, ymm%d, 8", d, s);
+	EXPECT(x_avx_rr(&b, X_M0F3A | 0x38, d, a, s); x_8(&b, 1), "vinserti128 ymm%d, ymm%d, xmm%d, 1", d, a, s);
+	EXPECT(x_avx_rr(&b, X_M0F3A | 0x39, d, 0, s); x_8(&b, 1), "vextracti128 xmm%d, ymm%d, 1", s, d);
+	EXPECT(x_vzeroupper(&b), "vzeroupper");
+}
+
+/* What jit/x86_64/lanes_op.c and vector.c use. */
 static void vector_forms(int d, int s)
 {
 	static const struct { uint8_t op; const char *name; } of[] = {
@@ -116,6 +173,7 @@ static void vector_forms(int d, int s)
 		{ 0x66, "pcmpgtd" }, { 0x6c, "punpcklqdq" }, { 0x6d, "punpckhqdq" }, { 0x6f, "movdqa" }, { 0x74, "pcmpeqb" },
 		{ 0x75, "pcmpeqw" }, { 0x76, "pcmpeqd" }, { 0xd4, "paddq" }, { 0xd5, "pmullw" }, { 0xdb, "pand" },
 		{ 0xdf, "pandn" }, { 0xeb, "por" }, { 0xef, "pxor" }, { 0xf6, "psadbw" }, { 0xf8, "psubb" }, { 0xf9, "psubw" },
+		{ 0xf4, "pmuludq" }, { 0x67, "packuswb" }, { 0x6b, "packssdw" }, { 0xda, "pminub" }, { 0xde, "pmaxub" },
 		{ 0xfa, "psubd" }, { 0xfb, "psubq" }, { 0xfc, "paddb" }, { 0xfd, "paddw" }, { 0xfe, "paddd" },
 	};
 	static const char *const lane = "bwdq";
@@ -127,6 +185,7 @@ static void vector_forms(int d, int s)
 		EXPECT(x_sse_rr(&b, 0x70 + log, 6, s); x_8(&b, 15), "psll%c xmm%d, 15", lane[log], s);
 	}
 	EXPECT(x_sse_rr(&b, 0x73, 3, s); x_8(&b, 8), "psrldq xmm%d, 8", s);
+	avx_forms(d, s);
 }
 
 static void register_forms(int d, int s)
