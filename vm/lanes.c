@@ -87,6 +87,49 @@ bool lane_upper_only(const struct insn *in)
 	return in->op == OP_BE64 && in[1].op == OP_RSH64_K && in[1].dst == in->dst && in[1].imm >= 32 && in[1].imm < 64;
 }
 
+/* ---- where it ends ---- */
+
+/* Rows of isa.def.  The counter is on the left, or (MORE) on the right. */
+enum { ROWS_LESS = 1 << 7 | 1 << 9, ROWS_MORE = 1 << 1 | 1 << 5, ROW_SAME = 4, ROWS_OUT = 1 << 0 | 1 << 2 | 1 << 6,
+       ROWS_SIGN = 1 << 9 | 1 << 5 | 1 << 6 | 1 << 10 };
+
+/* The limit that a jump has which goes round while `back`, or else out of the loop; NULL: none is seen. */
+static bool limit_of(const struct look *k, const struct insn *in, bool back, struct lane_limit *out)
+{
+	bool x = isa_op[in->op].shape == SHAPE_JCC_X, swap = x && in->src == k->l->counter;
+	unsigned row = (in->op - (unsigned)OP_JEQ64_K) / 4;
+	uint32_t less = back ? ROWS_LESS | 1 << ROW_SAME : ROWS_OUT, more = back ? ROWS_MORE | 1 << ROW_SAME : 1 << 0 | 1 << 8 | 1 << 10;
+	int64_t from;
+
+	if (!flow_is_branch(in) || (swap ? in->dst : in->src) == (swap ? in->src : in->dst) || !((swap ? more : less) >> row & 1) ||
+	    (!swap && in->dst != k->l->counter))
+		return false;
+	*out = (struct lane_limit){ .reg = !x ? LANE_NONE : swap ? in->dst : in->src, .wide = wide(in), .sign = ROWS_SIGN >> row & 1,
+				    .k = (int32_t)in->imm };
+	if (x ? has_bit(k->written, out->reg) : in->imm != out->k)
+		return false;
+	/* a counter of 32 bits begins as one and, before the limit, stays one */
+	return !has_bit(k->l->narrow, k->l->counter) ||
+	       (!wide(in) && lane_start(k->code, k->flow, k->start, k->l->counter, &from) && from >= 0 && from <= INT32_MAX);
+}
+
+/* Rounds that are not known, or that a jump out of the loop cuts short. */
+static bool find_limits(struct look *k)
+{
+	struct lanes *l = k->l;
+
+	if (l->rounds && l->way_out == UINT32_MAX)
+		return true;
+	if (l->step[l->counter] & (l->step[l->counter] - 1) || !limit_of(k, &k->code->insn[l->tail], true, &l->limit[l->limits++]))
+		return false;
+	if (l->way_out == UINT32_MAX)
+		return true;
+	for (uint32_t i = l->head; i < l->way_out; i++)		/* steps come after it */
+		if (insn_writes(&k->code->insn[i]) >> l->counter & 1)
+			return false;
+	return limit_of(k, &k->code->insn[l->way_out], false, &l->limit[l->limits++]);
+}
+
 /* ---- what the registers are ---- */
 
 static void survey_one(struct look *k, const struct insn *in)
@@ -199,6 +242,10 @@ static bool survey(struct look *k)
 		survey_one(k, in);
 		if (!flow_is_jump(in))
 			continue;
+		if ((uint32_t)in->off > l->tail && !k->until && l->way_out == UINT32_MAX) {
+			l->way_out = i;
+			continue;
+		}
 		if (k->until || (uint32_t)in->off <= i || (uint32_t)in->off > l->tail)
 			return false;
 		k->until = (uint32_t)in->off;
@@ -347,7 +394,7 @@ static bool fits(struct look *k, const struct insn *in)
 		if (has_bit(k->l->sums, in->dst) || !one_operand(k, in, &most))
 			return false;
 		break;
-	case SHAPE_JCC_K: case SHAPE_JCC_X: return branch(k, in);
+	case SHAPE_JCC_K: case SHAPE_JCC_X: return in - k->code->insn == k->l->way_out || branch(k, in);
 	case SHAPE_LOAD: case SHAPE_FUSED_LOAD:
 		if (isa_op[in->op].flags & OPF_SIGNED || !lane_mem(in, &m) || !element(k, &m))
 			return false;
@@ -386,6 +433,7 @@ static bool leads_to(const struct code *code, uint32_t head, uint32_t *at)
 static bool all_fit(struct look *k, uint8_t size)
 {
 	struct lanes *l = k->l;
+	uint16_t last;
 	int64_t from;
 
 	l->size = size;
@@ -397,7 +445,7 @@ static bool all_fit(struct look *k, uint8_t size)
 	for (uint8_t r = 0; r < 10; r++) {
 		if (has_bit(l->picks, r) && !picks(k, r))
 			return false;
-		if (has_bit(l->steps, r) && l->step[r] > 0 && lane_start(k->code, k->flow, k->start, r, &from) && from >= 0)
+		if (l->rounds && has_bit(l->steps, r) && l->step[r] > 0 && lane_start(k->code, k->flow, k->start, r, &from) && from >= 0)
 			k->most[r] = (uint8_t)bits_of((uint64_t)(from + (int64_t)l->rounds * l->step[r]));
 	}
 	for (uint32_t i = l->head; i < l->tail; i++) {
@@ -406,8 +454,11 @@ static bool all_fit(struct look *k, uint8_t size)
 		if (!fits(k, &k->code->insn[i]))
 			return false;
 	}
-	l->last = k->flow->live[l->tail + 1] & l->values & ~(l->copies | l->picks);
-	return (l->rounds - l->last) * size >= LEAST_BYTES;
+	last = l->values & (uint16_t)~(l->copies | l->picks);
+	l->last = k->flow->live[l->tail + 1] & last;
+	if (l->way_out != UINT32_MAX && k->flow->live[k->code->insn[l->way_out].off] & last)
+		return false;
+	return l->limits || (l->rounds - l->last) * size >= LEAST_BYTES;
 }
 
 bool lanes_at(const struct code *code, const struct flow *flow, uint32_t head, struct lanes *l)
@@ -419,7 +470,7 @@ bool lanes_at(const struct code *code, const struct flow *flow, uint32_t head, s
 	while (tail + 1 < code->n && tail - head < MOST_BODY &&
 	       (!flow_is_branch(&code->insn[tail]) || (uint32_t)code->insn[tail].off != head))
 		tail++;
-	*l = (struct lanes){ .head = head, .tail = tail };
+	*l = (struct lanes){ .head = head, .tail = tail, .way_out = UINT32_MAX };
 	if (tail + 1 == code->n || tail - head == MOST_BODY || !survey(&k))
 		return false;
 	jumps = flow_enters_head(code, flow, head, tail);
@@ -427,10 +478,14 @@ bool lanes_at(const struct code *code, const struct flow *flow, uint32_t head, s
 	if (jumps && (jumps != 1 || !leads_to(code, head, &k.start) || flow->mark[k.start] & FLOW_TARGET))
 		return false;
 	l->counter = code->insn[tail].dst;
+	if (!has_bit(l->steps, l->counter) && isa_op[code->insn[tail].op].shape == SHAPE_JCC_X)
+		l->counter = code->insn[tail].src;
 	if (!has_bit(l->steps, l->counter) || l->step[l->counter] <= 0)
 		return false;
 	l->rounds = loop_rounds(code, flow, k.start, &code->insn[tail], l->counter, l->step[l->counter]);
-	for (uint8_t size = l->size; l->rounds && size <= 8 && size <= 4 * k.least; size *= 2)
+	if (!find_limits(&k))
+		return false;
+	for (uint8_t size = l->size; size <= 8 && size <= 4 * k.least; size *= 2)
 		if (all_fit(&k, size))
 			return true;
 	return false;

@@ -15,9 +15,15 @@ enum lane_alu { LANE_ADD, LANE_SUB, LANE_MUL, LANE_DIV, LANE_SDIV, LANE_OR, LANE
 		LANE_MOD, LANE_SMOD, LANE_XOR, LANE_MOV, LANE_ARSH, LANE_ALUS };
 static inline unsigned lane_alu(uint16_t op) { return (op - (unsigned)OP_ADD64_K) / 4; }
 
+/* The loop ends when the counter is at least this: a register that no round writes, or a number. */
+struct lane_limit { uint8_t reg; bool wide, sign; int32_t k; };
+
 struct lanes {
 	uint32_t head, tail;		/* [head, tail), then the jump back */
-	uint32_t rounds;
+	uint32_t rounds;		/* 0: not known */
+	struct lane_limit limit[2];	/* of the jump back, and of one out of the loop; none where just the rounds end it */
+	uint8_t limits;
+	uint32_t way_out;		/* the instruction that is that jump; UINT32_MAX: none */
 	uint8_t size;			/* bytes of a lane: of the widest element, or more */
 	uint8_t counter;		/* register */
 	bool last;			/* what a round computes is read after the loop: one is left to it */

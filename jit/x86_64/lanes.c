@@ -72,7 +72,7 @@ static uint32_t one(struct lane *v, const struct insn *in)
 		else
 			vec_load(v, &m, vec_slot(v, SLOT_VALUE, in->dst, 0));
 	} else if (flow_is_jump(in)) {
-		return 1u + branch(v, in);
+		return in - v->c->code->insn == v->l.way_out ? 1 : 1u + branch(v, in);
 	} else if ((in->op == OP_MOV64_X || in->op == OP_MOV32_X) && v->l.sums >> in->src & 1) {
 		return 1;	/* when the loop ends */
 	} else if (v->l.steps >> in->dst & 1) {
@@ -263,7 +263,7 @@ static void keep_apart(struct lane *v, uint32_t out)
 			int32_t apart = a->off - b->off, a_way = v->bytes - 1, b_way = a_way;
 
 			if (a->size != b->size) {	/* one goes faster: not near all the way */
-				v->fail |= a->store && (v->l.rounds > MOST_MIXED || a->off > INT32_MAX / 2);
+				v->fail |= a->store && (v->l.limits || v->l.rounds > MOST_MIXED || a->off > INT32_MAX / 2);
 				a_way = (int32_t)v->l.rounds * a->size;
 				b_way = (int32_t)v->l.rounds * b->size;
 			}
@@ -284,6 +284,46 @@ static void keep_apart(struct lane *v, uint32_t out)
 		}
 }
 
+static void compare_limit(struct lane *v, const struct lane_limit *m, uint32_t beyond)
+{
+	struct jc *c = v->c;
+	int counter = c->reg[v->l.counter];
+
+	if (m->reg == LANE_NONE)
+		x_alu_k(&c->b, m->wide, X_CMP, counter, m->k);
+	else
+		x_alu(&c->b, m->wide, X_CMP, counter, c->reg[m->reg]);
+	jc_jcc(c, m->sign ? CC_GE : CC_AE, beyond);
+}
+
+/* LEFT_OVER: how often `each` rounds can be done at once before a limit; `out` where that is never. */
+static void count_rounds(struct lane *v, uint32_t each, uint32_t out)
+{
+	struct jc *c = v->c;
+	unsigned shift = (unsigned)__builtin_ctz((unsigned)v->l.step[v->l.counter] * each);
+
+	for (int i = 0; i < v->l.limits; i++) {
+		const struct lane_limit *m = &v->l.limit[i];
+		int d = i ? TMP : LEFT_OVER;
+
+		jc_room(c, ROOM);
+		compare_limit(v, m, out);
+		if (m->reg == LANE_NONE)
+			x_mov_k(&c->b, d, m->k, false);
+		else
+			x_mov(&c->b, true, d, c->reg[m->reg]);
+		x_alu(&c->b, m->wide, X_SUB, d, c->reg[v->l.counter]);
+		if (v->l.last)
+			x_alu_k(&c->b, m->wide, X_SUB, d, 1);
+		x_shift_k(&c->b, m->wide, X_SHR, d, shift);
+		jc_jcc(c, CC_E, out);
+	}
+	if (v->l.limits > 1) {
+		x_alu(&c->b, true, X_CMP, LEFT_OVER, TMP);
+		x_cmov(&c->b, true, CC_A, LEFT_OVER, TMP);
+	}
+}
+
 static void emit_loop(struct lane *v, uint32_t turns)
 {
 	struct jc *c = v->c;
@@ -298,8 +338,11 @@ static void emit_loop(struct lane *v, uint32_t turns)
 			jc_jcc(c, CC_NE, out);
 		}
 	keep_apart(v, out);
+	if (v->l.limits)
+		count_rounds(v, each, out);
 	prepare(v);
-	x_mov_k(&c->b, LEFT_OVER, (v->l.rounds - v->l.last) / each, false);
+	if (!v->l.limits)
+		x_mov_k(&c->b, LEFT_OVER, (v->l.rounds - v->l.last) / each, false);
 	jc_align(c, 32);
 	again = jc_here(c);
 	for (v->turn = 0; v->turn < turns; v->turn++)
@@ -321,7 +364,9 @@ static void emit_loop(struct lane *v, uint32_t turns)
 		if (v->l.copies >> r & 1)
 			x_mov(&c->b, true, c->reg[r], c->reg[v->l.copy[r]]);
 	jc_room(c, ROOM);
-	if (!v->l.last && v->l.rounds % each == 0)
+	if (!v->l.last && v->l.limits)
+		compare_limit(v, &v->l.limit[0], c->insn_label + v->l.tail + 1);
+	else if (!v->l.last && v->l.rounds % each == 0)
 		jc_jmp(c, c->insn_label + v->l.tail + 1);
 	jc_bind(c, out);
 }
@@ -337,7 +382,7 @@ static uint32_t rehearse(struct lane *v)
 	body(v);
 	keep_apart(v, 0);
 	bytes = (size_t)(c->b.p - c->base) - at;
-	while (turns < 4 && bytes * turns <= MOST_BYTES / 2 && rounds / each % (turns * 2) == 0)
+	while (!v->l.limits && turns < 4 && bytes * turns <= MOST_BYTES / 2 && rounds / each % (turns * 2) == 0)
 		turns *= 2;
 	v->turn = 1;
 	if (turns > 1)
@@ -352,6 +397,8 @@ static bool in_wide(const struct jc *c, const struct lanes *l)
 {
 	uint32_t rounds = l->rounds - l->last, each = 32u / l->size;
 
+	if (l->limits)
+		return c->cpu & JIT_CPU_AVX2 && l->size > 1;
 	return c->cpu & JIT_CPU_AVX2 && rounds >= each && (rounds % each < each / 2 || rounds / each >= 16);
 }
 

@@ -116,7 +116,7 @@ static void compose(struct text *t, uint64_t from)
 {
 	static const char *const width[] = { "u8", "u16", "u32", "u64" };
 	int log, step, rounds, pointer, other, kind, start, off, far;
-	char carry;
+	char carry, way_out;
 
 	t->n = 0;
 	t->random = (from + 1) * 0x9e3779b97f4a7c15u | 1;
@@ -133,6 +133,7 @@ static void compose(struct text *t, uint64_t from)
 	carry = pick(t, 2) ? 'r' : 'w';
 	far = pick(t, 3) ? log : (int)pick(t, 4);	/* log2 of the size of what the pointer leads to */
 	t->keeps = pick(t, 4) == 0;
+	way_out = pick(t, 4) ? 0 : pick(t, 2) ? 'r' : 'w';
 	say(t, "r9 = r1\nr4 = *(u64 *)(r9 + 8)\nr0 = 0\n");
 	for (int r = 1; r < 4; r++)
 		say(t, "r%d = %d\n", r, r);
@@ -149,9 +150,15 @@ static void compose(struct text *t, uint64_t from)
 	say(t, "r8 = %d\n", start);
 	if (kind >= 3 && !pointer && pick(t, 3))
 		say(t, "if r8 %s r7 goto x\n", kind == 4 ? "s>=" : ">=");
+	if (way_out)
+		say(t, "r4 &= 63\nr4 *= %d\nr4 += %d\n", step, start);
 	if (pick(t, 4) == 0)
 		say(t, "if r4 == 77 goto y\ngoto h\ny: r0 = 3\nexit\n");
 	say(t, "h: r1 = r9\nr1 += r8\nr1 = *(%s *)(r1 + %d)\n", width[log], off);
+	if (way_out)	/* perhaps before all rounds are done */
+		say(t, "if %c8 %s %c4 goto x\n", way_out, pick(t, 3) ? ">=" : pick(t, 2) ? "s>=" : "==", way_out);
+	else if (pick(t, 8) == 0)
+		say(t, "if r8 >= %d goto x\n", start + (int)pick(t, 64) * step);
 	if (pick(t, 2))
 		say(t, "r2 = r9\nr2 += r8\nr2 = *(%s *)(r2 + %d)\n", width[log], off + (int)pick(t, 5) * 8);
 	else
@@ -277,19 +284,22 @@ START_TEST(loops_agree)
 END_TEST
 
 /* What has to run in lanes; each loads from r1 + r8 and does 64 rounds. */
-static const struct { const char *what; int size; const char *body; } must[] = {
-	{ "greatest, kept in place", 4, "if w6 >= w2 goto k\nw6 = w2\nk:\n" },
-	{ "least, with a sign, by way of a copy", 4, "w3 = w2\nif w2 s< w6 goto k\nw3 = w6\nk: w6 = w3\n" },
-	{ "greatest byte", 1, "if r2 > r6 goto k\nr2 = r6\nk: r6 = r2\n" },
-	{ "difference of bytes without its sign", 1, "w3 = *(u8 *)(r4 + 64)\nw2 -= w3\nw3 = w2\nw3 s>>= 31\nw2 ^= w3\nw2 -= w3\nw5 += w2\n" },
-	{ "sum that is cut", 1, "r3 = *(u8 *)(r4 + 64)\nw2 += w3\nif w2 < 255 goto k\nr2 = 255\nk: *(u8 *)(r4 + 0) = r2\n" },
-	{ "index times element", 1, "r3 = r8\nr3 *= r2\nr5 += r3\n" },
-	{ "from the index", 4, "w2 = w8\nw2 += 7\n*(u32 *)(r4 + 0) = r2\n" },
-	{ "by a constant", 4, "w2 *= 5\nw2 += 3\n*(u32 *)(r4 + 0) = r2\n" },
-	{ "wide products", 4, "r2 *= r2\nr5 += r2\n" },
-	{ "what is odd", 4, "w3 = w2\nw3 &= 1\nw3 = -w3\nw3 &= w2\nr5 += r3\n" },
-	{ "other byte order", 4, "r2 = be32 r2\nw5 ^= w2\n" },
-	{ "other byte order, upper bits", 4, "r2 = be64 r2\nr2 >>= 36\nw5 ^= w2\n" },
+static const struct { const char *what; int size; const char *body; bool open; } must[] = {
+	{ "greatest, kept in place", 4, "if w6 >= w2 goto k\nw6 = w2\nk:\n", false },
+	{ "least, with a sign, by way of a copy", 4, "w3 = w2\nif w2 s< w6 goto k\nw3 = w6\nk: w6 = w3\n", false },
+	{ "greatest byte", 1, "if r2 > r6 goto k\nr2 = r6\nk: r6 = r2\n", false },
+	{ "difference of bytes without its sign", 1, "w3 = *(u8 *)(r4 + 64)\nw2 -= w3\nw3 = w2\nw3 s>>= 31\nw2 ^= w3\nw2 -= w3\nw5 += w2\n", false },
+	{ "sum that is cut", 1, "r3 = *(u8 *)(r4 + 64)\nw2 += w3\nif w2 < 255 goto k\nr2 = 255\nk: *(u8 *)(r4 + 0) = r2\n", false },
+	{ "index times element", 1, "r3 = r8\nr3 *= r2\nr5 += r3\n", false },
+	{ "from the index", 4, "w2 = w8\nw2 += 7\n*(u32 *)(r4 + 0) = r2\n", false },
+	{ "by a constant", 4, "w2 *= 5\nw2 += 3\n*(u32 *)(r4 + 0) = r2\n", false },
+	{ "wide products", 4, "r2 *= r2\nr5 += r2\n", false },
+	{ "what is odd", 4, "w3 = w2\nw3 &= 1\nw3 = -w3\nw3 &= w2\nr5 += r3\n", false },
+	{ "other byte order", 4, "r2 = be32 r2\nw5 ^= w2\n", false },
+	{ "to a limit in a register", 4, "w5 ^= w2\n", true },
+	{ "until something else", 2, "if r8 >= r3 goto x\nr5 += r2\n", false },
+	{ "to a limit or until something else", 1, "if r3 == r8 goto x\n*(u8 *)(r4 + 100) = r2\n", true },
+	{ "other byte order, upper bits", 4, "r2 = be64 r2\nr2 >>= 36\nw5 ^= w2\n", false },
 };
 
 START_TEST(these_run_in_lanes)
@@ -301,9 +311,12 @@ START_TEST(these_run_in_lanes)
 	void *slots;
 
 	t.n = 0;
+	say(&t, "r3 = *(u8 *)(r1 + 600)\nr3 &= 1\nr3 += %d\nr7 = *(u8 *)(r1 + 601)\nr7 &= 1\nr7 *= %d\nr7 += %d\n", 63 * must[_i].size,
+	    must[_i].size, 64 * must[_i].size);
 	say(&t, "r5 = 0\nr6 = 9\nr8 = 0\nr9 = r1\nr9 += 512\nh: r4 = r1\nr4 += r8\nr2 = *(u%d *)(r4 + 0)\n%s", 8 * must[_i].size,
 	    must[_i].body);
-	say(&t, "r8 += %d\nif r8 != %d goto h\n*(u64 *)(r9 + 0) = r6\nr0 = r5\nexit\n", must[_i].size, 64 * must[_i].size);
+	say(&t, must[_i].open ? "r8 += %d\nif r8 < r7 goto h\n" : "r8 += %d\nif r8 != %d goto h\n", must[_i].size, 64 * must[_i].size);
+	say(&t, "x: *(u64 *)(r9 + 0) = r6\nr0 = r5\nexit\n");
 	assemble(t.buf, &slots, &n);
 	run(slots, n, 1, false, NULL, 0, NULL, &want);
 	for (int arm = 0; arm < 3; arm++) {
