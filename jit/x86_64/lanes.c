@@ -115,27 +115,16 @@ static void body(struct lane *v)
 
 /* ---- before and after ---- */
 
-static void same(struct lane *v, int d, int reg)
+/* The low 1 << log bytes of a register, again and again. */
+static void same(struct lane *v, int d, int reg, unsigned log)
 {
-	unsigned log = log_size(v);
-
 	vec_from(v, d, reg);
 	if (v->bytes == 32) {
 		x_avx_rr(&v->c->b, log < 2 ? AVX_BROADCAST_BW + log : AVX_BROADCAST_DQ + log - 2, d, 0, d);
 		return;
 	}
-	for (unsigned n = log; n < 4; n++)
-		vec_rr(v, n == 3 ? PUNPCKLQDQ : PUNPCKLBW + n, d, d);
-}
-
-static void constant(struct lane *v, int d, uint64_t k)
-{
-	emit_const(v->c, TMP, k);
-	vec_from(v, d, TMP);
-	if (v->bytes == 32)
-		x_avx_rr(&v->c->b, AVX_BROADCAST_DQ + 1, d, 0, d);
-	else
-		vec_rr(v, PUNPCKLQDQ, d, d);
+	for (; log < 4; log++)
+		vec_rr(v, log == 3 ? PUNPCKLQDQ : PUNPCKLBW + log, d, d);
 }
 
 /* 0, step, 2 * step ... */
@@ -173,13 +162,14 @@ static void prepare(struct lane *v)
 		jc_room(v->c, ROOM);
 		switch (v->slot[i].kind) {
 		case SLOT_CONST:
-			constant(v, d, (uint64_t)v->slot[i].k);
+			emit_const(v->c, TMP, (uint64_t)v->slot[i].k);
+			same(v, d, TMP, 3);
 			break;
-		case SLOT_SAME: same(v, d, reg); break;
+		case SLOT_SAME: same(v, d, reg, log_size(v)); break;
 		case SLOT_SUM: vec_rr(v, PXOR, d, d); break;
 		case SLOT_STEP:
 			series(v, d, v->l.step[v->slot[i].reg]);
-			same(v, SCRATCH, reg);
+			same(v, SCRATCH, reg, log_size(v));
 			vec_rr(v, vec_add_op(log_size(v), false), d, SCRATCH);
 			break;
 		default: break;
