@@ -129,6 +129,7 @@ int hash_init(struct uebpf_map *map, bool fresh)
 	h->twin = is_twin(map);
 	h->quick = h->key_size == 4 || h->key_size == 8 || h->key_size == 16;
 	h->quick_twin = h->quick && h->twin;
+	h->quick_word = map->value_size == 8 || (map->value_size == 4 && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
 	h->elem_size = (uint32_t)elem_bytes(map);
 	h->key_off = h->lru ? sizeof(struct lru_mark) : h->twin ? offsetof(struct twin, key) : 0;
 	h->value_off = h->twin ? 0 : h->key_off + (uint32_t)round_up(h->key_size, 8);

@@ -75,6 +75,7 @@ struct hash_map {
 	bool twin;			/* elements are struct twin */
 	bool quick;			/* keys of 4, 8 or 16 bytes: the short ways */
 	bool quick_twin;		/* both */
+	bool quick_word;		/* values of 8 bytes, or 4: one load */
 	_Atomic uint32_t *next;		/* of free elements, the next one on its list */
 	uint8_t *percpu_values;		/* + slot * slot_stride + element * value_stride */
 	size_t slot_stride;

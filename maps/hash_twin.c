@@ -5,20 +5,24 @@
 
 /* Where a key belongs: the head bucket, and the tag in each byte. */
 struct spot { uint64_t key, tags; struct bucket *head; };
-static inline __attribute__((always_inline)) struct spot spot_of(const struct hash_map *h, const void *key)
+static inline __attribute__((always_inline)) uint64_t spot_key(const struct hash_map *h, const void *key)
 {
-	struct spot s;
-	uint64_t hash;
+	uint64_t word;
 	uint32_t low;
 
 	if (__builtin_expect(h->key_size == 8, 1)) {
-		memcpy(&s.key, key, 8);
-	} else {
-		memcpy(&low, key, 4);
-		s.key = low;
-		if (__BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__)
-			s.key <<= 32;
+		memcpy(&word, key, 8);
+		return word;
 	}
+	memcpy(&low, key, 4);
+	return __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__ ? (uint64_t)low << 32 : low;
+}
+
+static inline __attribute__((always_inline)) struct spot spot_of(const struct hash_map *h, const void *key)
+{
+	struct spot s = { .key = spot_key(h, key) };
+	uint64_t hash;
+
 	hash = key_last(key_round(&h->seed, h->seed.a, s.key)) >> h->shift;
 	s.head = (struct bucket *)((char *)h->bucket + (hash >> 8) * sizeof(struct bucket));
 	s.tags = ((hash & 0xff) | TAG_USED) * TAG_ONES;
@@ -71,51 +75,55 @@ long update_rest(struct hash_map *h, const void *key, const void *value, uint64_
 	return hash_change(h, key, &src, flags, false);
 }
 
-/* Values of 4 and 8 bytes take the way without a lock; it saves no register, as its atomic waits for every store
- * before it. */
-static inline bool value_word(const struct hash_map *h, const void *value, uint64_t *word)
+/* A value of one word, of 4 bytes or 8. */
+static inline __attribute__((always_inline)) uint64_t value_word(const struct hash_map *h, const void *value)
 {
+	uint64_t word;
 	uint32_t low;
 
-	if (h->local.m.value_size == 8) {
-		memcpy(word, value, 8);
-		return true;
+	if (__builtin_expect(h->local.m.value_size == 8, 1)) {
+		memcpy(&word, value, 8);
+		return word;
 	}
-	if (h->local.m.value_size != 4 || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__)
-		return false;
 	memcpy(&low, value, 4);
-	*word = low;
-	return true;
+	return low;
 }
 
-/* No lock of the bucket, and nothing written but the element: threads that update different keys do not meet. */
+/* No lock of the bucket, and nothing written but the element: threads that update different keys do not meet.  The
+ * atomic waits for every store before it, so this saves no register; what is seldom needed again is computed again. */
 uint64_t twin_update_call(uint64_t map, uint64_t key, uint64_t value, uint64_t flags, uint64_t none,
 			  struct uebpf_call *call)
 {
 	struct hash_map *h = (struct hash_map *)(uintptr_t)map;
-	const void *from = (const void *)(uintptr_t)value;
-	struct spot s = spot_of(h, (const void *)(uintptr_t)key);
-	uint64_t me = self_known(!h->local.peers), word, was, new;
+	const void *from = (const void *)(uintptr_t)value, *k = (const void *)(uintptr_t)key;
+	struct spot s = spot_of(h, k);
 	int i = spot_find(&s);
-	uint32_t e = i < BUCKET_SLOTS && flags != BPF_NOEXIST ? slot_elem(s.head, i) : 0;
+	uint64_t me, word, was;
 	struct twin *t;
+	uint32_t e;
 
 	(void)none, (void)call;
 	if (__builtin_expect(h->local.m.spin_lock_off != UINT32_MAX || flags > BPF_EXIST, 0))
-		return (uint64_t)update_rest(h, (const void *)(uintptr_t)key, from, flags);
-	if (__builtin_expect(e - 1 < h->last && me && value_word(h, from, &new), 1)) {
-		t = twin_at(h, e);
-		was = word = get64(&t->word);
-		if ((word & (TWIN_THERE | TWIN_HELD)) == TWIN_THERE && word_get(&t->key) == s.key &&
-		    atomic_compare_exchange_strong_explicit(&t->word, &was, me << TWIN_OWNER_SHIFT | TWIN_HELD |
-					(word & TWIN_SIDE), memory_order_acquire, memory_order_relaxed)) {
-			word ^= TWIN_SIDE;
-			word_put(twin_value(t, word), new);
-			twin_give(t, word);
-			return 0;
-		}
-	}
-	return (uint64_t)insert(h, (const void *)(uintptr_t)key, from, flags, s.head, s.tags);
+		return (uint64_t)update_rest(h, k, from, flags);
+	if (i == BUCKET_SLOTS)
+		return (uint64_t)insert(h, k, from, flags, s.head, s.tags);
+	e = slot_elem(s.head, i);
+	if (__builtin_expect(flags == BPF_NOEXIST || !h->quick_word || e - 1 >= h->last, 0))
+		goto rest;
+	t = twin_at(h, e);
+	was = word = get64(&t->word);
+	if (__builtin_expect((word & (TWIN_THERE | TWIN_HELD)) != TWIN_THERE || word_get(&t->key) != spot_key(h, k), 0))
+		goto rest;
+	me = self_known(!h->local.peers);
+	if (__builtin_expect(!me || !atomic_compare_exchange_strong_explicit(&t->word, &was, me << TWIN_OWNER_SHIFT |
+				TWIN_HELD | (word & TWIN_SIDE), memory_order_acquire, memory_order_relaxed), 0))
+		goto rest;
+	word ^= TWIN_SIDE;
+	word_put(twin_value(t, word), value_word(h, from));
+	twin_give(t, word);
+	return 0;
+rest:
+	return (uint64_t)update_rest(h, k, from, flags);
 }
 
 uint64_t twin_remove_call(uint64_t map, uint64_t key, uint64_t none3, uint64_t none4, uint64_t none5,
