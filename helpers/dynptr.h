@@ -17,6 +17,7 @@ _Static_assert(sizeof(struct dyn) == 16, "struct bpf_dynptr of the kernel has th
 
 /* Room for a record, held by the run until it is committed; NULL: none, or too many held. */
 void *record_reserve(struct uebpf_call *call, struct uebpf_map *map, uint64_t size);
-void record_commit(struct uebpf_call *call, void *record, uint64_t flags, bool discard);
+/* Returns 0. */
+uint64_t record_commit(struct uebpf_call *call, void *record, uint64_t flags, bool discard);
 
 #endif

@@ -23,30 +23,39 @@ void *record_reserve(struct uebpf_call *call, struct uebpf_map *map, uint64_t si
 	return record;
 }
 
-static __attribute__((noinline, cold))
-void commit_checked(struct uebpf_call *call, struct uebpf_map *map, void *record, uint64_t flags, bool discard)
-{
-	call_drop_region(call, record);
-	map->ops->more->commit(map, record, flags, discard);
-}
-
 /* What is not held (a pointer that was already given back) is left alone. */
-void record_commit(struct uebpf_call *call, void *record, uint64_t flags, bool discard)
+uint64_t record_commit(struct uebpf_call *call, void *record, uint64_t flags, bool discard)
 {
 	struct call_hold *hold = call->hold, *top = hold + call->nr_hold;
 	struct uebpf_map *map;
 
 	do {
 		if (top-- == hold)
-			return;
+			return 0;
 	} while (top->what != record || !top->map);
 	map = top->map;
 	if (top != hold + --call->nr_hold)
 		*top = hold[call->nr_hold];
-	if (__builtin_expect(call->code->checked, 0))
-		commit_checked(call, map, record, flags, discard);
-	else
-		map->ops->more->commit(map, record, flags, discard);
+	if (call->code->checked)
+		call_drop_region(call, record);
+	return map->ops->more->commit(map, record, flags, discard);
+}
+
+/* The same.  Most often the record was the last to be taken; the next reserve's atomic waits for every store, so the
+ * way there has few: no register is saved, and the last call is a jump. */
+static inline __attribute__((always_inline))
+uint64_t commit(struct uebpf_call *call, void *record, uint64_t flags, bool discard)
+{
+	uint32_t n = call->nr_hold - 1;
+	struct uebpf_map *map;
+
+	if (__builtin_expect(n >= CALL_HOLDS || call->hold[n].what != record || call->code->checked, 0))
+		return record_commit(call, record, flags, discard);
+	map = call->hold[n].map;
+	if (__builtin_expect(!map, 0))
+		return record_commit(call, record, flags, discard);
+	call->nr_hold = n;
+	return map->ops->more->commit(map, record, flags, discard);
 }
 
 FN(ringbuf_reserve)
@@ -56,14 +65,12 @@ FN(ringbuf_reserve)
 
 FN(ringbuf_submit)
 {
-	record_commit(call, ptr(r1), r2, false);
-	return 0;
+	return commit(call, ptr(r1), r2, false);
 }
 
 FN(ringbuf_discard)
 {
-	record_commit(call, ptr(r1), r2, true);
-	return 0;
+	return commit(call, ptr(r1), r2, true);
 }
 
 FN(ringbuf_output)
@@ -78,8 +85,7 @@ FN(ringbuf_output)
 		return ERR(EAGAIN);
 	if (r3)
 		memcpy(record, ptr(r2), (size_t)r3);
-	map->ops->more->commit(map, record, r4, false);
-	return 0;
+	return map->ops->more->commit(map, record, r4, false);
 }
 
 FN(ringbuf_query)

@@ -46,7 +46,7 @@ int ring_poll_fd(struct uebpf_map *map);
 long ring_walk(struct ring *ring, uebpf_record_fn cb, void *arg);
 void *ring_reserve(struct uebpf_map *map, uint64_t size);
 int ring_inline(const struct uebpf_map *map, enum map_call what, struct insn *out, int cap);
-void ring_commit(struct uebpf_map *map, void *record, uint64_t flags, bool discard);
+uint64_t ring_commit(struct uebpf_map *map, void *record, uint64_t flags, bool discard);
 uint64_t ring_query(struct uebpf_map *map, uint64_t what);
 int ring_check(const struct uebpf_map_opts *opts, const char **why);
 size_t ring_bytes(const struct uebpf_map *map);

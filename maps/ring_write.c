@@ -6,17 +6,23 @@
 #include "maps/match.h"
 #include "maps/ring.h"
 
+/* A record's header, one word: consumers of the kernel's layout do not look at the owner's half. */
+static inline __attribute__((always_inline))
+uint64_t header(const struct ring *ring, uint64_t size, uint64_t me)
+{
+	return byte_word(size | RING_BUSY | (ring->dead_owners ? me << 32 : 0));
+}
+
 /* Under the lock, which it gives back: `len` bytes, the header included, of which the ring has as many. */
 static inline __attribute__((always_inline))
-void *reserve(struct ring *ring, uint64_t len, uint32_t size, uint32_t me)
+void *reserve(struct ring *ring, uint64_t len, uint64_t header)
 {
 	uint64_t at = atomic_load_explicit(ring->producer, memory_order_relaxed);
 	struct ring_record *rec = NULL;
 
-	if (at + len - atomic_load_explicit(ring->consumer, memory_order_acquire) <= ring->mask) {
+	if (__builtin_expect(at + len - atomic_load_explicit(ring->consumer, memory_order_acquire) <= ring->mask, 1)) {
 		rec = ring_record(ring, at);
-		/* one store; consumers of the kernel's layout do not look at the owner's half */
-		word_put(rec, byte_word(size | RING_BUSY | (ring->dead_owners ? (uint64_t)me << 32 : 0)));
+		word_put(rec, header);
 		atomic_store_explicit(ring->producer, at + len, memory_order_release);
 	}
 	lock_give(&ring->control->lock);
@@ -30,10 +36,10 @@ void *ring_reserve(struct uebpf_map *map, uint64_t size)
 
 	if (size > UINT32_MAX / 4 || len > r->ring.mask + 1 || lock_take(&r->local, &r->ring.control->lock) < 0)
 		return NULL;
-	return reserve(&r->ring, len, (uint32_t)size, r->ring.dead_owners ? (uint32_t)self_owner() : 0);
+	return reserve(&r->ring, len, header(&r->ring, size, r->ring.dead_owners ? self_owner() : 0));
 }
 
-void ring_commit(struct uebpf_map *map, void *record, uint64_t flags, bool discard)
+uint64_t ring_commit(struct uebpf_map *map, void *record, uint64_t flags, bool discard)
 {
 	struct ring_map *r = (struct ring_map *)map;
 	struct ring *ring = &r->ring;
@@ -43,7 +49,7 @@ void ring_commit(struct uebpf_map *map, void *record, uint64_t flags, bool disca
 
 	atomic_store_explicit(&rec->len, discard ? len | RING_DISCARD : len, memory_order_release);
 	if (!atomic_load_explicit(&r->fd, memory_order_relaxed))
-		return;
+		return 0;
 	if (flags & BPF_RB_FORCE_WAKEUP) {
 		ring_notify(r);
 	} else if (!(flags & BPF_RB_NO_WAKEUP)) {
@@ -51,6 +57,7 @@ void ring_commit(struct uebpf_map *map, void *record, uint64_t flags, bool disca
 		if ((atomic_load_explicit(ring->consumer, memory_order_relaxed) & ring->mask) == at)
 			ring_notify(r);
 	}
+	return 0;
 }
 
 /* The helper, for verified programs whose ring is known when they are loaded.  The lock waits for every store
@@ -71,19 +78,16 @@ static uint64_t reserve_call(uint64_t map, uint64_t size, uint64_t flags, uint64
 			     struct uebpf_call *call)
 {
 	struct ring_map *r = (struct ring_map *)(uintptr_t)map;
-	uint64_t none = 0, me = self_known(false);
-	uint32_t n = call->nr_hold;
+	uint64_t none = 0, me = self_known(false), word = header(&r->ring, size, me);
 	void *record;
 
-	if (__builtin_expect(flags || n == CALL_HOLDS || !me || size > MAP_PAGE - RING_HEADER ||
+	if (__builtin_expect(flags || call->nr_hold == CALL_HOLDS || !me || size > MAP_PAGE - RING_HEADER ||
 			     !atomic_compare_exchange_strong_explicit(&r->ring.control->lock.owner, &none, me,
 						memory_order_acquire, memory_order_relaxed), 0))
 		return reserve_rest(map, size, flags, none4, none5, call);
-	record = reserve(&r->ring, round_up((size_t)size + RING_HEADER, 8), (uint32_t)size, (uint32_t)me);
-	if (record) {
-		call->hold[n] = (struct call_hold){ &r->local.m, record };
-		call->nr_hold = n + 1;
-	}
+	record = reserve(&r->ring, round_up((size_t)size + RING_HEADER, 8), word);
+	if (__builtin_expect(record != NULL, 1))
+		call->hold[call->nr_hold++] = (struct call_hold){ &r->local.m, record };
 	return (uintptr_t)record;
 }
 

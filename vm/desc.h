@@ -247,9 +247,9 @@ struct map_more {
 	long (*peek)(struct uebpf_map *map, void *value);
 	void *(*lookup_cpu)(struct uebpf_map *map, const void *key, uint32_t cpu);
 	/* Ring buffer, producer: memory of a record (8-aligned) or NULL; then commit, once.  output
-	 * copies.  flags: BPF_RB_x. */
+	 * copies.  flags: BPF_RB_x.  Commit returns 0, so that a helper may end with it. */
 	void *(*reserve)(struct uebpf_map *map, uint64_t size);
-	void (*commit)(struct uebpf_map *map, void *record, uint64_t flags, bool discard);
+	uint64_t (*commit)(struct uebpf_map *map, void *record, uint64_t flags, bool discard);
 	uint64_t (*query)(struct uebpf_map *map, uint64_t what);	/* BPF_RB_AVAIL_DATA ... */
 	/* User ring buffer: gives each sample to fn until it returns non-zero; how many, or -errno. */
 	long (*drain)(struct uebpf_map *map, long (*fn)(void *arg, void *data, uint32_t len), void *arg,

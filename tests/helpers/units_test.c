@@ -306,10 +306,11 @@ static void *fake_reserve(struct uebpf_map *map, uint64_t size)
 	(void)map;
 	return size <= sizeof ring_memory ? ring_memory + 8 * (submitted + discarded) % 32 : NULL;
 }
-static void fake_commit(struct uebpf_map *map, void *record, uint64_t flags, bool discard)
+static uint64_t fake_commit(struct uebpf_map *map, void *record, uint64_t flags, bool discard)
 {
 	(void)map, (void)record, (void)flags;
 	*(discard ? &discarded : &submitted) += 1;
+	return 0;
 }
 
 START_TEST(record_of_a_run_that_ends_early_is_discarded)
