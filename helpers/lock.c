@@ -5,7 +5,7 @@
 
 FN(spin_lock)
 {
-	int err = call->nr_hold < CALL_HOLDS ? spin_lock(ptr(r1)) : -ENOSPC;
+	int err = call->nr_hold < CALL_HOLDS ? spin_lock(ptr(r1), call->env && call->env->wary) : -ENOSPC;
 
 	/* The helper returns nothing, so a lock that cannot be had ends the run: going on would
 	 * break the exclusion (a signal handler that interrupted the owner, on the same thread). */

@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 #include "jit/state.h"
+#include "vm/self.h"
 
 /* *fresh: it did not exist. */
 static int open_ours(const char *path, bool *fresh)
@@ -63,14 +63,6 @@ struct dump_debug { uint32_t id, size; uint64_t time; uint64_t addr, nr; };
 struct dump_line { uint64_t addr; uint32_t line, discriminator; };
 enum { DUMP_MAGIC = 0x4a695444, DUMP_LOAD = 0, DUMP_DEBUG = 2, MACHINE_X86_64 = 62 };
 
-static uint64_t now(void)
-{
-	struct timespec t = { 0, 0 };
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static bool put(int fd, const void *bytes, size_t n)
 {
 	return write(fd, bytes, n) == (ssize_t)n;
@@ -78,7 +70,7 @@ static bool put(int fd, const void *bytes, size_t n)
 
 static void dump_lines(int fd, const struct jit_code *jit, const struct jit_opts *o)
 {
-	struct dump_debug head = { .id = DUMP_DEBUG, .size = sizeof head, .time = now(),
+	struct dump_debug head = { .id = DUMP_DEBUG, .size = sizeof head, .time = self_clock(),
 				   .addr = (uintptr_t)jit->text };
 	uint32_t at = 0, off = 0;
 
@@ -111,7 +103,7 @@ static void dump_lines(int fd, const struct jit_code *jit, const struct jit_opts
 
 static void jitdump(struct jit_code *jit, const struct jit_opts *o, const char *name)
 {
-	struct dump_head head = { DUMP_MAGIC, 1, sizeof head, MACHINE_X86_64, 0, (uint32_t)getpid(), now(), 0 };
+	struct dump_head head = { DUMP_MAGIC, 1, sizeof head, MACHINE_X86_64, 0, (uint32_t)getpid(), self_clock(), 0 };
 	struct dump_load load = {
 		.id = DUMP_LOAD, .size = (uint32_t)(sizeof load + strlen(name) + 1 + jit->bytes),
 		.pid = (uint32_t)getpid(), .tid = (uint32_t)syscall(SYS_gettid), .vma = (uintptr_t)jit->text,
@@ -129,7 +121,7 @@ static void jitdump(struct jit_code *jit, const struct jit_opts *o, const char *
 		(void)mmap(NULL, sizeof head, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
 	if (o->line)
 		dump_lines(fd, jit, o);
-	load.time = now();
+	load.time = self_clock();
 	if (put(fd, &load, sizeof load) && put(fd, name, strlen(name) + 1))
 		put(fd, jit->text, jit->bytes);
 	close(fd);

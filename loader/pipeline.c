@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include "jit/jit.h"
 #include "loader/error.h"
 #include "loader/object.h"
@@ -368,14 +367,6 @@ static int prepare_stage(struct load *l, struct prog *prog)
 	return code_prepare(&prog->code, l->err);
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec t = { 0, 0 };
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static bool source_line(void *arg, uint32_t slot, const char **file, uint32_t *line)
 {
 	struct link_place at;
@@ -413,7 +404,7 @@ static int jit_stage(struct load *l, struct prog *prog)
 
 	if (l->o.engine == UEBPF_ENGINE_INTERP || (!jit_arch() && l->o.engine != UEBPF_ENGINE_JIT))
 		return 0;
-	began = now_ns();
+	began = self_clock();
 	o.pages = env_jit_pages(env);
 	o.cpu = env->cpu;
 	rc = o.pages ? jit_compile(prog->fast, &o, l->err) : no_memory(l);
@@ -424,7 +415,7 @@ static int jit_stage(struct load *l, struct prog *prog)
 			   l->err->text);
 		return 0;
 	}
-	prog->compile_ns = now_ns() - began;
+	prog->compile_ns = self_clock() - began;
 	prog->engine = UEBPF_ENGINE_JIT;
 	return 0;
 }

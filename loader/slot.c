@@ -2,16 +2,8 @@
 /* slot.c - events through the filters of a slot, while other threads replace them (slot_change.c). */
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 #include "loader/slot.h"
-
-uint64_t slot_now_ns(void)
-{
-	struct timespec t = { 0, 0 };
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
+#include "vm/self.h"
 
 /* Only the thread itself writes its line, but a signal handler may come between: where one instruction
  * adds to memory it cannot lose a count. */
@@ -64,10 +56,10 @@ static __attribute__((noinline)) int run_slowly(const struct filter *f, void *ct
 static __attribute__((cold, noinline)) int run_timed(const struct filter *f, uint32_t index, void *ctx, size_t len,
 					       struct uebpf_run *run, void *host, uint64_t *r0)
 {
-	uint64_t began = slot_now_ns();
+	uint64_t began = self_clock();
 	int rc = run_slowly(f, ctx, len, run, host, r0);
 
-	count(&f->counts[index].ns, slot_now_ns() - began, index == RECLAIM_SHARED);
+	count(&f->counts[index].ns, self_clock() - began, index == RECLAIM_SHARED);
 	return rc;
 }
 

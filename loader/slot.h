@@ -39,6 +39,5 @@ static inline struct uebpf_filters *live(const struct uebpf_slot *slot)
 	return __atomic_load_n(&slot->live, __ATOMIC_ACQUIRE);
 }
 
-uint64_t slot_now_ns(void);	/* CLOCK_MONOTONIC */
 
 #endif

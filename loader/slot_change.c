@@ -6,6 +6,7 @@
 #include <time.h>
 #include "loader/slot.h"
 #include "vm/mem.h"
+#include "vm/self.h"
 
 /* ---- counters ---- */
 
@@ -302,7 +303,7 @@ int uebpf_slot_poll(struct uebpf_slot *slot)
 int uebpf_slot_wait(struct uebpf_slot *slot, uint64_t timeout_ns)
 {
 	static const struct timespec moment = { 0, 50000 };
-	uint64_t began = slot_now_ns();
+	uint64_t began = self_clock();
 	int saved = errno, spins = 0, rc = 0;
 
 	if (!slot || !slot->domain)
@@ -310,7 +311,7 @@ int uebpf_slot_wait(struct uebpf_slot *slot, uint64_t timeout_ns)
 	if (reclaim_thread.depth)
 		return -EDEADLK;
 	while (reclaim_poll(domain(slot))) {
-		if (slot_now_ns() - began >= timeout_ns) {
+		if (self_clock() - began >= timeout_ns) {
 			rc = -ETIME;
 			break;
 		}

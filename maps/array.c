@@ -252,19 +252,10 @@ static int percpu_inline(const struct uebpf_map *map, enum map_call what, struct
 	return 13;
 }
 
-static int percpu_check_update(const struct uebpf_map *map, uint32_t i, uint64_t flags)
-{
-	if (flags > BPF_EXIST)
-		return -EINVAL;
-	if (i >= map->max_entries)
-		return -E2BIG;
-	return flags == BPF_NOEXIST ? -EEXIST : 0;
-}
-
 static long percpu_update(struct uebpf_map *map, const void *key, const void *value, uint64_t flags,
 			  struct uebpf_call *call)
 {
-	int r = percpu_check_update(map, index_of(key), flags);
+	int r = array_check_update(map, index_of(key), flags);
 	void *at;
 
 	if (r)
@@ -319,7 +310,7 @@ static int percpu_user_lookup(struct uebpf_map *map, const void *key, void *valu
 static int percpu_user_update(struct uebpf_map *map, const void *key, const void *value, uint64_t flags)
 {
 	uint32_t i = index_of(key);
-	int r = percpu_check_update(map, i, flags);
+	int r = array_check_update(map, i, flags);
 
 	if (r)
 		return r;

@@ -12,7 +12,7 @@ int uebpf_map_lookup_batch(struct uebpf_map *map, const void *from, void *keys, 
 			   int remove)
 {
 	uint8_t *key = keys, *value = values;
-	uint32_t want = *count, n = 0;
+	uint32_t want = *count, n = 0, misses = 0;
 	int r = 0;
 
 	*count = 0;
@@ -25,14 +25,14 @@ int uebpf_map_lookup_batch(struct uebpf_map *map, const void *from, void *keys, 
 		r = remove ? uebpf_map_lookup_delete(map, key, value) : uebpf_map_lookup(map, key, value);
 		if (!remove)
 			from = key;
-		if (r == -ENOENT && remove)
-			continue;	/* another thread was first; the walk starts again */
-		if (r == -ENOENT) {	/* gone, or an empty slot: its key still leads on where order is by index */
-			static const uint32_t retry = 3;
+		/* Another thread was first; the walk starts again.  (For ever where a peer put a key into the wrong bucket.) */
+		if (r == -ENOENT && remove && (!map_local(map)->hostile || ++misses < HOSTILE_TRIES))
+			continue;
+		if (r == -ENOENT && !remove) {	/* gone, or an empty slot: its key still leads on where order is by index */
+			uint32_t tries = 0, most = map_local(map)->hostile ? HOSTILE_TRIES : 3 + map->max_entries;
 			uint8_t *ahead = key;
-			uint32_t tries = 0;
 
-			while (r == -ENOENT && tries++ < retry + map->max_entries) {
+			while (r == -ENOENT && tries++ < most) {
 				r = uebpf_map_next_key(map, ahead, key);
 				if (!r)
 					r = uebpf_map_lookup(map, key, value);

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 #include <fcntl.h>
 #include "maps/maps.h"
@@ -134,14 +133,6 @@ static int any_slot(struct map_domain *d)
 	return -1;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 static void slot_give(struct uebpf_call *call)
 {
 	struct map_domain *d = call->held;
@@ -177,8 +168,8 @@ int domain_slot_take(struct map_local *local, struct uebpf_call *call)
 		int saved = errno;
 
 		if (!start)
-			start = now_ns();
-		else if (now_ns() - start > WAIT_NS)
+			start = self_clock();
+		else if (self_clock() - start > WAIT_NS)
 			return run_ends(call, -EUSERS);
 		sched_yield();
 		errno = saved;

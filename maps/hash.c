@@ -6,7 +6,8 @@
 #include "maps/hash.h"
 #include "vm/message.h"
 
-enum { PER_BUCKET = 4, KMALLOC_MAX = 4 << 20, KERNEL_ELEM = 48, HOSTILE_TRIES = 10000 };
+enum { PER_BUCKET = 4, KMALLOC_MAX = 4 << 20, KERNEL_ELEM = 48,
+       HOSTILE_CHAIN = 16 /* ten times what a seeded hash makes */ };
 
 /* ---- geometry ---- */
 
@@ -121,6 +122,7 @@ int hash_init(struct uebpf_map *map, bool fresh)
 	h->mask = nr_buckets(map) - 1;
 	h->shift = 56 - (uint32_t)__builtin_popcount(h->mask);
 	h->nr_over = nr_over(map);
+	h->longest = h->local.hostile && h->nr_over > HOSTILE_CHAIN ? HOSTILE_CHAIN : h->nr_over;
 	h->capacity = capacity(map);
 	h->key_size = key_bytes(map);
 	h->last = (uint32_t)(nr_elems(map) - 1);

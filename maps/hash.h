@@ -71,6 +71,7 @@ struct hash_map {
 	uint32_t capacity;		/* elements that may be linked at once */
 	uint32_t last;			/* highest element number */
 	uint32_t nr_over;
+	uint32_t longest;		/* more overflow buckets than this a chain does not have */
 	bool percpu, lru;
 	bool twin;			/* elements are struct twin */
 	bool quick;			/* keys of 4, 8 or 16 bytes: the short ways */
@@ -128,8 +129,8 @@ static inline struct bucket *over(const struct hash_map *h, uint32_t n)
 {
 	return n > h->mask && n <= h->mask + h->nr_over ? &h->bucket[n] : NULL;
 }
-/* A hostile peer may tie a chain into a ring. */
-static inline bool too_far(const struct hash_map *h, uint32_t *steps) { return ++*steps > h->nr_over; }
+/* A hostile peer may tie a chain into a ring, and every bucket's into the same. */
+static inline bool too_far(const struct hash_map *h, uint32_t *steps) { return ++*steps > h->longest; }
 /* For what only holders of the lock change and others may guess from. */
 static inline uint32_t get_relaxed(const _Atomic uint32_t *p)
 {

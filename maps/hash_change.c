@@ -3,8 +3,6 @@
 #include "maps/array.h"
 #include "maps/hash.h"
 
-enum { HOSTILE_TRIES = 10000 };
-
 uint32_t hash_find(const struct hash_map *h, const void *key, uint64_t hash)
 {
 	const struct bucket *head = home(h, hash), *b;
@@ -275,11 +273,14 @@ int hash_change(struct hash_map *h, const void *key, const struct source *src, u
 {
 	uint64_t hash = hash_of(h, key);
 	struct bucket *head = home(h, hash);
-	uint32_t room = 0;
+	uint32_t room = 0, tries = 0;
+	bool swept = false;
 	int r = check_flags(h, flags);
 
+again:
 	for (; !r; held = false) {
-		r = held ? 0 : bucket_lock(h, head);
+		/* Lists of free elements that a peer spoils again and again. */
+		r = held ? 0 : h->local.hostile && ++tries > HOSTILE_TRIES / 10 ? -EBUSY : bucket_lock(h, head);
 		if (r)
 			break;
 		r = change_locked(h, head, key, hash, src, flags, &room);
@@ -298,8 +299,12 @@ int hash_change(struct hash_map *h, const void *key, const struct source *src, u
 	if (room)
 		elem_give(h, head, room);
 	/* A writer died: what it held in its hands goes back to the free lists. */
-	if (__builtin_expect(hash_needs_sweep(h), 0) && !hash_sweep(h) && (r == -E2BIG || r == -ENOMEM))
-		return hash_change(h, key, src, flags, false);
+	if (__builtin_expect(hash_needs_sweep(h), 0) && !swept && !hash_sweep(h) && (r == -E2BIG || r == -ENOMEM)) {
+		swept = true;
+		room = 0;
+		r = 0;
+		goto again;
+	}
 	return r;
 }
 

@@ -80,8 +80,10 @@ bool elem_gather(struct hash_map *h)
 
 		if (!get_relaxed(&b->kept))
 			continue;
-		if (bucket_lock(h, b)) {	/* this thread's own, below a signal handler */
+		if (bucket_lock(h, b)) {	/* this thread's own, below a signal handler; or no peer gives it back */
 			atomic_store_explicit(&h->head->kept_some, 1, memory_order_relaxed);
+			if (h->local.hostile)
+				break;
 			continue;
 		}
 		e = get_relaxed(&b->kept);

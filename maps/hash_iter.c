@@ -5,7 +5,7 @@
  * are seen once whatever others do, even when a neighbour's removal moves them. */
 #include "maps/hash.h"
 
-enum { SNAPSHOT = 64, CLOCK_TURNS = 4, HOSTILE_TRIES = 10000 };
+enum { SNAPSHOT = 64, CLOCK_TURNS = 4 };
 
 static struct bucket *next_in_chain(const struct hash_map *h, const struct bucket *b)
 {
@@ -46,7 +46,7 @@ static uint32_t least_after(const struct hash_map *h, const struct bucket *head,
 	uint64_t best_hash = 0;
 	uint32_t best = 0, steps = 0;
 
-	for (const struct bucket *b = head; b && steps++ <= h->nr_over; b = next_in_chain(h, b))
+	for (const struct bucket *b = head; b && steps++ <= h->longest; b = next_in_chain(h, b))
 		for (int i = 0; i < BUCKET_SLOTS; i++) {
 			uint32_t e = get32(&b->idx[i]);
 			uint64_t hash;
@@ -102,19 +102,19 @@ int hash_next_key(struct uebpf_map *map, const void *key, void *next)
 	return -ENOENT;
 }
 
-static uint32_t snapshot(const struct hash_map *h, const struct bucket *head, uint32_t *out)
+static uint32_t snapshot(const struct hash_map *h, const struct bucket *head, uint32_t *out, uint32_t *tries)
 {
-	uint32_t n, tries = 0, steps;
+	uint32_t n, steps;
 
 	for (;;) {
 		uint32_t seq = get32(&head->seq);
 
 		n = steps = 0;
-		for (const struct bucket *b = head; b && steps++ <= h->nr_over; b = next_in_chain(h, b))
+		for (const struct bucket *b = head; b && steps++ <= h->longest; b = next_in_chain(h, b))
 			for (int i = 0; i < BUCKET_SLOTS; i++)
 				if (slot_used(b, i) && n < SNAPSHOT)
 					out[n++] = get32(&b->idx[i]);
-		if (unchanged(head, seq) || (h->local.hostile && ++tries > HOSTILE_TRIES))
+		if (unchanged(head, seq) || (h->local.hostile && ++*tries > HOSTILE_TRIES))
 			return n;
 	}
 }
@@ -126,13 +126,14 @@ long hash_for_each(struct uebpf_map *map, uint64_t (*fn)(void *arg, void *key, v
 {
 	struct hash_map *h = (struct hash_map *)map;
 	int slot = h->percpu ? map_slot(&h->local, call) : 0;
+	uint32_t tries = 0;
 	long seen = 0;
 
 	if (slot < 0)
 		return -EBUSY;
 	for (uint32_t n = 0; n <= h->mask; n++) {
 		struct bucket *head = &h->bucket[n];
-		uint32_t e[SNAPSHOT], count = snapshot(h, head, e);
+		uint32_t e[SNAPSHOT], count = snapshot(h, head, e, &tries);
 
 		for (uint32_t i = 0; i < count; i++) {
 			if (e[i] - 1 >= h->last || bucket_find_elem(h, head, e[i]).i < 0)

@@ -17,7 +17,7 @@ static bool linked_before(struct hash_map *h, struct bucket *head, const struct 
 {
 	uint32_t steps = 0;
 
-	for (struct bucket *b = head; b && steps++ <= h->nr_over; b = over(h, get32(&b->next)))
+	for (struct bucket *b = head; b && steps++ <= h->longest; b = over(h, get32(&b->next)))
 		for (int i = 0; i < BUCKET_SLOTS; i++) {
 			if (b == end && i == end_i)
 				return false;
@@ -31,7 +31,7 @@ void hash_repair_bucket(struct hash_map *h, struct bucket *head)
 {
 	uint32_t steps = 0;
 
-	for (struct bucket *b = head; b && steps++ <= h->nr_over; b = over(h, get32(&b->next)))
+	for (struct bucket *b = head; b && steps++ <= h->longest; b = over(h, get32(&b->next)))
 		for (int i = 0; i < BUCKET_SLOTS; i++) {
 			uint32_t e = get32(&b->idx[i]);
 
@@ -90,7 +90,7 @@ static void mark_chain(struct hash_map *h, struct bucket *head, uint8_t *elems, 
 		set_bit(elems, spare);
 	if (get_relaxed(&head->kept) <= h->last)
 		set_bit(elems, get_relaxed(&head->kept) % (h->last + 1));
-	for (struct bucket *b = head; b && steps++ <= h->nr_over; b = over(h, get32(&b->next))) {
+	for (struct bucket *b = head; b && steps++ <= h->longest; b = over(h, get32(&b->next))) {
 		if (b != head)
 			set_bit(overs, (uint32_t)(b - h->bucket) - h->mask - 1);
 		for (int i = 0; i < BUCKET_SLOTS; i++) {

@@ -2,10 +2,10 @@
 /* lock.c - the slow path of locks that name their owner. */
 #include <sched.h>
 #include "maps/maps.h"
+#include "vm/spin.h"
 
 enum { OWNER_PID_SHIFT = 32, OWNER_BIRTH_SHIFT = 22, OWNER_TID = (1 << 22) - 1, OWNER_BIRTH = 1023,
-       SPINS = 64, LOOK_AFTER = 256,
-       HOSTILE_YIELDS = 20000 /* tens of milliseconds: no peer holds a lock that long by itself */ };
+       SPINS = 64, LOOK_AFTER = 256 };
 
 /* A private map's lock under another process id was held by a thread of the parent at fork; a shared
  * one is asked for after a while, because asking is a system call or more. */
@@ -27,10 +27,11 @@ int lock_look(struct map_local *local, uint64_t owner, uint64_t me, uint32_t n, 
 		return 1;
 	if (try)
 		return -EAGAIN;
-	if (local->hostile && n > HOSTILE_YIELDS)
-		return -EBUSY;
-	if (n > SPINS)
+	if (n > SPINS) {
+		if (local->hostile && spin_tired(n == SPINS + 1))
+			return -EBUSY;
 		sched_yield();
+	}
 	errno = saved;
 	return 0;
 }

@@ -122,7 +122,6 @@ static inline bool table_fits(const struct lpm_map *t, uint32_t depth)
 	return depth + TABLE_BITS <= t->max_plen && depth + TABLE_BITS <= 64;
 }
 
-enum { HOSTILE_TRIES = 10000 };
 uint32_t lpm_find(const struct lpm_map *t, const struct prefix *p);
 void *lpm_lookup(struct uebpf_map *map, const void *key, struct uebpf_call *call);
 int lpm_inline(const struct uebpf_map *map, enum map_call what, struct insn *out, int cap);

@@ -77,6 +77,8 @@ static inline __attribute__((always_inline))
 uint64_t get64(const _Atomic uint64_t *p) { return atomic_load_explicit(p, memory_order_acquire); }
 static inline size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 enum { MAP_PAGE = 4096, MAP_LINE = 64 };
+/* How often something that a peer who is not trusted may go on changing is looked at again. */
+enum { HOSTILE_TRIES = 300 };
 
 /* Makes a handle whose storage() sets m.base (and shares, slots), then the family's init. */
 int map_build(struct vm_host *host, const struct uebpf_map_opts *opts,

@@ -3,24 +3,15 @@
  * private copy that follows the kernel's by the policy.  Of per-CPU maps, whose values belong to CPUs there and to
  * runs here, and of queues there is no copy. */
 #include <string.h>
-#include <time.h>
 #include "maps/kernel.h"
 #include "vm/mem.h"
 
 static struct mirror *mirror(struct uebpf_map *map) { return (struct mirror *)map; }
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 static void pull_if_old(struct mirror *m)
 {
 	if (m->policy == UEBPF_MIRROR_PERIODIC &&
-	    now_ns() - atomic_load_explicit(&m->pulled, memory_order_relaxed) > m->period)
+	    self_clock() - atomic_load_explicit(&m->pulled, memory_order_relaxed) > m->period)
 		uebpf_map_pull(&m->local.m);
 }
 
@@ -308,7 +299,7 @@ long uebpf_map_pull(struct uebpf_map *map)
 	}
 	if (seen || (map->ops->traits & MT_ARRAY))
 		n = pull(m, &b, seen);
-	atomic_store(&m->pulled, now_ns());
+	atomic_store(&m->pulled, self_clock());
 	uebpf_map_unref(seen);
 	mem_free(m->local.host, b.keys, b.bytes);
 	return n;

@@ -32,7 +32,8 @@ static void drop_dead_threads(struct uebpf_map *map)
 	uint64_t owner, next;
 	const void *from = NULL;
 
-	while (!hash_next_key(map, from, &next)) {
+	/* Where a peer wrote a key into the wrong bucket, the walk begins again each time it comes there. */
+	for (uint32_t n = 0; n < STORAGE_OWNERS && !hash_next_key(map, from, &next); n++) {
 		if (from && !self_alive((uint32_t)owner, 0))
 			hash_remove(map, &owner);
 		owner = next;

@@ -132,11 +132,12 @@ static long walk_ready(struct ring *ring, uebpf_record_fn cb, void *arg, int *st
 		uint32_t len = atomic_load_explicit(&rec->len, memory_order_acquire);
 		uint64_t bytes = round_up((size_t)(len & ~(RING_BUSY | RING_DISCARD)) + RING_HEADER, 8);
 
-		if ((len & RING_BUSY) && !(ring->dead_owners && drop_if_dead(rec, len)))
-			break;
-		if (len & RING_BUSY)
-			continue;	/* a discarded record now */
-		if (bytes > end - at || bytes > ring->mask + 1) {
+		if (len & RING_BUSY) {
+			if (!ring->dead_owners || !drop_if_dead(rec, len))
+				break;
+			len |= RING_DISCARD;
+		}
+		if (bytes > end - at || end - at > ring->mask + 1) {
 			*stop = -EBADMSG;
 			break;
 		}

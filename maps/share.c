@@ -109,6 +109,9 @@ static int map_store(struct map_local *l, struct shared_args *a, size_t bytes)
 	l->fd = a->fd;
 	a->taken = true;
 	l->touched = &l->store->touched;
+	l->hostile = !a->file && !(a->flags & UEBPF_OPEN_TRUSTED);
+	if (l->hostile)
+		l->host->wary = true;
 	l->m.share = UEBPF_SHARE_SHARED;
 	l->m.base = p + STORE_HEAD;
 	l->m.bytes = bytes;
@@ -251,7 +254,6 @@ static int old_storage(struct map_local *l, void *arg)
 		return -EBADMSG;
 	r = map_store(l, a, bytes);
 	errno = saved;
-	l->hostile = !(a->flags & UEBPF_OPEN_TRUSTED);
 	l->read_only = a->flags & UEBPF_OPEN_RDONLY;
 	return r;
 }

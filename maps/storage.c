@@ -166,7 +166,7 @@ static uint32_t *lock_word(const struct uebpf_map *map, const void *shared)
 
 int value_store_locked(const struct uebpf_map *map, void *shared, const void *from)
 {
-	int r = spin_lock(lock_word(map, shared));
+	int r = spin_lock(lock_word(map, shared), map_local(map)->hostile);
 
 	if (r)
 		return r;
@@ -177,7 +177,7 @@ int value_store_locked(const struct uebpf_map *map, void *shared, const void *fr
 
 int value_load_locked(const struct uebpf_map *map, void *to, const void *shared)
 {
-	int r = spin_lock(lock_word(map, shared));
+	int r = spin_lock(lock_word(map, shared), map_local(map)->hostile);
 
 	if (r)
 		return r;

@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 #include "verifier/state.h"
 #include "vm/mem.h"
+#include "vm/self.h"
 
 /* ---- the stack of edges not taken yet ---- */
 
@@ -376,7 +376,7 @@ static int limits(struct env *e)
 	if (n > e->opts.max_insns)
 		return refuse(e, UEBPF_E_COMPLEX, "%" PRIu64 " instructions were explored and paths are left "
 			      "(option max_states); fewer branches inside loops or a subprogram may help", n - 1);
-	if (e->deadline && !(n & 1023) && verify_now_ns() > e->deadline) {
+	if (e->deadline && !(n & 1023) && self_clock() > e->deadline) {
 		e->loops.hopeful = false;	/* and no other attempt */
 		e->loops.unroll = true;
 		return refuse(e, UEBPF_E_COMPLEX, "the time for verification (option max_ns) is spent");

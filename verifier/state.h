@@ -274,7 +274,6 @@ static inline bool spilled(const struct slot *s) { return memchr(s->byte, B_SPIL
 enum outcome { GO_ON, PATH_ENDS };
 enum { TRIAL_FAILED = -4096 };	/* a summary did not hold; never leaves the verifier */
 
-uint64_t verify_now_ns(void);		/* verify.c */
 /* scan.c */
 int successors(const struct code *code, uint32_t i, uint32_t out[2]);	/* how many */
 int scan_program(struct env *e);

@@ -3,17 +3,9 @@
  * checks that only the kernel's policy makes, and the results. */
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 #include "verifier/state.h"
 #include "vm/mem.h"
-
-uint64_t verify_now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
+#include "vm/self.h"
 
 /* ---- memory ---- */
 
@@ -308,7 +300,7 @@ static const uint64_t DEFAULT_NS = 10000000000;
 int verify(const struct code *code, const struct verify_opts *opts, struct verify_result *result,
 	   struct uebpf_error *err)
 {
-	uint64_t start = verify_now_ns();
+	uint64_t start = self_clock();
 	struct env *e = mem_alloc(code->host, sizeof *e);
 	int ret;
 
@@ -336,6 +328,6 @@ int verify(const struct code *code, const struct verify_opts *opts, struct verif
 		no_memory(err, UEBPF_STAGE_VERIFY);
 	release(e);
 	mem_free(code->host, e, sizeof *e);
-	result->ns = verify_now_ns() - start;
+	result->ns = self_clock() - start;
 	return ret;
 }

@@ -26,6 +26,8 @@ struct vm_host {
 	uint32_t stack_size, max_frames, cpu_slots;
 	uint64_t budget;
 	bool rseq, rdpid;		/* ways to the CPU's number that may be used */
+	_Atomic bool wary;		/* a map of it is open to peers that are not trusted: no lock in a value is waited for
+					 * without end */
 	uint64_t _Atomic random_state;
 	struct uebpf_env *env;
 	/* A reference to the env: +1 takes, -1 drops (maps outlive their object and hold their env). */

@@ -53,6 +53,14 @@ struct self *self_refresh(void)
 	return self;
 }
 
+uint64_t self_clock(void)
+{
+	struct timespec t = { 0, 0 };
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
 /* "123 (name with ) and blanks) S ...": field 22, the start time in ticks, counts from the last ')'. */
 static uint32_t birth_of(uint32_t tid)
 {

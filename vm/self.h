@@ -59,6 +59,7 @@ static inline uint64_t self_known(bool alone)
 
 	return owner >> 32 == __atomic_load_n(&self_fork_page[0], __ATOMIC_RELAXED) ? owner : 0;
 }
+uint64_t self_clock(void);	/* CLOCK_MONOTONIC, ns */
 /* Does the thread that called itself (tid, birth) still exist? */
 int self_alive(uint32_t tid, uint32_t birth);
 

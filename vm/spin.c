@@ -5,7 +5,7 @@
 #include "vm/self.h"
 #include "vm/spin.h"
 
-enum { TID_BITS = 22, TID_MASK = (1 << TID_BITS) - 1, SPINS = 200, YIELDS = 100 };
+enum { TID_BITS = 22, TID_MASK = (1 << TID_BITS) - 1, SPINS = 200, YIELDS = 100, WARY_NS = 50000000 };
 
 static uint32_t owner_word(void) { return (uint32_t)self_owner(); }
 
@@ -18,7 +18,17 @@ static void relax(void)
 #endif
 }
 
-int spin_lock(uint32_t *word)
+bool spin_tired(bool begins)
+{
+	static _Thread_local uint64_t since __attribute__((tls_model("initial-exec")));
+	uint64_t now = self_clock();
+
+	if (begins)
+		since = now;
+	return now - since > WARY_NS;
+}
+
+int spin_lock(uint32_t *word, bool wary)
 {
 	uint32_t self = owner_word(), seen = 0;
 	unsigned spins = 0;
@@ -31,6 +41,8 @@ int spin_lock(uint32_t *word)
 		} else if (spins / SPINS % YIELDS) {
 			int saved = errno;
 
+			if (wary && spin_tired(spins == SPINS))
+				return -EBUSY;
 			sched_yield();
 			errno = saved;
 		} else if (seen && !self_alive(seen & TID_MASK, seen >> TID_BITS)) {

@@ -6,10 +6,15 @@
 #ifndef UEBPF_VM_SPIN_H
 #define UEBPF_VM_SPIN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
-/* 0; or -EBUSY when this very thread holds it (a signal handler met its own lock): not taken. */
-int spin_lock(uint32_t *word);
+/* 0; or -EBUSY, not taken: this very thread holds it (a signal handler met its own lock), or, `wary` of those who
+ * may write the word, it waited for too long. */
+int spin_lock(uint32_t *word, bool wary);
+/* Has this thread waited for a lock for as long as it does for peers that it does not trust (50 ms; none keeps one
+ * so long by itself)?  begins: it waits from now on. */
+bool spin_tired(bool begins);
 void spin_unlock(uint32_t *word);	/* nothing happens unless this thread holds it */
 
 #endif
