@@ -280,7 +280,7 @@ int hash_change(struct hash_map *h, const void *key, const struct source *src, u
 again:
 	for (; !r; held = false) {
 		/* Lists of free elements that a peer spoils again and again. */
-		r = held ? 0 : h->local.hostile && ++tries > HOSTILE_TRIES / 10 ? -EBUSY : bucket_lock(h, head);
+		r = held ? 0 : h->local.hostile && ++tries > HOSTILE_TRIES / 100 ? -EBUSY : bucket_lock(h, head);
 		if (r)
 			break;
 		r = change_locked(h, head, key, hash, src, flags, &room);

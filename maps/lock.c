@@ -29,7 +29,7 @@ int lock_look(struct map_local *local, uint64_t owner, uint64_t me, uint32_t n, 
 		return -EAGAIN;
 	if (n > SPINS) {
 		if (local->hostile && spin_tired(n == SPINS + 1))
-			return -EBUSY;
+			return owner_is_gone(local, owner, me, LOOK_AFTER - 1) ? 1 : -EBUSY;
 		sched_yield();
 	}
 	errno = saved;

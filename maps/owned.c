@@ -31,11 +31,12 @@ static void drop_dead_threads(struct uebpf_map *map)
 {
 	uint64_t owner, next;
 	const void *from = NULL;
+	long r = 0;
 
 	/* Where a peer wrote a key into the wrong bucket, the walk begins again each time it comes there. */
-	for (uint32_t n = 0; n < STORAGE_OWNERS && !hash_next_key(map, from, &next); n++) {
+	for (uint32_t n = 0; n < STORAGE_OWNERS && r != -EBUSY && !hash_next_key(map, from, &next); n++) {
 		if (from && !self_alive((uint32_t)owner, 0))
-			hash_remove(map, &owner);
+			r = hash_remove(map, &owner);
 		owner = next;
 		from = &owner;
 	}

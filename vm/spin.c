@@ -5,7 +5,7 @@
 #include "vm/self.h"
 #include "vm/spin.h"
 
-enum { TID_BITS = 22, TID_MASK = (1 << TID_BITS) - 1, SPINS = 200, YIELDS = 100, WARY_NS = 50000000 };
+enum { TID_BITS = 22, TID_MASK = (1 << TID_BITS) - 1, SPINS = 200, YIELDS = 100, WARY_NS = 100000000 };
 
 static uint32_t owner_word(void) { return (uint32_t)self_owner(); }
 
@@ -41,11 +41,12 @@ int spin_lock(uint32_t *word, bool wary)
 		} else if (spins / SPINS % YIELDS) {
 			int saved = errno;
 
-			if (wary && spin_tired(spins == SPINS))
-				return -EBUSY;
 			sched_yield();
 			errno = saved;
-		} else if (seen && !self_alive(seen & TID_MASK, seen >> TID_BITS)) {
+		} else if (seen && self_alive(seen & TID_MASK, seen >> TID_BITS)) {
+			if (wary && spin_tired(spins == SPINS * YIELDS))
+				return -EBUSY;
+		} else if (seen) {
 			if (__atomic_compare_exchange_n(word, &seen, self, 0, __ATOMIC_ACQUIRE,
 							__ATOMIC_RELAXED))
 				return 0;

@@ -165,7 +165,7 @@ static void check(struct uebpf_map *map, uint32_t who, const uint64_t *serial)
 START_TEST(a_peer_killed_in_the_middle_leaves_the_map_usable)
 {
 	uint32_t kills = getenv("SOAK") ? 1000 : 25;
-	struct uebpf_map *map = make(NULL, BPF_MAP_TYPE_HASH, 8, 24, OWN * (PEERS + 1), 0);
+	struct uebpf_map *made = make(NULL, BPF_MAP_TYPE_HASH, 8, 24, OWN * (PEERS + 1), 0), *map = again(made, UEBPF_OPEN_TRUSTED);
 	uint64_t mine[OWN + 1] = { 0 }, full;
 
 	progress = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -198,6 +198,7 @@ START_TEST(a_peer_killed_in_the_middle_leaves_the_map_usable)
 	ck_assert_int_eq(uebpf_map_update(map, &full, mine, 0), -E2BIG);
 	printf("kills %u, locks taken over %u\n", kills, atomic_load(&map_local(map)->store->repairs));
 	uebpf_map_unref(map);
+	uebpf_map_unref(made);
 }
 END_TEST
 
