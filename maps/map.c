@@ -293,7 +293,7 @@ int uebpf_map_lookup_flags(struct uebpf_map *map, const void *key, void *value, 
 		return -EPERM;
 	if (flags && map->spin_lock_off == UINT32_MAX)
 		return -EINVAL;
-	r = check_key(map, key, value);
+	r = flags && map_local(map)->read_only ? -EPERM : check_key(map, key, value);	/* a lock is written */
 	if (r)
 		return r;
 	return map->ops->user_lookup ? map->ops->user_lookup(map, key, value, flags) : -ENOTSUPP;

@@ -340,6 +340,8 @@ static int make_read_only(struct map_local *l, const struct uebpf_map_opts *opts
 	l->own_ops = ops;
 	ops->update = ops->update ? refuse_update : NULL;
 	ops->remove = ops->remove ? refuse_remove : NULL;
+	if (ops->more->stack_id)
+		ops->more = &map_no_more;
 	if (ops->traits & MT_LRU) {
 		ops->lookup = NULL;
 		ops->inline_call = NULL;

@@ -114,6 +114,7 @@ out:
 
 static int take(struct uebpf_map *map, const void *key, void *value, bool remove)
 {
+	bool alone = !map_local(map)->read_only;	/* else: whatever stands there */
 	struct trace *t;
 	uint32_t id, n;
 	int r;
@@ -122,17 +123,18 @@ static int take(struct uebpf_map *map, const void *key, void *value, bool remove
 	t = trace_at(map, id);
 	if (!t)
 		return -ENOENT;
-	r = lock_take(map_local(map), &t->lock);
+	r = alone ? lock_take(map_local(map), &t->lock) : 0;
 	if (r < 0)
 		return r;
-	n = atomic_load_explicit(&t->n, memory_order_relaxed);
+	n = get32(&t->n);
 	if (n && value) {
 		memset(value, 0, map->value_size);
 		words_load(value, t->ip, n - 1 < map->value_size / 8 ? (n - 1) * 8 : map->value_size);
 	}
 	if (remove)
 		atomic_store_explicit(&t->n, 0, memory_order_relaxed);
-	lock_give(&t->lock);
+	if (alone)
+		lock_give(&t->lock);
 	return n ? 0 : -ENOENT;
 }
 
