@@ -234,7 +234,7 @@ static void *lock_and_count(void *arg)
 {
 	(void)arg;
 	for (int i = 0; i < 20000; i++) {
-		if (spin_lock(&shared_lock))
+		if (spin_lock(&shared_lock, false))
 			return "busy";
 		shared_count++;
 		spin_unlock(&shared_lock);
@@ -275,7 +275,7 @@ END_TEST
 
 static int lock_shared_and_die(void *map)
 {
-	spin_lock(map);
+	spin_lock(map, false);
 	raise(SIGKILL);
 	return 0;
 }
@@ -290,7 +290,7 @@ START_TEST(lock_of_a_killed_owner_is_taken_over)
 		_exit(lock_shared_and_die(word));
 	waitpid(child, &status, 0);
 	ck_assert_uint_ne(*word, 0);
-	ck_assert_int_eq(spin_lock(word), 0);
+	ck_assert_int_eq(spin_lock(word, false), 0);
 	spin_unlock(word);
 	ck_assert_uint_eq(*word, 0);
 	munmap(word, 4096);
