@@ -233,23 +233,25 @@ static int percpu_inline(const struct uebpf_map *map, enum map_call what, struct
 	const struct percpu_array *a = (const struct percpu_array *)map;
 
 	/* The key may be known to be inside: the slot table may be full all the same. */
-	if ((what != MAP_CALL_LOOKUP && what != MAP_CALL_LOOKUP_INSIDE) || cap < 13 || map->max_entries > INT32_MAX ||
+	if ((what != MAP_CALL_LOOKUP && what != MAP_CALL_LOOKUP_INSIDE) || cap < 14 || map->max_entries > INT32_MAX ||
 	    a->slot_stride > INT32_MAX || a->local.store || map->key_size != 4)
 		return 0;
 	out[0] = (struct insn){ .op = OP_LD_CALL, .dst = 0, .imm = offsetof(struct uebpf_call, slot) };
-	out[1] = (struct insn){ .op = OP_JSLT64_K, .dst = 0, .off = 10 };
+	/* -1: none.  So compared it is known that no address below is 0. */
+	out[1] = (struct insn){ .op = OP_JGE64_K, .dst = 0, .imm = map->cpu_slots, .off = 10 };
 	out[2] = (struct insn){ .op = OP_LD_W, .dst = 3, .src = 2 };
-	out[3] = (struct insn){ .op = OP_JGE64_K, .dst = 3, .imm = map->max_entries, .off = 12 };
+	out[3] = (struct insn){ .op = OP_JGE64_K, .dst = 3, .imm = map->max_entries, .off = 13 };
 	out[4] = times(0, a->slot_stride);
 	out[5] = times(3, map->value_stride);
 	out[6] = (struct insn){ .op = OP_ADD64_X, .dst = 0, .src = 3 };
 	out[7] = (struct insn){ .op = OP_LDDW, .dst = 3, .imm = (int64_t)(uintptr_t)map->base };
 	out[8] = (struct insn){ .op = OP_ADD64_X, .dst = 0, .src = 3 };
-	out[9] = (struct insn){ .op = OP_JA, .off = 13 };
-	out[10] = (struct insn){ .op = OP_CALL };
-	out[11] = (struct insn){ .op = OP_JA, .off = 13 };
-	out[12] = (struct insn){ .op = OP_MOV64_K, .dst = 0 };
-	return 13;
+	out[9] = (struct insn){ .op = OP_JA, .off = 14 };
+	out[10] = (struct insn){ .op = OP_LDDW, .dst = 1, .imm = (int64_t)(uintptr_t)map };
+	out[11] = (struct insn){ .op = OP_CALL };
+	out[12] = (struct insn){ .op = OP_JA, .off = 14 };
+	out[13] = (struct insn){ .op = OP_MOV64_K, .dst = 0 };
+	return 14;
 }
 
 static long percpu_update(struct uebpf_map *map, const void *key, const void *value, uint64_t flags,

@@ -104,7 +104,7 @@ static void value(struct writer *w, const struct hash_map *h)
 {
 	if (h->percpu) {
 		PUT(LD_CALL, .dst = 0, .imm = offsetof(struct uebpf_call, slot));
-		PUT(JSLT64_K, .dst = 0, .off = SLOW);
+		PUT(JGE64_K, .dst = 0, .imm = h->local.m.cpu_slots, .off = SLOW);	/* -1: none */
 		PUT(MUL64_K, .dst = 0, .imm = (int64_t)h->slot_stride);
 		times(w, 5, h->local.m.value_stride);
 		PUT(ADD64_X, .dst = 0, .src = 5);
@@ -160,7 +160,7 @@ static int inline_lookup(const struct uebpf_map *map, struct insn *out, int cap)
 	for (int i = 0; i < w->n; i++)
 		if (out[i].off >= SLOW && out[i].off <= END && (out[i].op == OP_JA || out[i].op == OP_JEQ64_K ||
 		    out[i].op == OP_JNE64_K || out[i].op == OP_JNE64_X || out[i].op == OP_JGT64_K ||
-		    out[i].op == OP_JSLT64_K))
+		    out[i].op == OP_JGE64_K))
 			out[i].off = place[out[i].off - SLOW];
 	return w->n;
 }

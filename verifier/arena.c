@@ -196,6 +196,17 @@ static void keep_held(struct layout *l, uint32_t i, const struct out *o, unsigne
 		l->held[p] = l->fresh;
 }
 
+/* What is held where jumps lead: nothing, but where one branch is the only way it is what that branch found. */
+static void begin_block(struct layout *l, uint32_t i)
+{
+	bool falls = !i || (isa_op[l->code->insn[i - 1].op].shape != SHAPE_JA && isa_op[l->code->insn[i - 1].op].shape != SHAPE_EXIT);
+
+	memset(l->held, NOT_HELD, sizeof l->held);
+	for (int k = 0; k < 4 && !falls && !(l->flow[i].mark & FLOW_LED_AGAIN); k++)
+		if (l->ahead[k].at == i)
+			memcpy(l->held, l->ahead[k].held, sizeof l->held);
+}
+
 int arena_layout(struct layout *l, struct insn *out, uint32_t i)
 {
 	const struct insn *in = &l->code->insn[i];
@@ -209,7 +220,7 @@ int arena_layout(struct layout *l, struct insn *out, uint32_t i)
 	if (!arena)
 		return 0;
 	if (!i || (l->flow[i].mark & FLOW_LED_TO))
-		memset(l->held, NOT_HELD, sizeof l->held);
+		begin_block(l, i);
 	l->fresh = NOT_HELD;
 	if (!(f->flags & FACT_CTX_TOO)) {
 		/* nothing to do */
@@ -224,5 +235,11 @@ int arena_layout(struct layout *l, struct insn *out, uint32_t i)
 		n = access(l, in, i, arena, &o);
 	}
 	keep_held(l, i, &o, load ? in->src : in->dst);
+	if ((shape == SHAPE_JCC_K || shape == SHAPE_JCC_X) && in->off > (int32_t)i) {
+		struct held_ahead *a = &l->ahead[l->nr_ahead++ % 4];
+
+		a->at = (uint32_t)in->off;
+		memcpy(a->held, l->held, sizeof a->held);
+	}
 	return n;
 }

@@ -73,8 +73,11 @@ static int find_flow(struct layout *l)
 		return no_memory(l->err, UEBPF_STAGE_REWRITE);
 	l->flow = e->flow;
 	for (uint32_t i = 0; i < e->code->n; i++)
-		if (targets(&e->code->insn[i]))
-			e->flow[e->code->insn[i].off].mark |= FLOW_LED_TO;
+		if (targets(&e->code->insn[i])) {
+			struct flow *to = &e->flow[e->code->insn[i].off];
+
+			to->mark |= to->mark & FLOW_LED_TO ? FLOW_LED_AGAIN : FLOW_LED_TO;
+		}
 	return 0;
 }
 

@@ -165,7 +165,8 @@ struct flow {
 	uint8_t loose;		/* facts.c: paths end here whose numbers did not matter */
 	struct node *at;	/* nodes kept here */
 };
-enum flow_mark { FLOW_PRUNE = 1, FLOW_HEAD = 2, FLOW_CALLBACK = 4, FLOW_REACHED = 8, FLOW_LED_TO = 16 /* ctx_layout.c: by a jump or call */ };
+enum flow_mark { FLOW_PRUNE = 1, FLOW_HEAD = 2, FLOW_CALLBACK = 4, FLOW_REACHED = 8, FLOW_LED_TO = 16 /* ctx_layout.c: by a jump or call */,
+		 FLOW_LED_AGAIN = 32 /* by more than one */ };
 
 enum pending_kind { PEND_FALLS, PEND_JUMPS, PEND_FINISH, PEND_GO, PEND_LEAVE };
 struct pending {
@@ -422,6 +423,8 @@ struct layout {
 	const struct flow *flow;	/* NULL until somebody asks for registers in use; always there beside an arena */
 	struct env *e;
 	uint8_t held[10], fresh;
+	struct held_ahead { uint32_t at; uint8_t held[10]; } ahead[4];	/* where the last branches lead, as they found it */
+	uint32_t nr_ahead;
 };
 const struct uebpf_map *arena_of(const struct code *code, bool *more);	/* NULL: none; more: of several one */
 int no_memory(struct uebpf_error *err, uint32_t stage);	/* -ENOMEM, said in *err */

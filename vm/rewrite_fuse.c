@@ -107,7 +107,7 @@ static bool load_operate(struct rewriter *rw, uint32_t i)
 static bool copy_and(struct rewriter *rw, uint32_t i)
 {
 	struct insn *mov = &rw->code->insn[i], *alu = mov + 1;
-	bool w = mov->op == OP_MOV64_X;
+	bool w = mov->op == OP_MOV64_X && (isa_op[alu->op].flags & OPF_WIDTH64);
 	uint8_t d = mov->dst, s = mov->src;
 	struct insn out = { .dst = d, .src = s };
 
