@@ -51,6 +51,7 @@ int bench_memory(FILE *csv);
 int bench_sizes(FILE *csv);
 struct uebpf_map *bench_map(struct uebpf_env *env, uint32_t type, uint32_t key, uint32_t value, uint32_t n,
 			    uint32_t flags);
-/* Memory of a kernel map of a million entries, bytes an entry; < 0: not measured. */
-double kernel_memory(uint32_t type, uint32_t key, uint32_t value, uint32_t n, uint32_t flags);
+/* Memory of a kernel map of a million entries, bytes an entry, as it says; < 0: not measured.  *slabs: what the whole
+ * machine's small allocations grew by. */
+double kernel_memory(uint32_t type, uint32_t key, uint32_t value, uint32_t n, uint32_t flags, double *slabs);
 #endif
