@@ -93,20 +93,25 @@ static bool same_shape(const struct uebpf_map *a, const struct uebpf_map *b)
 	       (!(a->ops->traits & MT_RINGBUF) || a->max_entries == b->max_entries);
 }
 
+/* Of an array of maps; 0 for a hash. */
+static int index_of(const struct uebpf_map *map, const void *key, uint64_t flags, uint32_t *index)
+{
+	*index = 0;
+	if (map->ops->traits & MT_HASH)
+		return 0;
+	memcpy(index, key, sizeof(*index));
+	return flags != BPF_ANY ? -EINVAL : *index >= map->max_entries ? -E2BIG : 0;
+}
+
 int inner_set(struct uebpf_map *map, const void *key, struct uebpf_map *inner, uint64_t flags)
 {
 	struct map_local *local = map_local(map);
 	struct inner_list *list = list_of(map);
-	uint32_t number, index = 0;
-	int r;
+	uint32_t number, index;
+	int r = index_of(map, key, flags, &index);
 
-	if (!(map->ops->traits & MT_HASH)) {
-		memcpy(&index, key, sizeof(index));
-		if (flags != BPF_ANY)
-			return -EINVAL;
-		if (index >= map->max_entries)
-			return -E2BIG;
-	}
+	if (r)
+		return r;
 	if (!inner)
 		return (int)map->ops->remove(map, key);
 	if (!same_shape(map->inner, inner))
@@ -136,16 +141,10 @@ static int check_value(const struct uebpf_map_opts *o, const char **why)
 static int inner_user_update(struct uebpf_map *map, const void *key, const void *value, uint64_t flags)
 {
 	uint32_t index;
+	int r = index_of(map, key, flags, &index);
 
 	(void)value;
-	if (!(map->ops->traits & MT_HASH)) {
-		memcpy(&index, key, sizeof(index));
-		if (flags != BPF_ANY)
-			return -EINVAL;
-		if (index >= map->max_entries)
-			return -E2BIG;
-	}
-	return -EBADF;
+	return r ? r : -EBADF;
 }
 
 /* ---- array of maps ---- */

@@ -65,6 +65,14 @@ static bool arm_open(const struct session *base, struct arm *a)
 	return true;
 }
 
+static void refuse_run(struct arm *a, int status, const struct uebpf_run *run)
+{
+	struct uebpf_error err = { 0 };
+
+	uebpf_prog_explain(a->s.prog, status, run, &err);
+	refuse(a, err.text);
+}
+
 /* One pass over all inputs; false: a run did not end, and the arm is out. */
 static bool pass(struct bench *b, struct arm *a)
 {
@@ -79,10 +87,7 @@ static bool pass(struct bench *b, struct arm *a)
 			input_reset(in);
 		status = uebpf_prog_run(a->s.prog, input_ctx(in), input_len(in), &run, &r0);
 		if (status) {
-			struct uebpf_error err = { 0 };
-
-			uebpf_prog_explain(a->s.prog, status, &run, &err);
-			refuse(a, err.text);
+			refuse_run(a, status, &run);
 			return false;
 		}
 	}
@@ -133,10 +138,7 @@ static void first_run(struct bench *b, struct arm *a)
 		input_reset(in);
 		status = uebpf_prog_run(a->s.prog, input_ctx(in), input_len(in), &run, &r0);
 		if (status) {
-			struct uebpf_error err = { 0 };
-
-			uebpf_prog_explain(a->s.prog, status, &run, &err);
-			refuse(a, err.text);
+			refuse_run(a, status, &run);
 			a->faulted = true;
 			return;
 		}

@@ -129,12 +129,26 @@ int core_path_parse(const struct btf *btf, uint32_t type, const char *text, uint
 
 /* ---- may a member of the target stand for one of the program? ---- */
 
+/* An integer that fills its bytes from the first bit. */
+static bool is_whole(const struct btf *btf, uint32_t id)
+{
+	struct btf_int i;
+
+	btf_int(btf, id, &i);
+	return !i.bit_off;
+}
+
+static void to_elements(const struct btf *btf, uint32_t *id)
+{
+	struct btf_array array;
+
+	btf_array(btf, *id, &array);
+	*id = array.elem;
+}
+
 static bool fields_fit(const struct btf *a, uint32_t x, const struct btf *b, uint32_t y)
 {
 	for (int depth = 0; depth < DEPTH_MAX; depth++) {
-		struct btf_array left, right;
-		struct btf_int i, j;
-
 		x = btf_skip(a, x);
 		y = btf_skip(b, y);
 		if (btf_is_composite(a, x) && btf_is_composite(b, y))
@@ -148,14 +162,10 @@ static bool fields_fit(const struct btf *a, uint32_t x, const struct btf *b, uin
 			return !*btf_name(a, x) || !*btf_name(b, y) ||
 				same_essence(btf_name(a, x), btf_name(b, y));
 		case BTF_INT:
-			btf_int(a, x, &i);
-			btf_int(b, y, &j);
-			return !i.bit_off && !j.bit_off;
+			return is_whole(a, x) && is_whole(b, y);
 		case BTF_ARRAY:
-			btf_array(a, x, &left);
-			btf_array(b, y, &right);
-			x = left.elem;
-			y = right.elem;
+			to_elements(a, &x);
+			to_elements(b, &y);
 			continue;
 		default:
 			return false;
@@ -258,9 +268,7 @@ static int match_enumval(const struct core_path *local, struct core_path *out)
 static bool types_fit(const struct btf *a, uint32_t x, const struct btf *b, uint32_t y, int depth, uint32_t *steps)
 {
 	for (; depth < DEPTH_MAX && ++*steps < STEPS_MAX; depth++) {
-		struct btf_array left, right;
 		struct btf_param p, q;
-		struct btf_int i, j;
 
 		x = btf_skip(a, x);
 		y = btf_skip(b, y);
@@ -271,18 +279,14 @@ static bool types_fit(const struct btf *a, uint32_t x, const struct btf *b, uint
 		case BTF_FWD:
 			return true;
 		case BTF_INT:
-			btf_int(a, x, &i);
-			btf_int(b, y, &j);
-			return !i.bit_off && !j.bit_off;
+			return is_whole(a, x) && is_whole(b, y);
 		case BTF_PTR:
 			x = btf_target(a, x);
 			y = btf_target(b, y);
 			continue;
 		case BTF_ARRAY:
-			btf_array(a, x, &left);
-			btf_array(b, y, &right);
-			x = left.elem;
-			y = right.elem;
+			to_elements(a, &x);
+			to_elements(b, &y);
 			continue;
 		case BTF_FUNC_PROTO:
 			if (btf_vlen(a, x) != btf_vlen(b, y))

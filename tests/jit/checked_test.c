@@ -12,30 +12,31 @@
 #include "tests/gen/gen.h"
 #include "tests/util/arms.h"
 #include "tests/util/run.h"
+#include "tests/util/text.h"
 
 enum { MEMORY = 192, VALUE = 96, MOST = 256 };
 static uint64_t seed, state;
 static unsigned programs = 10000;
 
-struct text { uint8_t slots[MOST * 8]; uint32_t n; };
+struct made { uint8_t slots[MOST * 8]; uint32_t n; };
 
-static uint32_t pick(uint32_t n) { return (uint32_t)(gen_random(&state) >> 20) % n; }
+static uint32_t draw(uint32_t n) { return (uint32_t)(gen_random(&state) >> 20) % n; }
 
-static void put(struct text *t, uint8_t code, int dst, int src, int off, int32_t imm)
+static void put(struct made *t, uint8_t code, int dst, int src, int off, int32_t imm)
 {
 	raw_store(t->slots + 8 * t->n++, (struct raw_insn){ .code = code, .dst = (uint8_t)dst, .src = (uint8_t)src,
 							     .off = (int16_t)off, .imm = imm });
 }
 
 /* r0 or a store through r`base`; sizes W H B DW as in the opcode. */
-static void access(struct text *t, int base, int off)
+static void access(struct made *t, int base, int off)
 {
 	static const uint8_t size[] = { 0x00, 0x08, 0x10, 0x18 };
-	uint8_t s = size[pick(4)];
+	uint8_t s = size[draw(4)];
 
-	switch (pick(4)) {
+	switch (draw(4)) {
 	case 0: put(t, 0x63 | s, base, 8, off, 0); break;			/* *(r + off) = r8 */
-	case 1: put(t, 0x62 | s, base, 0, off, (int32_t)pick(1000)); break;	/* = imm */
+	case 1: put(t, 0x62 | s, base, 0, off, (int32_t)draw(1000)); break;	/* = imm */
 	default:
 		put(t, 0x61 | s, 0, base, off, 0);				/* r0 = */
 		put(t, 0x0f, 8, 0, 0, 0);					/* r8 += r0 */
@@ -43,30 +44,30 @@ static void access(struct text *t, int base, int off)
 }
 
 /* One access at an address that moves with r7, or at a fixed one. */
-static void body(struct text *t)
+static void body(struct made *t)
 {
-	int off = (int)pick(24) - 8;
+	int off = (int)draw(24) - 8;
 
-	switch (pick(10)) {
+	switch (draw(10)) {
 	case 8:				/* context plus one of two numbers */
-		put(t, 0xb7, 3, 0, 0, (int)pick(100));
-		put(t, 0x45, 8, 0, 1, 1 << pick(10));
-		put(t, 0xb7, 3, 0, 0, (int)pick(180));
-		put(t, 0x0f, 3, pick(6) ? 6 : 10, 0, 0);
-		access(t, 3, off - (int)pick(2) * 100);
+		put(t, 0xb7, 3, 0, 0, (int)draw(100));
+		put(t, 0x45, 8, 0, 1, 1 << draw(10));
+		put(t, 0xb7, 3, 0, 0, (int)draw(180));
+		put(t, 0x0f, 3, draw(6) ? 6 : 10, 0, 0);
+		access(t, 3, off - (int)draw(2) * 100);
 		break;
 	case 7:				/* context at one of two places */
-		put(t, 0xbf, 1, pick(4) ? 6 : 10, 0, 0);
-		put(t, 0x07, 1, 0, 0, (int)pick(40) - 30);
-		put(t, 0x45, 8, 0, 1, 1 << pick(10));
-		put(t, 0x07, 1, 0, 0, (int)pick(40) - 8);
-		access(t, 1, off + (int)pick(160));
+		put(t, 0xbf, 1, draw(4) ? 6 : 10, 0, 0);
+		put(t, 0x07, 1, 0, 0, (int)draw(40) - 30);
+		put(t, 0x45, 8, 0, 1, 1 << draw(10));
+		put(t, 0x07, 1, 0, 0, (int)draw(40) - 8);
+		access(t, 1, off + (int)draw(160));
 		break;
 	case 0: case 1: case 2:		/* context + r7 */
 		put(t, 0xbf, 1, 6, 0, 0);
 		put(t, 0x0f, 1, 7, 0, 0);
 		access(t, 1, off);
-		if (pick(3) == 0)
+		if (draw(3) == 0)
 			access(t, 1, off + 8);
 		break;
 	case 3:				/* context + r7 * 2 */
@@ -82,22 +83,22 @@ static void body(struct text *t)
 		break;
 	case 5:				/* value + r7 */
 		put(t, 0x18, 3, 6, 0, 0);
-		put(t, 0, 0, 0, 0, (int32_t)pick(VALUE));
+		put(t, 0, 0, 0, 0, (int32_t)draw(VALUE));
 		put(t, 0x0f, 3, 7, 0, 0);
 		access(t, 3, off);
 		break;
 	case 6:				/* fixed places, some of them bad */
-		if (pick(2))
-			access(t, 6, (int)pick(MEMORY));
+		if (draw(2))
+			access(t, 6, (int)draw(MEMORY));
 		else
-			access(t, 10, -(int)pick(pick(8) ? 400 : 530));
+			access(t, 10, -(int)draw(draw(8) ? 400 : 530));
 		break;
 	default:
-		put(t, 0x07, 9, 0, 0, (int32_t)pick(5));	/* r9 += k */
+		put(t, 0x07, 9, 0, 0, (int32_t)draw(5));	/* r9 += k */
 	}
 }
 
-static void jump_at(struct text *t, uint32_t at, uint8_t code, int dst, uint32_t to, int32_t imm)
+static void jump_at(struct made *t, uint32_t at, uint8_t code, int dst, uint32_t to, int32_t imm)
 {
 	raw_store(t->slots + 8 * at, (struct raw_insn){ .code = code, .dst = (uint8_t)dst,
 							.off = (int16_t)(to - at - 1), .imm = imm });
@@ -106,7 +107,7 @@ static void jump_at(struct text *t, uint32_t at, uint8_t code, int dst, uint32_t
 static const uint8_t jump[] = { 0x55, 0xa5, 0xb5, 0x65, 0xc5, 0x25, 0x35 };
 
 /* As clang rotates a loop with a `continue`: entered in its body, the test and the way out in front of that. */
-static void rotated(struct text *t, int step)
+static void rotated(struct made *t, int step)
 {
 	uint32_t enter = t->n, head, test, out;
 
@@ -119,45 +120,45 @@ static void rotated(struct text *t, int step)
 	out = t->n;
 	put(t, 0x05, 0, 0, 0, 0);
 	jump_at(t, enter, 0x05, 0, t->n, 0);
-	jump_at(t, test, jump[pick(3)], 7, t->n, (int32_t)pick(60) * (step < 0 ? -1 : step));
+	jump_at(t, test, jump[draw(3)], 7, t->n, (int32_t)draw(60) * (step < 0 ? -1 : step));
 	body(t);
-	if (pick(2)) {
-		put(t, 0x45, 8, 0, (int)head - (int)t->n - 1, 1 << pick(10));
+	if (draw(2)) {
+		put(t, 0x45, 8, 0, (int)head - (int)t->n - 1, 1 << draw(10));
 		body(t);
 	}
 	put(t, 0x05, 0, 0, (int)head - (int)t->n - 1, 0);
 	jump_at(t, out, 0x05, 0, t->n, 0);
 }
 
-static void straight(struct text *t, int step)
+static void straight(struct made *t, int step)
 {
 	uint32_t loop = t->n, out = UINT32_MAX;
 
-	for (uint32_t k = pick(3) + 1; k--; )
+	for (uint32_t k = draw(3) + 1; k--; )
 		body(t);
-	if (pick(3) == 0) {	/* leaves in the middle */
+	if (draw(3) == 0) {	/* leaves in the middle */
 		out = t->n;
-		put(t, 0x45, 8, 0, 0, 1 << pick(10));
+		put(t, 0x45, 8, 0, 0, 1 << draw(10));
 		body(t);
 	}
 	put(t, 0x07, 7, 0, 0, step);
-	if (pick(3)) {
-		put(t, jump[pick(7)], 7, 0, (int)loop - (int)t->n - 1, (int32_t)pick(60) * (step < 0 ? -1 : step));
+	if (draw(3)) {
+		put(t, jump[draw(7)], 7, 0, (int)loop - (int)t->n - 1, (int32_t)draw(60) * (step < 0 ? -1 : step));
 	} else {	/* as compilers do without rotating the loop */
-		put(t, 0x15, 7, 0, 1, (int32_t)pick(60) * (step < 0 ? -1 : step));
+		put(t, 0x15, 7, 0, 1, (int32_t)draw(60) * (step < 0 ? -1 : step));
 		put(t, 0x05, 0, 0, (int)loop - (int)t->n - 1, 0);
 	}
 	if (out != UINT32_MAX)
-		jump_at(t, out, 0x45, 8, t->n, 1 << pick(10));
-	if (pick(8) == 0) {	/* once more, from another number */
+		jump_at(t, out, 0x45, 8, t->n, 1 << draw(10));
+	if (draw(8) == 0) {	/* once more, from another number */
 		put(t, 0x07, 9, 0, 0, 1);
-		put(t, 0x25, 9, 0, 2, (int32_t)pick(9));
-		put(t, 0xb7, 7, 0, 0, (int32_t)pick(200));
+		put(t, 0x25, 9, 0, 2, (int32_t)draw(9));
+		put(t, 0xb7, 7, 0, 0, (int32_t)draw(200));
 		put(t, 0x05, 0, 0, (int)loop - (int)t->n - 1, 0);
 	}
 }
 
-static void make(struct text *t)
+static void make(struct made *t)
 {
 	static const int steps[] = { 1, 2, 4, 8, -1, -4, 8, 1, 3, 16 };
 
@@ -166,12 +167,12 @@ static void make(struct text *t)
 	put(t, 0xb7, 8, 0, 0, 1);
 	put(t, 0xb7, 9, 0, 0, 0);
 	put(t, 0xb7, 0, 0, 0, 0);
-	for (uint32_t part = pick(3) + 1; part--; ) {
-		put(t, 0xb7, 7, 0, 0, (int32_t)pick(40) - 8);
-		(pick(3) ? straight : rotated)(t, steps[pick(10)]);
-		if (pick(4) == 0) {	/* a way around a part, with one more access at a fixed place */
-			put(t, 0x15, 8, 0, 1, (int32_t)pick(4));
-			put(t, 0x71, 0, 6, (int)pick(MEMORY), 0);
+	for (uint32_t part = draw(3) + 1; part--; ) {
+		put(t, 0xb7, 7, 0, 0, (int32_t)draw(40) - 8);
+		(draw(3) ? straight : rotated)(t, steps[draw(10)]);
+		if (draw(4) == 0) {	/* a way around a part, with one more access at a fixed place */
+			put(t, 0x15, 8, 0, 1, (int32_t)draw(4));
+			put(t, 0x71, 0, 6, (int)draw(MEMORY), 0);
 		}
 	}
 	put(t, 0xbf, 0, 8, 0, 0);
@@ -191,7 +192,7 @@ static void fill_memory(uint8_t memory[MEMORY], uint64_t value[VALUE / 8], uint6
 	memset(value, 5, VALUE);
 }
 
-static int run(const struct arm *arm, const struct text *t, size_t len, uint64_t budget, uint64_t fill, struct end *end)
+static int run(const struct arm *arm, const struct made *t, size_t len, uint64_t budget, uint64_t fill, struct end *end)
 {
 	static _Alignas(64) uint8_t memory[MEMORY];
 	static uint64_t value[VALUE / 8];
@@ -224,32 +225,21 @@ static int run(const struct arm *arm, const struct text *t, size_t len, uint64_t
 	return 0;
 }
 
-static void show(const struct text *t)
-{
-	for (uint32_t i = 0; i < t->n;) {
-		char line[128];
-		int used = raw_text(line, sizeof line, t->slots + 8 * i, t->n - i);
-
-		fprintf(stderr, "%4u: %s\n", i, line);
-		i += (uint32_t)used;
-	}
-}
-
 START_TEST(checked_runs_end_alike)
 {
 	unsigned ended = 0, faults = 0, spent = 0;
 
 	printf("seed %llu, %u programs\n", (unsigned long long)seed, programs);
 	for (unsigned i = 0; i < programs; i++) {
-		static struct text t;
+		static struct made t;
 		struct end first = { 0 }, other = { 0 };
 		uint64_t budget;
 		size_t len;
 
 		state = seed + i;
 		make(&t);
-		len = pick(5) ? MEMORY - pick(40) : pick(MEMORY);
-		budget = pick(3) ? pick(16) ? 2000 : 40000 : 1 + pick(400);	/* 40000: some slices of the JIT */
+		len = draw(5) ? MEMORY - draw(40) : draw(MEMORY);
+		budget = draw(3) ? draw(16) ? 2000 : 40000 : 1 + draw(400);	/* 40000: some slices of the JIT */
 		for (size_t k = 0; k < nr_arms; k++) {
 			if (!arms[k].checked)
 				continue;
@@ -260,7 +250,7 @@ START_TEST(checked_runs_end_alike)
 			ck_assert_int_eq(ret, 0);
 			if (!k || !memcmp(&first, &other, sizeof first))
 				continue;
-			show(&t);
+			show_slots(t.slots, t.n);
 			ck_abort_msg("seed %llu, %zu bytes, budget %llu: %s: %d at %u after %llu, r0 %llx, %llx; %s: %d at %u "
 				     "after %llu, r0 %llx, %llx%s", (unsigned long long)(seed + i), len,
 				     (unsigned long long)budget, arms[0].name, first.status, first.pc,

@@ -22,6 +22,7 @@
 #include "tests/util/arms.h"
 #include "vm/rewrite.h"
 #include "tests/util/run.h"
+#include "tests/util/text.h"
 
 static uint64_t seed;
 static unsigned programs = 10000;
@@ -181,17 +182,6 @@ static void probe_all(void)
 
 /* ---- one program on both sides ---- */
 
-static void show(const struct gen *g)
-{
-	for (uint32_t i = 0; i < g->n;) {
-		char text[128];
-		int used = raw_text(text, sizeof text, g->slots + 8 * i, g->n - i);
-
-		fprintf(stderr, "%4u: %s\n", i, text);
-		i += (uint32_t)used;
-	}
-}
-
 /* 0 with the memory after the run, or -errno. */
 static int in_kernel(const struct gen *g, uint64_t at, uint8_t memory[GEN_BYTES], bool log)
 {
@@ -217,7 +207,7 @@ static int in_arm(const struct arm *arm, const struct gen *g, uint64_t at, uint8
 	if (ret == -EOPNOTSUPP && arm->ready)
 		return 1;
 	if (ret) {
-		show(g);
+		show_slots(g->slots, g->n);
 		ck_abort_msg("seed %llu [%s]: %s", (unsigned long long)at, arm->name, err.text);
 	}
 	gen_memory(at, (uint8_t *)shared);

@@ -12,17 +12,6 @@ static _Atomic int wrong;
 static _Atomic bool done;
 static struct uebpf_map *map;
 
-static struct uebpf_map *make(uint32_t type, uint32_t key, uint32_t value, uint32_t n, uint32_t flags)
-{
-	struct uebpf_map_opts o = { .size = sizeof(o), .type = type, .key_size = key, .value_size = value,
-				    .max_entries = n, .flags = flags };
-	struct uebpf_map *m;
-	struct uebpf_error err;
-
-	ck_assert_msg(!map_new(&test_host, &o, &m, &err), "%s", err.text);
-	return m;
-}
-
 /* A value carries its key in every word. */
 struct value { uint64_t key, again, serial; };
 
@@ -144,7 +133,7 @@ static const struct { uint32_t type, key, n, flags; } tables[] = {
 
 START_TEST(each_thread_sees_exactly_its_own_model)
 {
-	map = make(tables[_i].type, tables[_i].key, sizeof(struct value), tables[_i].n, tables[_i].flags);
+	map = suite_map(tables[_i].type, tables[_i].key, sizeof(struct value), tables[_i].n, tables[_i].flags);
 	run_threads();
 	uebpf_map_unref(map);
 }
@@ -178,7 +167,7 @@ START_TEST(percpu_increments_of_8_threads_add_up)
 	pthread_t t[8];
 	uint32_t key = 1;
 
-	map = make(types[_i], 4, 8, 4, 0);
+	map = suite_map(types[_i], 4, 8, 4, 0);
 	atomic_store(&wrong, 0);
 	ck_assert_uint_eq(map->cpu_slots, 64);
 	ck_assert_int_eq(uebpf_map_update(map, &key, values, 0), 0);
@@ -235,7 +224,7 @@ START_TEST(ring_with_many_producers_loses_nothing)
 	struct seen seen = { { 0 }, 0 };
 	pthread_t t[PRODUCERS];
 
-	map = make(BPF_MAP_TYPE_RINGBUF, 0, 0, 4096, 0);
+	map = suite_map(BPF_MAP_TYPE_RINGBUF, 0, 0, 4096, 0);
 	atomic_store(&wrong, 0);
 	for (uintptr_t i = 0; i < PRODUCERS; i++)
 		pthread_create(&t[i], NULL, producer, (void *)i);

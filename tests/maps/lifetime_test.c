@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* lifetime_test.c - what other engines' maps did not outlive: memory exhausted, equal names, double destroy, more
- * than 64 CPUs (small allocations that fail: families_test.c). */
+ * than 64 CPUs (small allocations that fail: holders_test.c). */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>

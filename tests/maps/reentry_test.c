@@ -12,24 +12,13 @@
 static struct uebpf_map *hash, *lpm, *ring, *counts, *queue;
 static volatile sig_atomic_t hits, busy, done_in_handler, wrong;
 
-static struct uebpf_map *make(uint32_t type, uint32_t key, uint32_t value, uint32_t n, uint32_t flags)
-{
-	struct uebpf_map_opts o = { .size = sizeof(o), .type = type, .key_size = key, .value_size = value,
-				    .max_entries = n, .flags = flags };
-	struct uebpf_map *m;
-	struct uebpf_error err;
-
-	ck_assert_msg(!map_new(&test_host, &o, &m, &err), "%s", err.text);
-	return m;
-}
-
 static void make_all(void)
 {
-	hash = make(BPF_MAP_TYPE_HASH, 8, 8, 3, 0);	/* one bucket: every operation meets every other */
-	lpm = make(BPF_MAP_TYPE_LPM_TRIE, 8, 8, 16, BPF_F_NO_PREALLOC);
-	ring = make(BPF_MAP_TYPE_RINGBUF, 0, 0, 4096, 0);
-	counts = make(BPF_MAP_TYPE_PERCPU_ARRAY, 4, 8, 1, 0);
-	queue = make(BPF_MAP_TYPE_QUEUE, 0, 8, 64, 0);
+	hash = suite_map(BPF_MAP_TYPE_HASH, 8, 8, 3, 0);	/* one bucket: every operation meets every other */
+	lpm = suite_map(BPF_MAP_TYPE_LPM_TRIE, 8, 8, 16, BPF_F_NO_PREALLOC);
+	ring = suite_map(BPF_MAP_TYPE_RINGBUF, 0, 0, 4096, 0);
+	counts = suite_map(BPF_MAP_TYPE_PERCPU_ARRAY, 4, 8, 1, 0);
+	queue = suite_map(BPF_MAP_TYPE_QUEUE, 0, 8, 64, 0);
 }
 
 static void free_all(void)

@@ -20,6 +20,30 @@ struct side {
 
 static struct vm_host test_host __attribute__((unused));
 
+/* A private map of ours. */
+static inline struct uebpf_map *suite_map(uint32_t type, uint32_t key, uint32_t value, uint32_t n, uint32_t flags)
+{
+	struct uebpf_map_opts o = { .size = sizeof(o), .type = type, .key_size = key, .value_size = value,
+				    .max_entries = n, .flags = flags };
+	struct uebpf_map *map;
+	struct uebpf_error err;
+
+	ck_assert_msg(!map_new(&test_host, &o, &map, &err), "%s", err.text);
+	return map;
+}
+
+/* A helper's call, as a run makes it, and the end of that run. */
+static inline struct uebpf_call call_of(void)
+{
+	return (struct uebpf_call){ .slot = -1, .env = &test_host };
+}
+
+static inline void finish(struct uebpf_call *call)
+{
+	if (call->on_exit)
+		call->on_exit(call);
+}
+
 static inline int side_lookup(struct side *s, const void *k, void *v)
 {
 	return s->map ? uebpf_map_lookup(s->map, k, v) : kmap_lookup(s->fd, k, v, 0);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "helpers/helpers.h"
 #include "loader/loader.h"
+#include "tests/util/made.h"
 #include "tests/util/run.h"
 #include "verifier/verifier.h"
 
@@ -140,29 +141,15 @@ START_TEST(a_loop_left_without_writing)
 }
 END_TEST
 
-static struct uebpf_map *make(uint32_t type, uint32_t key, uint32_t value, uint32_t n)
-{
-	struct uebpf_map_opts o = { .size = sizeof o, .name = "m", .type = type, .key_size = key, .value_size = value,
-				    .max_entries = n };
-	struct uebpf_error err;
-	struct uebpf_map *map = uebpf_map_create(env, &o, &err);
-
-	if (!map) {
-		fprintf(stderr, "%s\n", err.text);
-		exit(1);
-	}
-	return map;
-}
-
 int main(void)
 {
 	TCase *tc = test_case("holes", 60);
 	int failed;
 
 	env = uebpf_env_new(NULL);
-	maps[0] = make(2, 4, 64, 1);
-	maps[1] = make(27, 0, 0, 4096);
-	maps[2] = make(31, 0, 0, 4096);
+	maps[0] = made_map(env, "m", 2, 4, 64, 1, 0);
+	maps[1] = made_map(env, "m", 27, 0, 0, 4096, 0);
+	maps[2] = made_map(env, "m", 31, 0, 0, 4096, 0);
 	tcase_add_loop_test(tc, closed, 0, 2 * (int)(sizeof holes / sizeof *holes));
 	tcase_add_loop_test(tc, pointers_returned, 0, 1);
 	tcase_add_test(tc, a_loop_left_without_writing);

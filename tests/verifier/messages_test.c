@@ -16,6 +16,7 @@
 #include <string.h>
 #include "helpers/helpers.h"
 #include "loader/loader.h"
+#include "tests/util/made.h"
 #include "tests/util/run.h"
 #include "verifier/verifier.h"
 
@@ -193,21 +194,6 @@ static void update(const char *path)
 	}
 }
 
-static struct uebpf_map *make(const char *name, uint32_t type, uint32_t key, uint32_t value, uint32_t n,
-			      uint32_t flags)
-{
-	struct uebpf_map_opts o = { .size = sizeof o, .name = name, .type = type, .key_size = key,
-				    .value_size = value, .max_entries = n, .flags = flags };
-	struct uebpf_error err;
-	struct uebpf_map *map = uebpf_map_create(env, &o, &err);
-
-	if (!map) {
-		fprintf(stderr, "%s\n", err.text);
-		exit(1);
-	}
-	return map;
-}
-
 int main(void)
 {
 	static const char path[] = "tests/verifier/messages.data";
@@ -215,11 +201,11 @@ int main(void)
 	int failed = 0;
 
 	env = uebpf_env_new(NULL);
-	maps[0] = make("counts", 2, 4, 64, 16, 0);
-	maps[1] = make("flows", 1, 8, 48, 16, 0);
-	maps[2] = make("events", 27, 0, 0, 4096, 0);
-	maps[3] = make("config", 2, 4, 16, 1, 1 << 7);
-	maps[4] = make("next", 3, 4, 4, 4, 0);
+	maps[0] = made_map(env, "counts", 2, 4, 64, 16, 0);
+	maps[1] = made_map(env, "flows", 1, 8, 48, 16, 0);
+	maps[2] = made_map(env, "events", 27, 0, 0, 4096, 0);
+	maps[3] = made_map(env, "config", 2, 4, 16, 1, 1 << 7);
+	maps[4] = made_map(env, "next", 3, 4, 4, 4, 0);
 	maps[0]->spin_lock_off = 32;
 	read_cases(path);
 	if (getenv("UPDATE")) {

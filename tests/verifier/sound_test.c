@@ -16,6 +16,7 @@
 #include "helpers/helpers.h"
 #include "loader/loader.h"
 #include "tests/gen/programs.h"
+#include "tests/util/made.h"
 #include "tests/util/run.h"
 #include "verifier/verifier.h"
 #include "vm/code.h"
@@ -409,20 +410,6 @@ START_TEST(each_missing_rule_is_found)
 }
 END_TEST
 
-static struct uebpf_map *make(uint32_t type, uint32_t key, uint32_t value, uint32_t n, uint32_t flags)
-{
-	struct uebpf_map_opts o = { .size = sizeof o, .name = "m", .type = type, .key_size = key,
-				    .value_size = value, .max_entries = n, .flags = flags };
-	struct uebpf_error err;
-	struct uebpf_map *map = uebpf_map_create(env, &o, &err);
-
-	if (!map) {
-		fprintf(stderr, "%s\n", err.text);
-		exit(1);
-	}
-	return map;
-}
-
 int main(int argc, char **argv)
 {
 	TCase *tc = test_case("soundness", 36000);
@@ -437,13 +424,13 @@ int main(int argc, char **argv)
 		want *= 100;
 	env = uebpf_env_new(NULL);
 	helpers = (struct helper_table){ .builtin = true };
-	maps[MADE_ARRAY] = make(2, 4, 64, 4, 0);	/* array */
-	maps[MADE_HASH] = make(1, 4, 48, 16, 0);	/* hash */
-	maps[MADE_RING] = make(27, 0, 0, 65536, 0);	/* ring buffer */
-	maps[MADE_RDONLY] = make(2, 4, 8, 1, 1 << 7 /* BPF_F_RDONLY_PROG */);
-	maps[MADE_PROGS] = make(3, 4, 4, 4, 0);
-	maps[MADE_USER_RING] = make(31, 0, 0, 4096, 0);
-	maps[MADE_LOCK] = make(2, 4, 64, 2, 0);
+	maps[MADE_ARRAY] = made_map(env, "m", 2, 4, 64, 4, 0);	/* array */
+	maps[MADE_HASH] = made_map(env, "m", 1, 4, 48, 16, 0);	/* hash */
+	maps[MADE_RING] = made_map(env, "m", 27, 0, 0, 65536, 0);	/* ring buffer */
+	maps[MADE_RDONLY] = made_map(env, "m", 2, 4, 8, 1, 1 << 7 /* BPF_F_RDONLY_PROG */);
+	maps[MADE_PROGS] = made_map(env, "m", 3, 4, 4, 4, 0);
+	maps[MADE_USER_RING] = made_map(env, "m", 31, 0, 0, 4096, 0);
+	maps[MADE_LOCK] = made_map(env, "m", 2, 4, 64, 2, 0);
 	maps[MADE_LOCK]->spin_lock_off = 0;
 	for (int i = 0; i < MADE_TYPES; i++) {
 		struct uebpf_load_opts lo = { .size = sizeof lo, .mode = UEBPF_MODE_CHECKED };

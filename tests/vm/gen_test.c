@@ -13,6 +13,7 @@
 #include "tests/gen/gen.h"
 #include "tests/util/arms.h"
 #include "tests/util/run.h"
+#include "tests/util/text.h"
 #include "vm/rewrite.h"
 
 static uint64_t seed;
@@ -20,17 +21,6 @@ static unsigned programs = 2000;
 #ifndef GEN_LONG
 static const char *only_arm = "";
 #endif
-
-static void show(const struct gen *g)
-{
-	for (uint32_t i = 0; i < g->n;) {
-		char text[128];
-		int used = raw_text(text, sizeof text, g->slots + 8 * i, g->n - i);
-
-		fprintf(stderr, "%4u: %s\n", i, text);
-		i += (uint32_t)used;
-	}
-}
 
 static int run(const struct arm *arm, const struct gen *g, uint64_t memory_seed, uint64_t budget,
 	       uint8_t memory[GEN_BYTES], struct uebpf_run *run, uint64_t *r0, struct uebpf_error *err)
@@ -62,7 +52,7 @@ static void compare(const struct arm *a, const struct arm *b, const struct gen *
 
 			memcpy(&v1, m1 + i, 8);
 			memcpy(&v2, m2 + i, 8);
-			show(g);
+			show_slots(g->slots, g->n);
 			ck_abort_msg("seed %llu: word %u (%s %u): %s has 0x%llx, %s has 0x%llx", (unsigned long long)at,
 				     i / 8, i >= GEN_OUT ? "register or stack slot" : "memory",
 				     i >= GEN_OUT ? (i - GEN_OUT) / 8 : i / 8, a->name, (unsigned long long)v1,
@@ -91,7 +81,7 @@ static void one_program(struct gen *g, unsigned i, const struct arm *const *list
 			continue;
 		}
 		if (ret)
-			show(g);
+			show_slots(g->slots, g->n);
 		ck_assert_msg(!ret, "seed %llu [%s]: %d at %u: %s", (unsigned long long)(seed + i), list[k]->name,
 			      ret, opts.pc, opts.steps ? "run" : err.text);
 		if (k)
