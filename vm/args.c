@@ -114,9 +114,26 @@ static bool check_one(struct uebpf_call *call, const struct helper *helper, unsi
 	return refuse(call, v);
 }
 
-bool call_check_args(struct uebpf_call *call, const struct helper *helper, const uint64_t r[6])
+/* Adds an argument that was good to what is remembered of the call; false: of such a call nothing is. */
+static bool remember(struct call_memo *memo, unsigned i, struct arg arg, const struct uebpf_map *map)
 {
+	if (arg.kind == ARG_ANY || arg.kind == ARG_SCALAR || (arg.kind == ARG_MAP && !i))
+		return true;
+	if ((arg.kind != ARG_KEY && arg.kind != ARG_VALUE && arg.kind != ARG_VALUE_OUT) || !map || arg.flags & ARG_OR_NULL ||
+	    memo->n == 2)
+		return false;
+	memo->reg[memo->n] = (uint8_t)(i + 1);
+	memo->access[memo->n] = arg.kind == ARG_VALUE_OUT ? ACCESS_WRITE : ACCESS_READ;
+	memo->size[memo->n++] = arg.kind == ARG_KEY ? map->key_size : map->value_size;
+	return true;
+}
+
+static __attribute__((noinline)) bool check_all(struct uebpf_call *call, const struct helper *helper,
+						const uint64_t r[6])
+{
+	struct call_memo now = { .helper = helper };
 	const struct uebpf_map *map = NULL;
+	bool good = true;
 
 	for (unsigned i = 0; i < 5; i++) {
 		struct arg arg = helper_arg(helper, i);
@@ -127,6 +144,22 @@ bool call_check_args(struct uebpf_call *call, const struct helper *helper, const
 			return false;
 		if (arg.kind == ARG_MAP && !map)
 			map = (const struct uebpf_map *)(uintptr_t)r[i + 1];
+		good = good && remember(&now, i, arg, map);
 	}
+	now.map = map;
+	if (good && map && call_has_map(call, (uintptr_t)map))
+		call->memo = now;
+	return true;
+}
+
+bool call_check_args(struct uebpf_call *call, const struct helper *helper, const uint64_t r[6])
+{
+	const struct call_memo *memo = &call->memo;
+
+	if (memo->helper != helper || (uintptr_t)memo->map != r[1])
+		return check_all(call, helper, r);
+	for (uint32_t i = 0; i < memo->n; i++)
+		if (!can(call, r[memo->reg[i]], memo->size[i], memo->access[i]))
+			return false;
 	return true;
 }

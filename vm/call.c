@@ -219,6 +219,7 @@ int call_begin(struct uebpf_call *call, const struct code *code, void *ctx, size
 	call->engine = NULL;
 	call->nr_own = 0;
 	call->last = NULL;
+	call->memo.helper = NULL;
 	call->next_own = 0;
 	call->packet_gen = 0;
 	call->held = NULL;
@@ -363,10 +364,11 @@ COLD bool call_packet_load(struct uebpf_call *call, uint64_t r6, int32_t off, ui
 const struct region *call_returned(struct uebpf_call *call, const struct helper *helper, uint64_t r[6])
 {
 	enum ret_kind returns = helper_returns(helper);
-	uint64_t size = helper_ret(helper).size;
-	const struct uebpf_map *map = NULL;
+	const bool known = call->memo.helper == helper && (uintptr_t)call->memo.map == r[1];
+	uint64_t size = known ? 0 : helper_ret(helper).size;
+	const struct uebpf_map *map = known ? call->memo.map : NULL;
 
-	for (unsigned i = 0; i < 5; i++) {
+	for (unsigned i = 0; i < 5 && !known; i++) {
 		uint8_t kind = helper_arg(helper, i).kind;
 
 		if (kind == ARG_NONE)
@@ -389,7 +391,7 @@ const struct region *call_returned(struct uebpf_call *call, const struct helper 
 			add_region(call, (struct region){ .lo = (uintptr_t)r[0], .hi = (uintptr_t)r[0] + 1,
 							  .access = ACCESS_OBJECT });
 		else if (map->values.lo < map->values.hi && region_holds(&map->values, r[0], map->value_size)) {
-			if (!call_has_map(call, (uintptr_t)map))	/* its own maps' values are its regions */
+			if (!known && !call_has_map(call, (uintptr_t)map))	/* its own maps' values are its regions */
 				add_region(call, map->values);
 			return &map->values;
 		} else if (!call_may_access(call, r[0], map->value_size, ACCESS_READ)) {
@@ -443,6 +445,7 @@ COLD const struct code *call_take_tail(struct uebpf_call *call)
 	}
 	call->tails++;
 	call->last = NULL;	/* maybe a map's of the other */
+	call->memo.helper = NULL;
 	call->code = to;
 	return to;
 }

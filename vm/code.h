@@ -182,6 +182,14 @@ enum { CALL_REGIONS = 16, CALL_HOLDS = 8 };
 /* Something a run holds and must give up when it ends early: a record of a ring buffer, or without a map a
  * bpf_spin_lock. */
 struct call_hold { struct uebpf_map *map; void *what; };
+/* A call of a helper on a map of the program whose arguments were good, and what of them may differ next time: the
+ * memory that keys and values lie in. */
+struct call_memo {
+	const struct helper *helper;	/* NULL: none */
+	const struct uebpf_map *map;	/* r1 */
+	uint32_t n, size[2];
+	uint8_t reg[2], access[2];
+};
 enum own_region { OWN_CTX, OWN_PACKET, OWN_META, OWN_STACK, OWN_FIRST_FREE };
 struct uebpf_call {
 	const struct code *code;
@@ -207,6 +215,7 @@ struct uebpf_call {
 	void *engine;			/* the engine's own state */
 	struct region own[CALL_REGIONS];
 	const struct region *last;	/* found by call_find_region; NULL: none */
+	struct call_memo memo;		/* call_check_args */
 	uint32_t nr_own;
 	uint32_t next_own;		/* the next to give way when all are taken */
 	uint32_t packet_gen;		/* grows when a helper moves the packet */

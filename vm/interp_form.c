@@ -51,6 +51,19 @@ static struct xinsn translate(const struct code *code, uint32_t i)
 	case OP_LEAX64: index_operand(&x, in, X_LEAX64_0); break;
 	case OP_LEAX32: index_operand(&x, in, X_LEAX32_0); break;
 	case OP_LDDW: x.op = X_MOV64_K; break;
+	/* The same in one form, so that fused forms fit both ways to say it. */
+	case OP_MOV32_K:
+		x.op = X_MOV64_K;
+		x.k = (uint32_t)in->imm;
+		break;
+	case OP_AND64_K:
+		if (!(in->imm >> 32))
+			x.op = X_AND32_K;
+		break;
+	case OP_SUB64_K:
+		x.op = X_ADD64_K;
+		x.k = (int64_t)-(uint64_t)in->imm;
+		break;
 #define MEM(n, ...) \
 	case OP_LD_##n: x.op = code->checked ? X_CLD_##n : X_LD_##n; break; \
 	case OP_STX_##n: x.op = code->checked ? X_CSTX_##n : X_STX_##n; break; \
