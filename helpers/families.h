@@ -83,6 +83,7 @@ int loop_inliner(const struct call_site *site, struct insn *out, int cap);
 int each_inliner(const struct call_site *site, struct insn *out, int cap);
 int clock_inliner(const struct call_site *site, struct insn *out, int cap);
 int tail_inliner(const struct call_site *site, struct insn *out, int cap);
+int numbers_inliner(const struct call_site *site, struct insn *out, int cap);
 int strncmp_inliner(const struct call_site *site, struct insn *out, int cap);
 int filter_head_inliner(const struct call_site *site, struct insn *out, int cap);
 int random_inliner(const struct call_site *site, struct insn *out, int cap);

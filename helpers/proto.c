@@ -18,7 +18,7 @@ static const char unknown_kind[] = UNKNOWN_KIND "any scalar ctx map key value va
 _Static_assert(ARG_KPTR == 24, "a word for each, in this order");
 const char *const helpers_kinds = unknown_kind + sizeof UNKNOWN_KIND - 1;
 const char helpers_callbacks[] = "loop map_elem dynptr timer vma";
-const char helpers_dynptrs[] = "local ringbuf skb xdp";
+const char helpers_dynptrs[] = "local ringbuf skb xdp numbers";
 static const char numbers[] = "u8 u16 u32 u64 s8 s16 s32 s64 int long bool size_t scalar __u32 __u64 __s32 __s64 "
 	"uint32_t uint64_t int32_t int64_t";
 

@@ -22,6 +22,8 @@
 	V(DYNPTR, ARG_DYNPTR, 0, 0) \
 	V(DYNPTR_OUT_LOCAL, ARG_DYNPTR_OUT, 0, DYNPTR_LOCAL) \
 	V(DYNPTR_OUT_RINGBUF, ARG_DYNPTR_OUT, 0, DYNPTR_RINGBUF) \
+	V(DYNPTR_NUMBERS, ARG_DYNPTR, 0, DYNPTR_NUMBERS) \
+	V(DYNPTR_OUT_NUMBERS, ARG_DYNPTR_OUT, 0, DYNPTR_NUMBERS) \
 	V(DYNPTR_RINGBUF, ARG_DYNPTR, 0, DYNPTR_RINGBUF) \
 	V(FIXED_20, ARG_FIXED, 0, 20) \
 	V(FIXED_40, ARG_FIXED, 0, 40) \
@@ -80,6 +82,7 @@ enum { RET_EXTRA = 8, RET_SPECIAL = 11 };	/* above the range or object: inliner 
 #define RANGE(name) (RET_SCALAR | R_##name << 8)
 #define UPTO_SIZE (RET_SCALAR | RET_UPTO_SIZE << 4)
 #define ACQUIRES(kind) (RET_##kind | RET_ACQUIRES << 4)
+#define NEXT_NUMBER (RET_MEM_OR_NULL | 4 << RET_EXTRA)
 #define SOCKET(object, flags) (RET_SOCK_OR_NULL | (flags) << 4 | OBJECT_##object << 8)
 
 enum { SET_FIRST = 64,
@@ -112,10 +115,10 @@ static const char supports[] MESSAGE_PACKED =
 #include "helpers/helpers.def"
 ;
 
-enum { PLAIN, INLINE_MAP_LOOKUP, INLINE_MAP_UPDATE, INLINE_MAP_DELETE, INLINE_RESERVE, INLINE_RANDOM, INLINE_CPU, INLINE_PID_TGID, INLINE_FILTER_HEAD, INLINE_LOOP, INLINE_EACH, INLINE_TAIL, INLINE_CLOCK, INLINE_STRNCMP, CHECK_FORMAT, WANTS_CALLER, WANTS_TYPES };
+enum { PLAIN, INLINE_MAP_LOOKUP, INLINE_MAP_UPDATE, INLINE_MAP_DELETE, INLINE_RESERVE, INLINE_RANDOM, INLINE_CPU, INLINE_PID_TGID, INLINE_FILTER_HEAD, INLINE_LOOP, INLINE_EACH, INLINE_TAIL, INLINE_CLOCK, INLINE_STRNCMP, INLINE_NUMBERS, CHECK_FORMAT, WANTS_CALLER, WANTS_TYPES };
 static const helper_inliner_fn inliners[] = {
 	NULL, map_lookup_inliner, map_update_inliner, map_delete_inliner, ring_reserve_inliner, random_inliner, cpu_inliner, pid_tgid_inliner, filter_head_inliner, loop_inliner,
-	each_inliner, tail_inliner, clock_inliner, strncmp_inliner, NULL, NULL, NULL,
+	each_inliner, tail_inliner, clock_inliner, strncmp_inliner, numbers_inliner, NULL, NULL, NULL,
 };
 
 enum { FN_NONE,
@@ -154,7 +157,7 @@ enum {
 #define HELPER(nr, name, ...) _Static_assert(ID_OF(ROW_##name) == (nr), "ids are the order of the rows: " #name);
 #define CONTRACT HELPER
 #include "helpers/helpers.def"
-_Static_assert(OURS == 211 && ROWS == OURS + 10, "a row for each kernel helper up to cgrp_storage_delete, and ours");
+_Static_assert(OURS == 211 && ROWS == OURS + 16, "a row for each kernel helper up to cgrp_storage_delete, and ours");
 
 uint32_t helper_id(const struct helper *h)
 {

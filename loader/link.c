@@ -235,7 +235,12 @@ static int load_extern(struct link *l)
 {
 	const struct elf_sym *sym = l->sym;
 	const struct image_extern *ext = image_extern_find(l->in, sym->name);
+	const struct helper *h = find_helper(l->in, sym->name);
 
+	if (h) {		/* a function that is asked whether it exists */
+		set_wide(l, 0, helper_id(h), 0);
+		return 0;
+	}
 	if (ext && ext->kind == EXTERN_KCONFIG && !ext->missing)
 		return set_value(l, SRC_VALUE, l->in->kconfig_map, ext->off);
 	if (sym->bind == ELF_B_WEAK && !(ext && ext->kind == EXTERN_KCONFIG)) {

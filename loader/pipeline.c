@@ -151,6 +151,8 @@ static int fill_map(struct load *l, uint32_t i)
 	}
 	if (im->bytes)
 		memcpy(value, im->bytes, im->data);
+	if (map->ops->more->pages)	/* an arena's variables */
+		map->ops->more->pages(map, PAGES_TAKE_AT, (uintptr_t)value, (im->data + 4095) / 4096);
 	for (p = 0; p < l->obj->image->nr_pointers; p++) {
 		const struct image_pointer *at = &l->obj->image->pointers[p];
 		uint8_t *target = at->map == i && l->obj->maps[at->target] ? object_variables(l->obj, at->target) : NULL;

@@ -222,15 +222,24 @@ static bool held(const struct env *e, const struct reg *r, const struct args *a)
 	return false;
 }
 
-/* The first of a dynptr's two slots on the stack, *second the one at the higher address; NULL: no room. */
-static struct slot *dynptr_room(struct env *e, const struct reg *r, struct slot **second)
+/* The first of a dynptr's slots on the stack, *last the one at the highest address; NULL: no room. */
+static struct slot *dynptr_room(struct env *e, const struct args *a, struct slot **last)
 {
-	int64_t at = stack_place(r);
+	int64_t at = stack_place(a->r), more = 8 * (int64_t)dynptr_slots(a->c.size) - 8;
 
-	if ((at & 7) || at > -16 || at < -8 * (int64_t)e->nr_slots)
+	if ((at & 7) || at > -8 - more || at < -8 * (int64_t)e->nr_slots)
 		return NULL;
-	*second = stack_slot(e, r->frame, at + 8, NULL);
-	return stack_slot(e, r->frame, at, NULL);
+	*last = stack_slot(e, a->r->frame, at + more, NULL);
+	return stack_slot(e, a->r->frame, at, NULL);
+}
+
+static int bad_dynptr(struct env *e, const struct args *a, bool old)
+{
+	if (a->c.size == DYNPTR_NUMBERS)
+		return bad_arg(e, a, old ? MESSAGE_TEXT("an iterator on the stack that was made and not destroyed yet") :
+			       MESSAGE_TEXT("8 bytes of stack for an iterator"));
+	return bad_arg(e, a, old ? MESSAGE_TEXT("an initialised dynptr on the stack") :
+		       MESSAGE_TEXT("16 bytes of stack for a dynptr"));
 }
 
 static bool all_dynptr(const struct slot *s)
@@ -242,17 +251,18 @@ static bool all_dynptr(const struct slot *s)
 
 static int dynptr_arg(struct env *e, struct args *a)
 {
-	struct slot *second, *s;
+	struct slot *last, *s;
 	uint32_t want = a->c.size;
 
 	if (a->r->kind == K_DYNPTR && !want) {		/* a callback's: lent, of no kind that can be released */
 		a->dynptr = a->r->ref;
 		return 0;
 	}
-	s = dynptr_room(e, a->r, &second);
+	s = dynptr_room(e, a, &last);
 	/* the second half may have become another one's first */
-	if (!s || !s->dynptr || second->dynptr || (want && s->dynptr != want + 1) || !all_dynptr(s) || !all_dynptr(second))
-		return bad_arg(e, a, MESSAGE_TEXT("an initialised dynptr on the stack"));
+	if (!s || !s->dynptr || (last != s && last->dynptr) || !all_dynptr(s) || !all_dynptr(last) ||
+	    (want ? s->dynptr != want + 1 : s->dynptr == DYNPTR_NUMBERS + 1))
+		return bad_dynptr(e, a, true);
 	a->dynptr = s->dynptr_ref;
 	if (a->h->flags & HF_RELEASES)
 		a->release = s->dynptr_ref;
@@ -263,28 +273,29 @@ static int dynptr_out(struct env *e, struct args *a)
 {
 	struct reg *r = a->r;
 	struct slot *s[2];
+	int slots = (int)dynptr_slots(a->c.size);
 	uint32_t ref = 0, *depth, deep = (uint32_t)-(uint64_t)stack_place(r);
 	int err;
 
-	s[0] = dynptr_room(e, r, &s[1]);
+	s[0] = dynptr_room(e, a, &s[1]);
 	if (!s[0])
-		return bad_arg(e, a, MESSAGE_TEXT("16 bytes of stack for a dynptr"));
+		return bad_dynptr(e, a, false);
 	/* it may outlive a frame, and what it points to has no owner */
 	if (a->c.size == DYNPTR_LOCAL && e->top->r[1].kind != K_VALUE) {
 		select_arg(e, a, 0);
 		return bad_arg(e, a, MESSAGE_TEXT("memory of a map value"));
 	}
-	for (int n = 0; n < 2; n++) {
+	for (int n = 0; n < slots; n++) {
 		if (s[n]->byte[0] == B_DYNPTR && s[n]->dynptr_ref)
-			return unsafe_(e, a->n, MESSAGE_TEXT("submit or discard it first"),
-				       "overwrites a dynptr that must be released");
+			return unsafe_(e, a->n, MESSAGE_TEXT("submit, discard or destroy it first"),
+				       "overwrites a dynptr or iterator that must be released");
 		if (s[n]->byte[0] == B_DYNPTR && !s[n]->dynptr && n == 0)
 			return unsafe_(e, a->n, NULL, "overwrites the half of another dynptr");
 	}
 	depth = &e->sub[e->st.f[r->frame].in.sub].depth;
 	*depth = deep > *depth ? deep : *depth;
-	err = a->c.size == DYNPTR_RINGBUF ? hold(e, &ref) : 0;
-	for (int n = 0; n < 2; n++) {
+	err = a->c.size != DYNPTR_LOCAL ? hold(e, &ref) : 0;
+	for (int n = 0; n < slots; n++) {
 		memset(s[n]->byte, B_DYNPTR, 8);
 		s[n]->dynptr = n ? 0 : (uint8_t)(a->c.size + 1);
 		s[n]->dynptr_ref = ref;

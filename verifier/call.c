@@ -46,7 +46,7 @@ int hold(struct env *e, uint32_t *ref)
 	if (e->st.h.nr_refs == MAX_REFS)
 		return refuse(e, UEBPF_E_COMPLEX, "more than %d things held at once", MAX_REFS);
 	*ref = *ref ? *ref : new_id(e);
-	e->st.h.ref[e->st.h.nr_refs++] = (struct ref){ *ref, e->pc };
+	e->st.h.ref[e->st.h.nr_refs++] = (struct ref){ *ref, e->pc, 0 };
 	return 0;
 }
 
@@ -77,6 +77,12 @@ static int returns_value(struct env *e, const struct args *a, struct reg *r0)
 	return 0;
 }
 
+/* Does a call of it take an iterator one further, or tell that it has come to its end? */
+static bool iterates(const struct helper *h)
+{
+	return helper_returns(h) == RET_MEM_OR_NULL && helper_arg(h, 0).size == DYNPTR_NUMBERS;
+}
+
 static int result(struct env *e, const struct args *a)
 {
 	const struct ret c = helper_ret(a->h);
@@ -100,10 +106,16 @@ static int result(struct env *e, const struct args *a)
 		err = returns_value(e, a, &r0);
 		break;
 	case RET_MEM: case RET_MEM_OR_NULL:
+		if (iterates(a->h) && !a->dynptr) {
+			set_constant(e, &r0, 0);
+			break;
+		}
 		set_pointer(e, &r0, K_MEM);
 		r0.size = c.size ? c.size : a->alloc;
 		r0.id = new_id(e);
 		r0.flags = (c.kind == RET_MEM ? 0 : R_MAYBE_NULL) | (helper_find_arg(a->h, ARG_DYNPTR) < 5 ? R_LOOSE : 0);
+		if (iterates(a->h))
+			r0.flags = R_RDONLY;
 		r0.ref = a->dynptr;
 		break;
 	case RET_SOCK_OR_NULL: case RET_BTF_OR_NULL: case RET_BTF:
@@ -333,7 +345,12 @@ int do_call(struct env *e)
 			return refuse(e, UEBPF_E_UNSUPPORTED, "contract of %s names no function", helper_name(a.h));
 		return callback_returns(e, e->pc, 0);
 	}
-	err = result(e, &a);
+	if (iterates(a.h)) {		/* two paths: the end, and one more round of which there are not endlessly many */
+		err = push_finish(e);
+		for (uint32_t i = 0; i < e->st.h.nr_refs; i++)
+			e->st.h.ref[i].rounds += e->st.h.ref[i].id == a.dynptr;
+	}
+	err = err ? err : result(e, &a);
 	e->next = e->pc + 1;
 	return err;
 }

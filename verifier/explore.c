@@ -241,13 +241,14 @@ static bool worth_trying(const struct env *e, const struct node *last)
 
 static int visit(struct env *e)
 {
-	bool head = e->flow[e->pc].mark & FLOW_HEAD, callback = e->top->in.fresh;
+	bool head = e->flow[e->pc].mark & FLOW_HEAD, callback = e->top->in.fresh, spends;
 	struct node *last = head || callback ? last_visit(e) : NULL, *n;
 	int r = look_for_cover(e, last);
 
 	if (r != GO_ON)
 		return r;
-	if (last && (callback || e->st.h.may_goto > last->s->h.may_goto) && state_covered(e, last->s, true))
+	spends = callback || (last && state_spends(e, &last->s->h));
+	if (last && spends && state_covered(e, last->s, true))
 		return covered_by(e, last, true);
 	if (last && worth_trying(e, last)) {
 		r = summary_try(e, last->s);
@@ -260,7 +261,7 @@ static int visit(struct env *e)
 
 	if (!s || !(n = node_add(e, e->pc, s)))
 		return -ENOMEM;
-	if (last && n->hash == last->hash && !callback && saved_equal(n->s, last->s)) {
+	if (last && n->hash == last->hash && !spends && saved_equal(n->s, last->s)) {
 		node_drop(e, n);
 		return endless(e);
 	}

@@ -253,9 +253,11 @@ static struct saved *summarise(struct env *e, const struct saved *a, const struc
 	struct widening w = { .now = b, .fast = fast, .all = all };
 	uint32_t n = 0;
 
-	if (a->h.nr_refs != b->h.nr_refs || a->h.lock_map != b->h.lock_map || a->h.lock != b->h.lock ||
-	    memcmp(a->h.ref, b->h.ref, a->h.nr_refs * sizeof a->h.ref[0]))
+	if (a->h.nr_refs != b->h.nr_refs || a->h.lock_map != b->h.lock_map || a->h.lock != b->h.lock)
 		return NULL;
+	for (uint32_t i = 0; i < a->h.nr_refs; i++)
+		if (a->h.ref[i].id != b->h.ref[i].id || a->h.ref[i].pc != b->h.ref[i].pc)
+			return NULL;
 	g = mem_copy(e->host, b, b->bytes);
 	if (!g)
 		return NULL;
@@ -271,7 +273,8 @@ static struct saved *summarise(struct env *e, const struct saved *a, const struc
 	for (uint32_t i = 0; i < g->nr_frames; i++)
 		if (a->f[i].rounds != b->f[i].rounds)
 			g->f[i].rounds = ANY_ROUND;
-	g->h.may_goto = a->h.may_goto < b->h.may_goto ? a->h.may_goto : b->h.may_goto;
+	g->h.may_goto = a->h.may_goto;		/* what a path uses up grows along it */
+	memcpy(g->h.ref, a->h.ref, sizeof g->h.ref);
 	for (uint32_t i = 0; i < b->nr_cells; i++) {
 		const struct cell *c = find_cell(a, &b->cell[i]);
 
@@ -334,7 +337,7 @@ int summary_arrive(struct env *e, struct node *head)
 	}
 	if (!head->needs_end && !e->top->in.fresh)	/* a loop that begins where the callback does */
 		return TRIAL_FAILED;
-	if (head->needs_end && e->st.h.may_goto <= g->h.may_goto && rule(e, RULE_INDUCTION)) {
+	if (head->needs_end && !state_spends(e, &g->h) && rule(e, RULE_INDUCTION)) {
 		head->asked = true;
 		head->up &= up;
 		head->down &= down;
@@ -400,8 +403,8 @@ static void trial_free(struct env *e, struct trial *t)
 	mem_free(e->host, t->exit, t->cap * sizeof *t->exit);
 }
 
-/* How often the loop goes round, by a number that moves each time: it covers that many values.  Callbacks and
- * loops with may_goto have limits of their own, below that. */
+/* How often the loop goes round, by a number that moves each time: it covers that many values.  Callbacks,
+ * iterators and loops with may_goto have limits of their own, below that. */
 static void state_rounds(struct env *e, const struct node *n)
 {
 	uint64_t proof = n->up | n->down, most = MAX_ROUNDS;

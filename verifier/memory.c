@@ -265,7 +265,7 @@ static int stack_read(struct env *e, const struct reg *p, int64_t off, unsigned 
 	for (unsigned i = k; i < k + size; i++)
 		zero &= s->byte[i] == B_ZERO;
 	if (e->kernel && s->byte[k] == B_DYNPTR)
-		return unsafe_(e, -1, MESSAGE_TEXT("use bpf_dynptr_read or bpf_dynptr_data"), "reads the inside of a dynptr");
+		return unsafe_(e, -1, MESSAGE_TEXT("use the functions for it"), "reads the inside of a dynptr or iterator");
 	note_unwritten(e, p->frame, s, slot_index(at), k, size);
 	if (zero)
 		set_constant(e, d, 0);
@@ -355,7 +355,8 @@ static int stack_write(struct env *e, unsigned reg, const struct reg *p, int64_t
 	if (!s)
 		return unsafe_(e, (int)reg, NULL, "stack access out of the frame");
 	if (s->byte[k] == B_DYNPTR && s->dynptr_ref)
-		return unsafe_(e, (int)reg, MESSAGE_TEXT("submit or discard it first"), "overwrites a dynptr that must be released");
+		return unsafe_(e, (int)reg, MESSAGE_TEXT("submit, discard or destroy it first"),
+			       "overwrites a dynptr or iterator that must be released");
 	if (size == 8 || (LITTLE && is_number(src))) {
 		bool linked = s->r.id && spilled(s) && s->byte[k] != B_SPILL && !reg_const(src);
 

@@ -483,9 +483,19 @@ uint32_t saved_hash(const struct saved *s)
 	return (uint32_t)(h >> 32);
 }
 
+bool state_spends(const struct env *e, const struct held *before)
+{
+	const struct held *now = &e->st.h;
+	bool spends = now->may_goto > before->may_goto;
+
+	for (uint32_t i = 0; i < now->nr_refs && i < before->nr_refs; i++)
+		spends |= now->ref[i].id == before->ref[i].id && now->ref[i].rounds > before->ref[i].rounds;
+	return spends;
+}
+
 bool saved_equal(const struct saved *a, const struct saved *b)
 {
-	if (a->nr_cells != b->nr_cells || a->h.may_goto != b->h.may_goto)
+	if (a->nr_cells != b->nr_cells)
 		return false;
 	for (uint32_t i = 0; i < a->nr_cells; i++) {
 		const struct cell *x = &a->cell[i], *y = &b->cell[i];

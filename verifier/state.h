@@ -90,7 +90,7 @@ struct frame {
 	struct entry in;
 };
 enum { ANY_ROUND = 1 << 30 };
-struct ref { uint32_t id, pc; };
+struct ref { uint32_t id, pc, rounds; };	/* rounds: of an iterator, so far */
 /* What a path holds and knows beside registers and stack. */
 struct held {
 	uint32_t nr_refs;
@@ -296,6 +296,8 @@ bool state_covered(struct env *e, const struct saved *old, bool exact);
 bool state_same_place(const struct env *e, const struct saved *s);
 uint32_t saved_hash(const struct saved *s);
 bool saved_equal(const struct saved *a, const struct saved *b);
+/* Did this path since then use up some of what is not endless: may_goto, rounds of one iterator? */
+bool state_spends(const struct env *e, const struct held *before);
 struct reg *state_cell(struct env *e, const struct cell *c);	/* the same place now */
 bool dead_induction(const struct env *e, uint32_t id);	/* is not monotone */
 bool reg_within(struct env *e, const struct reg *old, const struct reg *now, bool exact);

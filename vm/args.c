@@ -5,7 +5,7 @@
 #include <string.h>
 #include "vm/code.h"
 
-enum { MEM_MAX = 1 << 29 /* BPF_MAX_VAR_SIZ */, DYNPTR_BYTES = 16, TIMER_BYTES = 16, LOCK_BYTES = 4 };
+enum { MEM_MAX = 1 << 29 /* BPF_MAX_VAR_SIZ */, TIMER_BYTES = 16, LOCK_BYTES = 4 };
 
 static bool refuse(struct uebpf_call *call, uint64_t address)
 {
@@ -108,7 +108,8 @@ static bool check_one(struct uebpf_call *call, const struct helper *helper, unsi
 	case ARG_SPIN_LOCK:
 		return v % LOCK_BYTES ? refuse(call, v) : can(call, v, LOCK_BYTES, ACCESS_READ | ACCESS_WRITE);
 	case ARG_TIMER: return can(call, v, TIMER_BYTES, ACCESS_READ | ACCESS_WRITE);
-	case ARG_DYNPTR: case ARG_DYNPTR_OUT: return can(call, v, DYNPTR_BYTES, ACCESS_READ | ACCESS_WRITE);
+	case ARG_DYNPTR: case ARG_DYNPTR_OUT:
+		return can(call, v, 8 * dynptr_slots(arg.size), ACCESS_READ | ACCESS_WRITE);
 	case ARG_KPTR: return can(call, v, 8, ACCESS_READ | ACCESS_WRITE);
 	}
 	return refuse(call, v);

@@ -85,7 +85,9 @@ enum arg_kind {
 };
 enum arg_flags { ARG_OR_NULL = 1 /* NULL allowed */, ARG_CONST = 2 /* value known at load */ };
 enum callback { CALLBACK_LOOP, CALLBACK_MAP_ELEM, CALLBACK_DYNPTR, CALLBACK_TIMER, CALLBACK_VMA };
-enum dynptr { DYNPTR_ANY, DYNPTR_LOCAL, DYNPTR_RINGBUF, DYNPTR_SKB, DYNPTR_XDP };
+/* Numbers iterators (bpf_iter_num_new) are objects on the stack like dynptrs, but of eight bytes. */
+enum dynptr { DYNPTR_ANY, DYNPTR_LOCAL, DYNPTR_RINGBUF, DYNPTR_SKB, DYNPTR_XDP, DYNPTR_NUMBERS };
+static inline unsigned dynptr_slots(enum dynptr kind) { return kind == DYNPTR_NUMBERS ? 1 : 2; }
 struct arg { uint8_t kind, flags; uint16_t size; };	/* size of a constant number: 1: it must be 0 */
 
 /* What a host object is to programs: they may read the fields that the kernel lets them read, laid out
@@ -115,7 +117,8 @@ enum ret_flags {
 
 enum helper_flags {
 	HF_PURE = 1,		/* same arguments, same result, no effect: may be folded or removed */
-	HF_RELEASES = 2,	/* its ARG_ACQUIRED argument is gone afterwards */
+	HF_RELEASES = 2,	/* its ARG_ACQUIRED argument is gone afterwards; without one, what the row before
+				 * acquired last */
 	HF_MOVES_PACKET = 4,	/* packet pointers are invalid afterwards */
 	HF_CALLS_BACK = 8,	/* runs ARG_FUNC */
 	HF_TAIL = 16,		/* may replace the program (sets call->tail) */
@@ -240,6 +243,7 @@ enum map_traits {
 /* The helper calls that a map type may replace. */
 enum map_call { MAP_CALL_LOOKUP, MAP_CALL_LOOKUP_INSIDE /* the key is known to be below max_entries */, MAP_CALL_UPDATE, MAP_CALL_REMOVE, MAP_CALL_RESERVE,
 		MAP_CALL_PROG /* r2 = the program at index r3 or NULL; or a jump to two behind it all */ };
+enum map_pages { PAGES_TAKE, PAGES_TAKE_AT, PAGES_GIVE };
 /* Operations that few types have. */
 struct map_more {
 	long (*push)(struct uebpf_map *map, const void *value, uint64_t flags);
@@ -261,6 +265,9 @@ struct map_more {
 	/* stack_trace: the id of a stack of n words (an address, or four with BPF_F_STACK_BUILD_ID); flags
 	 * BPF_F_FAST_STACK_CMP, BPF_F_REUSE_STACKID. */
 	long (*stack_id)(struct uebpf_map *map, const uint64_t *ip, uint32_t n, uint64_t flags);
+	/* arena: the address of n free pages that are now taken, or -errno.  at: which ones (lower 32 bits count); 0:
+	 * any, unless `what` says that they are.  PAGES_GIVE: they are free again and read as zeroes. */
+	long (*pages)(struct uebpf_map *map, enum map_pages what, uint64_t at, uint32_t n);
 	/* prog_array: NULL when empty or out of range. */
 	const struct uebpf_prog *(*prog)(struct uebpf_map *map, uint32_t index);
 	/* devmap, cpumap, xskmap, sockmap, cgroup_array ...: is something at this key? */
