@@ -94,10 +94,11 @@ static void add(struct chain *c, const struct uebpf_prog *prog)
 
 static int run_chain(const struct chain *c)
 {
+	const uebpf_entry *entry = c->entry, *end = entry + (c->bare == c->n ? c->n : 0);
 	int verdict = GO_ON;
 
-	for (unsigned i = 0; c->bare == c->n && i < c->n && verdict == GO_ON; i++)
-		verdict = (int)c->entry[i](frame, sizeof frame, NULL);
+	while (entry < end && verdict == GO_ON)
+		verdict = (int)(*entry++)(frame, sizeof frame, NULL);
 	for (unsigned i = 0; c->bare != c->n && i < c->n && verdict == GO_ON; i++) {
 		uint64_t r0 = 0;
 
