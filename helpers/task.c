@@ -30,6 +30,11 @@ int pattern_write(struct insn *out, int cap, const struct pattern *p, int n, con
 
 /* ---- time ---- */
 
+/* A function that looks at no struct uebpf_call and leaves errno alone (CALL_ALONE). */
+#define ALONE(name) \
+static uint64_t name(uint64_t r1 UNUSED, uint64_t r2 UNUSED, uint64_t r3 UNUSED, uint64_t r4 UNUSED, uint64_t r5 UNUSED, \
+		     struct uebpf_call *call UNUSED)
+
 static uint64_t clock_ns(struct uebpf_call *call, enum uebpf_clock which, clockid_t id)
 {
 	const struct uebpf_hooks *hooks = &call->env->hooks;
@@ -47,8 +52,7 @@ FN(ktime_get_ns)
 }
 
 /* The same of a host that has no clock of its own: the vDSO does it, and no state of a run is needed. */
-static uint64_t monotonic_ns(uint64_t r1 UNUSED, uint64_t r2 UNUSED, uint64_t r3 UNUSED, uint64_t r4 UNUSED,
-			     uint64_t r5 UNUSED, struct uebpf_call *call UNUSED)
+ALONE(monotonic_ns)
 {
 	struct timespec now;
 
@@ -109,14 +113,24 @@ HOOKED uint32_t hooked_random(const struct uebpf_hooks *hooks)
 #define RANDOM_STEP UINT64_C(0x9e3779b97f4a7c15)
 #define RANDOM_MIX UINT64_C(0xd6e8feb86659fd93)
 
+ALONE(own_random)
+{
+	struct self *self = self_get();
+	uint64_t x = self->random += RANDOM_STEP;
+
+	x = (x ^ x >> 32) * RANDOM_MIX;
+	return (uint32_t)(x >> 32);
+}
+
 #if defined(__x86_64__)
 /* The same in place.  On x86-64 the thread pointer lies at distance 0 from itself. */
 int random_inliner(const struct call_site *site, struct insn *out, int cap)
 {
 	ptrdiff_t at = (char *)&self_cache - self_thread();
-	enum { PID = 1, STATE, PAGE, STEP, MIX, HALF };
+	enum { PID = 1, STATE, PAGE, STEP, MIX, HALF, OWN };
 	const int64_t arg[] = { at + (ptrdiff_t)offsetof(struct self, pid_tid), at + (ptrdiff_t)offsetof(struct self, random),
-				(int64_t)(uintptr_t)&self_fork_page[0], (int64_t)RANDOM_STEP, (int64_t)RANDOM_MIX, 32 };
+				(int64_t)(uintptr_t)&self_fork_page[0], (int64_t)RANDOM_STEP, (int64_t)RANDOM_MIX, 32,
+				(int64_t)(uintptr_t)own_random };
 	static const struct pattern code[] = {
 		{ .op = OP_LD_TLS64, .dst = 1 },
 		{ .op = OP_LD_DW, .dst = 2, .src = 1, .off = OFF_ARG, .arg = PID },
@@ -136,7 +150,7 @@ int random_inliner(const struct call_site *site, struct insn *out, int cap)
 		{ .op = OP_MUL64_X, .dst = 0, .src = 3 },
 		{ .op = OP_RSH64_K, .dst = 0, .arg = HALF },
 		{ .op = OP_JA, .off = 19 },
-		{ .op = OP_CALL },
+		{ .op = OP_CALL, .dst = CALL_ALONE, .arg = OWN },
 	};
 
 	if (site->code->host->hooks.random || at != (int32_t)at)
@@ -154,15 +168,8 @@ int random_inliner(const struct call_site *site, struct insn *out, int cap)
 FN(get_prandom_u32)
 {
 	const struct uebpf_hooks *hooks = &call->env->hooks;
-	struct self *self;
-	uint64_t x;
 
-	if (hooks->random)
-		return hooked_random(hooks);
-	self = self_get();
-	x = self->random += RANDOM_STEP;
-	x = (x ^ x >> 32) * RANDOM_MIX;
-	return (uint32_t)(x >> 32);
+	return hooks->random ? hooked_random(hooks) : own_random(0, 0, 0, 0, 0, NULL);
 }
 
 /* ---- CPU ---- */
@@ -204,20 +211,30 @@ uint32_t current_cpu(struct uebpf_call *call)
 	return other_cpu(call->env);
 }
 
-/* The same in place: negative means that the thread is not registered, then the helper is asked. */
+ALONE(own_cpu)
+{
+	unsigned cpu;
+
+	return getcpu(&cpu, NULL) ? 0 : cpu;
+}
+
+/* The same in place: negative means that the thread is not registered, then the kernel is asked. */
 int cpu_inliner(const struct call_site *site, struct insn *out, int cap)
 {
 	static const struct pattern code[] = {
-		{ .op = OP_LD_TLS32, .dst = 0, .arg = 1 }, { .op = OP_JSGE32_K, .dst = 0, .off = 3 }, { .op = OP_CALL },
+		{ .op = OP_LD_TLS32, .dst = 0, .arg = 1 }, { .op = OP_JSGE32_K, .dst = 0, .off = 3 },
+		{ .op = OP_CALL, .dst = CALL_ALONE, .arg = 2 },
 	};
-	int64_t at;
+	int64_t at, arg[2];
 
 	if (!self_thread() || site->code->host->hooks.cpu || !site->code->host->rseq)
 		return 0;
 	at = __rseq_offset + (ptrdiff_t)offsetof(struct rseq_head, cpu_id);
 	if (at != (int32_t)at)
 		return 0;
-	return WRITE(out, cap, code, &at);
+	arg[0] = at;
+	arg[1] = (int64_t)(uintptr_t)own_cpu;
+	return WRITE(out, cap, code, arg);
 }
 
 FN(get_smp_processor_id)
@@ -255,10 +272,16 @@ HOOKED uint64_t hooked_pid_tgid(const struct uebpf_call *call)
 	return (uint64_t)task.tgid << 32 | task.pid;
 }
 
+ALONE(own_pid_tgid)
+{
+	return self_get()->pid_tid;
+}
+
 /* self_get() in place: what the thread remembers, while the fork page holds the same pid. */
 int pid_tgid_inliner(const struct call_site *site, struct insn *out, int cap)
 {
-	const int64_t arg[] = { (char *)&self_cache.pid_tid - self_thread(), (int64_t)(uintptr_t)&self_fork_page[0], 32 };
+	const int64_t arg[] = { (char *)&self_cache.pid_tid - self_thread(), (int64_t)(uintptr_t)&self_fork_page[0], 32,
+				(int64_t)(uintptr_t)own_pid_tgid };
 	static const struct pattern code[] = {
 		{ .op = OP_LD_TLS64, .dst = 0, .arg = 1 },
 		{ .op = OP_LDDW, .dst = 1, .arg = 2 },
@@ -267,7 +290,7 @@ int pid_tgid_inliner(const struct call_site *site, struct insn *out, int cap)
 		{ .op = OP_RSH64_K, .dst = 2, .arg = 3 },
 		{ .op = OP_JNE64_X, .dst = 2, .src = 1, .off = 7 },
 		{ .op = OP_JNE64_K, .dst = 2, .off = 8 },
-		{ .op = OP_CALL },
+		{ .op = OP_CALL, .dst = CALL_ALONE, .arg = 4 },
 	};
 
 	if (!self_thread() || site->code->host->hooks.task || arg[0] != (int32_t)arg[0])

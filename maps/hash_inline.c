@@ -130,6 +130,16 @@ static void value(struct writer *w, const struct hash_map *h)
 		PUT(ADD64_K, .dst = 0, .imm = h->value_off);
 }
 
+/* As a helper, of tables whose values are no CPU's. */
+static uint64_t lookup_call(uint64_t map, uint64_t key, uint64_t none3, uint64_t none4, uint64_t none5,
+			    struct uebpf_call *call)
+{
+	struct uebpf_map *m = (struct uebpf_map *)(uintptr_t)map;
+
+	(void)none3, (void)none4, (void)none5, (void)call;
+	return (uintptr_t)m->ops->lookup(m, (const void *)(uintptr_t)key, NULL);
+}
+
 static int inline_lookup(const struct uebpf_map *map, struct insn *out, int cap)
 {
 	const struct hash_map *h = (const struct hash_map *)map;
@@ -153,7 +163,7 @@ static int inline_lookup(const struct uebpf_map *map, struct insn *out, int cap)
 	}
 	place[0] = w->n;
 	load_word(w, 1, (uint64_t)(uintptr_t)map);
-	PUT(CALL);
+	add(w, h->percpu ? (struct insn){ .op = OP_CALL } : map_called_alone(lookup_call));
 	place[END - SLOW] = w->n;
 	if (w->n > cap)
 		return 0;
@@ -167,8 +177,14 @@ static int inline_lookup(const struct uebpf_map *map, struct insn *out, int cap)
 
 int hash_inline(const struct uebpf_map *map, enum map_call what, struct insn *out, int cap)
 {
-	if (what == MAP_CALL_LOOKUP || what == MAP_CALL_LOOKUP_INSIDE)
-		return inline_lookup(map, out, cap);
+	if (what == MAP_CALL_LOOKUP || what == MAP_CALL_LOOKUP_INSIDE) {
+		int n = inline_lookup(map, out, cap);
+
+		if (n || ((const struct hash_map *)map)->percpu)
+			return n;
+		out[0] = map_called_alone(lookup_call);
+		return 1;
+	}
 	if (map_local(map)->read_only)
 		return 0;
 	out[0] = map_called(((const struct hash_map *)map)->quick_twin ?

@@ -123,6 +123,6 @@ static uint64_t lookup_call(uint64_t map, uint64_t key, uint64_t none3, uint64_t
 int lpm_inline(const struct uebpf_map *map, enum map_call what, struct insn *out, int cap)
 {
 	(void)map, (void)cap;
-	out[0] = map_called(lookup_call);
+	out[0] = map_called_alone(lookup_call);
 	return what == MAP_CALL_LOOKUP;
 }

@@ -212,6 +212,10 @@ static inline struct insn map_called(uebpf_helper_fn fn)
 {
 	return (struct insn){ .op = OP_CALL, .imm = (int64_t)(intptr_t)fn };
 }
+static inline struct insn map_called_alone(uebpf_helper_fn fn)
+{
+	return (struct insn){ .op = OP_CALL, .dst = CALL_ALONE, .imm = (int64_t)(intptr_t)fn };
+}
 
 /* ---- rows, one list (types.c) ---- */
 extern const struct map_ops array_ops, percpu_array_ops, hash_ops, percpu_hash_ops, lru_hash_ops,
