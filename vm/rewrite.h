@@ -32,6 +32,7 @@ enum rule_needs {
 	RULE(COPY, "copy", NEEDS_FLOW, "a copy's source is used in its place") \
 	RULE(DEAD, "dead", NEEDS_FLOW, "what nobody reads is not computed; unreachable code is dropped") \
 	RULE(DEADLOAD, "deadload", NEEDS_FLOW | MOVES_MEMORY, "nor loaded") \
+	RULE(SINK, "sink", NEEDS_FLOW, "what only one way reads is computed behind the branch") \
 	RULE(ZEXT, "zext", NEEDS_FLOW, "zero extension of what is zero-extended already, or by two shifts") \
 	RULE(MOVSX, "movsx", NEEDS_FLOW, "sign extension by two shifts") \
 	RULE(ROTATE, "rotate", NEEDS_FLOW, "two shifts and an or are a rotation") \

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* rewrite_dead.c - loads that step forward to their address, and a backward walk that drops what nobody reads. */
+/* rewrite_dead.c - loads that step forward to their address, a backward walk that drops what nobody reads, and what
+ * is read on one way only steps behind the branch. */
+#include <string.h>
 #include "vm/rewrite_in.h"
+
+enum { SINK = 6 };	/* so far before a branch it is looked for */
 
 /* addr += index; index = ...; x = *addr: the load first, so that index can be part of it.  Up to two
  * instructions on registers may stand between. */
@@ -65,6 +69,49 @@ static bool is_load(const struct insn *in)
 	uint8_t shape = isa_op[in->op].shape;
 
 	return (shape == SHAPE_LOAD && isa_op[in->op].group != ISA_LINUX) || shape == SHAPE_FUSED_LOAD;
+}
+
+/* Moves instruction `from` behind `to`; no jump leads to those between. */
+static void step_behind(struct code *code, uint32_t from, uint32_t to)
+{
+	struct insn in = code->insn[from];
+	uint32_t slot = code->slot[from];
+
+	memmove(&code->insn[from], &code->insn[from + 1], (to - from) * sizeof in);
+	memmove(&code->slot[from], &code->slot[from + 1], (to - from) * sizeof slot);
+	code->insn[to] = in;
+	code->slot[to] = slot;
+}
+
+/* Who goes where branch `at` leads has no use for some of what was computed just before it. */
+static void sink_before(struct rewriter *rw, uint32_t at)
+{
+	struct code *code = rw->code;
+	const struct insn *in = &code->insn[at];
+	uint32_t busy = flow_reads(code, in), writes = 0, sink = ~(uint32_t)rw->flow.live[in->off] & rw->flow.live[at + 1];
+
+	if (rw->flow.mark[at + 1] & FLOW_TARGET || flow_selects(in, at))
+		return;
+	for (uint32_t i = at, least = at > SINK ? at - SINK : 0; i > least && !(rw->flow.mark[i] & FLOW_TARGET); ) {
+		uint32_t sets = flow_writes(in = &code->insn[--i]), reads = flow_reads(code, in);
+
+		if (is_pure(in) && sets & sink & ~busy && !(reads & writes)) {
+			step_behind(code, i, at--);
+			hit(rw, RULE_SINK);
+			continue;
+		}
+		if (flow_is_jump(in) || in->op == OP_CHARGE)
+			return;
+		busy |= reads | sets;
+		writes |= sets;
+	}
+}
+
+void rewrite_sink(struct rewriter *rw)
+{
+	for (uint32_t i = 1; i + 1 < rw->code->n && rule_on(rw, RULE_SINK); i++)
+		if (flow_is_branch(&rw->code->insn[i]))
+			sink_before(rw, i);
 }
 
 void rewrite_dead(struct rewriter *rw)

@@ -158,6 +158,35 @@ static bool copy_and(struct rewriter *rw, uint32_t i)
 	return hit(rw, RULE_LEA);
 }
 
+/* r <<= k, when r is from then on the index of accesses only: they scale it. */
+static void scale_index(struct rewriter *rw, uint32_t i)
+{
+	struct insn *shift = &rw->code->insn[i], *user[4];
+	uint32_t n = 0, bit = 1u << shift->dst;
+	int k = (int)shift->imm;
+
+	if (k < 1 || k > 3 || !rule_on(rw, RULE_INDEX))
+		return;
+	for (uint32_t at = i + 1; neighbours(rw, at - 1, 2) && !flow_is_jump(&rw->code->insn[at]); at++) {
+		struct insn *in = &rw->code->insn[at];
+		uint32_t others = isa_op[in->op].shape == SHAPE_FUSED_STORE ? 1u << in->dst | 1u << in->src : 1u << in->src;
+
+		if (flow_reads(rw->code, in) & bit) {
+			if (!isa_indexed(in->op) || others & bit || (in->imm_lo & 15) != shift->dst || n == 4 ||
+			    (in->imm_lo >> 4) + k > 3)
+				return;
+			user[n++] = in;
+		}
+		if (n && (flow_writes(in) & bit || dead_after(rw, at, shift->dst))) {
+			while (n)
+				user[--n]->imm_lo += insn_index(0, k);
+			drop(shift);
+			hit(rw, RULE_INDEX);
+			return;
+		}
+	}
+}
+
 void rewrite_fuse(struct rewriter *rw)
 {
 	struct lanes lanes;
@@ -172,6 +201,8 @@ void rewrite_fuse(struct rewriter *rw)
 				load_operate(rw, i);
 		} else if (in->op == OP_MOV64_X || in->op == OP_MOV32_X) {
 			copy_and(rw, i);
+		} else if (in->op == OP_LSH64_K) {
+			scale_index(rw, i);
 		}
 	}
 }

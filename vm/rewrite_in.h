@@ -35,6 +35,7 @@ int rewrite_invariants(struct rewriter *rw);	/* rewrite_invariant.c */
 void rewrite_blocks(struct rewriter *rw);	/* rewrite_local.c */
 void rewrite_hoist(struct rewriter *rw);	/* rewrite_dead.c */
 void rewrite_dead(struct rewriter *rw);
+void rewrite_sink(struct rewriter *rw);
 void rewrite_frames(struct rewriter *rw);	/* rewrite_stack.c: rw->frame as the code is now */
 void rewrite_stack(struct rewriter *rw);
 bool rewrite_promote(struct rewriter *rw);

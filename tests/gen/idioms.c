@@ -22,6 +22,7 @@ static const char *const idioms[] = {
 	"rA &= 31\nrB = rM\nrB += rA\nrC = *(u8 *)(rB + %o)\nrB = %i\n",
 	"rA &= 7\nrC = rA\nrC <<= 3\nrB = rM\nrB += rC\nrA = *(u64 *)(rB + 0)\nrB = %i\n",
 	"rA &= 31\nrB = rM\nrB += rA\nrA = %i\nrC = *(u8 *)(rB + 8)\nrC += rA\nrB = rC\n",
+	"rA &= 7\nrA <<= 3\nrB = rM\nrB += rA\nrC = *(u64 *)(rB + 0)\n*(u32 *)(rB + 8) = rC\nrB = %i\nrA = %n\n",
 	/* pieces of numbers and memory */
 	"rA = *(u8 *)(rM + 5)\nrA <<= 8\nrB = *(u8 *)(rM + 4)\nrA |= rB\nrC = *(u8 *)(rM + 7)\nrC <<= 8\n"
 	"rB = *(u8 *)(rM + 6)\nrC |= rB\nrC <<= 16\nrC |= rA\nrA = rC\nrB = %i\n",
@@ -51,6 +52,7 @@ static const char *const idioms[] = {
 	"if rA < rB goto m\nrC *= 3\nl: rC += rA\nrC *= 3\nrC ^= rB\nrC += 7\ngoto e\nm: if rA > 5 goto l\nrA = 3\ngoto l\n"
 	"e: rA += rC\n",
 	"rC = 1\nif rB %c %i goto l\nrC = 0\nl: rD += 7\nrE = rB\nrE <<= 3\nrC &= 1\nif rC == 0 goto m\nrE ^= rD\nm: rC = %i\n",
+	"rA ^= rB\nrC += rD\nrA *= %f\nif rC %c rB goto l\nrD ^= rA\nl: rA = %n\n",
 	"if rA %c rB goto l\nrA = rB\nl: rC += rA\n",
 	/* counted loops */
 	"rA = 0\nh: rB = rM\nrB += rA\nrC = *(u64 *)(rB + 0)\nrC *= 3\nrD ^= rC\nrA += 8\nif rA != 64 goto h\nrB = %i\n",

@@ -109,6 +109,9 @@ static const struct { const char *rule, *before, *after; } single[] = {
 	{ "rotate", "r0 = *(u64 *)(r1 + 0)\nr2 = r0\nr2 <<= 13\nr0 >>= 51\nr0 |= r2\nexit\n", "r0 rol= 0xd" },
 	{ "address", "r2 = r1\nr2 += 16\nr0 = *(u64 *)(r2 + 8)\nexit\n", "*(u64 *)(r1 + 0x18)" },
 	{ "index", "r3 = *(u64 *)(r1 + 0)\nr3 &= 31\nr2 = r1\nr2 += r3\nr0 = *(u8 *)(r2 + 8)\nexit\n", "r1 + r3 << 0 + 0x8" },
+	{ "index", "r3 = *(u64 *)(r1 + 0)\nr3 &= 7\nr2 = r1\nr3 <<= 3\nr2 += r3\nr0 = *(u64 *)(r2 + 8)\nexit\n", "r1 + r3 << 3 + 0x8" },
+	{ "sink", "r0 = *(u64 *)(r1 + 0)\nr2 = *(u64 *)(r1 + 8)\nr3 = r2\nr3 ^= 5\nif r0 > 9 goto l\nr0 *= r3\nl: r0 += r2\nexit\n",
+	  "goto +0x1\nr3 = r2" },
 	{ "hoist", "r3 = *(u64 *)(r1 + 0)\nr3 &= 31\nr2 = r1\nr2 += r3\nr3 = 9\nr0 = *(u8 *)(r2 + 8)\nr0 += r3\nexit\n",
 	  "r1 + r3 << 0 + 0x8" },
 	{ "widen", "r0 = *(u8 *)(r1 + 5)\nr0 <<= 8\nr2 = *(u8 *)(r1 + 4)\nr0 |= r2\nr3 = *(u8 *)(r1 + 7)\nr3 <<= 8\n"
@@ -235,7 +238,7 @@ static void piece(struct text *t)
 
 	three(t, &a, &b, &c);
 	t->label += 4;
-	switch (pick(t, 48)) {
+	switch (pick(t, 50)) {
 	case 0: say(t, "r%d = r%d\nr%d <<= %d\nr%d >>= %d\nr%d %s r%d\n", a, b, a, k, b, 64 - k, a,
 		    pick(t, 2) ? "|=" : pick(t, 2) ? "^=" : "+=", b); break;
 	case 1: k = k % 31 + 1;
@@ -406,6 +409,16 @@ static void piece(struct text *t)
 	case 43:	/* a block out of line */
 		say(t, "if r%d %s %d goto l%u\nr%d += 3\ngoto l%u\nl%u: r%d ^= 77\nr0 = 5\ngoto out\nl%u: r%d *= r%d\nr%d += 5\n"
 		    "r%d <<= 3\nr%d ^= 9\n", a, cc, imm, l, b, l + 1, l, a, l + 1, b, c, b, b, c);
+		break;
+	case 48:	/* read on one way only */
+		say(t, "%c%d %s %d\nr%d += %d\nif %c%d %s %c%d goto l%u\nr%d ^= r%d\nl%u: r%d = %d\n", l & 8 ? 'w' : 'r', a, op, imm,
+		    pick(t, 3) ? c : b, imm / 2, l & 4 ? 'w' : 'r', b, cc, l & 4 ? 'w' : 'r', pick(t, 4) ? c : a, l, c, a, l, a, (int)pick(t, 9));
+		break;
+	case 49:	/* an index that is shifted where it is */
+		say(t, "r%d &= 15\nr%d <<= %u\nr%d = r9\nr%d += r%d\n", a, a, pick(t, 3) + 1, b, b, a);
+		say(t, pick(t, 2) ? "r%d = *(%s *)(r%d + %u)\n" : "*(%2$s *)(r%3$d + %4$u) = r%1$d\n", pick(t, 8) ? c : a, w, b, pick(t, 60));
+		say(t, "r%d = *(u8 *)(r%d + 3)\nr%d = 7\n", c, b, pick(t, 2) ? a : b);
+		say(t, "r%d = 9\n", b);
 		break;
 	case 42: {	/* a number in pieces, one of which goes by the stack */
 		int o = (int)pick(t, 100), size = pick(t, 4) ? 8 : 4;
