@@ -211,16 +211,19 @@ int rewrite_code(struct code *code, const char *no_rules, uint32_t hits[REWRITE_
 			ret = rw.changed ? rewrite_refresh(&rw) : 0;
 		}
 		if (!ret) {
-			rewrite_sink(&rw);
-			if (rw.changed)
-				ret = rewrite_refresh(&rw);
-		}
-		if (!ret) {
 			rewrite_chains(&rw);
 			ret = rw.flow.loops ? rewrite_loops(&rw) : 0;
 		}
 		if (!ret && rw.changed)
 			ret = rewrite_refresh(&rw);
+		if (!ret && rw.flow.loops) {
+			rewrite_rename(&rw);
+			ret = rw.changed ? rewrite_refresh(&rw) : 0;
+		}
+		if (!ret) {
+			rewrite_sink(&rw);
+			ret = rw.changed ? rewrite_refresh(&rw) : 0;
+		}
 		if (!ret) {
 			rewrite_fuse(&rw);
 			ret = rewrite_compact(&rw);

@@ -52,7 +52,8 @@ enum rule_needs {
 	RULE(REDUCE, "reduce", NEEDS_FLOW, "the sum of a loop is kept in the register that carries it round") \
 	RULE(WHOLE, "lanes", NEEDS_FLOW | MOVES_MEMORY | MERGES_BLOCKS | ONLY_COMPILED, \
 	     "a loop whose rounds can run side by side stays whole for the JIT, which does so") \
-	RULE(UNROLL, "unroll", NEEDS_FLOW | MERGES_BLOCKS, "a short loop of known length is unrolled")
+	RULE(UNROLL, "unroll", NEEDS_FLOW | MERGES_BLOCKS, "a short loop of known length is unrolled") \
+	RULE(RENAME, "rename", NEEDS_FLOW, "values that change places each round of a loop stay where they are")
 
 enum rewrite_rule {
 #define RULE(id, name, needs, text) RULE_##id,

@@ -43,6 +43,7 @@ void rewrite_fuse(struct rewriter *rw);		/* rewrite_fuse.c */
 void rewrite_wide(struct rewriter *rw);		/* rewrite_wide.c */
 void rewrite_chains(struct rewriter *rw);	/* rewrite_chain.c */
 int rewrite_loops(struct rewriter *rw);		/* rewrite_loop.c */
+void rewrite_rename(struct rewriter *rw);	/* rewrite_rename.c */
 int rewrite_compact(struct rewriter *rw);	/* rewrite.c */
 int rewrite_refresh(struct rewriter *rw);	/* and rw->flow anew */
 

@@ -135,6 +135,8 @@ static const struct { const char *rule, *before, *after; } single[] = {
 	  "if r4 > 5 goto t\nr0 ^= r2\nr2 += 1\nif r2 != 9 goto m\no: exit\n", "r1 = 0x123456789a ll\ngoto" },
 	{ "unroll", "r0 = 0\nr2 = 0\nh: r3 = r1\nr3 += r2\nr4 = *(u64 *)(r3 + 0)\nr4 *= 3\nr0 ^= r4\nr2 += 8\n"
 	  "if r2 != 256 goto h\nexit\n", "0x38)" },
+	{ "rename", "r0 = 0\nr2 = 1\nr3 = 0\nh: r4 = r2\nr2 = r0\nr2 += r4\nr0 = r4\nr3 += 1\nif r3 != 40 goto h\nexit\n",
+	  "r2 += r0\nr0 += r2" },
 	{ "reduce", "r0 = 0\nr2 = 0\nr5 = 0\nh: r3 = r1\nr3 += r2\nr4 = *(u32 *)(r3 + 0)\nr4 += r5\nr2 += 8\nr5 = r4\n"
 	  "if r2 != 256 goto h\nr0 = r5\nexit\n", "r5 += r4" },
 	{ "lanes", "r0 = 0\nr2 = 0\nh: r3 = r1\nr3 += r2\nr4 = *(u8 *)(r3 + 0)\nif r4 > 7 goto l\nr0 += 1\nl: r2 += 1\n"
@@ -238,7 +240,7 @@ static void piece(struct text *t)
 
 	three(t, &a, &b, &c);
 	t->label += 4;
-	switch (pick(t, 50)) {
+	switch (pick(t, 52)) {
 	case 0: say(t, "r%d = r%d\nr%d <<= %d\nr%d >>= %d\nr%d %s r%d\n", a, b, a, k, b, 64 - k, a,
 		    pick(t, 2) ? "|=" : pick(t, 2) ? "^=" : "+=", b); break;
 	case 1: k = k % 31 + 1;
@@ -420,6 +422,28 @@ static void piece(struct text *t)
 		say(t, "r%d = *(u8 *)(r%d + 3)\nr%d = 7\n", c, b, pick(t, 2) ? a : b);
 		say(t, "r%d = 9\n", b);
 		break;
+	case 50: case 51: {	/* values that change places in a loop */
+		int d = (c + 1 + (int)pick(t, 7)) % 9, v[5] = { a, b, c, d, (d + 1) % 9 };
+
+		say(t, "r%d = %d\nl%u:\n", a, (int)pick(t, 4), l);
+		for (int n = (int)pick(t, 7) + 3; n; n--) {
+			int to = v[pick(t, 4) + 1], from = v[pick(t, 5)];
+			char z = pick(t, 5) ? 'r' : 'w';
+
+			if (to == a)
+				continue;
+			switch (pick(t, 8)) {
+			case 0: say(t, "r%d = *(%s *)(r9 + %u)\n", to, w, pick(t, 100)); break;
+			case 1: say(t, "*(%s *)(r9 + %u) = r%d\n", w, pick(t, 100), from); break;
+			case 2: say(t, "%c%d %s %c%d\n", z, to, op, z, from); break;
+			case 3: say(t, "%c%d += %d\n", z, to, imm); break;
+			case 4: say(t, "r%d %s r%d\n", to, alu[pick(t, 6)], from); break;
+			default: say(t, "%c%d = %c%d\n", z, to, z, from);
+			}
+		}
+		say(t, "r%d += 1\nif r%d %s %d goto l%u\n", a, a, pick(t, 2) ? "!=" : "<", (int)pick(t, 40) + 5, l);
+		break;
+	}
 	case 42: {	/* a number in pieces, one of which goes by the stack */
 		int o = (int)pick(t, 100), size = pick(t, 4) ? 8 : 4;
 
