@@ -53,6 +53,21 @@ bool flow_selects(const struct insn *insn, uint32_t at)
 	       (insn[1].op == OP_MOV64_X || insn[1].op == OP_MOV64_K || insn[1].op == OP_MOV32_X || insn[1].op == OP_MOV32_K);
 }
 
+uint32_t flow_latency(const struct insn *in)
+{
+	switch (isa_op[in->op].shape) {
+	case SHAPE_LOAD: case SHAPE_FUSED_LOAD: case SHAPE_ATOMIC: return 5;
+	default: break;
+	}
+	switch (in->op) {
+	case OP_MOV64_X: case OP_MOV64_K: case OP_MOV32_K: case OP_LDDW: return 0;
+	case OP_MUL64_K: case OP_MUL64_X: case OP_MUL32_K: case OP_MUL32_X: return 3;
+	case OP_DIV64_K: case OP_DIV32_K: case OP_MOD64_K: case OP_MOD32_K: return 8;
+	case OP_DIV64_X: case OP_DIV32_X: case OP_MOD64_X: case OP_MOD32_X: return 12;
+	default: return 1;
+	}
+}
+
 static void lead_to(uint8_t *mark)
 {
 	*mark |= FLOW_TARGET;

@@ -37,6 +37,8 @@ static inline bool flow_is_jump(const struct insn *insn)
 }
 /* The op that jumps exactly when `op` does not; OP_BAD for JSET. */
 enum op flow_inverse(enum op op);
+/* Cycles until a result is there; roughly an x86-64 of these years. */
+uint32_t flow_latency(const struct insn *insn);
 bool flow_is_branch(const struct insn *insn);
 /* `if c goto +1; r = x`, on which compilers use a conditional move. */
 bool flow_selects(const struct insn *insn, uint32_t at);

@@ -3,24 +3,9 @@
  * depend on waits for one operation instead of two.  The same for + and | and &. */
 #include "vm/rewrite_in.h"
 
-/* When each register's value is there, in cycles since the block began; roughly an x86-64 of these years. */
+/* When each register's value is there, in cycles since the block began. */
 struct times { uint32_t at[REGS]; };
 enum { AGES = 1000 };	/* what a loop carries from round to round comes later than what a round makes */
-
-static uint32_t latency(const struct insn *in)
-{
-	switch (isa_op[in->op].shape) {
-	case SHAPE_LOAD: case SHAPE_FUSED_LOAD: case SHAPE_ATOMIC: return 5;
-	default: break;
-	}
-	switch (in->op) {
-	case OP_MOV64_X: case OP_MOV64_K: case OP_MOV32_K: case OP_LDDW: return 0;
-	case OP_MUL64_K: case OP_MUL64_X: case OP_MUL32_K: case OP_MUL32_X: return 3;
-	case OP_DIV64_K: case OP_DIV32_K: case OP_MOD64_K: case OP_MOD32_K: return 8;
-	case OP_DIV64_X: case OP_DIV32_X: case OP_MOD64_X: case OP_MOD32_X: return 12;
-	default: return 1;
-	}
-}
 
 static void pass(const struct rewriter *rw, const struct insn *in, struct times *t)
 {
@@ -29,7 +14,7 @@ static void pass(const struct rewriter *rw, const struct insn *in, struct times 
 	for (; reads; reads &= reads - 1)
 		if (t->at[__builtin_ctz(reads)] > at)
 			at = t->at[__builtin_ctz(reads)];
-	at += latency(in);
+	at += flow_latency(in);
 	for (; writes; writes &= writes - 1)
 		t->at[__builtin_ctz(writes)] = at;
 }

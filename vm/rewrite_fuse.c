@@ -158,6 +158,20 @@ static bool copy_and(struct rewriter *rw, uint32_t i)
 	return hit(rw, RULE_LEA);
 }
 
+/* d = s + k; d += x */
+static void sum_and(struct rewriter *rw, uint32_t i)
+{
+	struct insn *lea = &rw->code->insn[i], *add = lea + 1;
+
+	if (!neighbours(rw, i, 2) || add->op != OP_ADD64_X || add->dst != lea->dst || add->src == add->dst ||
+	    (add->src == 10 && lea->src == 10) || !rule_on(rw, RULE_LEA))
+		return;
+	*add = (struct insn){ .op = OP_LEAX64, .dst = add->dst, .src = add->src == 10 ? 10 : lea->src, .steps = add->steps,
+			      .off = (int32_t)lea->imm, .imm_lo = insn_index(add->src == 10 ? lea->src : add->src, 0) };
+	drop(lea);
+	hit(rw, RULE_LEA);
+}
+
 /* r <<= k, when r is from then on the index of accesses only: they scale it. */
 static void scale_index(struct rewriter *rw, uint32_t i)
 {
@@ -171,8 +185,10 @@ static void scale_index(struct rewriter *rw, uint32_t i)
 		struct insn *in = &rw->code->insn[at];
 		uint32_t others = isa_op[in->op].shape == SHAPE_FUSED_STORE ? 1u << in->dst | 1u << in->src : 1u << in->src;
 
+		if (in->op == DELETED)
+			continue;
 		if (flow_reads(rw->code, in) & bit) {
-			if (!isa_indexed(in->op) || others & bit || (in->imm_lo & 15) != shift->dst || n == 4 ||
+			if ((!isa_indexed(in->op) && in->op != OP_LEAX64) || others & bit || (in->imm_lo & 15) != shift->dst || n == 4 ||
 			    (in->imm_lo >> 4) + k > 3)
 				return;
 			user[n++] = in;
@@ -187,22 +203,33 @@ static void scale_index(struct rewriter *rw, uint32_t i)
 	}
 }
 
+static void scale_indices(struct rewriter *rw, uint32_t from, uint32_t to)
+{
+	for (uint32_t i = from; i < to; i++)
+		if (rw->code->insn[i].op == OP_LSH64_K)
+			scale_index(rw, i);
+}
+
 void rewrite_fuse(struct rewriter *rw)
 {
+	uint32_t from = 0;
 	struct lanes lanes;
 
 	for (uint32_t i = 0; i + 1 < rw->code->n; i++) {
 		const struct insn *in = &rw->code->insn[i];
 
-		if (rw->flow.mark[i] & FLOW_LOOP && rule_on(rw, RULE_WHOLE) && lanes_at(rw->code, &rw->flow, i, &lanes))
+		if (rw->flow.mark[i] & FLOW_LOOP && rule_on(rw, RULE_WHOLE) && lanes_at(rw->code, &rw->flow, i, &lanes)) {
+			scale_indices(rw, from, i);
 			i = lanes.tail;		/* the JIT wants to see what it is made of */
-		else if (isa_op[in->op].shape == SHAPE_LOAD) {
+			from = i + 1;
+		} else if (isa_op[in->op].shape == SHAPE_LOAD) {
 			if (!compare_memory(rw, i))
 				load_operate(rw, i);
 		} else if (in->op == OP_MOV64_X || in->op == OP_MOV32_X) {
 			copy_and(rw, i);
-		} else if (in->op == OP_LSH64_K) {
-			scale_index(rw, i);
+		} else if (in->op == OP_LEA64) {
+			sum_and(rw, i);
 		}
 	}
+	scale_indices(rw, from, rw->code->n);
 }

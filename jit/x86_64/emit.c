@@ -133,6 +133,8 @@ static void move(struct jc *c, unsigned unused)
 	struct form f = alu_form(c);
 
 	(void)unused;
+	if (f.imm && emit_outcome(c))
+		return;
 	if (f.imm)
 		emit_const(c, f.d, f.w ? (uint64_t)f.k : (uint32_t)f.k);
 	else
@@ -253,7 +255,7 @@ static void load(struct jc *c, unsigned acquire)
 	struct x_mem m;
 
 	if (!acquire && ((!sign && (load_swapped(c, size(c)) || (size(c) == 8 && emit_vector(c)))) ||
-			 ctx_field(c, sign)))
+			 ctx_field(c, sign) || (!sign && emit_update(c, x_at(src(c), c->in->off)))))
 		return;
 	m = emit_guard(c, c->in->src, c->in->off, size(c), acquire ? GUARD_ATOMIC | ACCESS_READ : ACCESS_READ, &cold);
 	x_load(&c->b, size(c), sign, dst(c), m);
@@ -455,12 +457,14 @@ static struct x_mem indexed(struct jc *c, int base)
 static void lea_indexed(struct jc *c, unsigned unused)
 {
 	(void)unused;
-	x_lea(&c->b, wide(c), dst(c), indexed(c, src(c)));
+	if (!made_for_update(c))
+		x_lea(&c->b, wide(c), dst(c), indexed(c, src(c)));
 }
 static void load_indexed(struct jc *c, unsigned unused)
 {
 	(void)unused;
-	x_load(&c->b, size(c), false, dst(c), indexed(c, src(c)));
+	if (!emit_update(c, indexed(c, src(c))))
+		x_load(&c->b, size(c), false, dst(c), indexed(c, src(c)));
 }
 static void store_indexed(struct jc *c, unsigned unused)
 {

@@ -61,7 +61,8 @@ struct jsub {
 	uint8_t saved[4], nr_saved;	/* host registers to keep for the caller */
 };
 
-enum jit_rule { RULE_MAGIC = 1, RULE_ALIGN = 2, RULE_PAIR = 4, RULE_VECTOR = 8, RULE_SELECT = 16, RULE_LANES = 32 };	/* jit_rule_names (jit/cpu.c) */
+enum jit_rule { RULE_MAGIC = 1, RULE_ALIGN = 2, RULE_PAIR = 4, RULE_VECTOR = 8, RULE_SELECT = 16, RULE_LANES = 32,
+		RULE_UPDATE = 64 };	/* jit_rule_names (jit/cpu.c) */
 
 struct jc {				/* what is used most first: one byte reaches it */
 	struct x_buf b;
@@ -152,6 +153,12 @@ enum spare emit_spare(const struct jc *c, uint32_t i);	/* what instruction i lea
 /* ---- select.c ---- */
 /* After the comparison of c->in: a conditional move in place of its jump over a move; false: it is none. */
 bool emit_select(struct jc *c, enum x_cc cc);
+bool emit_outcome(struct jc *c);	/* c->in begins what ends as a condition's outcome; false: it does not */
+
+/* ---- update.c ---- */
+/* From load c->in on, whose operand is m, one operation on memory; false: it is none. */
+bool emit_update(struct jc *c, struct x_mem m);
+bool made_for_update(const struct jc *c);	/* Only such reads the address that c->in makes. */
 
 /* ---- vector.c ---- */
 bool emit_vector(struct jc *c);	/* what begins at c->in, in one; false: it does not */

@@ -1,36 +1,138 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* select.c - `if c goto +1; r = x` as a conditional move: what compilers make of min, max and c ? a : b has
- * no jump natively either, and data decides which way it goes.  Not in checked code. */
+ * no jump natively either, and data decides which way it goes.  `r = 1; if c goto +1; r = 0` is the condition itself.
+ * But where the condition waits for a load or a product of what was moved before, as in a binary search, a jump that
+ * is predicted cuts the chain of waiting.  Not in checked code. */
 #include "jit/x86_64/jc.h"
 
-static bool jumps_over(const struct jc *c)
-{
-	uint32_t next = c->i + 1;
+enum { NEAR = 12, FAR = 64,	/* instructions looked back at, for a register and for a chain */
+       LONG = 4 };		/* cycles: a chain to be cut */
 
-	return next + 1 < c->code->n && (uint32_t)c->in->off == next + 1 && !(c->flow.mark[next] & FLOW_TARGET);
+static bool jumps_over(const struct jc *c, uint32_t i)
+{
+	return i + 2 < c->code->n && (uint32_t)c->code->insn[i].off == i + 2 && !(c->flow.mark[i + 1] & FLOW_TARGET);
+}
+
+static bool is_const(const struct insn *in) { return in->op == OP_MOV64_K || in->op == OP_MOV32_K; }
+
+/* Are the upper 32 bits of the register zero at instruction i, as the block so far shows? */
+static bool zero_up(const struct jc *c, uint8_t reg, uint32_t i)
+{
+	for (uint32_t n = 0; n < NEAR && i && !(c->flow.mark[i] & FLOW_TARGET); n++) {
+		const struct insn *in = &c->code->insn[--i];
+		const struct op_info *op = &isa_op[in->op];
+
+		if (!(flow_writes(in) >> reg & 1))
+			continue;
+		switch (op->shape) {
+		case SHAPE_LOAD: case SHAPE_FUSED_LOAD:
+			return op->size < 8 && !(op->flags & OPF_SIGNED);
+		case SHAPE_ALU_K: case SHAPE_ALU_X: case SHAPE_FUSED:
+			return !(op->flags & OPF_WIDTH64) || (in->op == OP_AND64_K && in->imm >= 0);
+		default:
+			return false;
+		}
+	}
+	return false;
+}
+
+/* Is instruction i the first of r = one; if c goto +1; r = 1 - one? */
+static bool keeps_outcome(const struct jc *c, uint32_t i)
+{
+	const struct insn *in = &c->code->insn[i];
+
+	return !c->checked && c->rules & RULE_SELECT && i + 3 < c->code->n && is_const(in) && !(in->imm & ~1ll) &&
+	       flow_is_branch(in + 1) && is_const(in + 2) && in[2].dst == in->dst && in[2].imm == 1 - in->imm &&
+	       !(flow_reads(c->code, in + 1) >> in->dst & 1) && !(c->flow.mark[i + 1] & FLOW_TARGET) && jumps_over(c, i + 1);
+}
+
+bool emit_outcome(struct jc *c)
+{
+	if (!keeps_outcome(c, c->i))
+		return false;
+	x_mov_k(&c->b, c->reg[c->in->dst], 0, false);	/* the comparison comes next */
+	return true;
+}
+
+/* Does the branch at i wait LONG or more for what such a move, or its own in the round before, has made?  Goes back by
+ * the order of the code, once round the loop: jumps between are not followed. */
+static bool waits(const struct jc *c, uint32_t i)
+{
+	const struct insn *insn = c->code->insn;
+	uint8_t way[12] = { 0 };	/* cycles and 1 from each register to the branch */
+	uint32_t at = i, reads = flow_reads(c->code, &insn[i]);
+	bool round = false;
+
+	for (int r = 0; r < 11; r++)
+		way[r] = reads >> r & 1;
+	for (uint32_t n = 0; n < FAR && at > c->cur_start; n++) {
+		uint32_t writes, tail = at;
+		uint8_t longest = 0;
+
+		if (!round && c->flow.mark[at] & FLOW_LOOP) {
+			for (tail = i; tail < c->code->n && tail < i + FAR; tail++)
+				if (flow_is_jump(&insn[tail]) && (uint32_t)insn[tail].off == at)
+					break;
+			round = tail < c->code->n && tail < i + FAR;
+			at = round ? tail : at;
+		}
+		if (--at == i)
+			break;
+		writes = flow_writes(&insn[at]);
+		reads = flow_reads(c->code, &insn[at]);
+		for (int r = 0; r < 11; r++)
+			if (writes >> r & 1 && way[r] > longest)
+				longest = way[r];
+		if (!longest)
+			continue;
+		if (at > c->cur_start && flow_is_branch(&insn[at - 1]) && jumps_over(c, at - 1)) {
+			if (longest > LONG)
+				return true;
+		} else {
+			for (int r = 0; r < 11; r++)
+				way[r] = writes >> r & 1 ? 0 : way[r];
+		}
+		longest = (uint8_t)(longest + flow_latency(&insn[at]));
+		for (int r = 0; r < 11; r++)
+			if (reads >> r & 1 && way[r] < longest)
+				way[r] = longest;
+	}
+	return false;
 }
 
 bool emit_select(struct jc *c, enum x_cc cc)
 {
 	const struct insn *mov = c->in + 1;
 	bool w = mov->op == OP_MOV64_X || mov->op == OP_MOV64_K;
-	int from = TMP;
+	int d = c->reg[mov->dst], from = TMP;
 
-	if (c->checked || !(c->rules & RULE_SELECT) || !jumps_over(c))
+	if (c->checked || !(c->rules & RULE_SELECT) || !jumps_over(c, c->i))
+		return false;
+	if (c->i > c->cur_start && keeps_outcome(c, c->i - 1)) {
+		x_setcc(&c->b, mov->imm ? cc ^ 1 : cc, d);
+		c->skip = 1;
+		return true;
+	}
+	if (waits(c, c->i))
 		return false;
 	switch (mov->op) {
-	case OP_MOV64_X: from = c->reg[mov->src]; break;
 	case OP_MOV32_X:	/* the upper half is cleared only when it moves */
-		x_mov(&c->b, false, TMP, c->reg[mov->src]);
-		break;
+		w = !zero_up(c, mov->dst, c->i);
+		if (w && !zero_up(c, mov->src, c->i)) {
+			x_mov(&c->b, false, TMP, c->reg[mov->src]);
+			break;
+		}
+		/* fallthrough */
+	case OP_MOV64_X: from = c->reg[mov->src]; break;
 	case OP_MOV64_K: case OP_MOV32_K:
 		if (c->flags & JIT_BLIND)
 			return false;
 		x_mov_k(&c->b, TMP, w ? mov->imm : (int64_t)(uint32_t)mov->imm, true);
+		w = true;
 		break;
 	default: return false;
 	}
-	x_cmov(&c->b, true, cc ^ 1, c->reg[mov->dst], from);
+	x_cmov(&c->b, w, cc ^ 1, d, from);
 	c->skip = 1;
 	return true;
 }

@@ -23,6 +23,9 @@ static const char *const idioms[] = {
 	"rA &= 7\nrC = rA\nrC <<= 3\nrB = rM\nrB += rC\nrA = *(u64 *)(rB + 0)\nrB = %i\n",
 	"rA &= 31\nrB = rM\nrB += rA\nrA = %i\nrC = *(u8 *)(rB + 8)\nrC += rA\nrB = rC\n",
 	"rA &= 7\nrA <<= 3\nrB = rM\nrB += rA\nrC = *(u64 *)(rB + 0)\n*(u32 *)(rB + 8) = rC\nrB = %i\nrA = %n\n",
+	"rA &= 7\nrA <<= 2\nrB = rM\nrB += rA\nwA = *(u32 *)(rB + 4)\nwA %a %i\n*(u32 *)(rB + 4) = rA\nrB = %i\nrA = %n\n",
+	"rA = *(u64 *)(rM + %o)\nrA %a rB\n*(u64 *)(rM + %o) = rA\nrA = *(u8 *)(rM + 9)\nrA %a %n\n*(u8 *)(rM + 9) = rA\nrA = rC\n",
+	"rA = *(u16 *)(rM + 10)\nwA %a %n\n*(u16 *)(rM + 10) = rA\nwA = *(u32 *)(rM + 20)\nwA %a wB\n*(u32 *)(rM + 20) = rA\nrA = %i\n",
 	/* pieces of numbers and memory */
 	"rA = *(u8 *)(rM + 5)\nrA <<= 8\nrB = *(u8 *)(rM + 4)\nrA |= rB\nrC = *(u8 *)(rM + 7)\nrC <<= 8\n"
 	"rB = *(u8 *)(rM + 6)\nrC |= rB\nrC <<= 16\nrC |= rA\nrA = rC\nrB = %i\n",
@@ -53,6 +56,8 @@ static const char *const idioms[] = {
 	"e: rA += rC\n",
 	"rC = 1\nif rB %c %i goto l\nrC = 0\nl: rD += 7\nrE = rB\nrE <<= 3\nrC &= 1\nif rC == 0 goto m\nrE ^= rD\nm: rC = %i\n",
 	"rA ^= rB\nrC += rD\nrA *= %f\nif rC %c rB goto l\nrD ^= rA\nl: rA = %n\n",
+	"rC = 0\nif rA %c rB goto l\nrC = 1\nl: rD ^= rC\n",
+	"rE = 3\nrB = 0\nh: rC = rB\nrC |= 4\nrC *= rC\nif rC > rA goto l\nrB = rC\nl: rE += 1\nif rE < 9 goto h\nrC = %i\n",
 	"if rA %c rB goto l\nrA = rB\nl: rC += rA\n",
 	/* counted loops */
 	"rA = 0\nh: rB = rM\nrB += rA\nrC = *(u64 *)(rB + 0)\nrC *= 3\nrD ^= rC\nrA += 8\nif rA != 64 goto h\nrB = %i\n",

@@ -122,7 +122,8 @@ static const struct { const char *rule, *before, *after; } single[] = {
 	  "*(u32 *)(r1 + 0x8) = 0x78561234" },
 	{ "chain", "r0 = *(u64 *)(r1 + 0)\nr2 = *(u64 *)(r1 + 8)\nr3 = *(u64 *)(r1 + 16)\nr0 *= 77\nr0 ^= r2\nr0 ^= r3\nexit\n",
 	  "r2 ^= r3" },
-	{ "lea", "r2 = *(u64 *)(r1 + 0)\nr0 = r2\nr0 += 77\nr0 += r2\nexit\n", "r0 = r2 + 0x4d" },
+	{ "lea", "r2 = *(u64 *)(r1 + 0)\nr0 = r2\nr0 += 77\nr0 ^= r2\nexit\n", "r0 = r2 + 0x4d" },
+	{ "lea", "r2 = *(u64 *)(r1 + 0)\nr3 = *(u64 *)(r1 + 8)\nr0 = r2\nr0 += 77\nr0 += r3\nr0 ^= r2\nexit\n", "r0 = r2 + r3 << 0 + 0x4d" },
 	{ "mul3", "r2 = *(u64 *)(r1 + 0)\nr0 = r2\nr0 *= 77\nr0 += r2\nexit\n", "r0 = r2 * 0x4d" },
 	{ "cmpmem", "r0 = 0\nr2 = *(u8 *)(r1 + 3)\nif r2 > 9 goto l\nr0 = 1\nl: exit\n", "if *(u8 *)(r1 + 0x3) > 0x9" },
 	{ "loadop", "r0 = 7\nr2 = *(u64 *)(r1 + 8)\nr0 ^= r2\nexit\n", "r0 ^= *(u64 *)(r1 + 0x8)" },
@@ -240,7 +241,7 @@ static void piece(struct text *t)
 
 	three(t, &a, &b, &c);
 	t->label += 4;
-	switch (pick(t, 52)) {
+	switch (pick(t, 54)) {
 	case 0: say(t, "r%d = r%d\nr%d <<= %d\nr%d >>= %d\nr%d %s r%d\n", a, b, a, k, b, 64 - k, a,
 		    pick(t, 2) ? "|=" : pick(t, 2) ? "^=" : "+=", b); break;
 	case 1: k = k % 31 + 1;
@@ -259,6 +260,7 @@ static void piece(struct text *t)
 		     b, a, b, pick(t, 3) + 1, c, c, b, w, c, pick(t, 60), a, c); break;
 	case 12: say(t, "r%d = r%d\nr%d %s %d\n", a, b, a, pick(t, 2) ? "+=" : "-=", imm); break;
 	case 13: say(t, "w%d = w%d\nw%d += %d\n", a, b, a, imm); break;
+	case 52: say(t, "r%d = r%d\nr%d += %d\nr%d += r%d\n", a, b, a, (int)pick(t, 200) - 100, a, c); break;
 	case 14: say(t, "r%d = r%d\nr%d <<= %u\nr%d += r%d\n", a, b, a, pick(t, 3) + 1, a, c); break;
 	case 15: imm = pick(t, 2) ? (1 << pick(t, 31)) + (int)pick(t, 3) - 1 : imm;
 		say(t, "%c%d = %c%d\n%c%d *= %d\n", l & 4 ? 'w' : 'r', a, l & 4 ? 'w' : 'r', b, l & 4 ? 'w' : 'r', a, imm); break;
@@ -534,7 +536,7 @@ START_TEST(composed_programs_agree)
 	printf("rules: seed %llu, %u programs per arm\n", (unsigned long long)seed, programs);
 	for (unsigned i = 0; i < programs * 2; i++)
 		one(&t, seed + i, NULL);
-	for (int k = 0; k <= REWRITE_RULE_COUNT + 6; k++) {
+	for (int k = 0; k <= REWRITE_RULE_COUNT + 7; k++) {
 		const char *off = k < REWRITE_RULE_COUNT ? rule_name(rewrite_names, k) : rule_name(jit_rule_names, k - REWRITE_RULE_COUNT);
 
 		if (!*off)
