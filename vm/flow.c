@@ -7,6 +7,8 @@
 #include "vm/flow.h"
 #include "vm/mem.h"
 
+_Static_assert(OP_XOR64_K - OP_ADD64_K == 44 && OP_MUL64_K - OP_ADD64_K == 8 && OP_OR64_K - OP_ADD64_K == 20 &&
+	       OP_AND64_K - OP_ADD64_K == 24, "flow_commutes");
 enum { ALL = 0x7ff, ARGS = 0x3e, SWEEPS = 12 };
 
 uint32_t flow_reads(const struct code *code, const struct insn *insn)
@@ -66,6 +68,14 @@ uint32_t flow_latency(const struct insn *in)
 	case OP_DIV64_X: case OP_DIV32_X: case OP_MOD64_X: case OP_MOD32_X: return 12;
 	default: return 1;
 	}
+}
+
+bool flow_commutes(const struct insn *insn)
+{
+	enum { ADD = 1 << 0, MUL = 1 << 2, OR = 1 << 5, AND = 1 << 6, XOR = 1 << 11 };	/* by the order of vm/isa.def */
+
+	return isa_op[insn->op].shape == SHAPE_ALU_X && insn->op - OP_ADD64_K < 48 &&
+	       (ADD | MUL | OR | AND | XOR) >> (insn->op - OP_ADD64_K) / 4 & 1;
 }
 
 static void lead_to(uint8_t *mark)

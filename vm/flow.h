@@ -39,6 +39,7 @@ static inline bool flow_is_jump(const struct insn *insn)
 enum op flow_inverse(enum op op);
 /* Cycles until a result is there; roughly an x86-64 of these years. */
 uint32_t flow_latency(const struct insn *insn);
+bool flow_commutes(const struct insn *insn);	/* d = d op s = s op d, and so with a third */
 bool flow_is_branch(const struct insn *insn);
 /* `if c goto +1; r = x`, on which compilers use a conditional move. */
 bool flow_selects(const struct insn *insn, uint32_t at);

@@ -40,15 +40,7 @@ static uint32_t carried(const struct rewriter *rw, uint32_t head)
 
 static bool is_chain(const struct insn *one, const struct insn *two)
 {
-	if (two->op != one->op || two->dst != one->dst)
-		return false;
-	switch (one->op) {
-	case OP_ADD64_X: case OP_ADD32_X: case OP_XOR64_X: case OP_XOR32_X:
-	case OP_OR64_X: case OP_OR32_X: case OP_AND64_X: case OP_AND32_X:
-		return true;
-	default:
-		return false;
-	}
+	return two->op == one->op && two->dst == one->dst && flow_commutes(one);
 }
 
 static bool shorten(struct rewriter *rw, uint32_t i, const struct times *t)

@@ -10,7 +10,7 @@ enum { LONGEST = 160 };
 
 struct names {
 	struct rewriter *rw;
-	uint32_t live;			/* guest registers that are read later */
+	uint32_t live, allowed;		/* registers that are read later; that may hold something else than their own */
 	uint8_t at[REGS];		/* the register that holds each one's value */
 	uint32_t n;
 	struct insn out[LONGEST];
@@ -40,139 +40,87 @@ static bool held(const struct names *s, uint8_t reg, uint8_t but)
 	return false;
 }
 
-/* A register for what r becomes; NO_REG: all are in use. */
-static uint8_t place(const struct names *s, uint8_t r, uint32_t allowed)
+/* A register that holds nothing but what `but` has; NO_REG: all do. */
+static uint8_t spare(const struct names *s, uint8_t but)
 {
-	if (!held(s, r, r))
-		return r;
-	if (!held(s, s->at[r], r))
-		return s->at[r];
 	for (uint8_t k = 0; k < 10; k++)
-		if (allowed >> k & 1 && !held(s, k, r))
+		if (s->allowed >> k & 1 && !held(s, k, but))
 			return k;
 	return NO_REG;
 }
 
-static bool commutes(uint16_t op)
-{
-	switch (op) {
-	case OP_ADD64_X: case OP_MUL64_X: case OP_OR64_X: case OP_AND64_X: case OP_XOR64_X:
-	case OP_ADD32_X: case OP_MUL32_X: case OP_OR32_X: case OP_AND32_X: case OP_XOR32_X:
-		return true;
-	default:
-		return false;
-	}
-}
-
 /* One instruction of the block; false: not a kind that can be renamed, or no register is free. */
-static bool rename_one(struct names *s, uint32_t i, uint32_t allowed)
+static bool rename_one(struct names *s, uint32_t i)
 {
+	enum { KINDS = 1u << SHAPE_ALU_K | 1u << SHAPE_ALU_X | 1u << SHAPE_UN | 1u << SHAPE_LOAD | 1u << SHAPE_WIDE |
+		       1u << SHAPE_STORE_X | 1u << SHAPE_STORE_K | 1u << SHAPE_FUSED_LOAD | 1u << SHAPE_FUSED_STORE };
 	struct insn in = s->rw->code->insn[i];
-	uint32_t slot = s->rw->code->slot[i];
-	uint8_t d = in.dst, from = in.src, to;
-	bool sets = true, changes = false;
+	uint32_t slot = s->rw->code->slot[i], shape = 1u << isa_op[in.op].shape;
+	uint8_t d = in.dst, from = in.src, at = s->at[d], to = at;
 
-	switch (isa_op[in.op].shape) {
-	case SHAPE_ALU_K: case SHAPE_UN:
-		changes = in.op != OP_MOV64_K && in.op != OP_MOV32_K;
-		break;
-	case SHAPE_ALU_X:
-		changes = insn_reads(&(struct insn){ .op = in.op, .dst = 0, .src = 1 }) & 1;
-		break;
-	case SHAPE_FUSED:
-		if (in.op != OP_ROL64 && in.op != OP_ROL32)
-			return false;
-		changes = true;
-		break;
-	case SHAPE_FUSED_LOAD:
-		if (!isa_indexed(in.op))
-			return false;
-		break;
-	case SHAPE_LOAD: case SHAPE_WIDE:
-		break;
-	case SHAPE_STORE_X: case SHAPE_STORE_K: case SHAPE_FUSED_STORE:
-		sets = false;
-		break;
-	default:
+	if (!(shape & KINDS) || (shape == 1u << SHAPE_FUSED_LOAD && !isa_indexed(in.op)))
 		return false;
-	}
 	if (isa_indexed(in.op))
 		in.imm_lo = insn_index(s->at[in.imm_lo & 15], in.imm_lo >> 4);
-	if (in.op == OP_MOV64_X && from != 10) {
-		s->at[d] = s->at[from];
-		s->live = s->rw->flow.live[i + 1];
-		return true;
-	}
-	if ((1u << SHAPE_ALU_X | 1u << SHAPE_LOAD | 1u << SHAPE_STORE_X | 1u << SHAPE_FUSED_LOAD | 1u << SHAPE_FUSED_STORE) >>
-	    isa_op[in.op].shape & 1)
+	if (shape & (1u << SHAPE_ALU_X | 1u << SHAPE_LOAD | 1u << SHAPE_STORE_X | 1u << SHAPE_FUSED_LOAD | 1u << SHAPE_FUSED_STORE))
 		in.src = s->at[from] & 15;
 	s->live = s->rw->flow.live[i + 1];
-	if (!sets) {
-		in.dst = s->at[d] & 15;
-		put(s, in, slot);
+	if (in.op == OP_MOV64_X && from != 10) {
+		s->at[d] = in.src;
 		return true;
 	}
-	if (changes && !held(s, s->at[d], d)) {
-		to = s->at[d];
-	} else if (changes && commutes(in.op) && from != d && !held(s, s->at[from], from) && !(s->live >> from & 1)) {
-		to = s->at[from];
-		in.src = s->at[d] & 15;
-	} else {
-		to = place(s, d, allowed);
-		if (to == NO_REG || (changes && to == in.src && isa_op[in.op].shape == SHAPE_ALU_X))
-			return false;
-		if (changes)
-			copy(s, to, s->at[d], slot);
+	if (insn_writes(&in)) {
+		bool changes = insn_reads(&(struct insn){ .op = in.op, .src = 1, .imm_lo = 1 }) & 1;
+
+		if (changes && held(s, at, d) && flow_commutes(&in) && from != 10 && !held(s, in.src, REGS)) {
+			to = in.src;
+			in.src = at & 15;
+		} else if (!changes || held(s, at, d)) {
+			to = held(s, d, d) ? spare(s, d) : d;
+			if (to == NO_REG || (changes && to == in.src && shape == 1u << SHAPE_ALU_X))
+				return false;
+			if (changes)
+				copy(s, to, at, slot);
+		}
+		s->at[d] = to;
 	}
 	in.dst = to & 15;
-	s->at[d] = to;
 	put(s, in, slot);
 	return true;
 }
 
 /* All that is read later goes back to where it belongs. */
-static bool go_home(struct names *s, uint32_t slot, uint32_t allowed)
+static bool go_home(struct names *s, uint32_t slot)
 {
 	for (int left = 2 * REGS; left; left--) {
-		uint8_t away = NO_REG;
+		uint8_t away = NO_REG, to;
 
-		for (uint8_t r = 0; r < REGS; r++) {
-			if (!(s->live >> r & 1) || s->at[r] == r)
-				continue;
-			away = r;
-			if (!held(s, r, r))
-				break;
-		}
+		for (uint8_t r = 0; r < REGS && (away == NO_REG || held(s, away, away)); r++)
+			if (s->live >> r & 1 && s->at[r] != r)
+				away = r;
 		if (away == NO_REG)
 			return true;
-		if (held(s, away, away)) {	/* a circle: one steps out of it */
-			uint8_t k = 0;
-
-			while (k < 10 && (!(allowed >> k & 1) || held(s, k, NO_REG)))
-				k++;
-			if (k == 10)
-				return false;
-			copy(s, k, s->at[away], slot);
-			s->at[away] = k;
-			continue;
-		}
-		copy(s, away, s->at[away], slot);
-		s->at[away] = away;
+		to = held(s, away, away) ? spare(s, REGS) : away;	/* a circle: one steps out of it */
+		if (to == NO_REG)
+			return false;
+		copy(s, to, s->at[away], slot);
+		s->at[away] = to;
 	}
 	return false;
 }
 
 static void rename_loop(struct rewriter *rw, struct names *s, uint32_t head, uint32_t tail)
 {
-	uint32_t allowed = 0x3f, copies = 0;
+	uint32_t copies = 0;
 	struct lanes lanes;
 
 	s->n = 0;
+	s->allowed = 0x3f;
 	for (uint8_t r = 0; r < REGS; r++)
 		s->at[r] = r;
 	for (uint32_t i = head; i < tail; i++) {
 		copies += rw->code->insn[i].op == OP_MOV64_X;
-		allowed |= flow_writes(&rw->code->insn[i]);
+		s->allowed |= flow_writes(&rw->code->insn[i]);
 		if (i > head && rw->flow.mark[i] & FLOW_TARGET)
 			return;
 	}
@@ -180,9 +128,9 @@ static void rename_loop(struct rewriter *rw, struct names *s, uint32_t head, uin
 	    (rule_on(rw, RULE_WHOLE) && lanes_at(rw->code, &rw->flow, head, &lanes)))
 		return;
 	for (uint32_t i = head; i < tail; i++)
-		if (!rename_one(s, i, allowed))
+		if (!rename_one(s, i))
 			return;
-	if (!go_home(s, rw->code->slot[tail], allowed) || s->n >= tail - head)
+	if (!go_home(s, rw->code->slot[tail]) || s->n >= tail - head)
 		return;
 	for (uint32_t i = head; i < tail; i++) {
 		uint32_t k = i - head;
