@@ -18,31 +18,34 @@ static bool steps_aside(const struct rewriter *rw, uint32_t i, const struct insn
 	       !(flow_reads(rw->code, in) >> load->dst & 1) && !(rw->flow.mark[i] & FLOW_TARGET);
 }
 
+/* Moves instruction `from` to `to`, before what is there or behind it; no jump leads to those between. */
+static void move(struct code *code, uint32_t from, uint32_t to)
+{
+	struct insn in = code->insn[from];
+	uint32_t slot = code->slot[from], least = from < to ? from : to, n = from < to ? to - from : from - to;
+
+	memmove(&code->insn[least + (from > to)], &code->insn[least + (from < to)], n * sizeof in);
+	memmove(&code->slot[least + (from > to)], &code->slot[least + (from < to)], n * sizeof slot);
+	code->insn[to] = in;
+	code->slot[to] = slot;
+}
+
 static void hoist_load(struct rewriter *rw, uint32_t i)
 {
-	struct insn *in = &rw->code->insn[i], load;
-	uint32_t at = i + 1, slot, written = 0;
+	const struct insn *in = &rw->code->insn[i], *load = in + 1;
+	uint32_t at = i + 1, written = 0;
 
 	if (in->op != OP_ADD64_X)
 		return;
-	while (at < rw->code->n && at <= i + 2 && isa_op[rw->code->insn[at].op].shape != SHAPE_LOAD)
-		written |= flow_writes(&rw->code->insn[at++]);
-	if (at == i + 1 || at >= rw->code->n || rw->flow.mark[at] & FLOW_TARGET)
-		return;
-	load = rw->code->insn[at];
-	slot = rw->code->slot[at];
-	if (isa_op[load.op].shape != SHAPE_LOAD || isa_op[load.op].group == ISA_LINUX || load.src != in->dst ||
-	    !(written >> in->src & 1))
+	for (; at < rw->code->n && at <= i + 2 && isa_op[load->op].shape != SHAPE_LOAD; at++)
+		written |= flow_writes(load++);
+	if (at == i + 1 || at >= rw->code->n || rw->flow.mark[at] & FLOW_TARGET || isa_op[load->op].shape != SHAPE_LOAD ||
+	    isa_op[load->op].group == ISA_LINUX || load->src != in->dst || !(written >> in->src & 1))
 		return;
 	for (uint32_t k = i + 1; k < at; k++)
-		if (!steps_aside(rw, k, &load))
+		if (!steps_aside(rw, k, load))
 			return;
-	for (uint32_t k = at; k > i + 1; k--) {
-		rw->code->insn[k] = rw->code->insn[k - 1];
-		rw->code->slot[k] = rw->code->slot[k - 1];
-	}
-	rw->code->insn[i + 1] = load;
-	rw->code->slot[i + 1] = slot;
+	move(rw->code, at, i + 1);
 	hit(rw, RULE_HOIST);
 }
 
@@ -71,18 +74,6 @@ static bool is_load(const struct insn *in)
 	return (shape == SHAPE_LOAD && isa_op[in->op].group != ISA_LINUX) || shape == SHAPE_FUSED_LOAD;
 }
 
-/* Moves instruction `from` behind `to`; no jump leads to those between. */
-static void step_behind(struct code *code, uint32_t from, uint32_t to)
-{
-	struct insn in = code->insn[from];
-	uint32_t slot = code->slot[from];
-
-	memmove(&code->insn[from], &code->insn[from + 1], (to - from) * sizeof in);
-	memmove(&code->slot[from], &code->slot[from + 1], (to - from) * sizeof slot);
-	code->insn[to] = in;
-	code->slot[to] = slot;
-}
-
 /* Who goes where branch `at` leads has no use for some of what was computed just before it. */
 static void sink_before(struct rewriter *rw, uint32_t at)
 {
@@ -96,7 +87,7 @@ static void sink_before(struct rewriter *rw, uint32_t at)
 		uint32_t sets = flow_writes(in = &code->insn[--i]), reads = flow_reads(code, in);
 
 		if (is_pure(in) && sets & sink & ~busy && !(reads & writes)) {
-			step_behind(code, i, at--);
+			move(code, i, at--);
 			hit(rw, RULE_SINK);
 			continue;
 		}

@@ -21,36 +21,24 @@ static bool dead_after(const struct rewriter *rw, uint32_t i, uint8_t reg)
 
 static enum op unsigned_jump(const struct insn *load, const struct insn *jcc)
 {
-	uint32_t size = isa_op[load->op].size;
+	enum { SIGNED = 8 };	/* a zero-extended value is never negative: both agree for constants >= 0 */
+	static const uint8_t row[] = {	/* by the order of JCC in vm/isa.def: which MEMJCC */
+		0, 2, 3, 6, 1, SIGNED | 2, SIGNED | 3, 4, 5, SIGNED | 4, SIGNED | 5 };
+	uint32_t size = isa_op[load->op].size, at = row[(jcc->op - OP_JEQ64_K) / 4];
 	bool wide = isa_op[jcc->op].flags & OPF_WIDTH64;
-	bool positive = size < 4 ? jcc->imm >= 0 && jcc->imm < 1ll << size * 8 : jcc->imm >= 0;
-	enum op base;
+	bool positive = jcc->imm >= 0 && (size >= 4 || jcc->imm < 1ll << size * 8);
+	enum op base = OP_MJEQ_B + (at & 7) * 4;
 
-	switch (jcc->op) {
-	case OP_JEQ64_K: case OP_JEQ32_K: base = OP_MJEQ_B; break;
-	case OP_JNE64_K: case OP_JNE32_K: base = OP_MJNE_B; break;
-	case OP_JGT64_K: case OP_JGT32_K: base = OP_MJGT_B; break;
-	case OP_JGE64_K: case OP_JGE32_K: base = OP_MJGE_B; break;
-	case OP_JLT64_K: case OP_JLT32_K: base = OP_MJLT_B; break;
-	case OP_JLE64_K: case OP_JLE32_K: base = OP_MJLE_B; break;
-	case OP_JSET64_K: case OP_JSET32_K: base = OP_MJSET_B; break;
-	/* A zero-extended value is never negative: signed and unsigned agree for constants >= 0. */
-	case OP_JSGT64_K: case OP_JSGT32_K: base = OP_MJGT_B; goto narrow;
-	case OP_JSGE64_K: case OP_JSGE32_K: base = OP_MJGE_B; goto narrow;
-	case OP_JSLT64_K: case OP_JSLT32_K: base = OP_MJLT_B; goto narrow;
-	case OP_JSLE64_K: case OP_JSLE32_K: base = OP_MJLE_B; goto narrow;
-	default: return OP_BAD;
-	}
+	if (at & SIGNED && (size == 8 || !positive || (size == 4 && !wide)))
+		return OP_BAD;
 	if (size == 8)
 		return wide ? base + 3 : OP_BAD;
 	if (size == 4)
 		return positive || !wide ? base + 2 : OP_BAD;
 	return positive ? base + (size == 2) : OP_BAD;
-narrow:
-	if (size == 8 || !positive || (size == 4 && !wide))
-		return OP_BAD;
-	return size == 4 ? base + 2 : base + (size == 2);
 }
+_Static_assert(OP_JGT64_K - OP_JEQ64_K == 4 && OP_JSET64_K - OP_JEQ64_K == 12 && OP_JSLE64_K - OP_JEQ64_K == 40 &&
+	       OP_MJGT_B - OP_MJEQ_B == 8 && OP_MJLT_B - OP_MJEQ_B == 16 && OP_MJSET_B - OP_MJEQ_B == 24, "unsigned_jump");
 
 static bool compare_memory(struct rewriter *rw, uint32_t i)
 {
@@ -72,17 +60,18 @@ static bool compare_memory(struct rewriter *rw, uint32_t i)
 
 /* ---- load and operate ---- */
 
-static enum op memory_op(enum op op)
+static enum op memory_op(const struct insn *alu)
 {
-	switch (op) {
-	case OP_ADD64_X: return OP_MADD64; case OP_ADD32_X: return OP_MADD32;
-	case OP_SUB64_X: return OP_MSUB64; case OP_SUB32_X: return OP_MSUB32;
-	case OP_AND64_X: return OP_MAND64; case OP_AND32_X: return OP_MAND32;
-	case OP_OR64_X: return OP_MOR64; case OP_OR32_X: return OP_MOR32;
-	case OP_XOR64_X: return OP_MXOR64; case OP_XOR32_X: return OP_MXOR32;
-	default: return OP_BAD;
-	}
+	static const uint8_t row[12] = { 1, 2, [5] = 4, 3, [11] = 5 };	/* by the order of ALU in vm/isa.def: which MEMOP, and 1 */
+	uint32_t k = (uint32_t)(alu->op - OP_ADD64_K);
+
+	if (isa_op[alu->op].shape != SHAPE_ALU_X || k >= 48 || !row[k / 4])
+		return OP_BAD;
+	return OP_MADD64 + (row[k / 4] - 1u) * 2 + (k / 2 & 1);
 }
+_Static_assert(OP_SUB64_K - OP_ADD64_K == 4 && OP_OR64_K - OP_ADD64_K == 20 && OP_AND64_K - OP_ADD64_K == 24 &&
+	       OP_XOR64_K - OP_ADD64_K == 44 && OP_MSUB64 - OP_MADD64 == 2 && OP_MAND64 - OP_MADD64 == 4 &&
+	       OP_MOR64 - OP_MADD64 == 6 && OP_MXOR64 - OP_MADD64 == 8, "memory_op");
 
 static bool load_operate(struct rewriter *rw, uint32_t i)
 {
@@ -91,7 +80,7 @@ static bool load_operate(struct rewriter *rw, uint32_t i)
 
 	if (!rule_on(rw, RULE_LOADOP) || !neighbours(rw, i, 2))
 		return false;
-	op = memory_op((enum op)alu->op);
+	op = memory_op(alu);
 	if (op == OP_BAD || alu->src != load->dst || alu->dst == load->dst || isa_op[op].size != isa_op[load->op].size ||
 	    isa_op[load->op].flags & OPF_SIGNED || isa_op[load->op].group == ISA_LINUX ||
 	    !dead_after(rw, i + 1, load->dst))
@@ -104,59 +93,58 @@ static bool load_operate(struct rewriter *rw, uint32_t i)
 
 /* ---- copy, then one more ---- */
 
-static bool copy_and(struct rewriter *rw, uint32_t i)
+static void copy_and(struct rewriter *rw, uint32_t i)
 {
 	struct insn *mov = &rw->code->insn[i], *alu = mov + 1;
-	bool w = mov->op == OP_MOV64_X && (isa_op[alu->op].flags & OPF_WIDTH64);
+	uint32_t narrow = mov->op == OP_MOV32_X || !(isa_op[alu->op].flags & OPF_WIDTH64);
 	uint8_t d = mov->dst, s = mov->src;
-	struct insn out = { .dst = d, .src = s };
+	struct insn out = { .op = (uint16_t)(OP_LEA64 + narrow), .dst = d, .src = s, .imm = alu->imm };
+	enum rewrite_rule rule = RULE_LEA;
 
 	if (!neighbours(rw, i, 2) || alu->dst != d || d == s)
-		return false;
-	out.steps = alu->steps;
-	if (alu->op == (w ? OP_ADD64_K : OP_ADD32_K)) {
-		out.op = w ? OP_LEA64 : OP_LEA32;
-		out.imm = alu->imm;
-	} else if (alu->op == (w ? OP_SUB64_K : OP_SUB32_K) && alu->imm != INT32_MIN) {
-		out.op = w ? OP_LEA64 : OP_LEA32;
+		return;
+	switch (alu->op - 2 * narrow) {		/* the 64-bit form of what has the copy's width */
+	case OP_ADD64_K:
+		break;
+	case OP_SUB64_K:
+		if (alu->imm == INT32_MIN)
+			return;
 		out.imm = -alu->imm;
-	} else if (alu->op == (w ? OP_MUL64_K : OP_MUL32_K)) {
-		if (!rule_on(rw, RULE_MUL3))
-			return false;
-		out.op = w ? OP_MUL3_64 : OP_MUL3_32;
-		out.imm = alu->imm;
-		*alu = out;
-		drop(mov);
-		return hit(rw, RULE_MUL3);
-	} else if (alu->op == (w ? OP_ADD64_X : OP_ADD32_X) && alu->src != d) {
-		out.op = w ? OP_LEAX64 : OP_LEAX32;
-		out.imm_lo = insn_index(alu->src, 0);
+		break;
+	case OP_MUL64_K:
+		rule = RULE_MUL3;
+		out.op = (uint16_t)(OP_MUL3_64 + narrow);
+		break;
+	case OP_LSH64_K:
+		if (alu->imm < 1 || alu->imm > 3 || s == 10 || !neighbours(rw, i, 3) ||
+		    alu[1].op - 2 * narrow != OP_ADD64_X || alu[1].dst != d || alu[1].src == d || !rule_on(rw, rule))
+			return;
+		out.op = (uint16_t)(OP_LEAX64 + narrow);
+		out.imm = insn_index(s, (int)alu->imm);
+		drop(alu++);
+		out.src = alu->src;
+		break;
+	case OP_ADD64_X:
+		if (alu->src == d || (alu->src == 10 && s == 10))
+			return;
+		out.op = (uint16_t)(OP_LEAX64 + narrow);
+		out.imm = insn_index(alu->src, 0);
 		if (alu->src == 10) {		/* rsp is no index */
-			if (s == 10)
-				return false;
 			out.src = 10;
-			out.imm_lo = insn_index(s, 0);
+			out.imm = insn_index(s, 0);
 		}
-	} else if (alu->op == (w ? OP_LSH64_K : OP_LSH32_K) && alu->imm >= 1 && alu->imm <= 3 && s != 10 &&
-		   neighbours(rw, i, 3) && alu[1].op == (w ? OP_ADD64_X : OP_ADD32_X) && alu[1].dst == d &&
-		   alu[1].src != d && rule_on(rw, RULE_LEA)) {
-		out.op = w ? OP_LEAX64 : OP_LEAX32;
-		out.src = alu[1].src;
-		out.imm_lo = insn_index(s, (int)alu->imm);
-		out.steps = alu[1].steps;
-		alu[1] = out;
-		drop(mov);
-		drop(alu);
-		return hit(rw, RULE_LEA);
-	} else {
-		return false;
+		break;
+	default:
+		return;
 	}
-	if (!rule_on(rw, RULE_LEA))
-		return false;
+	if (!rule_on(rw, rule))
+		return;
+	out.steps = alu->steps;
 	*alu = out;
 	drop(mov);
-	return hit(rw, RULE_LEA);
+	hit(rw, rule);
 }
+_Static_assert(OP_LEA32 == OP_LEA64 + 1 && OP_LEAX32 == OP_LEAX64 + 1 && OP_MUL3_32 == OP_MUL3_64 + 1, "copy_and");
 
 /* d = s + k; d += x */
 static void sum_and(struct rewriter *rw, uint32_t i)
@@ -175,32 +163,27 @@ static void sum_and(struct rewriter *rw, uint32_t i)
 /* r <<= k, when r is from then on the index of accesses only: they scale it. */
 static void scale_index(struct rewriter *rw, uint32_t i)
 {
-	struct insn *shift = &rw->code->insn[i], *user[4];
-	uint32_t n = 0, bit = 1u << shift->dst;
-	int k = (int)shift->imm;
+	struct insn *shift = &rw->code->insn[i], *in = shift;
+	uint32_t at = i, bit = 1u << shift->dst;
+	bool used = false;
 
-	if (k < 1 || k > 3 || !rule_on(rw, RULE_INDEX))
+	if (shift->imm < 1 || shift->imm > 3 || !rule_on(rw, RULE_INDEX))
 		return;
-	for (uint32_t at = i + 1; neighbours(rw, at - 1, 2) && !flow_is_jump(&rw->code->insn[at]); at++) {
-		struct insn *in = &rw->code->insn[at];
-		uint32_t others = isa_op[in->op].shape == SHAPE_FUSED_STORE ? 1u << in->dst | 1u << in->src : 1u << in->src;
-
-		if (in->op == DELETED)
-			continue;
-		if (flow_reads(rw->code, in) & bit) {
-			if ((!isa_indexed(in->op) && in->op != OP_LEAX64) || others & bit || (in->imm_lo & 15) != shift->dst || n == 4 ||
-			    (in->imm_lo >> 4) + k > 3)
-				return;
-			user[n++] = in;
-		}
-		if (n && (flow_writes(in) & bit || dead_after(rw, at, shift->dst))) {
-			while (n)
-				user[--n]->imm_lo += insn_index(0, k);
-			drop(shift);
-			hit(rw, RULE_INDEX);
+	do {
+		if (!neighbours(rw, at++, 2) || flow_is_jump(++in))
 			return;
-		}
-	}
+		if (in->op == DELETED || !(flow_reads(rw->code, in) & bit))
+			continue;
+		if ((!isa_indexed(in->op) && in->op != OP_LEAX64) || (in->imm_lo & 15) != shift->dst || in->src == shift->dst ||
+		    (isa_op[in->op].shape == SHAPE_FUSED_STORE && in->dst == shift->dst) || (in->imm_lo >> 4) + shift->imm > 3)
+			return;
+		used = true;
+	} while (in->op == DELETED || !used || !(flow_writes(in) & bit || dead_after(rw, at, shift->dst)));
+	for (; in > shift; in--)
+		if (in->op != DELETED && flow_reads(rw->code, in) & bit)
+			in->imm_lo += insn_index(0, (int)shift->imm);
+	drop(shift);
+	hit(rw, RULE_INDEX);
 }
 
 static void scale_indices(struct rewriter *rw, uint32_t from, uint32_t to)

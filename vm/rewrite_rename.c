@@ -6,24 +6,25 @@
 #include "vm/lanes.h"
 #include "vm/rewrite_in.h"
 
-enum { LONGEST = 160 };
+enum { LONGEST = 256 };
 
 struct names {
-	struct rewriter *rw;
+	struct code *code;
+	const struct flow *flow;
 	uint32_t live, allowed;		/* registers that are read later; that may hold something else than their own */
 	uint8_t at[REGS];		/* the register that holds each one's value */
-	uint32_t n;
-	struct insn out[LONGEST];
-	uint32_t slot[LONGEST];
+	bool write;			/* at `to`; else only to see how many there are */
+	uint32_t to;
 };
 
+/* There is room: before each copy that has to be made one was left out. */
 static void put(struct names *s, struct insn in, uint32_t slot)
 {
-	if (s->n < LONGEST) {
-		s->out[s->n] = in;
-		s->slot[s->n] = slot;
+	if (s->write) {
+		s->code->insn[s->to] = in;
+		s->code->slot[s->to] = slot;
 	}
-	s->n++;
+	s->to++;
 }
 
 static void copy(struct names *s, uint8_t to, uint8_t from, uint32_t slot)
@@ -54,8 +55,8 @@ static bool rename_one(struct names *s, uint32_t i)
 {
 	enum { KINDS = 1u << SHAPE_ALU_K | 1u << SHAPE_ALU_X | 1u << SHAPE_UN | 1u << SHAPE_LOAD | 1u << SHAPE_WIDE |
 		       1u << SHAPE_STORE_X | 1u << SHAPE_STORE_K | 1u << SHAPE_FUSED_LOAD | 1u << SHAPE_FUSED_STORE };
-	struct insn in = s->rw->code->insn[i];
-	uint32_t slot = s->rw->code->slot[i], shape = 1u << isa_op[in.op].shape;
+	struct insn in = s->code->insn[i];
+	uint32_t slot = s->code->slot[i], shape = 1u << isa_op[in.op].shape;
 	uint8_t d = in.dst, from = in.src, at = s->at[d], to = at;
 
 	if (!(shape & KINDS) || (shape == 1u << SHAPE_FUSED_LOAD && !isa_indexed(in.op)))
@@ -64,7 +65,7 @@ static bool rename_one(struct names *s, uint32_t i)
 		in.imm_lo = insn_index(s->at[in.imm_lo & 15], in.imm_lo >> 4);
 	if (shape & (1u << SHAPE_ALU_X | 1u << SHAPE_LOAD | 1u << SHAPE_STORE_X | 1u << SHAPE_FUSED_LOAD | 1u << SHAPE_FUSED_STORE))
 		in.src = s->at[from] & 15;
-	s->live = s->rw->flow.live[i + 1];
+	s->live = s->flow->live[i + 1];
 	if (in.op == OP_MOV64_X && from != 10) {
 		s->at[d] = in.src;
 		return true;
@@ -109,50 +110,45 @@ static bool go_home(struct names *s, uint32_t slot)
 	return false;
 }
 
-static void rename_loop(struct rewriter *rw, struct names *s, uint32_t head, uint32_t tail)
+static bool rename_all(struct names *s, uint32_t head, uint32_t tail)
 {
+	s->to = head;
+	for (uint8_t r = 0; r < REGS; r++)
+		s->at[r] = r;
+	for (uint32_t i = head; i < tail; i++)
+		if (!rename_one(s, i))
+			return false;
+	return go_home(s, s->code->slot[tail]) && s->to < tail;
+}
+
+static void rename_loop(struct rewriter *rw, uint32_t head, uint32_t tail)
+{
+	struct names s = { .code = rw->code, .flow = &rw->flow, .allowed = 0x3f };
 	uint32_t copies = 0;
 	struct lanes lanes;
 
-	s->n = 0;
-	s->allowed = 0x3f;
-	for (uint8_t r = 0; r < REGS; r++)
-		s->at[r] = r;
 	for (uint32_t i = head; i < tail; i++) {
 		copies += rw->code->insn[i].op == OP_MOV64_X;
-		s->allowed |= flow_writes(&rw->code->insn[i]);
-		if (i > head && rw->flow.mark[i] & FLOW_TARGET)
+		s.allowed |= flow_writes(&rw->code->insn[i]);
+		if (rw->flow.mark[i + 1] & FLOW_TARGET)
 			return;
 	}
-	if (copies < 2 || rw->flow.mark[tail] & FLOW_TARGET ||
-	    (rule_on(rw, RULE_WHOLE) && lanes_at(rw->code, &rw->flow, head, &lanes)))
+	if (copies < 2 || (rule_on(rw, RULE_WHOLE) && lanes_at(rw->code, &rw->flow, head, &lanes)) ||
+	    !rename_all(&s, head, tail))
 		return;
-	for (uint32_t i = head; i < tail; i++)
-		if (!rename_one(s, i))
-			return;
-	if (!go_home(s, rw->code->slot[tail]) || s->n >= tail - head)
-		return;
-	for (uint32_t i = head; i < tail; i++) {
-		uint32_t k = i - head;
-
-		if (k >= s->n) {
-			drop(&rw->code->insn[i]);
-			continue;
-		}
-		rw->code->insn[i] = s->out[k];
-		rw->code->slot[i] = s->slot[k];
-	}
+	s.write = true;
+	rename_all(&s, head, tail);
+	while (s.to < tail)
+		drop(&rw->code->insn[s.to++]);
 	hit(rw, RULE_RENAME);
 }
 
 void rewrite_rename(struct rewriter *rw)
 {
-	struct names s = { .rw = rw };
-
 	for (uint32_t i = 1; i < rw->code->n && rule_on(rw, RULE_RENAME); i++) {
 		uint32_t head = (uint32_t)rw->code->insn[i].off;
 
 		if (flow_is_branch(&rw->code->insn[i]) && head < i && i - head < LONGEST)
-			rename_loop(rw, &s, head, i);
+			rename_loop(rw, head, i);
 	}
 }

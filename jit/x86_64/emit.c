@@ -643,6 +643,11 @@ void emit_insn(struct jc *c)
 	}
 }
 
+int emit_group1(uint16_t op)
+{
+	return row[op].by == BY_group1 || row[op].by == BY_and ? row[op].arg : -1;
+}
+
 /* Which of the registers that are not the guest's does instruction i need? */
 enum spare emit_spare(const struct jc *c, uint32_t i)
 {

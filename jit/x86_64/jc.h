@@ -73,6 +73,7 @@ struct jc {				/* what is used most first: one byte reaches it */
 	struct jsub *cur;
 	uint32_t cur_start;
 	uint32_t zeroes_at;		/* instruction at which xmm0 is zero */
+	uint32_t outcome;		/* the branch there is a setcc */
 	uint32_t lanes_tail, lanes_head;	/* the jump back of a loop in lanes goes to this label */
 	uint8_t reg[11];
 	bool state, metered, checked;
@@ -147,6 +148,7 @@ static inline uint32_t jc_pos(const struct jc *c, const uint32_t *inserted, uint
 void emit_insn(struct jc *c);
 void emit_const(struct jc *c, int reg, uint64_t k);	/* the program's own constant (blinded on request) */
 bool live_after(const struct jc *c, int guest);
+int emit_group1(uint16_t op);	/* the enum x_alu that it is; -1: none */
 enum spare { SPARE_NONE, SPARE_R9 = 4, SPARE_ALL = 7 };	/* that much of home[] in frame.c */
 enum spare emit_spare(const struct jc *c, uint32_t i);	/* what instruction i leaves alone */
 

@@ -24,14 +24,9 @@ static bool zero_up(const struct jc *c, uint8_t reg, uint32_t i)
 
 		if (!(flow_writes(in) >> reg & 1))
 			continue;
-		switch (op->shape) {
-		case SHAPE_LOAD: case SHAPE_FUSED_LOAD:
-			return op->size < 8 && !(op->flags & OPF_SIGNED);
-		case SHAPE_ALU_K: case SHAPE_ALU_X: case SHAPE_FUSED:
-			return !(op->flags & OPF_WIDTH64) || (in->op == OP_AND64_K && in->imm >= 0);
-		default:
-			return false;
-		}
+		return 1u << op->shape & (1u << SHAPE_LOAD | 1u << SHAPE_FUSED_LOAD | 1u << SHAPE_ALU_K | 1u << SHAPE_ALU_X |
+					  1u << SHAPE_FUSED) &&
+		       op->size < 8 && !(op->flags & (OPF_WIDTH64 | OPF_SIGNED));
 	}
 	return false;
 }
@@ -51,7 +46,15 @@ bool emit_outcome(struct jc *c)
 	if (!keeps_outcome(c, c->i))
 		return false;
 	x_mov_k(&c->b, c->reg[c->in->dst], 0, false);	/* the comparison comes next */
+	c->outcome = c->i + 1;
 	return true;
+}
+
+static void pass(uint8_t way[12], uint32_t regs, uint32_t cycles)
+{
+	for (int r = 0; r < 11; r++)
+		if (regs >> r & 1 && way[r] < cycles)
+			way[r] = (uint8_t)cycles;
 }
 
 /* Does the branch at i wait LONG or more for what such a move, or its own in the round before, has made?  Goes back by
@@ -60,42 +63,30 @@ static bool waits(const struct jc *c, uint32_t i)
 {
 	const struct insn *insn = c->code->insn;
 	uint8_t way[12] = { 0 };	/* cycles and 1 from each register to the branch */
-	uint32_t at = i, reads = flow_reads(c->code, &insn[i]);
 	bool round = false;
+	uint32_t at = i;
 
-	for (int r = 0; r < 11; r++)
-		way[r] = reads >> r & 1;
+	pass(way, flow_reads(c->code, &insn[i]), 1);
 	for (uint32_t n = 0; n < FAR && at > c->cur_start; n++) {
-		uint32_t writes, tail = at;
-		uint8_t longest = 0;
+		uint32_t r, way_r;
+		bool moves;
 
-		if (!round && c->flow.mark[at] & FLOW_LOOP) {
-			for (tail = i; tail < c->code->n && tail < i + FAR; tail++)
-				if (flow_is_jump(&insn[tail]) && (uint32_t)insn[tail].off == at)
-					break;
-			round = tail < c->code->n && tail < i + FAR;
+		for (uint32_t tail = i; !round && c->flow.mark[at] & FLOW_LOOP && tail < i + FAR && tail < c->code->n; tail++) {
+			round = flow_is_jump(&insn[tail]) && (uint32_t)insn[tail].off == at;
 			at = round ? tail : at;
 		}
 		if (--at == i)
 			break;
-		writes = flow_writes(&insn[at]);
-		reads = flow_reads(c->code, &insn[at]);
-		for (int r = 0; r < 11; r++)
-			if (writes >> r & 1 && way[r] > longest)
-				longest = way[r];
-		if (!longest)
+		r = (uint32_t)__builtin_ctz(flow_writes(&insn[at]) | 1u << 11);
+		way_r = way[r];
+		moves = at && flow_is_branch(&insn[at - 1]) && jumps_over(c, at - 1);
+		if (!way_r)
 			continue;
-		if (at > c->cur_start && flow_is_branch(&insn[at - 1]) && jumps_over(c, at - 1)) {
-			if (longest > LONG)
-				return true;
-		} else {
-			for (int r = 0; r < 11; r++)
-				way[r] = writes >> r & 1 ? 0 : way[r];
-		}
-		longest = (uint8_t)(longest + flow_latency(&insn[at]));
-		for (int r = 0; r < 11; r++)
-			if (reads >> r & 1 && way[r] < longest)
-				way[r] = longest;
+		if (!moves)
+			way[r] = 0;
+		else if (way_r > LONG)
+			return true;
+		pass(way, flow_reads(c->code, &insn[at]), way_r + flow_latency(&insn[at]));
 	}
 	return false;
 }
@@ -108,7 +99,7 @@ bool emit_select(struct jc *c, enum x_cc cc)
 
 	if (c->checked || !(c->rules & RULE_SELECT) || !jumps_over(c, c->i))
 		return false;
-	if (c->i > c->cur_start && keeps_outcome(c, c->i - 1)) {
+	if (c->outcome == c->i) {
 		x_setcc(&c->b, mov->imm ? cc ^ 1 : cc, d);
 		c->skip = 1;
 		return true;

@@ -4,21 +4,6 @@
  * often overwritten its index); where nobody else reads that register it is not made.  Not in checked code. */
 #include "jit/x86_64/jc.h"
 
-/* enum x_alu of what x86 does to memory; X_CMP: nothing */
-static enum x_alu operation(uint16_t op)
-{
-	switch (op) {
-#define FORMS(n) case OP_##n##64_K: case OP_##n##64_X: case OP_##n##32_K: case OP_##n##32_X
-	FORMS(ADD): return X_ADD;
-	FORMS(SUB): return X_SUB;
-	FORMS(OR): return X_OR;
-	FORMS(AND): return X_AND;
-	FORMS(XOR): return X_XOR;
-#undef FORMS
-	default: return X_CMP;
-	}
-}
-
 static bool same_place(const struct jc *c, uint32_t i)
 {
 	const struct insn *load = &c->code->insn[i], *store = load + 2, *lea = load - 1;
@@ -30,23 +15,23 @@ static bool same_place(const struct jc *c, uint32_t i)
 	       lea->imm_lo == load->imm_lo && load->off == lea->off + store->off;
 }
 
-/* Is instruction i the load? */
+/* Is instruction i, a load, the first of them? */
 static bool updates(const struct jc *c, uint32_t i)
 {
 	const struct insn *load = &c->code->insn[i], *alu = load + 1, *store = load + 2;
-	uint8_t size = isa_op[load->op].size;
-	bool k;
+	uint32_t size = isa_op[load->op].size;
+	bool k = isa_op[alu->op].shape == SHAPE_ALU_K;
 
-	if (c->checked || !(c->rules & RULE_UPDATE) || i + 3 > c->code->n ||
-	    (c->flow.mark[i + 1] | c->flow.mark[i + 2]) & FLOW_TARGET || operation(alu->op) == X_CMP)
-		return false;
-	k = isa_op[alu->op].shape == SHAPE_ALU_K;
-	return alu->dst == load->dst && (k || alu->src != load->dst) &&
-	       (size < 8 || isa_op[alu->op].flags & OPF_WIDTH64) && isa_op[store->op].shape == SHAPE_STORE_X &&
-	       isa_op[store->op].group != ISA_LINUX && isa_op[store->op].size == size && store->src == load->dst &&
-	       store->dst != load->dst && !(k && c->flags & JIT_BLIND) && !(k && size == 2 && !x_fits8(alu->imm)) &&
-	       same_place(c, i) && !(flow_live_after(c->code, &c->flow, i + 2) >> load->dst & 1);
+	return !c->checked && c->rules & RULE_UPDATE && i + 3 <= c->code->n &&
+	       !((c->flow.mark[i + 1] | c->flow.mark[i + 2]) & FLOW_TARGET) && emit_group1(alu->op) >= 0 &&
+	       (size < 8 || isa_op[alu->op].flags & OPF_WIDTH64) && alu->dst == load->dst &&
+	       (k ? !(c->flags & JIT_BLIND) && (size != 2 || x_fits8(alu->imm)) : alu->src != load->dst) &&
+	       store->op == (isa_indexed(load->op) ? OP_STX_W + (load->op - OP_LDI_W) / 2 * 3 : load->op + 1) &&
+	       store->src == load->dst && store->dst != load->dst && same_place(c, i) &&
+	       !(flow_live_after(c->code, &c->flow, i + 2) >> load->dst & 1);
 }
+_Static_assert(OP_STX_W == OP_LD_W + 1 && OP_STX_DW == OP_LD_DW + 1 && OP_STX_DW == OP_STX_W + 9 && OP_LDI_DW == OP_LDI_W + 6,
+	       "the store that goes with a load");
 
 bool emit_update(struct jc *c, struct x_mem m)
 {
@@ -56,9 +41,9 @@ bool emit_update(struct jc *c, struct x_mem m)
 	if (!updates(c, c->i))
 		return false;
 	if (isa_op[alu->op].shape == SHAPE_ALU_K)
-		x_alu_mem_k(&c->b, size, operation(alu->op), m, (int32_t)alu->imm);
+		x_alu_mem_k(&c->b, size, (enum x_alu)emit_group1(alu->op), m, (int32_t)alu->imm);
 	else
-		x_alu_store(&c->b, size, operation(alu->op), m, c->reg[alu->src], false);
+		x_alu_store(&c->b, size, (enum x_alu)emit_group1(alu->op), m, c->reg[alu->src], false);
 	c->skip = 2;
 	return true;
 }

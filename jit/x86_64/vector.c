@@ -3,7 +3,6 @@
  * r = memory; memory = r; r = next; next = r, with r dead after it.  Both words move at once, so the store of the
  * first may not reach the load of the second: both accesses have the same base, or one of them is a frame
  * that no pointer leads to.  Not in checked code. */
-#include <string.h>
 #include "jit/x86_64/jc.h"
 
 enum { COPY = 1 };
@@ -23,17 +22,13 @@ bool emit_vector(struct jc *c)
 	    s->op != OP_STX_DW || s->src != l->dst || l->dst == l->src || l->dst == s->dst ||
 	    may_overlap(c, l, s) || flow_live_after(c->code, &c->flow, c->i + 3) >> l->dst & 1)
 		return false;
-	for (int k = 0; k < 2; k++) {
-		struct insn next = l[k];
-
-		next.off += 8;
-		next.steps = l[k + 2].steps;
-		if (memcmp(&next, &l[k + 2], sizeof next))
+	for (int k = 0; k < 2; k++, l++)
+		if (l->op != l[2].op || l->dst != l[2].dst || l->src != l[2].src || l[2].off - l->off != 8)
 			return false;
-	}
 	for (int k = 1; k < 4; k++)
 		if (c->flow.mark[c->i + (uint32_t)k] & FLOW_TARGET)
 			return false;
+	l = c->in;
 	jc_room(c, 64);
 	x_movups_load(&c->b, COPY, x_at(c->reg[l->src], l->off));
 	x_movups_store(&c->b, x_at(c->reg[s->dst], s->off), COPY);
