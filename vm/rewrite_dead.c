@@ -35,8 +35,6 @@ static void hoist_load(struct rewriter *rw, uint32_t i)
 	const struct insn *in = &rw->code->insn[i], *load = in + 1;
 	uint32_t at = i + 1, written = 0;
 
-	if (in->op != OP_ADD64_X)
-		return;
 	for (; at < rw->code->n && at <= i + 2 && isa_op[load->op].shape != SHAPE_LOAD; at++)
 		written |= flow_writes(load++);
 	if (at == i + 1 || at >= rw->code->n || rw->flow.mark[at] & FLOW_TARGET || isa_op[load->op].shape != SHAPE_LOAD ||
@@ -51,8 +49,11 @@ static void hoist_load(struct rewriter *rw, uint32_t i)
 
 void rewrite_hoist(struct rewriter *rw)
 {
-	for (uint32_t i = 0; i < rw->code->n && rule_on(rw, RULE_HOIST); i++)
-		hoist_load(rw, i);
+	const struct insn *insn = rw->code->insn;
+
+	for (uint32_t i = 0, n = rule_on(rw, RULE_HOIST) ? rw->code->n : 0; i < n; i++)
+		if (insn[i].op == OP_ADD64_X)
+			hoist_load(rw, i);
 }
 
 /* ---- backward: what nobody reads ---- */
@@ -79,10 +80,11 @@ static void sink_before(struct rewriter *rw, uint32_t at)
 {
 	struct code *code = rw->code;
 	const struct insn *in = &code->insn[at];
-	uint32_t busy = flow_reads(code, in), writes = 0, sink = ~(uint32_t)rw->flow.live[in->off] & rw->flow.live[at + 1];
+	uint32_t busy, writes = 0, sink = ~(uint32_t)rw->flow.live[in->off] & rw->flow.live[at + 1];
 
 	if (rw->flow.mark[at + 1] & FLOW_TARGET || flow_selects(in, at))
 		return;
+	busy = flow_reads(code, in);
 	for (uint32_t i = at, least = at > SINK ? at - SINK : 0; i > least && !(rw->flow.mark[i] & FLOW_TARGET); ) {
 		uint32_t sets = flow_writes(in = &code->insn[--i]), reads = flow_reads(code, in);
 
@@ -100,8 +102,11 @@ static void sink_before(struct rewriter *rw, uint32_t at)
 
 void rewrite_sink(struct rewriter *rw)
 {
-	for (uint32_t i = 1; i + 1 < rw->code->n && rule_on(rw, RULE_SINK); i++)
-		if (flow_is_branch(&rw->code->insn[i]))
+	const struct insn *insn = rw->code->insn;
+
+	for (uint32_t i = 1, n = rule_on(rw, RULE_SINK) ? rw->code->n : 0; i + 1 < n; i++)
+		if (1u << isa_op[insn[i].op].shape & (1u << SHAPE_JCC_K | 1u << SHAPE_JCC_X) &&
+		    rw->flow.live[i + 1] & ~(uint32_t)rw->flow.live[insn[i].off])
 			sink_before(rw, i);
 }
 

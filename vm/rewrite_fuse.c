@@ -188,7 +188,7 @@ static void scale_index(struct rewriter *rw, uint32_t i)
 
 static void scale_indices(struct rewriter *rw, uint32_t from, uint32_t to)
 {
-	for (uint32_t i = from; i < to; i++)
+	for (uint32_t i = from; i < to && rw->hits[RULE_INDEX] | rw->hits[RULE_LEA]; i++)
 		if (rw->code->insn[i].op == OP_LSH64_K)
 			scale_index(rw, i);
 }

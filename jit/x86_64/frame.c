@@ -99,7 +99,7 @@ static void volatile_homes(struct jc *c)
 	enum spare spare = c->flow.loops || c->flags & JIT_BLIND ? SPARE_R9 : SPARE_ALL;
 	unsigned n = 0;
 
-	if (!c->sub[0].leaf || c->code->nr_sub > 1 || c->flow.live[0] & 0x3c0)
+	if (!c->sub[0].leaf || c->code->nr_sub > 1 || c->flow.live[0] & 0x3c0 || !(writes & 0x3c0))
 		return;
 	for (uint32_t i = 0; i < c->code->n && spare != SPARE_NONE; i++) {
 		enum spare here = emit_spare(c, i);

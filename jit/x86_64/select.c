@@ -15,6 +15,8 @@ static bool jumps_over(const struct jc *c, uint32_t i)
 
 static bool is_const(const struct insn *in) { return in->op == OP_MOV64_K || in->op == OP_MOV32_K; }
 
+static bool moves(const struct insn *in) { return is_const(in) || in->op == OP_MOV64_X || in->op == OP_MOV32_X; }
+
 /* Are the upper 32 bits of the register zero at instruction i, as the block so far shows? */
 static bool zero_up(const struct jc *c, uint8_t reg, uint32_t i)
 {
@@ -69,7 +71,7 @@ static bool waits(const struct jc *c, uint32_t i)
 	pass(way, flow_reads(c->code, &insn[i]), 1);
 	for (uint32_t n = 0; n < FAR && at > c->cur_start; n++) {
 		uint32_t r, way_r;
-		bool moves;
+		bool kept;
 
 		for (uint32_t tail = i; !round && c->flow.mark[at] & FLOW_LOOP && tail < i + FAR && tail < c->code->n; tail++) {
 			round = flow_is_jump(&insn[tail]) && (uint32_t)insn[tail].off == at;
@@ -79,10 +81,10 @@ static bool waits(const struct jc *c, uint32_t i)
 			break;
 		r = (uint32_t)__builtin_ctz(flow_writes(&insn[at]) | 1u << 11);
 		way_r = way[r];
-		moves = at && flow_is_branch(&insn[at - 1]) && jumps_over(c, at - 1);
+		kept = at && flow_is_branch(&insn[at - 1]) && jumps_over(c, at - 1);
 		if (!way_r)
 			continue;
-		if (!moves)
+		if (!kept)
 			way[r] = 0;
 		else if (way_r > LONG)
 			return true;
@@ -97,7 +99,7 @@ bool emit_select(struct jc *c, enum x_cc cc)
 	bool w = mov->op == OP_MOV64_X || mov->op == OP_MOV64_K;
 	int d = c->reg[mov->dst], from = TMP;
 
-	if (c->checked || !(c->rules & RULE_SELECT) || !jumps_over(c, c->i))
+	if (c->checked || !(c->rules & RULE_SELECT) || !jumps_over(c, c->i) || !moves(mov))
 		return false;
 	if (c->outcome == c->i) {
 		x_setcc(&c->b, mov->imm ? cc ^ 1 : cc, d);
@@ -115,13 +117,11 @@ bool emit_select(struct jc *c, enum x_cc cc)
 		}
 		/* fallthrough */
 	case OP_MOV64_X: from = c->reg[mov->src]; break;
-	case OP_MOV64_K: case OP_MOV32_K:
+	default:
 		if (c->flags & JIT_BLIND)
 			return false;
 		x_mov_k(&c->b, TMP, w ? mov->imm : (int64_t)(uint32_t)mov->imm, true);
 		w = true;
-		break;
-	default: return false;
 	}
 	x_cmov(&c->b, w, cc ^ 1, d, from);
 	c->skip = 1;

@@ -20,15 +20,16 @@ static bool updates(const struct jc *c, uint32_t i)
 {
 	const struct insn *load = &c->code->insn[i], *alu = load + 1, *store = load + 2;
 	uint32_t size = isa_op[load->op].size;
-	bool k = isa_op[alu->op].shape == SHAPE_ALU_K;
+	bool k;
 
-	return !c->checked && c->rules & RULE_UPDATE && i + 3 <= c->code->n &&
-	       !((c->flow.mark[i + 1] | c->flow.mark[i + 2]) & FLOW_TARGET) && emit_group1(alu->op) >= 0 &&
-	       (size < 8 || isa_op[alu->op].flags & OPF_WIDTH64) && alu->dst == load->dst &&
+	if (i + 3 > c->code->n || alu->dst != load->dst || store->src != load->dst || store->dst == load->dst ||
+	    store->op != (isa_indexed(load->op) ? OP_STX_W + (load->op - OP_LDI_W) / 2 * 3 : load->op + 1))
+		return false;
+	k = isa_op[alu->op].shape == SHAPE_ALU_K;
+	return !c->checked && c->rules & RULE_UPDATE && !((c->flow.mark[i + 1] | c->flow.mark[i + 2]) & FLOW_TARGET) &&
+	       emit_group1(alu->op) >= 0 && (size < 8 || isa_op[alu->op].flags & OPF_WIDTH64) &&
 	       (k ? !(c->flags & JIT_BLIND) && (size != 2 || x_fits8(alu->imm)) : alu->src != load->dst) &&
-	       store->op == (isa_indexed(load->op) ? OP_STX_W + (load->op - OP_LDI_W) / 2 * 3 : load->op + 1) &&
-	       store->src == load->dst && store->dst != load->dst && same_place(c, i) &&
-	       !(flow_live_after(c->code, &c->flow, i + 2) >> load->dst & 1);
+	       same_place(c, i) && !(flow_live_after(c->code, &c->flow, i + 2) >> load->dst & 1);
 }
 _Static_assert(OP_STX_W == OP_LD_W + 1 && OP_STX_DW == OP_LD_DW + 1 && OP_STX_DW == OP_STX_W + 9 && OP_LDI_DW == OP_LDI_W + 6,
 	       "the store that goes with a load");
