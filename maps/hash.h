@@ -208,7 +208,19 @@ struct source { const void *value; bool all; int slot; };
 int hash_change(struct hash_map *h, const void *key, const struct source *src, uint64_t flags, bool held);
 /* Takes an entry out; out: its value as the user side sees it, or NULL. */
 int hash_take_out(struct hash_map *h, const void *key, void *out, uint64_t flags, bool held);
-void hash_set_linked(struct hash_map *h, struct bucket *head, uint32_t e, bool linked, bool used);
+static inline __attribute__((always_inline))
+void mark_set(struct hash_map *h, struct bucket *head, uint32_t e, bool linked, bool used)
+{
+	struct lru_mark *mark = elem_mark(h, e);
+
+	if (!h->lru)
+		return;
+	if (linked)
+		atomic_store_explicit(&mark->bucket, (uint32_t)(head - h->bucket), memory_order_relaxed);
+	atomic_store_explicit(&mark->used, used, memory_order_relaxed);
+	atomic_store_explicit(&mark->linked, linked, memory_order_release);
+}
+void hash_set_linked(struct hash_map *h, struct bucket *head, uint32_t e, bool linked, bool used);	/* the same, not in line */
 int hash_inline(const struct uebpf_map *map, enum map_call what, struct insn *out, int cap);
 /* Helpers for maps of twins with keys of 4 or 8 bytes; for others. */
 uint64_t twin_update_call(uint64_t map, uint64_t key, uint64_t value, uint64_t flags, uint64_t none,

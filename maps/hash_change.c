@@ -124,14 +124,7 @@ void bucket_unlink(struct hash_map *h, struct bucket *head, struct place at)
 
 void hash_set_linked(struct hash_map *h, struct bucket *head, uint32_t e, bool linked, bool used)
 {
-	struct lru_mark *mark = elem_mark(h, e);
-
-	if (!h->lru)
-		return;
-	if (linked)
-		atomic_store_explicit(&mark->bucket, (uint32_t)(head - h->bucket), memory_order_relaxed);
-	atomic_store_explicit(&mark->used, used, memory_order_relaxed);
-	atomic_store_explicit(&mark->linked, linked, memory_order_release);
+	mark_set(h, head, e, linked, used);
 }
 
 /* The count that stood below a dead owner's name is lost: any number that nobody remembers will do. */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* hash_iter.c - walking a hash table, and the clock that evicts from LRU tables.
+/* hash_iter.c - walking a hash table.
  *
  * Inside a bucket, next_key goes by (hash, key) and not by place: entries that stay in the table
  * are seen once whatever others do, even when a neighbour's removal moves them. */
 #include "maps/hash.h"
 
-enum { SNAPSHOT = 64, CLOCK_TURNS = 4 };
+enum { SNAPSHOT = 64 };
 
 static struct bucket *next_in_chain(const struct hash_map *h, const struct bucket *b)
 {
@@ -144,62 +144,4 @@ long hash_for_each(struct uebpf_map *map, uint64_t (*fn)(void *arg, void *key, v
 		}
 	}
 	return seen;
-}
-
-/* ---- LRU: a clock over the elements.  Lookups set `used`; the hand clears it once and takes the
- * element when it comes round again unused.  New elements start unused, so what was touched after
- * its insertion survives a sweep of what was not. ---- */
-
-/* An element that a clock's hand may take: linked, and not used since the hand last passed. */
-static bool evictable(struct lru_mark *mark)
-{
-	if (!atomic_load_explicit(&mark->linked, memory_order_acquire))
-		return false;
-	if (!atomic_load_explicit(&mark->used, memory_order_relaxed))
-		return true;
-	atomic_store_explicit(&mark->used, 0, memory_order_relaxed);
-	return false;
-}
-
-static bool evict(struct hash_map *h, uint32_t e, const struct bucket *wants)
-{
-	uint32_t home = atomic_load_explicit(&elem_mark(h, e)->bucket, memory_order_relaxed);
-	struct bucket *head = &h->bucket[home <= h->mask ? home : 0];
-	struct place at;
-	int r = lock_try(&h->local, &head->lock);
-
-	if (r < 0)
-		return false;
-	if (r > 0)
-		hash_repair_bucket(h, head);
-	at = bucket_find_elem(h, head, e);
-	if (at.i >= 0) {
-		bucket_unlink(h, head, at);
-		atomic_store_explicit(&elem_mark(h, e)->linked, 0, memory_order_relaxed);
-		if (h->local.store)	/* never outside of a lock: the sweep must be able to see it */
-			elem_push(h, stripe_of(h, wants, 0), e);
-	}
-	lock_give(&head->lock);
-	return at.i >= 0;
-}
-
-/* Two threads whose hands meet look at the same elements; a bucket's lock decides who takes one. */
-uint32_t lru_evict(struct hash_map *h, const struct bucket *wants)
-{
-	uint32_t hand = atomic_load_explicit(&h->head->hand, memory_order_relaxed), e;
-
-	for (uint64_t n = (uint64_t)h->last * CLOCK_TURNS; n; n--) {
-		struct lru_mark *ahead;
-
-		hand = hand < h->last ? hand + 1 : 1;
-		e = hand;
-		ahead = elem_mark(h, hand + 1 < h->last ? hand + 2 : 1);
-		__builtin_prefetch(&h->bucket[atomic_load_explicit(&ahead->bucket, memory_order_relaxed) & h->mask]);
-		if (!evictable(elem_mark(h, e)))
-			continue;
-		atomic_store_explicit(&h->head->hand, hand, memory_order_relaxed);
-		if (evict(h, e, wants))
-			return h->local.store ? 0 : e;
-	}
-	return 0;
 }

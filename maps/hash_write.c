@@ -4,12 +4,6 @@
  * per-CPU tables, locks in values, odd key sizes and every surprise are hash_change.c's. */
 #include "maps/hash.h"
 
-static inline void set_linked(struct hash_map *h, struct bucket *head, uint32_t e, bool linked, bool used)
-{
-	if (h->lru)
-		hash_set_linked(h, head, e, linked, used);
-}
-
 /* Key and value of an element that nobody sees. */
 static inline __attribute__((always_inline))
 void fill(struct hash_map *h, uint32_t e, const struct quick_key *k, const void *value)
@@ -32,10 +26,10 @@ bool replace(struct hash_map *h, struct bucket *head, struct place at, const str
 	if (!spare)
 		return false;
 	fill(h, spare, k, value);
-	set_linked(h, head, spare, true, true);
+	mark_set(h, head, spare, true, true);
 	atomic_store_explicit(&at.b->idx[at.i], spare, memory_order_release);
 	seq_raise(head);
-	set_linked(h, head, at.e, false, false);
+	mark_set(h, head, at.e, false, false);
 	set_relaxed(&head->spare, at.e);
 	return true;
 }
@@ -61,7 +55,7 @@ int update_locked(struct hash_map *h, struct bucket *head, const struct quick_ke
 		return -EAGAIN;
 	*room = 0;
 	fill(h, at.e, k, value);
-	set_linked(h, head, at.e, true, false);
+	mark_set(h, head, at.e, true, false);
 	place_put(at, tag_of(h, k->hash), at.e);
 	return 0;
 }
@@ -130,7 +124,7 @@ long hash_remove(struct uebpf_map *map, const void *key)
 		return hash_take_out(h, key, NULL, 0, true);
 	atomic_store_explicit(&head->tag[i], 0, memory_order_release);
 	seq_raise(head);
-	set_linked(h, head, e, false, false);
+	mark_set(h, head, e, false, false);
 	elem_give_kept(h, head, e);
 	lock_give(&head->lock);
 	return 0;
