@@ -699,7 +699,9 @@ struct uebpf_kernel_opts {
  *  mirrored  everything else: these functions are one bpf() call each; programs see a copy in this
  *            process, and values they write in place reach the kernel with uebpf_map_push.  Of
  *            per-CPU maps programs see nothing.
- * -EPERM: bpf() needs CAP_BPF here.  -EOPNOTSUPP: programs, maps of maps, sockets. */
+ *  listed    program arrays, maps of maps, devices, sockets (level mirrored, too): ids to look at; objects
+ *            cannot be bound to them.
+ * -EPERM: bpf() needs CAP_BPF here.  -EOPNOTSUPP: perf events, cgroups, storage of tasks and the like. */
 UEBPF_API struct uebpf_map *uebpf_map_from_kernel(struct uebpf_env *env, const struct uebpf_kernel_opts *opts,
 						  struct uebpf_error *err);
 /* Mirrored maps: everything from, or to, the kernel.  Number of elements; -EOPNOTSUPP: not mirrored, or

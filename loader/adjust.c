@@ -193,6 +193,7 @@ int uebpf_object_resize_map(struct uebpf_object *obj, const char *name, uint32_t
 	return 0;
 }
 
+enum { INNER_STRUCTS = 8 };	/* so deep structs are compared */
 struct geometry { uint32_t type, key, value, entries, flags; };
 
 static void shape_text(char *to, size_t cap, struct geometry s)
@@ -243,27 +244,43 @@ int object_type_map(struct uebpf_map *map, const void *data, size_t len, uint32_
 	return key < n && value < n ? 0 : -EINVAL;
 }
 
-/* Structs differ when a member's name or place does; other types of one size are as good as equal. */
+/* Structs differ when a member's name or place does, of inner structs too; other types of one size are as good as
+ * equal.  x, y: the first members that differ, one of them perhaps without a name: not there. */
+static bool members_differ(const struct btf *one, uint32_t a, const struct btf *two, uint32_t b, uint32_t depth,
+			   struct btf_member *x, struct btf_member *y)
+{
+	bool has, had;
+
+	a = btf_skip(one, a);
+	b = btf_skip(two, b);
+	if (!depth || !btf_is_composite(one, a) || !btf_is_composite(two, b))
+		return false;
+	for (uint32_t i = 0;; i++) {
+		*x = *y = (struct btf_member){ .name = "nothing" };
+		has = btf_member(one, a, i, x);
+		had = btf_member(two, b, i, y);
+		if (!has && !had)
+			return false;
+		if (!has || !had || strcmp(x->name, y->name) || x->bit_off != y->bit_off || x->bits != y->bits ||
+		    members_differ(one, x->type, two, y->type, depth - 1, x, y))
+			return true;
+	}
+}
+
 static bool types_differ(struct uebpf_object *obj, const char *name, const char *other, uint32_t want,
 			 const struct btf *has_btf, uint32_t has, const char *what, struct uebpf_error *err)
 {
 	const struct btf *btf = obj->image->btf;
-	uint32_t a = btf_skip(btf, want), b = btf_skip(has_btf, has), i = 0;
-	char wants_text[120] = "?", has_text[120] = "?", text[420];
+	char wants_text[120] = "?", has_text[120] = "?", text[480];
 	struct btf_member x, y;
 
-	if (!want || !has || !btf_is_composite(btf, a) || !btf_is_composite(has_btf, b))
-		return false;
-	while (btf_member(btf, a, i, &x) && btf_member(has_btf, b, i, &y) && !strcmp(x.name, y.name) &&
-	       x.bit_off == y.bit_off && x.bits == y.bits)
-		i++;
-	if (i == btf_vlen(btf, a) && i == btf_vlen(has_btf, b))
+	if (!want || !has || !members_differ(btf, want, has_btf, has, INNER_STRUCTS, &x, &y))
 		return false;
 	btf_type_text(btf, want, wants_text, sizeof(wants_text));
 	btf_type_text(has_btf, has, has_text, sizeof(has_text));
-	snprintf(text, sizeof(text), "cannot be bound to map %s: its %s is %s with %u members here, %s with %u there; "
-		 "member %u is the first that differs", other, what, wants_text, btf_vlen(btf, a), has_text,
-		 btf_vlen(has_btf, b), i);
+	snprintf(text, sizeof(text), "cannot be bound to map %s: its %s is %s here, %s there, and where %.40s stands here, at "
+		 "byte %u, there is %.40s there, at byte %u", other, what, wants_text, has_text, x.name, x.bit_off / 8, y.name,
+		 y.bit_off / 8);
 	fail(obj, err, UEBPF_E_MAP_BIND, -EINVAL, name, text);
 	return true;
 }
@@ -292,6 +309,9 @@ int uebpf_object_bind_map(struct uebpf_object *obj, const char *name, struct ueb
 	/* max_entries 0 in a definition: whoever creates the map says */
 	if (!a.entries)
 		a.entries = b.entries;
+	if (map_only_listed(map))
+		return fail(obj, err, UEBPF_E_MAP_BIND, -EOPNOTSUPP, name,
+			    "the map holds the kernel's own programs, maps, devices or sockets, which mean nothing to programs here");
 	if (memcmp(&a, &b, sizeof(a))) {
 		shape_text(wants_text, sizeof(wants_text), a);
 		shape_text(has_text, sizeof(has_text), b);

@@ -157,11 +157,15 @@ static int build(struct vm_host *host, struct kernel_args *a, struct uebpf_map_o
 		o->type ^= BPF_MAP_TYPE_RINGBUF ^ BPF_MAP_TYPE_USER_RINGBUF;
 		return map_build_ops(host, &kernel_base, o, map_ring, a, false, out, err);
 	}
-	if (!ops || (ops->traits & (MT_MAPS | MT_PROGS | MT_REDIRECT | MT_STORAGE)) ||
-	    (!ops->lookup && !ops->more->peek && !ops->user_lookup))
+	if (!ops || (ops->traits & MT_STORAGE) || (!ops->lookup && !ops->more->peek && !ops->user_lookup))
 		return fail(err, -EOPNOTSUPP, o->name,
-			    MESSAGE_TEXT("holds the kernel's own programs, maps, devices or sockets, which mean nothing here"));
+			    MESSAGE_TEXT("bpf() reads none of its entries by their keys"));
 	return map_build_ops(host, &kernel_base, o, mirror_storage, a, false, out, err);
+}
+
+bool map_only_listed(const struct uebpf_map *map)
+{
+	return map->share == UEBPF_SHARE_MIRRORED && map_ops_find(map->type)->traits & MT_KERNELS_OWN;
 }
 
 /* So that entries can be shown and read as what they are.  A map without types is as usable. */

@@ -34,6 +34,8 @@ struct vm_host *map_opts_take(struct uebpf_env *env, const void *opts, size_t le
 #define MAP_OPTS_LEAST offsetof(struct uebpf_map_opts, flags)
 /* When no map of the host is left: gives its slots back. */
 void maps_host_fini(struct vm_host *host);
+/* A map of the kernel whose values name things of the kernel: no program here may use it. */
+bool map_only_listed(const struct uebpf_map *map);
 int map_from_kernel(struct vm_host *host, const struct uebpf_kernel_opts *opts, struct uebpf_map **out,
 		    struct uebpf_error *err);
 /* bpf(BPF_MAP_FREEZE): user-side updates give -EPERM from now on. */
@@ -76,6 +78,7 @@ uint32_t get32(const _Atomic uint32_t *p) { return atomic_load_explicit(p, memor
 static inline __attribute__((always_inline))
 uint64_t get64(const _Atomic uint64_t *p) { return atomic_load_explicit(p, memory_order_acquire); }
 static inline size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
+enum { MT_KERNELS_OWN = MT_MAPS | MT_PROGS | MT_REDIRECT };	/* values that name what only the kernel has */
 enum { MAP_PAGE = 4096, MAP_LINE = 64 };
 /* How often something that a peer who is not trusted may go on changing is looked at again. */
 enum { HOSTILE_TRIES = 300 };

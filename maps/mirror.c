@@ -135,7 +135,8 @@ static void mirror_row(struct map_ops *ops, const struct map_ops *of)
 		ops->more = &mirror_queue;
 	if (keyed)
 		ops->remove = mirror_remove;
-	if (keyed && !(of->traits & (MT_PERCPU | MT_NO_LOOKUP))) {
+	ops->traits &= (uint16_t)~MT_KERNELS_OWN;	/* numbers to look at, nothing to hold */
+	if (keyed && !(of->traits & (MT_PERCPU | MT_NO_LOOKUP | MT_KERNELS_OWN))) {
 		ops->lookup = mirror_lookup;
 		ops->update = mirror_update;
 		ops->for_each = of->for_each ? mirror_for_each : NULL;

@@ -27,6 +27,9 @@ static struct uebpf_map *open_map(struct session *s, const char *path, bool kern
 	struct uebpf_map *map = kernel ? uebpf_map_from_kernel(s->env, &k, &err) :
 		uebpf_map_open(s->env, path, UEBPF_OPEN_TRUSTED | (writes ? 0 : UEBPF_OPEN_RDONLY), &err);
 
+	/* Reading from a queue, stack or ring writes to it. */
+	if (!map && err.err == -EROFS)
+		return open_map(s, path, kernel, true);
 	if (!map)
 		die_error(s, &err);
 	return map;
@@ -73,8 +76,14 @@ void maps_bind(struct session *s, struct uebpf_object *obj)
 static void *parsed(struct session *s, struct uebpf_map *map, int what, const char *text, size_t room)
 {
 	struct uebpf_error err = { 0 };
-	void *data = need(calloc(1, room + 8));
+	void *data;
 
+	if (!room && *text)
+		die(EXIT_USAGE, "--map %s: a map of this type has no %s: give an empty one (\"\")", s->opt->map,
+		    what ? "values to write" : "keys");
+	if (!room)
+		return NULL;
+	data = need(calloc(1, room + 8));
 	if (uebpf_map_parse(map, what, text, data, &err)) {
 		memset(data, 0, room);
 		die(EXIT_USAGE, "--map %s: %s %s: %s (one is written like %s)", s->opt->map, what ? "value" : "key", text,
@@ -139,7 +148,7 @@ static int watch(struct session *s, struct uebpf_map *map)
 	const struct options *o = s->opt;
 
 	for (uint64_t n = 1;; n++) {
-		maps_dump_one(map, o->json);
+		maps_dump_one(map, o->json, false);
 		if (o->repeat && n >= o->repeat)
 			return EXIT_RAN;
 		json_end();
@@ -175,7 +184,7 @@ int map_command(struct session *s)
 	else if (o->watch)
 		code = watch(s, map);
 	else
-		maps_dump_one(map, o->json);
+		maps_dump_one(map, o->json, false);
 	uebpf_map_unref(map);
 	return code;
 }

@@ -277,11 +277,12 @@ static int dump_entry(struct dump *d, const void *key, uint8_t *value)
 		d->zero++;
 		return 0;
 	}
-	k = map_text(d->map, 0, key, d->json);
+	k = key ? map_text(d->map, 0, key, d->json) : need(strdup(""));
 	d->shown++;
 	if (d->json) {
 		json_open(NULL, '{');
-		json_raw("key", k);
+		if (key)
+			json_raw("key", k);
 	}
 	if (r) {
 		if (d->json)
@@ -392,7 +393,7 @@ static const struct { const char *name, *text; } level[] = {
 	{ "mirrored", "; the kernel's, read by bpf()" },
 };
 
-void maps_dump_one(struct uebpf_map *map, bool json)
+void maps_dump_one(struct uebpf_map *map, bool json, bool take)
 {
 	struct dump d = { .map = map, .i = info_of(map), .json = json };
 
@@ -408,14 +409,16 @@ void maps_dump_one(struct uebpf_map *map, bool json)
 		printf("# map %s: %s, key %u, value %u bytes, max %u%s\n", d.i.name, d.i.type_name, d.i.key_size,
 		       d.i.value_size, d.i.max_entries, level[d.i.share & 3].text);
 	}
-	if (d.i.type == TYPE_RINGBUF)
+	if (d.i.type == TYPE_RINGBUF && take)
 		uebpf_map_consume(map, dump_record, &d);
 	else if (d.i.key_size)
 		dump_entries(&d);
 	else if ((d.i.type == TYPE_QUEUE || d.i.type == TYPE_STACK) && d.i.share == UEBPF_SHARE_PRIVATE)
 		dump_queue(&d);
+	else if (!json && d.i.type == TYPE_RINGBUF)
+		printf("# its records are its consumer's\n");
 	else if (!json)
-		printf("# its values have no keys and cannot be listed\n");
+		printf("# its values have no keys and cannot be listed (--lookup \"\" shows the next)\n");
 	if (d.sealed && !json)
 		printf("# entries of this type are for programs only and cannot be read\n");
 	if (json) {
@@ -462,9 +465,9 @@ void maps_dump(struct session *s)
 	if (s->opt->json)
 		json_open("maps", '{');
 	while (all && (map = uebpf_object_next_map(s->obj, map)))
-		maps_dump_one(map, s->opt->json);
+		maps_dump_one(map, s->opt->json, true);
 	for (size_t i = 0; i < names->n && !all; i++)
-		maps_dump_one(uebpf_object_map(s->obj, names->v[i]), s->opt->json);
+		maps_dump_one(uebpf_object_map(s->obj, names->v[i]), s->opt->json, true);
 	if (s->opt->json)
 		json_close();
 }

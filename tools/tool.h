@@ -216,7 +216,7 @@ void maps_dump(struct session *s);
 char *map_text(const struct uebpf_map *map, int what, const void *data, int json); /* malloc'ed */
 int maps_update(struct uebpf_map *map, const void *key, const void *value); /* per-CPU: every slot */
 const char *map_why(int r);	/* what a negative result of a map operation means */
-void maps_dump_one(struct uebpf_map *map, bool json);
+void maps_dump_one(struct uebpf_map *map, bool json, bool take);	/* take: a ring's records too */
 int maps_dump_entry(struct session *s, struct uebpf_map *map, const void *key);	/* 0 or -errno */
 
 /* ---- mapcmd.c ---- */

@@ -388,19 +388,29 @@ START_TEST(queues_of_the_kernel_are_pushed_and_popped)
 }
 END_TEST
 
-START_TEST(what_means_nothing_here_is_refused)
+START_TEST(what_means_nothing_here_is_listed_and_no_more)
 {
 	struct uebpf_map_opts o = { .size = sizeof(o), .type = BPF_MAP_TYPE_PROG_ARRAY, .key_size = 4,
 				    .value_size = 4, .max_entries = 1 };
 	struct uebpf_kernel_opts k = { .size = sizeof(k) };
 	struct uebpf_error err;
 	struct uebpf_map *map;
+	uint32_t zero = 0;
 
 	k.fd = kmap_create(&o, -1);
 	if (k.fd < 0) {
 		printf("skip: bpf() refuses to make maps here\n");
 		return;
 	}
+	ck_assert_int_eq(map_from_kernel(&test_host, &k, &map, &err), 0);
+	ck_assert(map_only_listed(map) && !map->ops->lookup && !map->ops->update);
+	ck_assert_int_eq(uebpf_map_lookup(map, &zero, &zero), -ENOENT);
+	ck_assert_int_eq(uebpf_map_set_prog(map, 0, NULL), -EINVAL);
+	ck_assert_int_eq(uebpf_map_pull(map), -EOPNOTSUPP);
+	uebpf_map_unref(map);
+	close(k.fd);
+	o.type = BPF_MAP_TYPE_PERF_EVENT_ARRAY;
+	k.fd = kmap_create(&o, -1);
 	ck_assert_int_eq(map_from_kernel(&test_host, &k, &map, &err), -EOPNOTSUPP);
 	close(k.fd);
 	k.fd = -1;
@@ -457,7 +467,7 @@ int main(void)
 	tcase_add_test(t, a_mirror_of_a_full_map_follows_when_every_key_changes);
 	tcase_add_test(t, a_mirror_is_pushed_while_others_remove);
 	tcase_add_test(t, queues_of_the_kernel_are_pushed_and_popped);
-	tcase_add_test(t, what_means_nothing_here_is_refused);
+	tcase_add_test(t, what_means_nothing_here_is_listed_and_no_more);
 	tcase_add_test(t, an_arena_of_the_kernel_is_the_same_memory);
 	return run_tests();
 }
