@@ -20,7 +20,7 @@ int map_lookup_inliner(const struct call_site *site, struct insn *out, int cap)
 	if (!map || cap < 1)
 		return 0;
 	if ((map->ops->traits & (MT_ARRAY | MT_PERCPU | MT_MAPS | MT_PROGS)) == MT_ARRAY && site->key_known &&
-	    map->key_size == sizeof site->key && map->ops->lookup) {
+	    map->key_size == sizeof site->key && map->ops->inline_call) {	/* a mirror asks the kernel each time */
 		value = map->ops->lookup(map, &site->key, NULL);
 		out[0] = (struct insn){ .op = OP_LDDW, .steps = 1, .imm = (int64_t)(uintptr_t)value };
 		return 1;

@@ -312,6 +312,12 @@ int uebpf_object_bind_map(struct uebpf_object *obj, const char *name, struct ueb
 	if (map_only_listed(map))
 		return fail(obj, err, UEBPF_E_MAP_BIND, -EOPNOTSUPP, name,
 			    "the map holds the kernel's own programs, maps, devices or sockets, which mean nothing to programs here");
+	if (has.share == UEBPF_SHARE_MAPPED && (a.type ^ b.type) == (BPF_MAP_TYPE_RINGBUF ^ BPF_MAP_TYPE_USER_RINGBUF))
+		return fail(obj, err, UEBPF_E_MAP_BIND, -EINVAL, name, a.type == BPF_MAP_TYPE_RINGBUF ?
+			    "the kernel keeps the producer's side of its RINGBUF read-only: bind that to a USER_RINGBUF map, whose "
+			    "programs drain it" :
+			    "the kernel keeps the consumer's side of its USER_RINGBUF read-only: bind that to a RINGBUF map, whose "
+			    "programs fill it");
 	if (memcmp(&a, &b, sizeof(a))) {
 		shape_text(wants_text, sizeof(wants_text), a);
 		shape_text(has_text, sizeof(has_text), b);

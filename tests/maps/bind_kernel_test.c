@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include "maps/array.h"
 #include "tests/maps/suite.h"
+#include "tests/util/compile.h"
 #include "tests/util/run.h"
 
 static int sys(int cmd, union bpf_attr *a)
@@ -279,6 +280,49 @@ START_TEST(a_mirror_follows_its_policy)
 }
 END_TEST
 
+/* The index is a constant: where the element lies is known, but not what the kernel has there by now. */
+START_TEST(a_known_index_of_a_mirrored_array_is_asked_for_each_time)
+{
+	static const struct { uint32_t engine, mode; } how[] = {
+		{ UEBPF_ENGINE_AUTO, UEBPF_MODE_VERIFIED }, { UEBPF_ENGINE_INTERP, UEBPF_MODE_VERIFIED },
+		{ UEBPF_ENGINE_AUTO, UEBPF_MODE_CHECKED }, { UEBPF_ENGINE_AUTO, UEBPF_MODE_TRUSTED },
+	};
+	struct uebpf_map_opts o = { .size = sizeof(o), .type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 8 };
+	struct uebpf_kernel_opts k = { .size = sizeof(k) };
+	OBJECT(path, "third.bpf.c", "-O2 -g");
+	struct uebpf_env *env = uebpf_env_new(NULL);
+	uint64_t v = 40, got, mem[2] = { 0 };
+	struct uebpf_error err;
+	struct uebpf_map *map;
+	uint32_t key = 3;
+
+	k.fd = kmap_create(&o, -1);
+	if (k.fd < 0) {
+		printf("skip: bpf() refuses to make maps here\n");
+		return;
+	}
+	map = uebpf_map_from_kernel(env, &k, &err);
+	ck_assert_msg(map != NULL, "%s", err.text);
+	for (size_t i = 0; i < sizeof(how) / sizeof(how[0]); i++) {
+		struct uebpf_load_opts load = { .size = sizeof(load), .engine = how[i].engine, .mode = how[i].mode };
+		struct uebpf_object *obj = uebpf_object_open_file(env, path, NULL, &err);
+
+		ck_assert_msg(obj && !uebpf_object_bind_map(obj, "array", map, &err), "%s", err.text);
+		ck_assert_msg(!uebpf_object_load(obj, &load, &err), "%s", err.text);
+		for (int n = 0; n < 3; n++) {
+			v++;
+			ck_assert_int_eq(kmap_update(k.fd, &key, &v, 0), 0);
+			ck_assert_int_eq(uebpf_prog_run(uebpf_object_prog(obj, NULL), mem, sizeof(mem), NULL, &got), 0);
+			ck_assert_uint_eq(got, v);
+		}
+		uebpf_object_free(obj);
+	}
+	uebpf_map_unref(map);
+	close(k.fd);
+	uebpf_env_free(env);
+}
+END_TEST
+
 START_TEST(a_mirror_of_many_elements_is_pulled_whole)
 {
 	struct side s;
@@ -463,6 +507,7 @@ int main(void)
 	tcase_add_test(t, a_kernel_ring_is_consumed_here);
 	tcase_add_test(t, a_kernel_user_ring_is_produced_here);
 	tcase_add_loop_test(t, a_mirror_follows_its_policy, 0, 4);
+	tcase_add_test(t, a_known_index_of_a_mirrored_array_is_asked_for_each_time);
 	tcase_add_test(t, a_mirror_of_many_elements_is_pulled_whole);
 	tcase_add_test(t, a_mirror_of_a_full_map_follows_when_every_key_changes);
 	tcase_add_test(t, a_mirror_is_pushed_while_others_remove);
