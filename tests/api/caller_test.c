@@ -9,9 +9,14 @@
 #include "tests/util/run.h"
 
 #define FRAME __attribute__((noinline, noclone, optimize("no-omit-frame-pointer", "no-optimize-sibling-calls")))
-#if defined(__clang__) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#undef FRAME		/* sanitizers' builds have frames; clang has no such attribute */
+#ifdef __clang__
+#undef FRAME		/* the attribute is gcc's; -fno-omit-frame-pointer is what clang's builds of it need */
 #define FRAME __attribute__((noinline))
+#endif
+#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !defined(__clang__)
+enum { OPTIMISED = 1 };
+#else
+enum { OPTIMISED = 0 };
 #endif
 enum { DEPTH = 16 };
 static uint8_t ctx[512];
@@ -100,6 +105,11 @@ START_TEST(a_stack_begins_at_the_caller_in_every_engine)
 	OBJECT(path, "caller.bpf.c", "-O2 -g");
 	struct uebpf_env *env = uebpf_env_new(&opts);
 
+	if (!OPTIMISED) {
+		printf("skip: where the library's calls are no jumps its own functions are on the stack, too\n");
+		uebpf_env_free(env);
+		return;
+	}
 	for (size_t i = 0; i < sizeof how / sizeof how[0]; i++) {
 		struct uebpf_load_opts load = { .size = sizeof load, .engine = how[i].engine, .mode = how[i].mode };
 		struct uebpf_error err;
