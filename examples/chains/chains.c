@@ -69,16 +69,17 @@ static double slope(const double *y, unsigned n)
 
 static struct uebpf_object *load_user(uint32_t entries)
 {
+	static struct uebpf_env *env;	/* one: small programs share its pages of code */
 	struct uebpf_env_opts opts = { .size = sizeof opts, .cpu_slots = 4 };
-	struct uebpf_env *env = uebpf_env_new(&opts);	/* lives as long as the object */
 	struct uebpf_error err;
-	struct uebpf_object *obj = uebpf_object_open_file(env, object, NULL, &err);
+	struct uebpf_object *obj;
 
+	env = env ? env : uebpf_env_new(&opts);
+	obj = uebpf_object_open_file(env, object, NULL, &err);
 	if (!obj || uebpf_object_set_global(obj, "entries", &entries, sizeof entries, &err) ||
 	    uebpf_object_resize_map(obj, "array", entries, &err) || uebpf_object_resize_map(obj, "percpu", entries, &err) ||
 	    uebpf_object_load(obj, NULL, &err))
 		fail(object, err.text);
-	uebpf_env_free(env);
 	return obj;
 }
 
