@@ -141,7 +141,7 @@ $(BUILD)/libuebpf.a: $(joined)
 $(BUILD)/libuebpf.so: $(joined) libuebpf.map
 	$(call say,LINK $@)
 	$(Q)$(CC) $(common) $(ldflags) -shared $(if $(cold),-nostartfiles) -Wl,-soname,$(SONAME) -Wl,--version-script=libuebpf.map \
-		-Wl,-z,now -Wl,-z,relro -Wl,-O1 -Wl,-Bsymbolic -Wl,--gc-sections -Wl,-z,noseparate-code $(relr) -o $@ $(joined) $(lib_libs)
+		-Wl,-z,now -Wl,-z,relro -Wl,-Bsymbolic -Wl,--gc-sections -Wl,-z,noseparate-code $(relr) -o $@ $(joined) $(lib_libs)
 	$(Q)ln -sf libuebpf.so $(BUILD)/$(SONAME)
 
 pc = sed -e 's|@PREFIX@|$(PREFIX)|;s|@LIBDIR@|$(LIBDIR)|;s|@VERSION@|$(VERSION)|;s|@LIBS@|$(lib_libs)|' uebpf.pc.in

@@ -6,6 +6,7 @@
  * takes the arguments into a buffer of 512 bytes (what does not fit is -ENOSPC), the second writes. */
 #include <linux/bpf.h>
 #include "helpers/families.h"
+#include "vm/message.h"
 
 enum { STORE = 512, PRINTK_ARGS = 3, WIDTH_MAX = 8388607 };
 
@@ -387,12 +388,12 @@ int snprintf_check(const char *text, uint64_t size, const char **why)
 	uint64_t n = 0;
 	int more;
 
-	*why = "snprintf: its format has a character or conversion that bpf_snprintf does not take";
+	*why = MESSAGE_TEXT("snprintf: its format has a character or conversion that bpf_snprintf does not take");
 	more = check_text(text, &len) ? -EINVAL : 1;
 	while (more > 0 && (more = next_spec(&spec, text, len, &i, NULL)) > 0)
 		n += spec.conv != CONV_PERCENT;
 	if (more)
 		return more;
-	*why = "snprintf: its format has more conversions than data_len / 8 arguments";
+	*why = MESSAGE_TEXT("snprintf: its format has more conversions than data_len / 8 arguments");
 	return size != UINT64_MAX && n > size / 8 ? -EINVAL : 0;
 }

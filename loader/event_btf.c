@@ -7,6 +7,7 @@
 #include "loader/elf/inner.h"
 #include "loader/event_btf.h"
 #include "loader/object.h"
+#include "vm/message.h"
 
 enum { FIELDS_MAX = 4096, DEPTH_MAX = 16, NAME_ROOM = 64 };
 
@@ -211,24 +212,24 @@ const char *event_differs(const struct core_path *local, const struct core_path 
 	x = leaf(local, &n, &be, &bits);
 	y = leaf(target, &m, &be2, &bits2);
 	if (be != be2)
-		return "another byte order";
+		return MESSAGE_TEXT("another byte order");
 	if (n != m)
-		return "another number of elements";
+		return MESSAGE_TEXT("another number of elements");
 	if (btf_kind(a, x) == BTF_FLOAT && btf_own_size(a, x) != btf_own_size(b, y))
-		return "another size";
+		return MESSAGE_TEXT("another size");
 	if (btf_int(a, x, &i) && btf_int(b, y, &j) &&
 	    ((i.encoding ^ j.encoding) & (BTF_INT_SIGNED | BTF_INT_CHAR)) && i.bits <= 64)
-		return "another meaning (sign or text)";
+		return MESSAGE_TEXT("another meaning (sign or text)");
 	if (i.bits != j.bits && !bits && (be || n != 1 || i.encoding & BTF_INT_SIGNED))
-		return "another size";
+		return MESSAGE_TEXT("another size");
 	if (btf_kind(a, x) == BTF_PTR) {
 		x = btf_target(a, x);
 		y = btf_target(b, y);
 		if ((btf_kind(a, x) == BTF_CONST) != (btf_kind(b, y) == BTF_CONST))
-			return "another kind of memory behind its pointer";
+			return MESSAGE_TEXT("another kind of memory behind its pointer");
 		if (btf_int(a, btf_skip(a, x), &i) && btf_int(b, btf_skip(b, y), &j) &&
 		    (i.encoding != j.encoding || i.bits != j.bits))
-			return "other elements behind its pointer";
+			return MESSAGE_TEXT("other elements behind its pointer");
 	}
 	return NULL;
 }

@@ -188,6 +188,7 @@ static int string_arg(struct env *e, struct args *a)
 {
 	struct reg *r = a->r;
 	const char *text = NULL, *why = NULL;
+	char unpacked[MESSAGE_MAX];
 	int64_t at = (int64_t)((uint64_t)r->off + r->s.val);
 
 	if (r->flags & R_MAYBE_NULL)
@@ -204,7 +205,8 @@ static int string_arg(struct env *e, struct args *a)
 		return unsafe_(e, a->n, NULL, "string argument %d of %s has no end", a->n, helper_name(a->h));
 	fact_constant(e, a, true, (uintptr_t)text);
 	if (helper_check(a->h) && helper_check(a->h)(text, a->size, &why))
-		return unsafe_(e, a->n, NULL, "%s: %s", helper_name(a->h), why ? why : "bad format");
+		return unsafe_(e, a->n, NULL, "%s: %s", helper_name(a->h),
+			       message_text(why ? why : MESSAGE_TEXT("bad format"), unpacked));
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "jit/x86_64/jc.h"
 #include "vm/mem.h"
 #include "vm/rewrite.h"
+#include "vm/message.h"
 
 enum { ROOM = 512 };
 
@@ -357,8 +358,10 @@ static uint64_t random_key(struct vm_host *host, const struct jc *c)
 
 static int fail(struct uebpf_error *err, int num, const char *what)
 {
+	char unpacked[MESSAGE_MAX];
+
 	return error_set(err, UEBPF_STAGE_JIT, num == -ENOMEM ? UEBPF_E_MEMORY : UEBPF_E_ABSENT, num, UINT32_MAX,
-			 "%s", what);
+			 "%s", message_text(what, unpacked));
 }
 
 static int begin(struct jc *c)
@@ -440,7 +443,7 @@ int jit_compile(struct code *code, const struct jit_opts *opts, struct uebpf_err
 	if (ret == -ERANGE)	/* once more, with calls that go anywhere */
 		return jit_compile(code, opts, err);
 	if (ret == -EOPNOTSUPP)
-		return fail(err, ret, "the JIT has no code for an instruction of this program");
+		return fail(err, ret, MESSAGE_TEXT("the JIT has no code for an instruction of this program"));
 	return fail(err, ret, ret == -ENOMEM ? "out of memory" :
-		    "the system denies executable memory; use the interpreter (--engine interp)");
+		    MESSAGE_TEXT("the system denies executable memory; use the interpreter (--engine interp)"));
 }

@@ -541,10 +541,10 @@ static const char *width_text(struct image_inner *in, const struct core_path *lo
 
 static const char *differs_text(struct image_inner *in, const struct core_path *local, const char *how)
 {
-	char path[200];
+	char path[200], unpacked[MESSAGE_MAX];
 
 	core_path_text(local, path, sizeof(path));
-	return arena_text(&in->arena, "CO-RE: field %s has %s in %s", path, how, target_name(in, local->root));
+	return arena_text(&in->arena, "CO-RE: field %s has %s in %s", path, message_text(how, unpacked), target_name(in, local->root));
 }
 
 int core_apply(struct image_inner *in, const uint8_t *rec, uint8_t *slots, uint32_t n,

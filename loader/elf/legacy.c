@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "loader/elf/inner.h"
+#include "vm/message.h"
 
 enum { DEF_MIN = 20, DEF_SAMPLES = 28, DEF_IPROUTE = 36,
        MAP_ARRAY_OF_MAPS = 12, MAP_HASH_OF_MAPS = 13 };
@@ -23,8 +24,10 @@ static int compare(const void *a, const void *b)
 static int bad(struct image_inner *in, const char *section, const char *map,
 	       const char *what)
 {
+	char unpacked[MESSAGE_MAX];
+
 	return image_fail(in, UEBPF_STAGE_MAP, UEBPF_E_MAP_DEF, -EINVAL, section, map,
-			  "bad map definition: %s", what);
+			  "bad map definition: %s", message_text(what, unpacked));
 }
 
 /* BPF_ANNOTATE_KV_PAIR(name, key, value): struct ____btf_map_NAME { key key; value value; } */
@@ -53,8 +56,8 @@ static int read_one(struct image_inner *in, uint32_t shndx, const struct elf_sym
 	struct image_map *m;
 
 	if (size < DEF_MIN)
-		return bad(in, s->name, sym->name, "shorter than type, key size, value size, "
-			   "entries and flags (20 bytes)");
+		return bad(in, s->name, sym->name, MESSAGE_TEXT("shorter than type, key size, value size, "
+			   "entries and flags (20 bytes)"));
 	m = image_add_map(in);
 	if (!m)
 		return image_memory(in);
@@ -117,7 +120,7 @@ static int read_section(struct image_inner *in, uint32_t shndx)
 		if (sym->type == ELF_T_NOTYPE && sym->bind == ELF_B_LOCAL)
 			continue;
 		if (!s->data || sym->value >= s->size)
-			return bad(in, s->name, sym->name, "it lies outside its section");
+			return bad(in, s->name, sym->name, MESSAGE_TEXT("it lies outside its section"));
 		syms = arena_grow(&in->arena, syms, n, sizeof(*syms));
 		if (!syms)
 			return image_memory(in);
