@@ -24,6 +24,8 @@ struct section_match {
 	bool optional;		/* "?xdp": not loaded unless asked for */
 };
 void section_type(const char *section, struct section_match *out);
+/* The section name that differs from the begin of `section` by one slip of the pen, or NULL. */
+const char *section_like(const char *section);
 const char *prog_type_verdict(const struct prog_type *type, uint64_t r0);
 /* The i-th result that has a name, or NULL; *value INT32_MIN: all that are not listed. */
 const char *prog_type_result(const struct prog_type *type, uint32_t i, int32_t *value);

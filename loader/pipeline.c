@@ -241,15 +241,19 @@ static int check_type(struct load *l, struct prog *prog)
 {
 	const struct image_prog *ip = l->obj->image ? &l->obj->image->progs[prog - l->obj->progs] : NULL;
 	char unpacked[MESSAGE_MAX];
+	const char *like;
 
 	if (!prog->type && ip && ip->host_type)
 		return error_set(l->err, UEBPF_STAGE_LINK, UEBPF_E_PROG_TYPE, -EINVAL, UINT32_MAX,
 				 "this env has no type %s; the host describes it with uebpf_env_add_type before "
 				 "it opens the object", ip->host_type);
-	if (!prog->type)
+	if (!prog->type) {
+		like = section_like(prog->section);
 		return error_set(l->err, UEBPF_STAGE_LINK, UEBPF_E_PROG_TYPE, -EINVAL, UINT32_MAX,
-				 "section \"%s\" does not say the program's type; name one when opening "
-				 "(uebpf_open_opts.type, --type), such as raw or xdp", prog->section);
+				 "section \"%s\" does not say the program's type%s%s%s; name one when opening "
+				 "(uebpf_open_opts.type, --type), such as raw or xdp", prog->section,
+				 like ? ": did you mean \"" : "", like ? like : "", like ? "\"?" : "");
+	}
 	if (prog->type->flags & TYPE_REFUSED)
 		return error_set(l->err, UEBPF_STAGE_LINK, UEBPF_E_PROG_TYPE, -EOPNOTSUPP, UINT32_MAX,
 				 "programs of type %s cannot run in user space: %s", prog->type->name,

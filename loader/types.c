@@ -386,6 +386,32 @@ void section_type(const char *section, struct section_match *out)
 		out->host_type = section + 6;
 }
 
+/* Is the section's beginning `prefix`, up to its end or a slash? */
+static bool begins(const char *prefix, const char *section)
+{
+	const char *rest;
+
+	return matches(section, prefix, false, &rest);
+}
+
+const char *section_like(const char *section)
+{
+	const char *prefix = prefixes;
+
+	section += *section == '?';
+	for (size_t i = 0; i < COUNT(sections); i++, prefix = text_next(prefix)) {
+		const char *a = prefix, *b = section;
+
+		while (*a && *a == *b)
+			a++, b++;
+		/* one letter too many, one missing, another one, or two swapped */
+		if ((*b && begins(a, b + 1)) || (*a && begins(a + 1, b)) || (*a && *b && begins(a + 1, b + 1)) ||
+		    (*a && a[1] == *b && a[0] == b[1] && begins(a + 2, b + 2)))
+			return prefix;
+	}
+	return NULL;
+}
+
 const struct prog_type *prog_type_find(const char *name)
 {
 	struct section_match match;

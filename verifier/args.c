@@ -142,10 +142,12 @@ static int sized_arg(struct env *e, struct args *a, uint32_t how)
 	if (err)
 		return err;
 	a->size = s->umax;
-	if (s->smin < 0 && asked)
+	whole = whole_region(a->r, &e->top->r[n + 1], how);
+	/* An int that was not sign-extended looks like a large number: what it lacks is the test for < 0. */
+	if (asked && (s->smin < 0 || (!whole && s->umax >= MAX_SIZE && s->hsmin < 0 && s->hsmax < INT32_MAX &&
+				      s->umax <= UINT32_MAX)))
 		return bad_size(e, a, n, MESSAGE_TEXT("bound it from below too, or make it unsigned: `if (n < 0) return 0;`"),
 				"may be negative");
-	whole = whole_region(a->r, &e->top->r[n + 1], how);
 	if (s->umax >= MAX_SIZE && asked && !whole)
 		return bad_size(e, a, n, MESSAGE_TEXT("bound it first: `if (n > sizeof(buf)) return 0;`"), "has no useful bound");
 	if (helper_arg(a->h, (unsigned)n).kind == ARG_SIZE && !s->umin)

@@ -30,14 +30,14 @@ static int append(char *buf, size_t cap, int at, const char *fmt, ...)
 
 void describe(struct env *e, const struct reg *r, char *buf, size_t cap)
 {
+	char number[120];
 	int n = 0;
 
 	(void)e;
+	scalar_text(number, sizeof number, &r->s);
 	if (r->kind == K_SCALAR) {
-		n = append(buf, cap, 0, scalar_is_const(&r->s) ? "the number " : scalar_is_any(width64, &r->s) ? "" :
-			   "a number in ");
-		if (n >= 0 && (size_t)n < cap)
-			scalar_text(buf + n, (unsigned)(cap - (size_t)n), &r->s);
+		append(buf, cap, 0, "%s%s", scalar_is_const(&r->s) ? "the number " : *number == 'a' ? "" : "a number in ",
+		       number);
 		return;
 	}
 	if (r->kind == K_VALUE)
@@ -55,11 +55,8 @@ void describe(struct env *e, const struct reg *r, char *buf, size_t cap)
 		n = append(buf, cap, n, " or NULL");
 	if (is_ptr(r) && r->off)
 		n = append(buf, cap, n, " %+d", r->off);
-	if (is_ptr(r) && !(scalar_is_const(&r->s) && !r->s.val)) {
-		n = append(buf, cap, n, " + ");
-		if (n >= 0 && (size_t)n < cap)
-			n += scalar_text(buf + n, (unsigned)(cap - (size_t)n), &r->s);
-	}
+	if (is_ptr(r) && !(scalar_is_const(&r->s) && !r->s.val))
+		n = append(buf, cap, n, " + %s", number);
 	if (r->kind == K_PACKET && r->range)
 		append(buf, cap, n, ", %d bytes checked", r->range);
 }

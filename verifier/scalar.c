@@ -424,18 +424,24 @@ bool scalar_set_low(struct width w, struct scalar *a, const struct scalar *low)
 
 int scalar_text(char *buf, unsigned cap, const struct scalar *s)
 {
-	uint64_t span = below_top_bit(s->umin ^ s->umax);
+	bool narrow = s->hsmin < 0 && (s->hsmin > INT32_MIN || s->hsmax < INT32_MAX);
+	int n;
 
 	if (scalar_is_const(s))
 		return s->umin > 0xffff && (int64_t)s->umin >= -0xffff && (int64_t)s->umin < 0 ?
 			snprintf(buf, cap, "%" PRId64, (int64_t)s->umin) :
 			snprintf(buf, cap, s->umin > 0xffff ? "0x%" PRIx64 : "%" PRIu64, s->umin);
-	if (scalar_is_any(width64, s))
-		return snprintf(buf, cap, "any number");
-	if (s->smin < 0 && s->umax > INT64_MAX && (s->smin > INT64_MIN || s->smax < INT64_MAX))
-		return snprintf(buf, cap, "%" PRId64 "..%" PRId64, s->smin, s->smax);
-	if (s->unk != span)
-		return snprintf(buf, cap, "%" PRIu64 "..%" PRIu64 " (bits 0x%" PRIx64 ")", s->umin, s->umax,
-				s->val | s->unk);
-	return snprintf(buf, cap, "%" PRIu64 "..%" PRIu64, s->umin, s->umax);
+	if (s->smin >= 0 || s->umin)	/* one interval of either sign */
+		n = snprintf(buf, cap, "%" PRIu64 "..%" PRIu64, s->umin, s->umax);
+	else if (s->smin > INT64_MIN || s->smax < INT64_MAX)
+		n = snprintf(buf, cap, "%" PRId64 "..%" PRId64, s->smin, s->smax);
+	else
+		n = snprintf(buf, cap, "any number");
+	if (n < 0 || (unsigned)n >= cap)
+		return n;
+	if (s->unk != below_top_bit(s->umin ^ s->umax))
+		n += snprintf(buf + n, cap - (unsigned)n, " (bits 0x%" PRIx64 ")", s->val | s->unk);
+	else if (narrow && (s->smin < INT32_MIN || s->smax > INT32_MAX))
+		n += snprintf(buf + n, cap - (unsigned)n, " (as int %d..%d)", s->hsmin, s->hsmax);
+	return n;
 }

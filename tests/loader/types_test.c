@@ -55,6 +55,23 @@ START_TEST(section_name)
 }
 END_TEST
 
+static const struct { const char *section, *like; } slips[] = {
+	{ "xpd", "xdp" }, { "kporbe/f", "kprobe" }, { "tracpoint/a/b", "tracepoint" }, { "classifer", "classifier" },
+	{ "xdpp", "xdp" }, { "fentri/f", "fentry" }, { "?cgroup/conect4", "cgroup/connect4" }, { "t", "tc" },
+	{ "sokcet", "socket" }, { "", NULL }, { "?", NULL }, { "maps2", NULL }, { "from-container", NULL }, { "xxdpp", NULL },
+};
+
+START_TEST(slip_of_the_pen)
+{
+	const char *like = section_like(slips[_i].section);
+
+	if (!slips[_i].like)
+		ck_assert_msg(!like, "%s: %s", slips[_i].section, like);
+	else
+		ck_assert_msg(like && !strcmp(like, slips[_i].like), "%s: %s", slips[_i].section, like ? like : "nothing");
+}
+END_TEST
+
 START_TEST(host_type_name)
 {
 	struct section_match m;
@@ -234,6 +251,7 @@ int main(void)
 	TCase *t = test_case("types", 60);
 
 	tcase_add_loop_test(t, section_name, 0, sizeof(names) / sizeof(names[0]));
+	tcase_add_loop_test(t, slip_of_the_pen, 0, sizeof(slips) / sizeof(slips[0]));
 	tcase_add_test(t, host_type_name);
 	tcase_add_test(t, type_by_name);
 	tcase_add_test(t, verdict_names);
