@@ -207,15 +207,15 @@ static void drop_btf(const void *btf)
 	btf_unref((struct btf *)btf);
 }
 
-/* Where a value holds its struct bpf_spin_lock, UINT32_MAX: nowhere. */
-static uint32_t spin_lock_off(const struct btf *btf, uint32_t value)
+/* Where a value holds its struct `name`, UINT32_MAX: nowhere. */
+static uint32_t struct_off(const struct btf *btf, uint32_t value, const char *name)
 {
 	struct btf_member m;
 	uint32_t i, id = btf_skip(btf, value);
 
 	for (i = 0; btf_is_composite(btf, id) && btf_member(btf, id, i, &m); i++)
 		if (!m.bits && m.bit_off % 8 == 0 && btf_is_composite(btf, btf_skip(btf, m.type)) &&
-		    !strcmp(btf_name(btf, btf_skip(btf, m.type)), "bpf_spin_lock"))
+		    !strcmp(btf_name(btf, btf_skip(btf, m.type)), name))
 			return m.bit_off / 8;
 	return UINT32_MAX;
 }
@@ -227,7 +227,8 @@ void object_set_btf(struct uebpf_map *map, struct btf *btf, uint32_t key, uint32
 	map->btf_key = key;
 	map->btf_value = value;
 	if (locks)
-		map->spin_lock_off = spin_lock_off(btf, value);
+		map->spin_lock_off = struct_off(btf, value, "bpf_spin_lock");
+	map->timer_off = struct_off(btf, value, "bpf_timer");
 }
 
 int object_type_map(struct uebpf_map *map, const void *data, size_t len, uint32_t key, uint32_t value)

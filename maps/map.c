@@ -87,7 +87,7 @@ static void fill(struct map_local *l, const struct map_ops *ops, const struct ue
 	m->flags = o->flags;
 	m->extra = o->extra;
 	m->share = UEBPF_SHARE_PRIVATE;
-	m->spin_lock_off = UINT32_MAX;
+	m->spin_lock_off = m->timer_off = UINT32_MAX;
 	m->env = l->host->env;
 	m->cpu_slots = ops->traits & MT_PERCPU ? l->domain->slots : 1;
 	l->touched = &l->domain->used;

@@ -307,14 +307,40 @@ static int dynptr_out(struct env *e, struct args *a)
 	return err;
 }
 
+/* The struct of the kernel's at `off` of a map value; `where` it may not be used. */
+static int inside_value(struct env *e, struct args *a, uint32_t off, const char *want, uint32_t where)
+{
+	const struct reg *r = a->r;
+	uint32_t groups = e->code->type->groups;
+
+	if (e->kernel && (groups & where) && !(groups & HG_HOST))
+		return refuse(e, UEBPF_E_FORM, "the kernel allows %s in no %s program", helper_name(a->h), e->code->type->name);
+	if (off == UINT32_MAX || (r->flags & R_MAYBE_NULL) || !scalar_is_const(&r->s) ||
+	    (uint64_t)r->off + r->s.val != off)
+		return bad_arg(e, a, want);
+	return 0;
+}
+
+static int timer_arg(struct env *e, struct args *a)
+{
+	const struct uebpf_map *map = a->r->kind == K_VALUE ? a->r->map : NULL;
+	const struct reg *next = &e->top->r[a->n + 1];
+
+	if (map && helper_arg(a->h, (unsigned)a->n).kind == ARG_MAP && (next->kind != K_MAP || next->map != map))
+		return unsafe_(e, a->n + 1, NULL, "the timer lies in a value of another map, `%s`", map->name);
+	return inside_value(e, a, map ? map->timer_off : UINT32_MAX, MESSAGE_TEXT("a struct bpf_timer in a map value"),
+			    HG_TRACING | HG_PERF);
+}
+
 static int lock_arg(struct env *e, struct args *a)
 {
 	struct reg *r = a->r;
 	struct state *st = &e->st;
+	int err = inside_value(e, a, r->kind == K_VALUE ? r->map->spin_lock_off : UINT32_MAX,
+			       MESSAGE_TEXT("a struct bpf_spin_lock in a map value"), HG_TRACING | HG_PERF | HG_SOCKET);
 
-	if (r->kind != K_VALUE || (r->flags & R_MAYBE_NULL) || r->map->spin_lock_off == UINT32_MAX ||
-	    !scalar_is_const(&r->s) || (uint64_t)r->off + r->s.val != r->map->spin_lock_off)
-		return bad_arg(e, a, MESSAGE_TEXT("a struct bpf_spin_lock in a map value"));
+	if (err)
+		return err;
 	if (a->h->flags & HF_LOCKS) {
 		if (st->h.lock_map)
 			return unsafe_(e, a->n, MESSAGE_TEXT("unlock the first one before"), "takes a second spin lock");
@@ -422,9 +448,10 @@ static int check_arg(struct env *e, struct args *a)
 	case ARG_DYNPTR: return dynptr_arg(e, a);
 	case ARG_DYNPTR_OUT: return dynptr_out(e, a);
 	case ARG_SOCK: case ARG_BTF: return object_arg(e, a);
-	case ARG_TIMER: case ARG_KPTR:
-		return refuse(e, UEBPF_E_UNSUPPORTED, "%s: timers and kernel pointers in map values are not "
-			      "verified here", helper_name(a->h));
+	case ARG_TIMER: return timer_arg(e, a);
+	case ARG_KPTR:
+		return refuse(e, UEBPF_E_UNSUPPORTED, "%s: kernel pointers in map values are not verified here",
+			      helper_name(a->h));
 	default:
 		return 0;
 	}

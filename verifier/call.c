@@ -191,7 +191,7 @@ static int enter_callback(struct env *e, const struct helper *h, uint32_t round)
 	unsigned on = helper_find_arg(h, ARG_MAP);
 	uint32_t start = caller->r[fn + 1].func;
 	enum callback how = helper_arg(h, fn).size;
-	const struct uebpf_map *map = on < 5 ? caller->r[on + 1].map : NULL;
+	const struct uebpf_map *map = on < 5 ? caller->r[on + 1].map : how == CALLBACK_TIMER ? caller->r[1].map : NULL;
 	int err, n = 1;
 	uint64_t most;
 
@@ -213,6 +213,7 @@ static int enter_callback(struct env *e, const struct helper *h, uint32_t round)
 		set_unknown(e, &f->r[n]);
 		scalar_urange(&f->r[n++].s, width64, 0, most > 1 << 23 ? (1 << 23) - 1 : most ? most - 1 : 0);
 		break;
+	case CALLBACK_TIMER:		/* verified as if it ran at once: it runs later, or never */
 	case CALLBACK_MAP_ELEM:
 		if (!map)
 			return refuse(e, UEBPF_E_UNSUPPORTED, "%s without a map", helper_name(h));
@@ -482,7 +483,7 @@ static void forget_frame(struct env *e, struct reg *r, void *arg)
 
 static int leave_callback(struct env *e, const struct frame *f)
 {
-	uint32_t ret = f->in.ret, round = f->in.rounds;
+	uint32_t ret = f->in.ret, round = f->in.rounds, most = f->in.callback != CALLBACK_TIMER + 1;
 	const struct reg *r0 = &f->r[0];
 	bool stop = r0->s.hmin && r0->kind == K_SCALAR;
 	int err;
@@ -492,8 +493,9 @@ static int leave_callback(struct env *e, const struct frame *f)
 	err = precise_reg(e, 0);
 	if (err)
 		return err;
-	if (e->kernel && r0->s.umax > 1)
-		return unsafe_(e, 0, MESSAGE_TEXT("return 0 to go on, 1 to stop"), "callback must return 0 or 1");
+	if (e->kernel && r0->s.umax > most)
+		return unsafe_(e, 0, MESSAGE_TEXT("return 0 to go on, 1 to stop"), "callback must return 0%s",
+			       most ? " or 1" : ", as a timer's");
 	if (e->st.h.nr_refs > f->in.refs_at_entry)
 		return unsafe_(e, -1, MESSAGE_TEXT("release it before the callback returns"),
 			       "callback leaves something acquired and not released");

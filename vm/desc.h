@@ -325,6 +325,7 @@ struct uebpf_map {
 	void (*btf_drop)(const void *btf);
 	uint32_t btf_key, btf_value;
 	uint32_t spin_lock_off;		/* offset of struct bpf_spin_lock in the value, UINT32_MAX: none */
+	uint32_t timer_off;		/* of struct bpf_timer, which only the verifier looks at */
 	/* An arena: the mask of its window, 0 when it has none.  Whatever p is, all of
 	 *	base - margin + ((p - base + margin) & window) + displacement	(32 bits inside the brackets)
 	 * is memory that this process may read and write, and for addresses of the arena it is that address: verified

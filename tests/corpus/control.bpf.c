@@ -70,6 +70,29 @@ SEC("tc") int bad_unlock(struct __sk_buff *ctx) { LOCKED; unlock_(&v->lock); ret
 SEC("tc") int bad_lock_call(struct __sk_buff *ctx) { LOCKED; lock_(&v->lock); v->n = ktime(); unlock_(&v->lock); return 0; }
 SEC("tc") int bad_lock_touch(struct __sk_buff *ctx) { LOCKED; v->lock.v = 1; return 0; }
 
+SEC("kprobe/x") int form_lock_traced(void *ctx) { LOCKED; lock_(&v->lock); v->n++; unlock_(&v->lock); return 0; }
+SEC("socket") int form_lock_socket(struct __sk_buff *ctx) { LOCKED; lock_(&v->lock); v->n++; unlock_(&v->lock); return 0; }
+
+struct timed { u32 n; struct bpf_timer { u64 opaque[2]; } timer __attribute__((aligned(8))); u64 fired; };
+struct { __uint(type, 1); __uint(max_entries, 16); __type(key, u32); __type(value, struct timed); } timers SEC(".maps"), others SEC(".maps");
+static int again(void *map, u32 *key, struct timed *v) { v->fired += *key; timer_start(&v->timer, 1000000, 0); return 0; }
+static int remove(void *map, u32 *key, struct timed *v) { u32 k = *key; delete(map, &k); return 0; }
+static int not_zero(void *map, u32 *key, struct timed *v) { return 1; }
+static int writes_key(void *map, u32 *key, struct timed *v) { *key = 1; return 0; }
+static int past_value(void *map, u32 *key, struct timed *v) { (&v->fired)[1] = 1; return 0; }
+static int touches(void *map, u32 *key, struct timed *v) { *(volatile u64 *)&v->timer.opaque[1] = 1; return 0; }
+#define TIMED u32 key = prandom() & 3; struct timed *v = lookup(&timers, &key); if (!v) return 0
+#define TIMER(name, f) \
+	SEC("tc") int name(struct __sk_buff *ctx) { TIMED; timer_init(&v->timer, &timers, 1); timer_callback(&v->timer, f); return timer_start(&v->timer, 5, 0) & 1; }
+TIMER(timer_again, again) TIMER(timer_remove, remove) TIMER(form_timer_not_zero, not_zero)
+TIMER(bad_timer_writes_key, writes_key) TIMER(bad_timer_past_value, past_value) TIMER(bad_timer_touches, touches)
+SEC("xdp") int timer_cancelled(struct xdp_md *ctx) { TIMED; return timer_cancel(&v->timer) & 1; }
+SEC("xdp") int bad_timer_map(struct xdp_md *ctx) { TIMED; return timer_init(&v->timer, &others, 1) & 1; }
+SEC("xdp") int bad_timer_place(struct xdp_md *ctx) { TIMED; return timer_init(&v->fired, &timers, 1) & 1; }
+SEC("xdp") int bad_timer_near(struct xdp_md *ctx) { TIMED; return timer_cancel((u8 *)&v->timer + (prandom() & 8)) & 1; }
+SEC("xdp") int bad_timer_stack(struct xdp_md *ctx) { u64 t[2] = { 0 }; return timer_cancel(t) & 1; }
+SEC("kprobe/x") int form_timer_traced(void *ctx) { TIMED; return timer_cancel(&v->timer) & 1; }
+
 const volatile u32 limit = 8;
 const volatile u32 table[16] = { 1, 2, 3 };
 u32 counter; u64 totals[16];

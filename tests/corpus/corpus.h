@@ -34,6 +34,10 @@ static long (*skb_store)(void *, u32, const void *, u32, u64) = (void *)9;
 static s64 (*csum_diff)(void *, u32, void *, u32, u32) = (void *)28;
 static void (*lock_)(void *) = (void *)93;
 static void (*unlock_)(void *) = (void *)94;
+static long (*timer_init)(void *, void *, u64) = (void *)169;
+static long (*timer_callback)(void *, void *) = (void *)170;
+static long (*timer_start)(void *, u64, u64) = (void *)171;
+static long (*timer_cancel)(void *) = (void *)172;
 struct xdp_md { u32 data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex; };
 struct __sk_buff {
 	u32 len, pkt_type, mark, queue_mapping, protocol, vlan_present, vlan_tci, vlan_proto, priority;

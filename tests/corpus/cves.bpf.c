@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* cves.bpf.c - the patterns behind faults of the kernel's verifier, by name; and those that ours had.  Left out, as
- * nothing here is like it: masks against speculation (CVE-2021-29155, CVE-2021-33200), timers, kernel pointers in
+ * nothing here is like it: masks against speculation (CVE-2021-29155, CVE-2021-33200), kernel pointers in
  * maps and iterators (refused by name), program types that are not offered. */
 #include "corpus.h"
 
