@@ -265,20 +265,40 @@ static int move(struct env *e, unsigned from, bool sign, bool wide)
 	return step_insn(e, ST_MOV);
 }
 
+/* The rules by row: what a row on one register does, and to how many of its bytes; how many bits a sign-extending
+ * move takes.  A new row of vm/isa.def does not compile until it has its line here, or in enum alu. */
+enum { KEEP, SWAP, NEGATE, LITTLE = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ };
+#define UNARY(how, bytes) (how) << 4 | (bytes)
+enum {
+	UN_NEG64 = UNARY(NEGATE, 8), UN_NEG32 = UNARY(NEGATE, 4),
+	UN_LE16 = UNARY(LITTLE ? KEEP : SWAP, 2), UN_LE32 = UN_LE16 + 2, UN_LE64 = UN_LE16 + 6,
+	UN_BE16 = UNARY(LITTLE ? SWAP : KEEP, 2), UN_BE32 = UN_BE16 + 2, UN_BE64 = UN_BE16 + 6,
+	UN_BSWAP16 = UNARY(SWAP, 2), UN_BSWAP32 = UN_BSWAP16 + 2, UN_BSWAP64 = UN_BSWAP16 + 6,
+	SX_MOVSB = 8, SX_MOVSH = 16, SX_MOVSW = 32
+};
+static const uint8_t unary_row[] = {
+#define UN(n, ...) [OP_##n - OP_NEG64] = UN_##n,
+#include "vm/isa.def"
+};
+static const uint8_t movsx_row[] = {
+#define MOVSX(n, w, ...) [OP_##n##w##_X - OP_MOVSB64_X] = SX_##n,
+#include "vm/isa.def"
+};
+#define ALU(n, ...) _Static_assert(OP_##n##64_K == OP_ADD64_K + 4 * ALU_##n, "enum alu has the order of the rows");
+#include "vm/isa.def"
+
 static int unary(struct env *e)
 {
 	struct scalar *v = &e->d->s, zero;
-	uint16_t op = e->in->op;
-	bool little = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, wide = op == OP_NEG64;
-	unsigned bytes = op == OP_LE16 || op == OP_BE16 || op == OP_BSWAP16 ? 2 :
-			 op == OP_LE32 || op == OP_BE32 || op == OP_BSWAP32 ? 4 : 8;
+	unsigned row = unary_row[e->in->op - OP_NEG64], bytes = row & 15;
+	bool wide = bytes == 8;
 
 	if (is_ptr(e->d))
 		return make_unknown(e, true);
 	forget_links(e->d);
 	e->d->since = e->pc;
-	switch (op) {
-	case OP_NEG64: case OP_NEG32:
+	switch (row >> 4) {
+	case NEGATE:
 		scalar_const(&zero, width64, 0);
 		if (!wide)
 			scalar_low(v, width64, v);
@@ -286,12 +306,11 @@ static int unary(struct env *e)
 		if (!wide)
 			scalar_from_low(v, width64, v);
 		break;
+	case SWAP:
+		scalar_bswap(v, v, bytes);
+		break;
 	default:
-		if (op == OP_BSWAP16 || op == OP_BSWAP32 || op == OP_BSWAP64 ||
-		    (op == OP_BE16 || op == OP_BE32 || op == OP_BE64) == little)
-			scalar_bswap(v, v, bytes);
-		else
-			scalar_zext(v, width64, v, 8 * bytes);
+		scalar_zext(v, width64, v, 8 * bytes);
 	}
 	return 0;
 }
@@ -334,9 +353,8 @@ int do_alu(struct env *e)
 		return do_cast(e);
 	if (e->op->shape == SHAPE_UN)
 		err = unary(e);
-	else if (op >= OP_MOVSB64_X && op <= OP_MOVSH32_X)
-		err = move(e, op == OP_MOVSW64_X ? 32 : op == OP_MOVSB64_X || op == OP_MOVSB32_X ? 8 : 16, true,
-			   op == OP_MOVSB64_X || op == OP_MOVSH64_X || op == OP_MOVSW64_X);
+	else if (op >= OP_MOVSB64_X && op < OP_MOVSB64_X + sizeof movsx_row)
+		err = move(e, movsx_row[op - OP_MOVSB64_X], true, e->op->flags & OPF_WIDTH64);
 	else
 		err = binary(e, e->op->shape == SHAPE_ALU_X);
 	fact_result(e, e->d);

@@ -356,6 +356,14 @@ static bool pointer_edge(struct env *e, enum cmp op, bool wide, bool taken)
 
 /* ---- the jump ---- */
 
+/* The rows in the order of enum cmp: a new one does not compile until it has its rules. */
+enum {
+	IS_JEQ = CMP_EQ, IS_JGT = CMP_GT, IS_JGE = CMP_GE, IS_JSET = CMP_SET, IS_JNE = CMP_NE, IS_JSGT = CMP_SGT,
+	IS_JSGE = CMP_SGE, IS_JLT = CMP_LT, IS_JLE = CMP_LE, IS_JSLT = CMP_SLT, IS_JSLE = CMP_SLE
+};
+#define JCC(n, ...) _Static_assert(OP_##n##64_K == OP_JEQ64_K + 4 * IS_##n, "enum cmp has the order of the rows");
+#include "vm/isa.def"
+
 static enum cmp comparison(const struct env *e) { return (enum cmp)((e->in->op - OP_JEQ64_K) / 4); }
 static bool on_wide(const struct env *e) { return e->op->flags & OPF_WIDTH64; }
 static bool two_regs(const struct env *e) { return e->op->shape == SHAPE_JCC_X; }

@@ -383,13 +383,10 @@ static bool is_pseudo(struct assembler *a, uint8_t dst, bool *ok)
 static bool is_unary(struct assembler *a, uint8_t dst, bool w, bool *ok)
 {
 	static const struct { char text[8]; uint8_t op, op32; bool move; } rows[] = {
-		{ "be16", OP_BE16, OP_BE16, false }, { "be32", OP_BE32, OP_BE32, false },
-		{ "be64", OP_BE64, OP_BE64, false }, { "le16", OP_LE16, OP_LE16, false },
-		{ "le32", OP_LE32, OP_LE32, false }, { "le64", OP_LE64, OP_LE64, false },
-		{ "bswap16", OP_BSWAP16, OP_BSWAP16, false }, { "bswap32", OP_BSWAP32, OP_BSWAP32, false },
-		{ "bswap64", OP_BSWAP64, OP_BSWAP64, false },
+#define UN(n, c, i, t, e) { t, OP_##n, OP_##n == OP_NEG64 ? OP_NEG32 : OP_##n, false },
+#include "vm/isa.def"
 		{ "(s8)", OP_MOVSB64_X, OP_MOVSB32_X, true }, { "(s16)", OP_MOVSH64_X, OP_MOVSH32_X, true },
-		{ "(s32)", OP_MOVSW64_X, OP_BAD, true }, { "-", OP_NEG64, OP_NEG32, false },
+		{ "(s32)", OP_MOVSW64_X, OP_BAD, true },
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

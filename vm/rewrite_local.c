@@ -63,7 +63,7 @@ static bool zero_extends(const struct walk *w, const struct insn *in)
 			return w->reg[in->src].zero_up && w->reg[in->dst].zero_up;
 		return !(op->flags & OPF_WIDTH64);
 	case SHAPE_UN:
-		return in->op != OP_NEG64 && in->op != OP_LE64 && in->op != OP_BE64 && in->op != OP_BSWAP64;
+		return !(op->flags & OPF_WIDTH64) || in->op == OP_BSWAP16 || in->op == OP_BSWAP32;
 	case SHAPE_LOAD: case SHAPE_FUSED_LOAD:
 		return op->size < 8 && !(op->flags & OPF_SIGNED);
 	default:
