@@ -91,7 +91,7 @@ static void link_all(const uint8_t *data, size_t len)
 		const struct image_global *g = &image->globals[i];
 		const struct image_map *m = &image->maps[g->map];
 
-		if (g->off + (uint64_t)g->size > m->opts.value_size)
+		if (g->off + (uint64_t)g->size > m->data)
 			abort();
 		if (image->btf && g->btf_type && m->bytes)
 			btf_format_value(image->btf, g->btf_type, m->bytes + g->off, g->size, true, text,

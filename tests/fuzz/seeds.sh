@@ -20,6 +20,9 @@ build legacy-iproute legacy.bpf.c -O2 -mcpu=v2 -DIPROUTE
 build core core.bpf.c -O2 -g -mcpu=v3
 build externs externs.bpf.c -O2 -g -mcpu=v3
 build types types.bpf.c -O2 -mcpu=v3
+if command -v clang-19 >/dev/null; then	# address space 1 wants a newer clang
+	clang=clang-19 build arena arena_globals.bpf.c -O2 -g -mcpu=v4
+fi
 for object in format maps core externs; do
 	source=tests/objects/$object.bpf.c
 	temp=$(mktemp)

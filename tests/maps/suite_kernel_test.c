@@ -61,6 +61,11 @@ static const struct uebpf_map_opts creations[] = {
 	O(CGROUP_STORAGE, 8, 8, 0, 0), O(CGROUP_STORAGE, 16, 8, 1, 0), O(CGROUP_STORAGE, 4, 8, 0, 0),
 	O(CGROUP_STORAGE, 16, 70000, 0, 0), O(PERCPU_CGROUP_STORAGE, 16, 40000, 0, 0), O(PERCPU_CGROUP_STORAGE, 16, 8, 0, 0),
 	O(ARRAY_OF_MAPS, 4, 4, 4, 0), O(HASH_OF_MAPS, 4, 4, 4, 0), O(HASH, 4, 8, 1, 1 << 30),
+	O(REUSEPORT_SOCKARRAY, 4, 8, 4, 0), O(REUSEPORT_SOCKARRAY, 4, 4, 4, 0), O(REUSEPORT_SOCKARRAY, 4, 16, 4, 0),
+	O(REUSEPORT_SOCKARRAY, 8, 8, 4, 0), O(REUSEPORT_SOCKARRAY, 4, 8, 0, 0),
+	/* storages: the kernel wants types for them too, which are tested where objects are */
+	O(TASK_STORAGE, 4, 8, 0, 0), O(SK_STORAGE, 4, 8, 0, BPF_F_RDONLY), O(INODE_STORAGE, 4, 8, 1, 0),
+	{ .size = sizeof(struct uebpf_map_opts), .type = 32, .key_size = 4, .value_size = 8 },
 	{ .size = sizeof(struct uebpf_map_opts), .type = 999, .key_size = 4, .value_size = 4, .max_entries = 1 },
 	{ .size = sizeof(struct uebpf_map_opts), .type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4,
 	  .max_entries = 1, .extra = 1 },
@@ -195,6 +200,29 @@ START_TEST(a_frozen_map_refuses_the_user_side)
 }
 END_TEST
 
+static bool stands_in(const struct map_shape *shape, size_t n, uint32_t type)
+{
+	bool found = false;
+
+	while (n--)
+		found |= shape++->opts.type == type;
+	return found;
+}
+
+START_TEST(each_type_stands_here)
+{
+	const struct map_ops *ops;
+
+	for (uint32_t i = 0; (ops = map_ops_at(i)); i++) {
+		bool found = stands_in(shapes, sizeof shapes / sizeof *shapes, ops->type);
+
+		for (size_t k = 0; k < sizeof creations / sizeof *creations; k++)
+			found |= creations[k].type == ops->type;
+		ck_assert_msg(found, "map type %s has neither a shape nor a creation in this file", ops->name);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	TCase *t = test_case("maps beside the kernel's", 120);
@@ -203,5 +231,6 @@ int main(void)
 	tcase_add_loop_test(t, operations_give_the_kernels_values_and_errno, 0, sizeof(shapes) / sizeof(shapes[0]));
 	tcase_add_test(t, bloom_never_forgets_and_takes_the_kernels_flags);
 	tcase_add_test(t, a_frozen_map_refuses_the_user_side);
+	tcase_add_test(t, each_type_stands_here);
 	return run_tests();
 }
