@@ -187,7 +187,7 @@ static __attribute__((noinline)) const struct region *call_helper(struct jit_sta
 	if (gen != call->packet_gen)
 		open_own_windows(state);
 	else if (nr != call->nr_own || next != call->next_own || helper_of_host(helper) ||
-		 helper->flags & (HF_RELEASES | HF_CALLS_BACK | HF_MOVES_PACKET | HF_TAIL | HF_UNLOCKS))
+		 helper->flags & HF_DISTURBS)
 		close_free_windows(state);
 	return value;
 }

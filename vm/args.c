@@ -148,6 +148,8 @@ static __attribute__((noinline)) bool check_all(struct uebpf_call *call, const s
 		good = good && remember(&now, i, arg, map);
 	}
 	now.map = map;
+	now.quiet = !helper_of_host(helper) && !(helper->flags & HF_DISTURBS) &&
+		    (helper_returns(helper) == RET_SCALAR || helper_returns(helper) == RET_VALUE_OR_NULL);
 	if (good && map && call_has_map(call, (uintptr_t)map))
 		call->memo = now;
 	return true;

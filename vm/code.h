@@ -189,6 +189,7 @@ struct call_memo {
 	const struct uebpf_map *map;	/* r1 */
 	uint32_t n, size[2];
 	uint8_t reg[2], access[2];
+	bool quiet;			/* the helper adds, moves and takes away no memory, but for a value that it returns */
 };
 enum own_region { OWN_CTX, OWN_PACKET, OWN_META, OWN_STACK, OWN_FIRST_FREE };
 struct uebpf_call {

@@ -129,6 +129,8 @@ enum helper_flags {
 	HF_CAST = 2048,		/* the result is the first argument in another guise: goes when that is released */
 	HF_PACKET_ARGS = 4096,	/* kernel policy: memory arguments may be packet memory */
 	HF_VARIADIC = 1024,	/* looks at all of r1-r5; those beyond its arguments need not be set */
+	/* Behind it, memory that was accessible may not be: what engines remember of a checked run is forgotten. */
+	HF_DISTURBS = HF_RELEASES | HF_CALLS_BACK | HF_MOVES_PACKET | HF_TAIL | HF_UNLOCKS,
 };
 /* Which program types offer it (kernel policy).  A program type's row names HG_BASE and the bits of its
  * own kind; a helper's row the kinds that the kernel gives it to (HG_BASE: all).
