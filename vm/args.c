@@ -155,14 +155,14 @@ static __attribute__((noinline)) bool check_all(struct uebpf_call *call, const s
 	return true;
 }
 
-bool call_check_args(struct uebpf_call *call, const struct helper *helper, const uint64_t r[6])
+enum call_check call_check_args(struct uebpf_call *call, const struct helper *helper, const uint64_t r[6])
 {
 	const struct call_memo *memo = &call->memo;
 
 	if (memo->helper != helper || (uintptr_t)memo->map != r[1])
-		return check_all(call, helper, r);
+		return check_all(call, helper, r) ? CALL_GOOD : CALL_REFUSED;
 	for (uint32_t i = 0; i < memo->n; i++)
 		if (!can(call, r[memo->reg[i]], memo->size[i], memo->access[i]))
-			return false;
-	return true;
+			return CALL_REFUSED;
+	return CALL_AGAIN;
 }

@@ -237,8 +237,10 @@ struct uebpf_packet *call_packet(struct uebpf_call *call);
 void call_packet_moved(struct uebpf_call *call);
 /* Is it the handle of a map of the program? */
 bool call_has_map(const struct uebpf_call *call, uint64_t addr);
-/* Tests each argument against helper->arg (checked mode); false: call->status and address are set. */
-bool call_check_args(struct uebpf_call *call, const struct helper *helper, const uint64_t r[6]);
+/* Tests each argument against helper->arg (checked mode).  REFUSED: call->status and address are set; AGAIN: it is the
+ * call in call->memo. */
+enum call_check { CALL_REFUSED, CALL_GOOD, CALL_AGAIN };
+enum call_check call_check_args(struct uebpf_call *call, const struct helper *helper, const uint64_t r[6]);
 
 /* What every engine does around a run: fills *call (depth 1, no stack region yet), tests the context
  * and the options in *run; 0 or the status to return.  end: gives up what is held, writes *run back,

@@ -106,30 +106,22 @@ bool interp_access(struct engine *e, const struct insn *in, uint64_t *r)
 
 /* ---- calls ---- */
 
-/* The same call as the last one, whose keys and values may be anywhere. */
-static inline bool known(struct uebpf_call *call, const struct helper *helper, const uint64_t *r)
-{
-	const struct call_memo *memo = &call->memo;
-
-	if (memo->helper != helper || (uintptr_t)memo->map != r[1] || !memo->quiet)
-		return false;
-	for (uint32_t i = 0; i < memo->n; i++)
-		if (!call_find_region(call, r[memo->reg[i]], memo->size[i], memo->access[i]))
-			return false;
-	return true;
-}
-
 /* What a helper may have taken away or moved must not be hit any more (jit/run.c decides alike). */
 bool interp_call(struct engine *e, const struct helper *helper, uebpf_helper_fn fn, uint64_t *r)
 {
 	struct uebpf_call *call = &e->call;
 	const uint32_t gen = call->packet_gen, nr = call->nr_own, next = call->next_own;
-	const bool checked = call->code->checked, again = checked && known(call, helper, r);
+	const bool checked = call->code->checked;
+	enum call_check check = CALL_GOOD;
 	const struct region *values;
+	bool again;
 
 	call->helper = helper;
-	if (checked && !again && !call_check_args(call, helper, r))
+	if (checked)
+		check = call_check_args(call, helper, r);
+	if (!check)
 		return false;
+	again = check == CALL_AGAIN && call->memo.quiet;
 	r[0] = fn(r[1], r[2], r[3], r[4], r[5], call);
 	if (call->status || !checked)
 		return !call->status;

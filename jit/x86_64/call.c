@@ -57,7 +57,7 @@ static void set_result(struct jc *c)
 }
 
 /* A tail call was asked for: there, or to `next` when it may not be. */
-static void take_tail(struct jc *c, uint32_t next)
+static __attribute__((noinline)) void take_tail(struct jc *c, uint32_t next)
 {
 	x_push(&c->b, RAX);		/* the helper's result, should the program go on */
 	x_alu_k(&c->b, true, X_SUB, RSP, 8);
