@@ -14,18 +14,21 @@
 #include "tests/util/compile.h"
 #include "tests/util/run.h"
 
-enum { ALL = 128, ARMS = 6, COMPILED = 3 };
+enum { ALL = 128, ARMS = 7, COMPILED = 3 };
 static const struct {
 	const char *name;
 	uint32_t engine, mode;
 	const char *no_rules;
+	uint32_t jit_flags;
 } arms[ARMS] = {
-	{"interpreter, nothing inlined", UEBPF_ENGINE_INTERP, UEBPF_MODE_VERIFIED, "all"},
-	{"interpreter", UEBPF_ENGINE_INTERP, UEBPF_MODE_VERIFIED, NULL},
-	{"jit, nothing inlined", UEBPF_ENGINE_JIT, UEBPF_MODE_VERIFIED, "inline"},
-	{"jit", UEBPF_ENGINE_JIT, UEBPF_MODE_VERIFIED, NULL},
-	{"checked jit", UEBPF_ENGINE_JIT, UEBPF_MODE_CHECKED, NULL},
-	{"checked interpreter", UEBPF_ENGINE_INTERP, UEBPF_MODE_CHECKED, NULL},
+	{"interpreter, nothing inlined", UEBPF_ENGINE_INTERP, UEBPF_MODE_VERIFIED, "all", 0},
+	{"interpreter", UEBPF_ENGINE_INTERP, UEBPF_MODE_VERIFIED, NULL, 0},
+	{"jit, nothing inlined", UEBPF_ENGINE_JIT, UEBPF_MODE_VERIFIED, "inline", 0},
+	{"jit", UEBPF_ENGINE_JIT, UEBPF_MODE_VERIFIED, NULL, 0},
+	{"checked jit", UEBPF_ENGINE_JIT, UEBPF_MODE_CHECKED, NULL, 0},
+	{"checked interpreter", UEBPF_ENGINE_INTERP, UEBPF_MODE_CHECKED, NULL, 0},
+	{"jit, hardened", UEBPF_ENGINE_JIT, UEBPF_MODE_VERIFIED, NULL,
+	 UEBPF_JIT_BLIND | UEBPF_JIT_RETPOLINE | UEBPF_JIT_ENDBR},
 };
 static struct uebpf_object *object[ARMS];
 static struct uebpf_env *env;
@@ -341,7 +344,8 @@ static void load(void)
 		struct uebpf_load_opts opts = {.size = sizeof opts,
 					       .mode = arms[k].mode,
 					       .engine = arms[k].engine,
-					       .no_rules = arms[k].no_rules};
+					       .no_rules = arms[k].no_rules,
+					       .jit_flags = arms[k].jit_flags};
 
 		object[k] = uebpf_object_open_file(env, path, NULL, &err);
 		if (!object[k] || uebpf_object_load(object[k], &opts, &err)) {
