@@ -341,6 +341,8 @@ int uebpf_map_next_key(struct uebpf_map *map, const void *key, void *next)
 {
 	if (!may_read(map))
 		return -EPERM;
+	if (!next)
+		return -EFAULT;
 	return map->ops->next_key ? map->ops->next_key(map, key, next) : -ENOTSUPP;
 }
 

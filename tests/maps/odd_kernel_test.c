@@ -294,6 +294,16 @@ START_TEST(a_missing_value_is_efault_and_changes_nothing)
 		ck_assert_int_eq(uebpf_map_update(map, key, &v, 0), 0);
 		ck_assert_int_eq(uebpf_map_lookup(map, key, NULL), -EFAULT);
 		ck_assert_int_eq(uebpf_map_lookup_delete(map, key, NULL), -EFAULT);
+		ck_assert_int_eq(uebpf_map_next_key(map, NULL, NULL), -EFAULT);
+		if (key) {
+			uint32_t n = 1;
+
+			ck_assert_int_eq(uebpf_map_lookup_batch(map, NULL, NULL, &v, &n, 0), -EFAULT);
+			ck_assert_int_eq(uebpf_map_lookup_batch(map, NULL, &k, NULL, (n = 1, &n), 1), -EFAULT);
+			ck_assert_int_eq(uebpf_map_update_batch(map, NULL, &v, (n = 1, &n), 0), -EFAULT);
+			ck_assert_int_eq(uebpf_map_update_batch(map, &k, NULL, (n = 1, &n), 0), -EFAULT);
+			ck_assert_int_eq(uebpf_map_delete_batch(map, NULL, (n = 1, &n)), -EFAULT);
+		}
 		v = 0;
 		ck_assert_int_eq(uebpf_map_lookup_delete(map, key, &v), 0);
 		ck_assert_uint_eq(v, 7);
