@@ -662,8 +662,8 @@ enum uebpf_open {
  * business.  Every type but maps of maps, program arrays and arena.  A process that dies at any point leaves
  * the map usable: waiters take its locks over, and nothing is lost but its operation in flight; a value
  * under a bpf_spin_lock, in an array or per CPU may be torn.  A memfd's creator distrusts its peers as
- * uebpf_map_open says, unless flags have UEBPF_OPEN_TRUSTED.  Per-CPU maps give each process a window of 32 slots, at most 8
- * processes at a time (-EUSERS). */
+ * uebpf_map_open says, unless flags have UEBPF_OPEN_TRUSTED.  Per-CPU maps give each process a window of
+ * 32 slots, at most 8 processes at a time (-EUSERS). */
 UEBPF_API struct uebpf_map *uebpf_map_create_shared(struct uebpf_env *env, const struct uebpf_map_opts *opts,
 				const char *path, uint32_t mode, uint32_t flags, struct uebpf_error *err);
 /* Opens such a map by path, or by an inherited or passed descriptor (duplicated).  Without

@@ -10,6 +10,7 @@
 #include "maps/hash.h"
 #include "tests/maps/suite.h"
 #include "tests/util/run.h"
+#include "vm/spin.h"
 
 /* A peer dies with this process, however that ends. */
 static pid_t spawn(void)
@@ -239,6 +240,74 @@ START_TEST(a_lock_whose_owner_died_is_taken_over)
 }
 END_TEST
 
+/* A living peer keeps the bucket and the value's own lock: who does not trust him, the creator of the memfd too, is
+ * told so; a free value is as ever. */
+START_TEST(a_lock_that_a_living_peer_keeps_is_not_waited_for)
+{
+	struct uebpf_map *made = make(NULL, BPF_MAP_TYPE_HASH, 8, 24, 3, 0), *map;	/* one bucket */
+	volatile uint32_t *ready = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	uint64_t k = 1, v[3] = { 0 };
+	pid_t peer;
+
+	ck_assert(map_local(made)->hostile && test_host.wary);
+	map_local(made)->store->spin_lock_off = 4;
+	map = again(made, 0);
+	ck_assert_int_eq(uebpf_map_update(map, &k, v, 0), 0);
+	peer = spawn();
+	if (!peer) {
+		uint32_t *word = (uint32_t *)map->ops->lookup(map, &k, NULL) + 1;
+
+		*ready = lock_take(map_local(map), &((struct hash_map *)map)->bucket[0].lock) == 0 && !spin_lock(word, false);
+		for (;;)
+			pause();
+	}
+	while (!*ready)
+		usleep(1000);
+	ck_assert_int_eq(uebpf_map_update(map, &k, v, 0), -EBUSY);
+	ck_assert_int_eq(uebpf_map_update(made, &k, v, 0), -EBUSY);
+	ck_assert_int_eq(uebpf_map_delete(map, &k), -EBUSY);
+	ck_assert_int_eq(uebpf_map_lookup_flags(map, &k, v, BPF_F_LOCK), -EBUSY);
+	ck_assert_int_eq(uebpf_map_lookup(map, &k, v), 0);
+	kill(peer, SIGKILL);	/* and is gone: taken over */
+	waitpid(peer, NULL, 0);
+	ck_assert_int_eq(uebpf_map_lookup_flags(map, &k, v, BPF_F_LOCK), 0);
+	ck_assert_int_eq(uebpf_map_update(map, &k, v, BPF_F_LOCK), 0);
+	ck_assert_int_eq(uebpf_map_update(made, &k, v, 0), 0);
+	uebpf_map_unref(map);
+	uebpf_map_unref(made);
+}
+END_TEST
+
+/* Two buckets' chains end in each other, every free list in itself: each walk over all of it comes to an end. */
+START_TEST(a_tied_chain_ends_every_walk)
+{
+	enum { N = 200000 };
+	struct uebpf_map *owner = make(NULL, BPF_MAP_TYPE_HASH, 8, 24, N, 0), *map = again(owner, 0);
+	struct hash_map *h = (struct hash_map *)owner;
+	uint64_t k = 1, next, v[3] = { 0 }, began;
+	uint32_t count = 8;
+	static uint64_t keys[8], values[24];
+
+	for (uint32_t i = 0; i <= h->mask; i++)
+		atomic_store(&h->bucket[i].next, h->mask + 1 + i % h->nr_over);
+	for (uint32_t i = 0; i < h->nr_over; i++)
+		atomic_store(&h->bucket[h->mask + 1 + i].next, h->mask + 1 + (i + 1) % h->nr_over);
+	began = (uint64_t)clock();
+	ck_assert_int_eq(uebpf_map_next_key(map, NULL, &next), -ENOENT);
+	ck_assert_int_eq(uebpf_map_lookup(map, &k, v), -ENOENT);
+	ck_assert_int_eq(uebpf_map_lookup_batch(map, NULL, keys, values, &count, 0), -ENOENT);
+	uebpf_map_update(map, &k, v, 0);
+	uebpf_map_delete(map, &k);
+	atomic_store(&h->bucket[0].lock.owner, UINT64_C(0x3fffff));	/* nobody's: repaired, with all that */
+	atomic_store(&h->bucket[0].tag[0], TAG_USED);
+	atomic_store(&h->head->dirty, 1);
+	uebpf_map_update(map, &k, v, 0);
+	ck_assert_uint_lt(((uint64_t)clock() - began) / CLOCKS_PER_SEC, 3);
+	uebpf_map_unref(map);
+	uebpf_map_unref(owner);
+}
+END_TEST
+
 START_TEST(percpu_counts_of_processes_add_up)
 {
 	enum { N = 20000 };
@@ -385,6 +454,8 @@ int main(void)
 	tcase_add_test(t, what_cannot_be_trusted_is_refused);
 	tcase_add_test(t, a_peer_killed_in_the_middle_leaves_the_map_usable);
 	tcase_add_test(t, a_lock_whose_owner_died_is_taken_over);
+	tcase_add_test(t, a_lock_that_a_living_peer_keeps_is_not_waited_for);
+	tcase_add_test(t, a_tied_chain_ends_every_walk);
 	tcase_add_test(t, percpu_counts_of_processes_add_up);
 	tcase_add_test(t, ring_between_processes_and_a_producer_that_dies);
 	tcase_add_loop_test(t, a_hostile_peer_cannot_hurt_this_process, 0, 10);
