@@ -122,10 +122,13 @@ ifeq ($(pack),)
 else
 	$(Q)$(join) $@.plain $(lib_obj)
 	$(Q)$(OBJCOPY) -O binary -j uebpf_message $@.plain $@.texts
-	$(Q)$(BUILD)/pack $@.texts > $@.texts.c
+	$(Q)$(OBJCOPY) -O binary -j uebpf_rows $@.plain $@.rows
+	$(Q)$(BUILD)/pack $@.texts $@.rows > $@.texts.c
 	$(Q)$(CC) $(common) -g0 -fPIC -c -o $@.texts.o -x c - < $@.texts.c
 	$(Q)$(OBJCOPY) --rename-section uebpf_message=.bss.uebpf_message,alloc \
-		--add-symbol message_start=.bss.uebpf_message:0,global $@.plain
+		--add-symbol message_start=.bss.uebpf_message:0,global \
+		--rename-section uebpf_rows=.bss.uebpf_rows,alloc \
+		--add-symbol message_rows_start=.bss.uebpf_rows:0,global $@.plain
 	$(Q)$(join) $@ $@.plain $@.texts.o
 endif
 	$(Q)$(OBJCOPY) --localize-hidden $@

@@ -136,7 +136,7 @@ static const uebpf_helper_fn functions[] = { NULL,
 	{ args, (flags) | (may) << HELPER_MAY_SHIFT, (ret) | (special) << RET_SPECIAL, groups, maps, S_##support, fn },
 #define HELPER(nr, name, ret, ...) ROW(FN_##name, ret, __VA_ARGS__, PLAIN, 0)
 #define CONTRACT(nr, name, ret, ...) ROW(FN_NONE, ret, __VA_ARGS__, PLAIN, 0)
-const struct helper helpers_builtin[] = {
+const struct helper helpers_builtin[] MESSAGE_ROWS = {
 #include "helpers/helpers.def"
 };
 const uint32_t helpers_nr = sizeof helpers_builtin / sizeof helpers_builtin[0];

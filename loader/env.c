@@ -15,6 +15,7 @@
 #include "loader/reclaim.h"
 #include "maps/maps.h"
 #include "vm/mem.h"
+#include "vm/message.h"
 
 enum {
 	STACK_DEFAULT = 512, STACK_MAX = 1 << 20, FRAMES_DEFAULT = 8, FRAMES_MAX = 1024,
@@ -64,6 +65,7 @@ struct uebpf_env *uebpf_env_new(const struct uebpf_env_opts *opts)
 	struct vm_host from = { 0 };
 	struct uebpf_env *env;
 
+	message_unpack_rows();
 	if (options_copy(&o, sizeof(o), opts) || !options_fit(&o))
 		return NULL;
 	if (options_copy(&hooks, sizeof(hooks), o.hooks.size ? &o.hooks : NULL))

@@ -58,7 +58,7 @@ static const char names[] MESSAGE_PACKED = NAMES(TEXT);
 #define D_SOCK(off, what) EXPAND(sk, off, 8, 0, CTX_SOCK, R, 0, what, off, 8)
 #define D_KIND(name, off, size, kind) EXPAND(name, off, size, 0, kind, R, 0, 0, off, size)
 
-static const struct ctx_field xdp_md[] = {
+static const struct ctx_field xdp_md[] MESSAGE_ROWS = {
 	F_PTR(data, 0, 4, CTX_PACKET, data),
 	F_PTR(data_end, 4, 4, CTX_PACKET_END, data_end),
 	F_PTR(data_meta, 8, 4, CTX_PACKET_META, data_meta),
@@ -100,7 +100,7 @@ static const struct ctx_field xdp_md[] = {
 	F(remote_port, 132, 4, R, remote_port), \
 	F(local_port, 136, 4, R, local_port)
 
-static const struct ctx_field tc_skb[] = {
+static const struct ctx_field tc_skb[] MESSAGE_ROWS = {
 	SKB_COMMON(RW, RW, RW, RW, RW),
 	SKB_DATA,
 	F_PTR(data_meta, 140, 4, CTX_PACKET_META, data_meta),
@@ -110,34 +110,34 @@ static const struct ctx_field tc_skb[] = {
 	F_WHOLE(tstamp_type, 180, 1, R, tstamp_type),
 	F_WHOLE(hwtstamp, 184, 8, R, hwtstamp),
 };
-static const struct ctx_field socket_skb[] = {
+static const struct ctx_field socket_skb[] MESSAGE_ROWS = {
 	SKB_COMMON(R, R, R, RW, R),
 };
 /* Ours: what loader/filter/cbpf.c reads; data and data_end where struct xdp_md has them. */
-static const struct ctx_field cbpf_view[] = {
+static const struct ctx_field cbpf_view[] MESSAGE_ROWS = {
 	F_PTR(data, 0, 4, CTX_PACKET, data),
 	F_PTR(data_end, 4, 4, CTX_PACKET_END, data_end),
 	F(wire_len, 24, 4, R, wire_len),
 };
 /* Lightweight tunnels see the first of them. */
-static const struct ctx_field cgroup_skb[] = {
+static const struct ctx_field cgroup_skb[] MESSAGE_ROWS = {
 	SKB_COMMON(RW, RW, R, RW, R),
 	SKB_DATA,
 	SKB_SOCKET,
 	F_WHOLE(tstamp, 152, 8, RW, tstamp),
 	F_WHOLE(hwtstamp, 184, 8, R, hwtstamp),
 };
-static const struct ctx_field sk_skb[] = {
+static const struct ctx_field sk_skb[] MESSAGE_ROWS = {
 	SKB_COMMON(0, RW, RW, R, R),
 	SKB_DATA,
 	SKB_SOCKET,
 };
-static const struct ctx_field dissector[] = {
+static const struct ctx_field dissector[] MESSAGE_ROWS = {
 	SKB_DATA,
 	EXPAND(flow_keys, 144, 8, 0, CTX_MEM, R, 0, 0, HOST(flow_keys),
 	       .size_off = offsetof(struct uebpf_packet, flow_keys_len), .size_width = 4),
 };
-static const struct ctx_field sk_msg[] = {
+static const struct ctx_field sk_msg[] MESSAGE_ROWS = {
 	F_PTR(data, 0, 8, CTX_PACKET, data),
 	F_PTR(data_end, 8, 8, CTX_PACKET_END, data_end),
 	F_WHOLE(family, 16, 4, R, family),
@@ -150,7 +150,7 @@ static const struct ctx_field sk_msg[] = {
 	F_WHOLE(size, 68, 4, R, len),
 	F_SOCK(72, OBJECT_SOCK | CTX_ALWAYS),
 };
-static const struct ctx_field sk_reuseport[] = {
+static const struct ctx_field sk_reuseport[] MESSAGE_ROWS = {
 	F_PTR(data, 0, 8, CTX_PACKET, data),
 	F_PTR(data_end, 8, 8, CTX_PACKET_END, data_end),
 	F(len, 16, 4, R, len),
@@ -160,7 +160,7 @@ static const struct ctx_field sk_reuseport[] = {
 	F_WHOLE(hash, 32, 4, R, hash),
 	F_SOCK(40, OBJECT_SOCK | CTX_ALWAYS),
 };
-static const struct ctx_field sockopt[] = {
+static const struct ctx_field sockopt[] MESSAGE_ROWS = {
 	F_SOCK(0, OBJECT_SOCK | CTX_ALWAYS),
 	F_PTR(optval, 8, 8, CTX_PACKET, data),
 	F_PTR(optval_end, 16, 8, CTX_PACKET_END, data_end),
@@ -170,11 +170,11 @@ static const struct ctx_field sockopt[] = {
 	F_WHOLE(retval, 36, 4, RW, cb[3]),
 };
 
-static const struct ctx_field tracepoint[] = { D(record, 0, 8192, R) };
-static const struct ctx_field raw_tp[] = { D_ARRAY(args, 0, 8, 12, R) };
-static const struct ctx_field any_rw[] = { D(ctx, 0, 65535, RW) };
-static const struct ctx_field any_ro[] = { D(event, 0, 65535, R) };
-static const struct ctx_field lirc[] = { D_WHOLE(sample, 0, 4, R) };
+static const struct ctx_field tracepoint[] MESSAGE_ROWS = { D(record, 0, 8192, R) };
+static const struct ctx_field raw_tp[] MESSAGE_ROWS = { D_ARRAY(args, 0, 8, 12, R) };
+static const struct ctx_field any_rw[] MESSAGE_ROWS = { D(ctx, 0, 65535, RW) };
+static const struct ctx_field any_ro[] MESSAGE_ROWS = { D(event, 0, 65535, R) };
+static const struct ctx_field lirc[] MESSAGE_ROWS = { D_WHOLE(sample, 0, 4, R) };
 
 #if defined(__aarch64__)
 enum { PT_REGS = 272 };		/* struct user_pt_regs */
@@ -191,13 +191,13 @@ enum { PT_REGS = 168 };		/* x86-64, also what is assumed elsewhere */
 	REG(ip, 16), REG(cs, 17), REG(flags, 18), REG(sp, 19), REG(ss, 20)
 #endif
 /* The others see the registers alone. */
-static const struct ctx_field perf_event[] = {
+static const struct ctx_field perf_event[] MESSAGE_ROWS = {
 	REGS,
 	D(sample_period, PT_REGS, 8, R),
 	D(addr, PT_REGS + 8, 8, R),
 };
 
-static const struct ctx_field sock_ops[] = {
+static const struct ctx_field sock_ops[] MESSAGE_ROWS = {
 	D_WHOLE(op, 0, 4, R),
 	D_WHOLE(reply, 4, 4, RW),
 	D_WHOLES(args, 8, 4, 3, R),
@@ -249,18 +249,18 @@ static const struct ctx_field sock_ops[] = {
 #define SOCK_TAIL \
 	D_ARRAY(dst_port, 48, 2, 2, R),	/* with its pad: older programs read four bytes */ \
 	D(dst_ip4, 52, 4, R), D_ARRAY(dst_ip6, 56, 4, 4, R), D(state, 72, 4, R), D(rx_queue_mapping, 76, 4, R)
-static const struct ctx_field bpf_sock_create[] = {
+static const struct ctx_field bpf_sock_create[] MESSAGE_ROWS = {
 	SOCK_HEAD(RW),
 	SOCK_TAIL,
 };
-static const struct ctx_field bpf_sock_bound[] = {
+static const struct ctx_field bpf_sock_bound[] MESSAGE_ROWS = {
 	SOCK_HEAD(R),
 	D(src_ip4, 24, 4, R),
 	D_ARRAY(src_ip6, 28, 4, 4, R),
 	D(src_port, 44, 4, R),
 	SOCK_TAIL,
 };
-static const struct ctx_field sock_addr[] = {
+static const struct ctx_field sock_addr[] MESSAGE_ROWS = {
 	D_WHOLE(user_family, 0, 4, R),
 	D(user_ip4, 4, 4, RW),
 	D(user_ip6, 8, 16, RW),		/* 8-byte accesses are allowed */
@@ -272,16 +272,16 @@ static const struct ctx_field sock_addr[] = {
 	D(msg_src_ip6, 44, 16, RW),
 	D_SOCK(64, OBJECT_SOCK | CTX_ALWAYS),
 };
-static const struct ctx_field cgroup_dev[] = {
+static const struct ctx_field cgroup_dev[] MESSAGE_ROWS = {
 	D(access_type, 0, 4, R),
 	D_WHOLE(major, 4, 4, R),
 	D_WHOLE(minor, 8, 4, R),
 };
-static const struct ctx_field sysctl[] = {
+static const struct ctx_field sysctl[] MESSAGE_ROWS = {
 	D(write, 0, 4, R),
 	D(file_pos, 4, 4, RW),
 };
-static const struct ctx_field sk_lookup[] = {
+static const struct ctx_field sk_lookup[] MESSAGE_ROWS = {
 	D_SOCK(0, OBJECT_SOCK),
 	D(family, 8, 4, R),
 	D(protocol, 12, 4, R),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* pack.c - runs while the library is linked: pack SECTION > FILE.c, from the bytes of the section
- * of texts (vm/message.h) to what stands for them.  The pair of symbols that is met most often
- * becomes a symbol, as often as that makes the whole smaller; symbols then get Huffman codes; in
- * the end all texts are read back. */
+/* pack.c - runs while the library is linked: pack TEXTS ROWS > FILE.c, from the bytes of the sections of
+ * texts and rows (vm/message.h) to what stands for them.  The pair of symbols that is met most often
+ * becomes a symbol, as often as that makes the whole smaller; symbols then get Huffman codes; in the
+ * end all is read back. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +23,11 @@ static uint16_t now[SECTION_MAX + 1];
 static size_t size, nr_now;
 static struct symbol symbols[IDS];
 static unsigned nr_ids;
-static struct message_pack *pack;
+/* What comes out. */
+static struct message_code head;
+static struct message_mark marks[MESSAGE_MARKS];
+static uint8_t bytes[sizeof(now) + IDS * 4];
+static bool rows;	/* not texts: no NUL ends them */
 static uint32_t nr_bits;
 
 static void die(const char *why)
@@ -50,7 +54,7 @@ static bool join_commonest(void)
 	for (size_t i = 0; i + 1 < nr_now; i++) {
 		uint16_t a = now[i], b = now[i + 1];
 
-		if (a != NUL && b != NUL && ++count[a][b] > best) {
+		if ((rows || (a != NUL && b != NUL)) && ++count[a][b] > best) {
 			best = count[a][b];
 			left = a;
 			right = b;
@@ -166,7 +170,7 @@ static unsigned number_symbols(void)
 				if (bits > MESSAGE_CODE_MAX)
 					die("a code is longer than MESSAGE_CODE_MAX");
 				symbols[i].number = number++;
-				pack->count[bits - 1]++;
+				head.count[bits - 1]++;
 			}
 	for (unsigned i = 0; i < nr_ids; i++)
 		if (!symbols[i].bits && is_met(i))
@@ -187,10 +191,10 @@ static void put_symbols(void)
 			right = symbols[s->right].number;
 		}
 		if (is_met(i))
-			put_bits(pack->bytes, at, left | right * MESSAGE_SYMBOLS,
+			put_bits(bytes, at, left | right * MESSAGE_SYMBOLS,
 				 MESSAGE_PAIR_BITS);
 	}
-	pack->codes = (uint16_t)((n * MESSAGE_PAIR_BITS + 7) / 8);
+	head.codes = (uint16_t)((n * MESSAGE_PAIR_BITS + 7) / 8);
 }
 
 /* Its code, the highest bit first. */
@@ -199,12 +203,12 @@ static void put_code(const struct symbol *s)
 	unsigned code = 0, number = s->number;
 
 	for (unsigned bits = 1; bits < s->bits; bits++) {
-		code = (code + pack->count[bits - 1]) << 1;
-		number -= pack->count[bits - 1];
+		code = (code + head.count[bits - 1]) << 1;
+		number -= head.count[bits - 1];
 	}
 	code += number;
 	for (unsigned bits = s->bits; bits--;)
-		put_bits(pack->bytes + pack->codes, nr_bits++, code >> bits & 1, 1);
+		put_bits(bytes + head.codes, nr_bits++, code >> bits & 1, 1);
 }
 
 /* The codes; every MESSAGE_STEPth text begins with a byte and has a mark. */
@@ -213,14 +217,14 @@ static void put_texts(void)
 	size_t n = 0, at = 0;
 
 	for (size_t i = 0; i < MESSAGE_MARKS; i++)
-		pack->mark[i].text = (uint16_t)size;
+		marks[i].text = (uint16_t)size;
 	for (size_t i = 0; i < nr_now; n++) {
 		if (n / MESSAGE_STEP >= MESSAGE_MARKS - 1)
 			die("more texts than MESSAGE_MARKS has room for");
 		if (n % MESSAGE_STEP == 0) {
 			nr_bits = (nr_bits + 7) / 8 * 8;
-			pack->mark[n / MESSAGE_STEP] =
-				(struct message_mark){(uint16_t)at, (uint16_t)(nr_bits / 8)};
+			marks[n / MESSAGE_STEP] =
+				(struct message_mark){ (uint16_t)at, (uint16_t)(nr_bits / 8) };
 		}
 		if (strlen((char *)text + at) >= MESSAGE_MAX)
 			die("a text is longer than MESSAGE_MAX");
@@ -229,53 +233,97 @@ static void put_texts(void)
 			put_code(&symbols[now[i]]);
 		while (now[i++] != NUL);
 	}
-	if (nr_bits / 8 > SECTION_MAX)
-		die("more codes than offsets of 16 bits reach");
 }
 
-static void read_back(void)
+static void put_rows(void)
 {
+	for (size_t i = 0; i < nr_now; i++)
+		put_code(&symbols[now[i]]);
+}
+
+static void *with_bytes(size_t in_front)
+{
+	uint8_t *all = calloc(1, in_front + sizeof(bytes));
+
+	if (!all)
+		die("out of memory");
+	memcpy(all, &head, sizeof(head));
+	memcpy(all + in_front, bytes, sizeof(bytes));
+	return all;
+}
+
+static void read_texts_back(void)
+{
+	struct message_pack *pack = with_bytes(sizeof(*pack));
 	char buf[MESSAGE_MAX];
 
+	memcpy(pack->mark, marks, sizeof(marks));
 	for (size_t at = 0; at < size; at++)
 		if (strcmp(message_unpack(pack, at, buf), (char *)text + at) != 0)
 			die("a text does not come back");
+	free(pack);
 }
 
-static void print_numbers(const char *name, const uint8_t *bytes, const uint16_t *words, size_t n)
+static void read_rows_back(void)
 {
-	printf("\t.%s = {", name);
-	for (size_t i = 0; i < n; i++)
-		printf("%s%u,", i % 24 ? " " : "\n\t\t", bytes ? bytes[i] : words[i]);
-	printf("\n\t},\n");
+	struct message_rows *pack = with_bytes(sizeof(*pack));
+	static char all[SECTION_MAX + MESSAGE_MAX];
+
+	message_read_rows(pack, all);
+	if (memcmp(all, text, size) != 0)
+		die("rows do not come back");
+	free(pack);
+}
+
+static void read_section(const char *path)
+{
+	FILE *in = fopen(path, "rb");
+
+	if (!in)
+		die("a section cannot be read");
+	size = fread(text, 1, sizeof(text), in);
+	fclose(in);
+	if (!size || size > SECTION_MAX || (!rows && text[size - 1]))
+		die("a section of 1 to 65535 bytes, that of texts with NUL at its end, is expected");
+}
+
+static void pack_section(const char *path, const char *name)
+{
+	read_section(path);
+	memset(&head, 0, sizeof(head));
+	memset(bytes, 0, sizeof(bytes));
+	memset(symbols, 0, sizeof(symbols));
+	nr_bits = 0;
+	join_pairs();
+	head.size = (uint16_t)size;
+	put_symbols();
+	(rows ? put_rows : put_texts)();
+	if (nr_bits / 8 > SECTION_MAX)
+		die("more codes than offsets of 16 bits reach");
+	(rows ? read_rows_back : read_texts_back)();
+	printf("const struct %s %s = {\n\t.code = { %u, %u, {", name, name, head.size, head.codes);
+	for (size_t i = 0; i < MESSAGE_CODE_MAX; i++)
+		printf(" %u,", head.count[i]);
+	printf(" } },\n");
+	if (!rows) {
+		printf("\t.mark = {\n");
+		for (size_t i = 0; i < MESSAGE_MARKS; i++)
+			printf("\t\t{ %u, %u },\n", marks[i].text, marks[i].codes);
+		printf("\t},\n");
+	}
+	printf("\t.bytes = {");
+	for (size_t i = 0; i < head.codes + (nr_bits + 7) / 8; i++)
+		printf("%s%u,", i % 24 ? " " : "\n\t\t", bytes[i]);
+	printf("\n\t},\n};\n");
 }
 
 int main(int argc, char **argv)
 {
-	FILE *in = argc == 2 ? fopen(argv[1], "rb") : NULL;
-
-	if (!in)
-		die("usage: pack SECTION > FILE.c");
-	size = fread(text, 1, sizeof(text), in);
-	fclose(in);
-	if (!size || size > SECTION_MAX || text[size - 1])
-		die("a section of 1 to 65535 bytes that end with NUL is expected");
-	pack = calloc(1, sizeof(*pack) + sizeof(now) + sizeof(symbols));
-	if (!pack)
-		die("out of memory");
-	join_pairs();
-	pack->size = (uint16_t)size;
-	put_symbols();
-	put_texts();
-	read_back();
-	printf("#include \"vm/message.h\"\nconst struct message_pack message_pack = {\n");
-	printf("\t.size = %u,\n\t.codes = %u,\n", pack->size, pack->codes);
-	print_numbers("count", NULL, pack->count, MESSAGE_CODE_MAX);
-	printf("\t.mark = {\n");
-	for (size_t i = 0; i < MESSAGE_MARKS; i++)
-		printf("\t\t{ %u, %u },\n", pack->mark[i].text, pack->mark[i].codes);
-	printf("\t},\n");
-	print_numbers("bytes", pack->bytes, NULL, pack->codes + (nr_bits + 7) / 8);
-	printf("};\n");
+	if (argc != 3)
+		die("usage: pack TEXTS ROWS > FILE.c");
+	printf("#include \"vm/message.h\"\n");
+	pack_section(argv[1], "message_pack");
+	rows = true;
+	pack_section(argv[2], "message_rows");
 	return ferror(stdout) || fflush(stdout) ? 1 : 0;
 }

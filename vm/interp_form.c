@@ -83,12 +83,13 @@ static struct xinsn translate(const struct code *code, uint32_t i)
 
 struct form { uint16_t op[4], as; uint8_t n, rel[3]; };
 
-static const struct form forms[] = {
+static const struct form forms[] MESSAGE_ROWS = {
 #define FUSE2(a, r, b) { { X_##a, X_##b }, X_##a##_##r##_##b, 2, { REL_##r } },
 #define FUSE3(a, r, b, q, c) { { X_##a, X_##b, X_##c }, X_##a##_##r##_##b##_##q##_##c, 3, { REL_##r, REL_##q } },
 #define FUSE4(a, r, b, q, c, p, d) { { X_##a, X_##b, X_##c, X_##d }, X_##a##_##r##_##b##_##q##_##c##_##p##_##d, 4, \
 				     { REL_##r, REL_##q, REL_##p } },
 #include "vm/fuse.def"
+#include "vm/message.h"
 	{ { X_BAD }, X_BAD, 0, { 0 } },
 };
 

@@ -1,49 +1,55 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* message.c - reads packed texts (message.h). */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include "vm/message.h"
 
 /* Where reading has come to: the next text's offset in the section, the next bit of the codes. */
 struct reader {
-	const struct message_pack *pack;
+	const struct message_code *code;
+	const uint8_t *bytes;
 	size_t at;
 	uint32_t bit, nr;		/* texts read since a mark */
 };
 
-static char *expand(const struct message_pack *pack, char *to, unsigned symbol)
+static char *expand(const uint8_t *bytes, char *to, unsigned symbol)
 {
-	const uint8_t *p = pack->bytes + symbol * MESSAGE_PAIR_BITS / 8;
-	unsigned pair =
-		((unsigned)p[0] | (unsigned)p[1] << 8 | (unsigned)p[2] << 16) >> (symbol & 1) * 4;
+	const uint8_t *p = bytes + symbol * MESSAGE_PAIR_BITS / 8;
+	unsigned pair = ((unsigned)p[0] | (unsigned)p[1] << 8 | (unsigned)p[2] << 16) >> (symbol & 1) * 4;
 	unsigned left = pair % MESSAGE_SYMBOLS, right = pair / MESSAGE_SYMBOLS % MESSAGE_SYMBOLS;
 
 	if (left != symbol)
-		return expand(pack, expand(pack, to, left), right);
+		return expand(bytes, expand(bytes, to, left), right);
 	*to = (char)right;
 	return to + 1;
+}
+
+/* What the next code stands for. */
+static char *read_code(struct reader *r, char *to)
+{
+	const uint8_t *codes = r->bytes + r->code->codes;
+	const uint16_t *count = r->code->count;
+	unsigned code = 0, first = 0, symbol = 0, n = 0;
+
+	do {	/* one bit more: canonical codes of this length begin with the number `first` */
+		symbol += n;
+		first = (first + n) << 1;
+		code = code << 1 | (codes[r->bit / 8] >> r->bit % 8 & 1);
+		r->bit++;
+		n = *count++;
+	} while (code - first >= n);
+	return expand(r->bytes, to, symbol + (code - first));
 }
 
 /* The next text, and its length with the NUL. */
 static size_t read_text(struct reader *r, char buf[MESSAGE_MAX])
 {
-	const uint8_t *codes = r->pack->bytes + r->pack->codes;
 	char *to = buf;
 
-	do {
-		unsigned code = 0, first = 0, symbol = 0, n = 0;
-		const uint16_t *count = r->pack->count;
-
-		do { /* one bit more: canonical codes of this length begin with the number `first`
-		      */
-			symbol += n;
-			first = (first + n) << 1;
-			code = code << 1 | (codes[r->bit / 8] >> r->bit % 8 & 1);
-			r->bit++;
-			n = *count++;
-		} while (code - first >= n);
-		to = expand(r->pack, to, symbol + (code - first));
-	} while (to[-1]);
+	do
+		to = read_code(r, to);
+	while (to[-1]);
 	r->at += (size_t)(to - buf);
 	if (++r->nr % MESSAGE_STEP == 0)	/* a mark: the next begins with a byte */
 		r->bit = (r->bit + 7) & ~UINT32_C(7);
@@ -56,7 +62,7 @@ static struct reader reader_before(const struct message_pack *pack, size_t at)
 
 	while (mark[1].text <= at)
 		mark++;
-	return (struct reader){ pack, mark->text, mark->codes * UINT32_C(8), 0 };
+	return (struct reader){ &pack->code, pack->bytes, mark->text, mark->codes * UINT32_C(8), 0 };
 }
 
 const char *message_unpack(const struct message_pack *pack, size_t at, char buf[MESSAGE_MAX])
@@ -74,7 +80,7 @@ const char *message_text(const char *text, char buf[MESSAGE_MAX])
 {
 	size_t at = (uintptr_t)text - (uintptr_t)message_start;
 
-	return &message_pack && at < message_pack.size ? message_unpack(&message_pack, at, buf)
+	return &message_pack && at < message_pack.code.size ? message_unpack(&message_pack, at, buf)
 						       : text;
 }
 
@@ -83,7 +89,7 @@ const char *message_table(const void *table, size_t size)
 	size_t at = (uintptr_t)table - (uintptr_t)message_start;
 	char *to = (char *)(uintptr_t)table;
 
-	if (&message_pack && at < message_pack.size && !__atomic_load_n(to, __ATOMIC_ACQUIRE)) {
+	if (&message_pack && at < message_pack.code.size && !__atomic_load_n(to, __ATOMIC_ACQUIRE)) {
 		struct reader r = reader_before(&message_pack, at);
 		char buf[MESSAGE_MAX], first = 0;
 
@@ -100,6 +106,25 @@ const char *message_table(const void *table, size_t size)
 		__atomic_store_n(to, first, __ATOMIC_RELEASE);
 	}
 	return to;
+}
+
+void message_read_rows(const struct message_rows *rows, char *to)
+{
+	struct reader r = { &rows->code, rows->bytes, 0, 0, 0 };
+	const char *end = to + rows->code.size;
+
+	while (to < end)
+		to = read_code(&r, to);
+}
+
+void message_unpack_rows(void)
+{
+	static bool done;
+
+	if (!&message_rows || __atomic_load_n(&done, __ATOMIC_ACQUIRE))
+		return;
+	message_read_rows(&message_rows, message_rows_start);	/* two threads write the same bytes */
+	__atomic_store_n(&done, true, __ATOMIC_RELEASE);
 }
 
 int message_print(char *to, size_t cap, const char *text, va_list args)

@@ -22,6 +22,7 @@ enum {
 
 #ifdef UEBPF_PACK
 #define MESSAGE_PACKED __attribute__((section("uebpf_message"), aligned(1))) /* no padding */
+#define MESSAGE_ROWS __attribute__((section("uebpf_rows")))
 /* A literal only. */
 #define MESSAGE_TEXT(literal)                               \
 	({                                                  \
@@ -30,6 +31,7 @@ enum {
 	})
 #else /* here the compiler checks formats */
 #define MESSAGE_PACKED
+#define MESSAGE_ROWS
 #define MESSAGE_TEXT(literal) literal
 #endif
 /* A format and its arguments.  A choice: (function)(..., yes ? MESSAGE_TEXT("a") :
@@ -39,19 +41,28 @@ enum {
 /* A symbol stands for two others, or, when the first is itself, for the character that the second
  * says. They are numbered from the shortest code on (canonical Huffman codes); those that only
  * others use come last and have no code.  A text ends with the symbol of NUL. */
+struct message_code {
+	uint16_t size;			/* of the section */
+	uint16_t codes;			/* where they begin among the bytes; before them: the symbols */
+	uint16_t count[MESSAGE_CODE_MAX];	/* codes of 1, 2, ... bits */
+};
 struct message_pack {
-	uint16_t size;	/* of the section */
-	uint16_t codes; /* where they begin among the bytes; before them: the symbols */
-	uint16_t count[MESSAGE_CODE_MAX]; /* codes of 1, 2, ... bits */
+	struct message_code code;
 	struct message_mark {
-		uint16_t text, codes; /* offsets of a text in the section and of its first code */
-	} mark[MESSAGE_MARKS];	      /* those behind the last have the section's size */
+		uint16_t text, codes;	/* offsets of a text in the section and of its first code */
+	} mark[MESSAGE_MARKS];		/* those behind the last have the section's size */
+	uint8_t bytes[];
+};
+struct message_rows {
+	struct message_code code;
 	uint8_t bytes[];
 };
 /* The link adds these; without it they are NULL. */
 #define MESSAGE_LINKED __attribute__((weak, visibility("hidden")))
 extern const char message_start[] MESSAGE_LINKED; /* the section, without bytes */
 extern const struct message_pack message_pack MESSAGE_LINKED;
+extern char message_rows_start[] MESSAGE_LINKED;
+extern const struct message_rows message_rows MESSAGE_LINKED;
 
 /* The text itself or, unpacked, somewhere in buf. */
 const char *message_text(const char *text, char buf[MESSAGE_MAX]);
@@ -61,6 +72,10 @@ const char *message_unpack(const struct message_pack *pack, size_t at, char buf[
  * empty.  The first call unpacks them where they are; they are to be read through what it returns, since
  * the compiler may read a constant before the call.  From any thread, also in a signal handler. */
 const char *message_table(const void *table, size_t size);
+/* Constants declared MESSAGE_ROWS: nothing reads them before an env was made, which calls this.  Any thread. */
+void message_unpack_rows(void);
+/* Their bytes. */
+void message_read_rows(const struct message_rows *rows, char *to);
 /* vsnprintf */
 int message_print(char *to, size_t cap, const char *text, va_list args)
 	__attribute__((format(printf, 3, 0)));

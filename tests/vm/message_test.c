@@ -20,13 +20,11 @@ static const char *unpacked(size_t at)
 	static const uint16_t symbol[NR][2] = {{NUL, 0}, {AB, C},  {A, B},   {X, 'x'},
 					       {Y, 'y'}, {A, 'a'}, {B, 'b'}, {C, 'c'}};
 	static const struct message_pack head = {
-		.size = 13,
-		.codes = NR * MESSAGE_PAIR_BITS / 8,
-		.count = {1, 1, 1, 2},
+		.code = { 13, NR * MESSAGE_PAIR_BITS / 8, { 1, 1, 1, 2 } },
 		.mark = {{0, 0}, {8, 2}},
 	};
 	static char buf[MESSAGE_MAX];
-	struct message_pack *pack = calloc(1, sizeof head + head.codes + 4);
+	struct message_pack *pack = calloc(1, sizeof head + head.code.codes + 4);
 	unsigned bit = 0;
 	const char *text;
 
@@ -36,10 +34,10 @@ static const char *unpacked(size_t at)
 		put(pack->bytes, &bit, symbol[i][0] | symbol[i][1] * (unsigned)MESSAGE_SYMBOLS,
 		    MESSAGE_PAIR_BITS);
 	put(pack->bytes, &bit, 1 | 3 << 2 | 7 << 5, 9 + 1 + 1); /* ABC AB x NUL, NUL */
-	bit = (head.codes + 2) * 8;
+	bit = (head.code.codes + 2) * 8;
 	put(pack->bytes, &bit, 15 | 1 << 4, 4 + 2 + 1); /* y ABC NUL */
 	for (unsigned i = 2; i < MESSAGE_MARKS; i++)
-		pack->mark[i].text = head.size;
+		pack->mark[i].text = head.code.size;
 	text = message_unpack(pack, at, buf);
 	free(pack);
 	return text;
