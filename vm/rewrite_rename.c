@@ -58,6 +58,7 @@ static bool rename_one(struct names *s, uint32_t i)
 	struct insn in = s->code->insn[i];
 	uint32_t slot = s->code->slot[i], shape = 1u << isa_op[in.op].shape;
 	uint8_t d = in.dst, from = in.src, at = s->at[d], to = at;
+	bool changes = insn_reads(&in) >> d & 1;
 
 	if (!(shape & KINDS) || (shape == 1u << SHAPE_FUSED_LOAD && !isa_indexed(in.op)))
 		return false;
@@ -71,8 +72,6 @@ static bool rename_one(struct names *s, uint32_t i)
 		return true;
 	}
 	if (insn_writes(&in)) {
-		bool changes = insn_reads(&(struct insn){ .op = in.op, .src = 1, .imm_lo = 1 }) & 1;
-
 		if (changes && held(s, at, d) && flow_commutes(&in) && from != 10 && !held(s, in.src, REGS)) {
 			to = in.src;
 			in.src = at & 15;

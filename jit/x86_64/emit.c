@@ -133,8 +133,6 @@ static void move(struct jc *c, unsigned unused)
 	struct form f = alu_form(c);
 
 	(void)unused;
-	if (f.imm && emit_outcome(c))
-		return;
 	if (f.imm)
 		emit_const(c, f.d, f.w ? (uint64_t)f.k : (uint32_t)f.k);
 	else

@@ -73,7 +73,6 @@ struct jc {				/* what is used most first: one byte reaches it */
 	struct jsub *cur;
 	uint32_t cur_start;
 	uint32_t zeroes_at;		/* instruction at which xmm0 is zero */
-	uint32_t outcome;		/* the branch there is a setcc */
 	uint32_t lanes_tail, lanes_head;	/* the jump back of a loop in lanes goes to this label */
 	uint8_t reg[11];
 	bool state, metered, checked;
@@ -155,7 +154,6 @@ enum spare emit_spare(const struct jc *c, uint32_t i);	/* what instruction i lea
 /* ---- select.c ---- */
 /* After the comparison of c->in: a conditional move in place of its jump over a move; false: it is none. */
 bool emit_select(struct jc *c, enum x_cc cc);
-bool emit_outcome(struct jc *c);	/* c->in begins what ends as a condition's outcome; false: it does not */
 
 /* ---- update.c ---- */
 /* From load c->in on, whose operand is m, one operation on memory; false: it is none. */

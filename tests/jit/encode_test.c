@@ -210,8 +210,6 @@ static void register_forms(int d, int s)
 		for (int size = 1; size <= 2; size++)
 			EXPECT(x_ext(&b, size, true, w, d, s), "movsx %s, %s", reg(z, d), reg(size, s));
 	}
-	for (int c = 0; c < 16 && !d; c++)
-		EXPECT(x_setcc(&b, (enum x_cc)c, s), "set%s %s", cc[c], reg(1, s));
 	for (int size = 1; size <= 2; size++)
 		EXPECT(x_ext(&b, size, false, true, d, s), "movzx %s, %s", r32[d], reg(size, s));
 	EXPECT(x_ext(&b, 4, true, true, d, s), "movsxd %s, %s", r64[d], r32[s]);
