@@ -82,6 +82,7 @@ enum { LOOP_LIMIT = 1 << 23 };	/* rounds of bpf_loop (Linux: BPF_MAX_LOOPS) */
 int loop_inliner(const struct call_site *site, struct insn *out, int cap);
 int each_inliner(const struct call_site *site, struct insn *out, int cap);
 int clock_inliner(const struct call_site *site, struct insn *out, int cap);
+uint64_t tail_to(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5, struct uebpf_call *call);
 int tail_inliner(const struct call_site *site, struct insn *out, int cap);
 int numbers_inliner(const struct call_site *site, struct insn *out, int cap);
 int strncmp_inliner(const struct call_site *site, struct insn *out, int cap);

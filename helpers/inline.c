@@ -1,6 +1,59 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* inline.c - calls of control flow and text as instructions, where the verifier knows what matters of them. */
+/* inline.c - calls of maps, control flow and text as instructions, where the verifier knows what matters of them. */
 #include "helpers/families.h"
+
+static int map_inline(const struct call_site *site, enum map_call what, struct insn *out, int cap)
+{
+	const struct uebpf_map *map = site->map;
+
+	return map && map->ops->inline_call ? map->ops->inline_call(map, what, out, cap) : 0;
+}
+
+/* An element of a plain array never moves: with a known index the result is a constant. */
+int map_lookup_inliner(const struct call_site *site, struct insn *out, int cap)
+{
+	struct uebpf_map *map = (struct uebpf_map *)site->map;
+	void *value;
+
+	if (!map || cap < 1)
+		return 0;
+	if ((map->ops->traits & (MT_ARRAY | MT_PERCPU | MT_MAPS | MT_PROGS)) == MT_ARRAY && site->key_known &&
+	    map->key_size == sizeof site->key && map->ops->inline_call) {	/* a mirror asks the kernel each time */
+		value = map->ops->lookup(map, &site->key, NULL);
+		out[0] = (struct insn){ .op = OP_LDDW, .steps = 1, .imm = (int64_t)(uintptr_t)value };
+		return 1;
+	}
+	return map_inline(site, site->key_inside ? MAP_CALL_LOOKUP_INSIDE : MAP_CALL_LOOKUP, out, cap);
+}
+
+int map_update_inliner(const struct call_site *site, struct insn *out, int cap)
+{
+	return map_inline(site, MAP_CALL_UPDATE, out, cap);
+}
+
+int map_delete_inliner(const struct call_site *site, struct insn *out, int cap)
+{
+	return map_inline(site, MAP_CALL_REMOVE, out, cap);
+}
+
+int ring_reserve_inliner(const struct call_site *site, struct insn *out, int cap)
+{
+	return map_inline(site, MAP_CALL_RESERVE, out, cap);
+}
+
+/* The slot is read in place, and what is compiled jumps from here into what the program's struct names. */
+int tail_inliner(const struct call_site *site, struct insn *out, int cap)
+{
+	enum { SLOT = 10, END = 3 };
+	int n = cap >= SLOT + END && site->code->compiled ? map_inline(site, MAP_CALL_PROG, out, SLOT) : 0;
+
+	if (!n)
+		return 0;
+	out[n] = (struct insn){ .op = OP_CALL, .dst = CALL_PROG, .imm = (int64_t)(intptr_t)tail_to };
+	out[n + 1] = (struct insn){ .op = OP_JA, .off = n + END };
+	out[n + 2] = (struct insn){ .op = OP_MOV64_K, .dst = 0, .imm = -ENOENT };
+	return n + END;
+}
 
 /* Instruction `at` of the n written calls the function that is argument 1. */
 static int calling(const struct call_site *site, struct insn *out, int n, int at)
