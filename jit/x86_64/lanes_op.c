@@ -219,7 +219,7 @@ void vec_compute(struct lane *v, const struct insn *in, int d)
 	}
 	if (op != PAND || x || ~k << (64 - 8 * v->l.size))
 		vec_rr(v, op, d, x ? vec_reg(v, in->src) : vec_constant(v, k));
-	if (v->l.size == 8 && !w && op != PAND)
+	if (v->l.size == 8 && !w && (op != PAND || x))
 		vec_rr(v, PAND, d, vec_whole(v, UINT32_MAX));
 }
 
