@@ -120,10 +120,11 @@ static bool find_limits(struct look *k)
 
 	if (l->rounds && l->way_out == UINT32_MAX)
 		return true;
-	if (l->step[l->counter] & (l->step[l->counter] - 1) || !limit_of(k, &k->code->insn[l->tail], true, &l->limit[l->limits++]))
+	if (l->step[l->counter] & (l->step[l->counter] - 1) ||
+	    (!l->endless && !limit_of(k, &k->code->insn[l->tail], true, &l->limit[l->limits++])))
 		return false;
 	if (l->way_out == UINT32_MAX)
-		return true;
+		return !l->endless;
 	for (uint32_t i = l->head; i < l->way_out; i++)		/* steps come after it */
 		if (insn_writes(&k->code->insn[i]) >> l->counter & 1)
 			return false;
@@ -455,7 +456,7 @@ static bool all_fit(struct look *k, uint8_t size)
 			return false;
 	}
 	last = l->values & (uint16_t)~(l->copies | l->picks);
-	l->last = k->flow->live[l->tail + 1] & last;
+	l->last = !l->endless && k->flow->live[l->tail + 1] & last;
 	if (l->way_out != UINT32_MAX && k->flow->live[k->code->insn[l->way_out].off] & last)
 		return false;
 	return l->limits || (l->rounds - l->last) * size >= LEAST_BYTES;
@@ -464,11 +465,12 @@ static bool all_fit(struct look *k, uint8_t size)
 bool lanes_at(const struct code *code, const struct flow *flow, uint32_t head, struct lanes *l)
 {
 	struct look k = { .code = code, .flow = flow, .l = l, .least = 8 };
+	const struct insn *end;
 	uint32_t tail = head;
 	int jumps;
 
 	while (tail + 1 < code->n && tail - head < MOST_BODY &&
-	       (!flow_is_branch(&code->insn[tail]) || (uint32_t)code->insn[tail].off != head))
+	       (!flow_is_jump(&code->insn[tail]) || (uint32_t)code->insn[tail].off != head))
 		tail++;
 	*l = (struct lanes){ .head = head, .tail = tail, .way_out = UINT32_MAX };
 	if (tail + 1 == code->n || tail - head == MOST_BODY || !survey(&k))
@@ -477,9 +479,13 @@ bool lanes_at(const struct code *code, const struct flow *flow, uint32_t head, s
 	k.start = head;
 	if (jumps && (jumps != 1 || !leads_to(code, head, &k.start) || flow->mark[k.start] & FLOW_TARGET))
 		return false;
-	l->counter = code->insn[tail].dst;
-	if (!has_bit(l->steps, l->counter) && isa_op[code->insn[tail].op].shape == SHAPE_JCC_X)
-		l->counter = code->insn[tail].src;
+	l->endless = !flow_is_branch(&code->insn[tail]);
+	if (l->endless && l->way_out == UINT32_MAX)
+		return false;
+	end = &code->insn[l->endless ? l->way_out : tail];
+	l->counter = end->dst;
+	if (!has_bit(l->steps, l->counter) && isa_op[end->op].shape == SHAPE_JCC_X)
+		l->counter = end->src;
 	if (!has_bit(l->steps, l->counter) || l->step[l->counter] <= 0)
 		return false;
 	l->rounds = loop_rounds(code, flow, k.start, &code->insn[tail], l->counter, l->step[l->counter]);

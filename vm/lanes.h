@@ -23,6 +23,7 @@ struct lanes {
 	uint32_t rounds;		/* 0: not known */
 	struct lane_limit limit[2];	/* of the jump back, and of one out of the loop; none where just the rounds end it */
 	uint8_t limits;
+	bool endless;			/* but for the way out */
 	uint32_t way_out;		/* the instruction that is that jump; UINT32_MAX: none */
 	uint8_t size;			/* bytes of a lane: of the widest element, or more */
 	uint8_t counter;		/* register */

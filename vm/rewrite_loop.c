@@ -99,6 +99,66 @@ static void turn_sums(struct rewriter *rw, uint32_t head, uint32_t tail)
 	}
 }
 
+/* ---- counters ---- */
+
+/* The jump back finds the next round's number in a: `more` than was there, and what was in b. */
+static bool compares_next(const struct rewriter *rw, uint32_t head, struct insn *back, uint8_t a, uint8_t b, int64_t more)
+{
+	bool x = isa_op[back->op].shape == SHAPE_JCC_X;
+	unsigned row = (back->op - (unsigned)OP_JEQ64_K) / 4;
+	int64_t from;
+
+	if (!flow_is_branch(back))
+		return true;
+	if (back->dst == a) {	/* !=, <: from a number that is not below zero up, nothing goes round */
+		back->imm += more;
+		return !x && (row == 4 || row == 7) && more > 0 && back->imm >= more && back->imm <= INT32_MAX &&
+		       lane_start(rw->code, &rw->flow, head, b, &from) && from >= 0 && from <= INT32_MAX;
+	}
+	if (x && back->src == b)
+		back->src = a;
+	else if (x && back->src == a)
+		return false;
+	if (back->dst == b)
+		back->dst = a;
+	return true;
+}
+
+/* A = B at the head; B = A; B += c not far from the jump back: A alone counts.  What has a limit that is not
+ * known beside a known one is compiled to that. */
+static void turn_counter(struct rewriter *rw, uint32_t head, uint32_t tail)
+{
+	struct insn *all = rw->code->insn, *first = &all[head], *copy, *add = &all[tail - 1], back = all[tail];
+	const uint8_t *mark = rw->flow.mark;
+	uint8_t a = first->dst, b = first->src, target = mark[tail];
+	uint32_t pair = 1u << a | 1u << b;
+
+	if ((first->op != OP_MOV64_X && first->op != OP_MOV32_X) || !head || !flow_falls(first - 1) || mark[head] / FLOW_ONE != 1 ||
+	    flow_enters_head(rw->code, &rw->flow, head, tail) || (flow_falls(&back) && rw->flow.live[tail + 1] & pair) ||
+	    flow_live_after(rw->code, &rw->flow, head) >> b & 1)
+		return;
+	for (; !(flow_writes(add) & pair); add--) {	/* the first writes a */
+		if (flow_is_jump(add) || flow_reads(rw->code, add) & pair)
+			return;
+		target |= mark[add - all];
+	}
+	copy = add - 1;
+	if (copy <= first || (target | mark[add - all]) & FLOW_TARGET || add->dst != b || copy->dst != b || copy->src != a ||
+	    (add->op == OP_ADD64_K ? first->op != OP_MOV64_X || copy->op != OP_MOV64_X :
+	     add->op != OP_ADD32_K || (copy->op != OP_MOV64_X && copy->op != OP_MOV32_X)))
+		return;
+	for (const struct insn *in = first + 1; in < copy; in++)
+		if (flow_writes(in) >> a & 1)
+			return;
+	if (!compares_next(rw, head, &back, a, b, add->imm))
+		return;
+	add->dst = a;
+	drop(copy);
+	back.off = (int32_t)head + 1;
+	all[tail] = back;
+	hit(rw, RULE_COUNTER);
+}
+
 static void find_left(const struct rewriter *rw, struct loop *l)
 {
 	uint32_t busy = rw->flow.live[l->head] | flow_live_after(rw->code, &rw->flow, l->tail) | 1u << 10;
@@ -148,7 +208,7 @@ static bool find_loop(struct rewriter *rw, uint32_t tail, struct loop *l)
 
 	*l = (struct loop){ .head = (uint32_t)jcc->off, .tail = tail };
 	body = tail - l->head;
-	if (l->head >= tail || body > MAX_BODY || body < 2 || l->head == 0)
+	if (l->head >= tail || body > MAX_BODY || body < 2 || l->head == 0 || !flow_is_branch(jcc))
 		return false;
 	if (flow_enters_head(rw->code, &rw->flow, l->head, tail) || !flow_falls(jcc - body - 1))
 		return false;
@@ -273,10 +333,16 @@ int rewrite_loops(struct rewriter *rw)
 	struct loop loops[MAX_LOOPS];
 	uint32_t nr = 0, extra = 0;
 
-	for (uint32_t i = 1; i < rw->code->n && rule_on(rw, RULE_REDUCE); i++)
-		if (flow_is_branch(&rw->code->insn[i]) && (uint32_t)rw->code->insn[i].off < i &&
-		    i - (uint32_t)rw->code->insn[i].off <= MAX_SUMS)
-			turn_sums(rw, (uint32_t)rw->code->insn[i].off, i);
+	for (uint32_t i = 1; i < rw->code->n; i++) {
+		uint32_t head = (uint32_t)rw->code->insn[i].off;
+
+		if (!flow_is_jump(&rw->code->insn[i]) || head >= i || i - head > MAX_SUMS)
+			continue;
+		if (rule_on(rw, RULE_REDUCE))
+			turn_sums(rw, head, i);
+		if (rule_on(rw, RULE_COUNTER))
+			turn_counter(rw, head, i);
+	}
 	if (rw->changed && rewrite_refresh(rw))
 		return -ENOMEM;
 	rw->changed = false;
@@ -285,7 +351,7 @@ int rewrite_loops(struct rewriter *rw)
 		uint32_t head = (uint32_t)rw->code->insn[i].off;
 		struct lanes lanes;
 
-		if (!flow_is_branch(&rw->code->insn[i]) || head >= i)
+		if (!flow_is_jump(&rw->code->insn[i]) || head >= i)
 			continue;
 		if (rule_on(rw, RULE_WHOLE) && lanes_at(rw->code, &rw->flow, head, &lanes) && lanes.tail == i) {
 			hit(rw, RULE_WHOLE);

@@ -354,9 +354,9 @@ static void emit_loop(struct lane *v, uint32_t turns)
 		if (v->l.copies >> r & 1)
 			x_mov(&c->b, true, c->reg[r], c->reg[v->l.copy[r]]);
 	jc_room(c, ROOM);
-	if (!v->l.last && v->l.limits)
+	if (v->l.limits && !v->l.last && !v->l.endless)
 		compare_limit(v, &v->l.limit[0], c->insn_label + v->l.tail + 1);
-	else if (!v->l.last && v->l.rounds % each == 0)
+	else if (!v->l.limits && !v->l.last && v->l.rounds % each == 0)
 		jc_jmp(c, c->insn_label + v->l.tail + 1);
 	jc_bind(c, out);
 }

@@ -72,6 +72,10 @@ static const char *const idioms[] = {
 	"if rA != 64 goto h\nrB = %i\nrC = %i\nrD = %n\n",
 	"rA = 0\nh: rB = rC\nrC = rD\nrD ^= rB\nrB *= %f\nrC += rB\nrA += 1\nif rA != 40 goto h\nrB = %i\n",
 	"rE &= 31\nrE += 9\nrA = 0\nh: rB = rC\nrC += rD\nrD = rB\nrA += 1\nif rA < rE goto h\nrB = %i\n",
+	"rD = 1\nrA = rM\nh: rB = rD\nrD = *(u16 *)(rA + 0)\nrC += rD\nif rB >= %i goto o\nrD = rB\nrD += 1\nrA += 2\n"
+	"if rB < 24 goto h\no: rA = %i\nrD = %n\n",
+	"wB &= 31\nrD = 0\nrA = rM\nh: wE = *(u8 *)(rA + 8)\nwE ^= wB\n*(u8 *)(rA + 8) = rE\nrA += 1\nrD += 1\nif rB > rD goto h\n"
+	"rA = %i\nrE = %n\n",
 	/* a map's element, with a key that is known and one that is not */
 	"*(u32 *)(r10 - 64) = 0\nr2 = r10\nr2 += -64\nr1 = map(0) ll\ncall 1\nif r0 == 0 goto n\nr1 = *(u64 *)(r0 + 88)\n"
 	"r1 ^= %n\n*(u64 *)(r0 + 96) = r1\nn: r0 = %i\nr1 = %i\nr2 = %n\nr3 = %i\nr4 = %i\nr5 = %n\n",

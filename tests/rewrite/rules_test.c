@@ -140,6 +140,8 @@ static const struct { const char *rule, *before, *after; } single[] = {
 	  "r2 += r0\nr0 += r2" },
 	{ "reduce", "r0 = 0\nr2 = 0\nr5 = 0\nh: r3 = r1\nr3 += r2\nr4 = *(u32 *)(r3 + 0)\nr4 += r5\nr2 += 8\nr5 = r4\n"
 	  "if r2 != 256 goto h\nr0 = r5\nexit\n", "r5 += r4" },
+	{ "counter", "r0 = 0\nr3 = 1\nr2 = *(u8 *)(r1 + 0)\nr2 &= 63\nh: r4 = r3\nr3 = *(u32 *)(r1 + 0)\nr0 += r3\nif r4 >= r2 goto o\n"
+	  "r3 = r4\nr3 += 1\nr1 += 4\nif r4 < 50 goto h\no: exit\n", "if r4 < 0x33" },
 	{ "lanes", "r0 = 0\nr2 = 0\nh: r3 = r1\nr3 += r2\nr4 = *(u8 *)(r3 + 0)\nif r4 > 7 goto l\nr0 += 1\nl: r2 += 1\n"
 	  "if r2 != 200 goto h\nexit\n", NULL },
 };
@@ -241,7 +243,7 @@ static void piece(struct text *t)
 
 	three(t, &a, &b, &c);
 	t->label += 4;
-	switch (pick(t, 54)) {
+	switch (pick(t, 56)) {
 	case 0: say(t, "r%d = r%d\nr%d <<= %d\nr%d >>= %d\nr%d %s r%d\n", a, b, a, k, b, 64 - k, a,
 		    pick(t, 2) ? "|=" : pick(t, 2) ? "^=" : "+=", b); break;
 	case 1: k = k % 31 + 1;
@@ -473,6 +475,25 @@ static void piece(struct text *t)
 		if (pick(t, 2))
 			say(t, "r%d = 3\n", b);
 		break;
+	case 54: case 55: {	/* a counter that goes round by way of a copy, with one limit or two */
+		int d = (c + 1 + (int)pick(t, 7)) % 9, to = 5 + (int)pick(t, 20), n = (int)pick(t, 4);
+		char z = l & 4 ? 'w' : 'r', h = pick(t, 8) ? z : 'w';
+
+		if (d == a || d == b)
+			break;
+		say(t, "r%d = *(u8 *)(r9 + %d)\nr%d &= 31\n%c%d = %d\nr%d = r9\nr%d += %d\n", d, k, d, z, b, (int)pick(t, 3), c, c, k);
+		say(t, "l%u: %c%d = %c%d\nr%d = *(%s *)(r%d + 0)\n*(u8 *)(r%d + 8) = r%d\n", l, h, a, h, b, b, w, c, c, b);
+		say(t, "if %c%d %s %c%d goto l%u\n%c%d = %c%d\n%c%d += 1\n", z, a, n == 3 || pick(t, 4) ? ">=" : cc, z, d, l + 1, z, b, z, a, z, b);
+		say(t, "r%d += %d\n", c, 1 << pick(t, 2));
+		if (n < 3)
+			say(t, "if %c%d %s %d goto l%u\n", pick(t, 8) ? z : 'w', n ? a : b, pick(t, 2) ? "<" : "!=", to, l);
+		else
+			say(t, "goto l%u\n", l);
+		say(t, "l%u: r%d = 0\n", l + 1, c);
+		if (pick(t, 3))
+			say(t, "r%d = 1\nr%d = 3\n", a, b);
+		break;
+	}
 	case 26: say(t, "if r%d != %d goto l%u\nr0 = 77\ngoto out\nl%u:\n", a, (int)pick(t, 9), l, l); break;
 	default: say(t, "r%d = r%d\nw%d = w%d\nr%d = *(%s *)(r9 + %u)\n", a, b, c, c, b, w, pick(t, 200)); break;
 	}
