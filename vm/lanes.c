@@ -6,6 +6,7 @@
  *   sums    only ever have something added (xored, ored) to them
  *   values  made anew in each round
  *   picks   keep the least or the greatest of what the rounds compare to them
+ *   carries are what the round before loaded
  * and the rest, which no round writes.  A lane has the width of the widest element, or of twice or four times that
  * where the numbers need it.  Values can be wider; `most`, the bits that each may need, says where a lane holds all of
  * it: what shifts right, compares or adds to something wider needs that, for the rest the low bits are enough.
@@ -229,6 +230,60 @@ static bool picks(struct look *k, uint8_t reg)
 	return true;
 }
 
+static bool element(const struct look *k, const struct lane_mem *m)
+{
+	const struct lanes *l = k->l;
+	bool indexed = m->index != LANE_NONE;
+	int64_t stride = (has_bit(l->steps, m->base) ? l->step[m->base] : 0) +
+			 (indexed && has_bit(l->steps, m->index) ? (int64_t)l->step[m->index] << m->scale : 0);
+	uint32_t regs = 1u << m->base | (indexed ? 1u << m->index : 0);
+
+	return !k->until && m->size <= l->size && stride == m->size && !(regs & (l->values | l->sums)) &&
+	       !(regs & l->steps & l->narrow & ~(1u << l->counter));
+}
+
+/* The last write of `reg` before `end`, which no jump skips; LANE_NONE: it is none such. */
+static uint32_t last_write(const struct look *k, uint8_t reg, uint32_t end)
+{
+	uint32_t at = UINT32_MAX, skips = 0;
+
+	for (uint32_t i = k->l->head; i < end; i++) {
+		const struct insn *in = &k->code->insn[i];
+
+		if (flow_is_jump(in) && i != k->l->way_out && (uint32_t)in->off > skips)
+			skips = (uint32_t)in->off;
+		if (insn_writes(in) >> reg & 1)
+			at = skips > i ? UINT32_MAX : i;
+	}
+	return at;
+}
+
+/* L = load; ... reg = L at the end; or reg = load. */
+static bool carries(struct look *k, uint8_t reg)
+{
+	uint32_t end = last_write(k, reg, k->l->tail), load;
+	const struct insn *in = k->code->insn + (end == UINT32_MAX ? 0 : end);
+	struct lane_mem m;
+
+	if (end == UINT32_MAX)
+		return false;
+	load = in->op == OP_MOV64_X || in->op == OP_MOV32_X ? last_write(k, in->src, end) : end;
+	if (load == UINT32_MAX)
+		return false;
+	in = &k->code->insn[load];
+	if (isa_op[in->op].flags & OPF_SIGNED || !lane_mem(in, &m) || m.store || !element(k, &m))
+		return false;
+	for (uint32_t i = k->l->head; i < load; i++) {		/* it can come first */
+		struct lane_mem other;
+		uint32_t w = insn_writes(&k->code->insn[i]);
+
+		if (w >> m.base & 1 || (m.index != LANE_NONE && w >> m.index & 1) || (lane_mem(&k->code->insn[i], &other) && other.store))
+			return false;
+	}
+	k->l->carry[reg] = load;
+	return true;
+}
+
 /* Follows the jumps forward: false where they cannot be masks. */
 static bool survey(struct look *k)
 {
@@ -266,18 +321,6 @@ static bool operand(const struct look *k, uint8_t reg, bool all)
 {
 	return reg != 10 && !has_bit(k->l->sums | k->l->copies | k->stepped, reg) && (!all || k->most[reg] <= 8 * k->l->size) &&
 	       !(has_bit(k->l->steps & k->l->narrow, reg) && k->l->size == 8);
-}
-
-static bool element(const struct look *k, const struct lane_mem *m)
-{
-	const struct lanes *l = k->l;
-	bool indexed = m->index != LANE_NONE;
-	int64_t stride = (has_bit(l->steps, m->base) ? l->step[m->base] : 0) +
-			 (indexed && has_bit(l->steps, m->index) ? (int64_t)l->step[m->index] << m->scale : 0);
-	uint32_t regs = 1u << m->base | (indexed ? 1u << m->index : 0);
-
-	return !k->until && m->size <= l->size && stride == m->size && !(regs & (l->values | l->sums)) &&
-	       !(regs & l->steps & l->narrow & ~(1u << l->counter));
 }
 
 /* The last step of counting bits: the bytes of a word are added up. */
@@ -444,8 +487,14 @@ static bool all_fit(struct look *k, uint8_t size)
 	k->until = 0;
 	memset(k->most, 64, sizeof k->most);
 	for (uint8_t r = 0; r < 10; r++) {
-		if (has_bit(l->picks, r) && !picks(k, r))
-			return false;
+		if (has_bit(l->picks, r) && !picks(k, r)) {
+			if (!carries(k, r))
+				return false;
+			l->picks &= (uint16_t)~(1u << r);
+			l->carries |= (uint16_t)(1u << r);
+		}
+		if (has_bit(l->carries, r))
+			k->most[r] = (uint8_t)(8 * isa_op[k->code->insn[l->carry[r]].op].size);
 		if (l->rounds && has_bit(l->steps, r) && l->step[r] > 0 && lane_start(k->code, k->flow, k->start, r, &from) && from >= 0)
 			k->most[r] = (uint8_t)bits_of((uint64_t)(from + (int64_t)l->rounds * l->step[r]));
 	}

@@ -36,6 +36,8 @@ struct lanes {
 	uint8_t sum[LANE_REGS];		/* 1 + enum lane_alu (+ LANE_ALUS: 64 bits wide) */
 	uint16_t picks;			/* registers that keep the least or greatest of the values that rounds compare to them */
 	uint32_t pick[LANE_REGS];	/* the jump that compares; over the move of one to the other */
+	uint16_t carries;		/* registers that bring what the round before loaded */
+	uint32_t carry[LANE_REGS];	/* that load; it may as well come first in its round */
 	uint64_t bytes;			/* instructions from head on that add up the bytes of a word */
 };
 

@@ -67,7 +67,13 @@ static uint32_t one(struct lane *v, const struct insn *in)
 
 	jc_room(v->c, ROOM);
 	if (lane_mem(in, &m)) {
-		if (m.store)
+		uint32_t by = v->l.carries;
+
+		while (by && v->l.carry[__builtin_ctz(by)] != (uint32_t)(in - v->c->code->insn))
+			by &= by - 1;
+		if (by)		/* it is there since the round began */
+			vec_copy(v, vec_slot(v, SLOT_VALUE, in->dst, 0), vec_slot(v, SLOT_CARRY, (unsigned)__builtin_ctz(by), 0));
+		else if (m.store)
 			vec_store(v, &m, isa_op[in->op].shape == SHAPE_STORE_K ? vec_constant(v, (uint64_t)in->imm) : vec_reg(v, in->src));
 		else
 			vec_load(v, &m, vec_slot(v, SLOT_VALUE, in->dst, 0));
@@ -99,6 +105,15 @@ static uint32_t one(struct lane *v, const struct insn *in)
 static void body(struct lane *v)
 {
 	v->stepped = 0;
+	for (uint32_t r = v->l.carries; r; r &= r - 1) {
+		unsigned reg = (unsigned)__builtin_ctz(r);
+		struct lane_mem m;
+
+		jc_room(v->c, ROOM);
+		lane_mem(&v->c->code->insn[v->l.carry[reg]], &m);
+		vec_load(v, &m, RESULT);
+		vec_splice(v, vec_slot(v, SLOT_VALUE, reg, 0), vec_slot(v, SLOT_CARRY, reg, 0), RESULT);
+	}
 	for (uint32_t i = v->l.head; i < v->l.tail && !v->fail; ) {
 		if (v->until == i)
 			v->until = 0;
@@ -165,7 +180,7 @@ static void prepare(struct lane *v)
 			emit_const(v->c, TMP, (uint64_t)v->slot[i].k);
 			same(v, d, TMP, 3);
 			break;
-		case SLOT_SAME: same(v, d, reg, log_size(v)); break;
+		case SLOT_SAME: case SLOT_CARRY: same(v, d, reg, log_size(v)); break;
 		case SLOT_SUM: vec_rr(v, PXOR, d, d); break;
 		case SLOT_STEP:
 			series(v, d, v->l.step[v->slot[i].reg]);
@@ -274,6 +289,30 @@ static void keep_apart(struct lane *v, uint32_t out)
 		}
 }
 
+/* What was loaded last. */
+static void finish_carry(struct lane *v, int s, unsigned reg)
+{
+	if (v->bytes == 32)
+		upper(v, s, s, 16);
+	upper(v, s, s, 16u - v->l.size);
+	to_tmp(v, s);
+	if (v->l.size == 8)
+		x_mov(&v->c->b, true, v->c->reg[reg], TMP);
+	else
+		x_ext(&v->c->b, v->l.size, false, false, v->c->reg[reg], TMP);
+}
+
+/* `out` where a register has more than its low bytes. */
+static void only_low(struct lane *v, unsigned reg, int bytes, uint32_t out)
+{
+	struct jc *c = v->c;
+
+	jc_room(c, ROOM);
+	x_ext(&c->b, bytes, false, false, TMP, c->reg[reg]);
+	x_alu(&c->b, true, X_CMP, TMP, c->reg[reg]);
+	jc_jcc(c, CC_NE, out);
+}
+
 static void compare_limit(struct lane *v, const struct lane_limit *m, uint32_t beyond)
 {
 	struct jc *c = v->c;
@@ -320,13 +359,14 @@ static void emit_loop(struct lane *v, uint32_t turns)
 	uint32_t each = (uint32_t)v->bytes / v->l.size * turns;
 	uint32_t out = jc_label(c), again;
 
-	for (unsigned r = 0; r < 10; r++)	/* a 32-bit sum that stays as it is keeps its upper half */
-		if (v->l.sums & v->l.skipped & 1u << r) {
-			jc_room(c, ROOM);
-			x_mov(&c->b, false, TMP, c->reg[r]);
-			x_alu(&c->b, true, X_CMP, TMP, c->reg[r]);
-			jc_jcc(c, CC_NE, out);
-		}
+	for (unsigned r = 0; r < 10; r++) {
+		uint8_t bytes = v->l.carries >> r & 1 ? isa_op[c->code->insn[v->l.carry[r]].op].size : 8;
+
+		if (v->l.sums & v->l.skipped & 1u << r)	/* of 32 bits: it may stay as it is, the upper half, too */
+			bytes = 4;
+		if (bytes < 8)
+			only_low(v, r, bytes, out);
+	}
 	keep_apart(v, out);
 	if (v->l.limits)
 		count_rounds(v, each, out);
@@ -348,6 +388,8 @@ static void emit_loop(struct lane *v, uint32_t turns)
 			jc_room(c, ROOM), finish_sum(v, FIRST_SLOT + (int)i, v->slot[i].reg);
 		else if (v->slot[i].kind == SLOT_SAME && v->l.picks >> v->slot[i].reg & 1)
 			finish_pick(v, FIRST_SLOT + (int)i, v->slot[i].reg);
+		else if (v->slot[i].kind == SLOT_CARRY)
+			jc_room(c, ROOM), finish_carry(v, FIRST_SLOT + (int)i, v->slot[i].reg);
 	if (v->bytes == 32)
 		x_vzeroupper(&c->b);
 	for (int r = 0; r < 10; r++)

@@ -8,7 +8,7 @@
 
 enum { SCRATCH, SCRATCH2, RESULT, FIRST_SLOT, SLOTS = 16 - FIRST_SLOT, ACCESSES = 8, LEFT_OVER = TMP2, ROOM = 512 };
 enum slot_kind { SLOT_VALUE, SLOT_CONST, SLOT_SAME /* a register in all lanes */, SLOT_SUM, SLOT_MASK,
-		 SLOT_STEP /* what it is in each lane's round */ };
+		 SLOT_STEP /* what it is in each lane's round */, SLOT_CARRY /* what was loaded last for a register */ };
 
 struct lane {
 	struct jc *c;
@@ -31,8 +31,10 @@ enum { PAND = X_M0F | 0xdb, PANDN = X_M0F | 0xdf, POR = X_M0F | 0xeb, PXOR = X_M
 enum { AVX_MIN = X_M0F38 | 0x39 /* pminsd, then pminuw, pminud */, AVX_PMULLD = X_M0F38 | 0x40, AVX_PMOVZX = X_M0F38 | 0x30,
        AVX_BROADCAST_BW = X_M0F38 | 0x78, AVX_BROADCAST_DQ = X_M0F38 | 0x58, AVX_BLENDV = X_M0F3A | 0x4c,
        AVX_PERMQ = X_M0F3A | X_VEX_W | 0x00, AVX_EXTRACT = X_M0F3A | 0x39, AVX_INSERT = X_M0F3A | 0x38,
+       AVX_PALIGNR = X_M0F3A | 0x0f, AVX_PERM128 = X_M0F3A | 0x46,
        AVX_LOAD = X_M0F | 0x10, AVX_STORE = X_M0F | 0x11 };
-enum { SHIFT_RIGHT = 2, SHIFT_BYTES = 3 /* right, all 16 */, SHIFT_SIGNED = 4, SHIFT_LEFT = 6 };
+enum { SHIFT_RIGHT = 2, SHIFT_BYTES = 3 /* right, all 16 */, SHIFT_SIGNED = 4, SHIFT_LEFT = 6,
+       SHIFT_BYTES_LEFT = 7 };
 
 static inline unsigned log_size(const struct lane *v) { return (unsigned)__builtin_ctz(v->l.size); }
 /* d = a op s; with SSE2 d must not be s unless it is a, too */
@@ -59,5 +61,7 @@ unsigned vec_extreme(struct lane *v, const struct insn *in);
 struct x_mem vec_place(const struct lane *v, const struct lane_mem *m, int32_t plus);
 void vec_load(struct lane *v, struct lane_mem *m, int d);
 void vec_store(struct lane *v, struct lane_mem *m, int s);
+/* d = s, one lane up, the first from the last of `before`, which becomes s. */
+void vec_splice(struct lane *v, int d, int before, int s);
 
 #endif

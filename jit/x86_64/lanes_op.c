@@ -389,3 +389,19 @@ void vec_store(struct lane *v, struct lane_mem *m, int s)
 	else
 		x_rm(&v->c->b, X_66 | X_0F | x_w(bytes == 8), MOVD_STORE & 0xff, s, at);
 }
+
+void vec_splice(struct lane *v, int d, int before, int s)
+{
+	if (wide(v)) {
+		x_avx_rr(&v->c->b, AVX_PERM128, SCRATCH, before, s);
+		x_8(&v->c->b, 0x21);		/* the upper half of one, the lower of the other */
+		x_avx_rr(&v->c->b, AVX_PALIGNR, d, s, SCRATCH);
+		x_8(&v->c->b, 16u - v->l.size);
+	} else {
+		vec_copy(v, d, s);
+		vec_shift(v, 3, SHIFT_BYTES_LEFT, d, v->l.size);
+		vec_shift(v, 3, SHIFT_BYTES, before, 16u - v->l.size);
+		vec_rr(v, POR, d, before);
+	}
+	vec_copy(v, before, s);
+}

@@ -115,7 +115,7 @@ static void statement(struct text *t, int log)
 static void compose(struct text *t, uint64_t from)
 {
 	static const char *const width[] = { "u8", "u16", "u32", "u64" };
-	int log, step, rounds, pointer, other, kind, start, off, far;
+	int log, step, rounds, pointer, other, kind, start, off, far, carried;
 	char carry, way_out;
 
 	t->n = 0;
@@ -133,6 +133,8 @@ static void compose(struct text *t, uint64_t from)
 	carry = pick(t, 2) ? 'r' : 'w';
 	far = pick(t, 3) ? log : (int)pick(t, 4);	/* log2 of the size of what the pointer leads to */
 	t->keeps = pick(t, 4) == 0;
+	carried = pick(t, 5) ? 0 : 1 + (int)pick(t, 2);
+	t->keeps |= carried;
 	way_out = pick(t, 4) ? 0 : pick(t, 2) ? 'r' : 'w';
 	say(t, "r9 = r1\nr4 = *(u64 *)(r9 + 8)\nr0 = 0\n");
 	for (int r = 1; r < 4; r++)
@@ -163,10 +165,14 @@ static void compose(struct text *t, uint64_t from)
 		say(t, "r2 = r9\nr2 += r8\nr2 = *(%s *)(r2 + %d)\n", width[log], off + (int)pick(t, 5) * 8);
 	else
 		say(t, "r2 = r1\n");
-	say(t, "r3 = %d\n", (int)pick(t, 300));
+	say(t, carried ? "%c3 = %c6\n" : "r3 = %d\n", carried == 2 ? 'w' : carried ? 'r' : (int)pick(t, 300), carried == 2 ? 'w' : 'r');
 	for (int k = 1 + (int)pick(t, 5); k; k--)
 		statement(t, log);
-	if (t->keeps)
+	if (carried)		/* for the next round */
+		say(t, "r0 = r9\nr0 += r8\nr%d = *(%s *)(r0 + %d)\n%s%s", pick(t, 3) ? 0 : 6, width[pick(t, 6) ? log : 0],
+		    off + (int)pick(t, 3) * step, pick(t, 3) ? "r6 = r0\n" : "",
+		    pick(t, 3) ? "" : "r2 += r6\nr5 ^= r2\n");
+	else if (t->keeps)
 		keep(t, log);
 	else if (pick(t, 4) == 0)	/* T += A; A = T */
 		say(t, "%c0 = %c%d\n%c0 += %c6\n%c6 = %c0\n", carry, carry, 1 + (int)pick(t, 2), carry, carry, carry, carry);
@@ -296,6 +302,7 @@ static const struct { const char *what; int size; const char *body; bool open; }
 	{ "wide products", 4, "r2 *= r2\nr5 += r2\n", false },
 	{ "what is odd", 4, "w3 = w2\nw3 &= 1\nw3 = -w3\nw3 &= w2\nr5 += r3\n", false },
 	{ "other byte order", 4, "r2 = be32 r2\nw5 ^= w2\n", false },
+	{ "neighbours", 2, "w3 = w2\nw3 += w6\nw3 >>= 1\n*(u16 *)(r4 + 200) = r3\nw6 = w2\n", false },
 	{ "to a limit in a register", 4, "w5 ^= w2\n", true },
 	{ "until something else", 2, "if r8 >= r3 goto x\nr5 += r2\n", false },
 	{ "to a limit or until something else", 1, "if r3 == r8 goto x\n*(u8 *)(r4 + 100) = r2\n", true },
