@@ -228,6 +228,14 @@ static int lru_percpu_check(const struct uebpf_map_opts *o, const char **why)
 	return r ? r : percpu_hash_check(o, why);
 }
 
+static void *percpu_hash_lookup_cpu(struct uebpf_map *map, const void *key, uint32_t cpu)
+{
+	struct hash_map *h = (struct hash_map *)map;
+	uint32_t e = cpu < map->cpu_slots ? hash_find(h, key, hash_of(h, key)) : 0;
+
+	return e ? elem_value(h, e, cpu) : NULL;
+}
+
 static const struct map_more percpu_more = { .lookup_cpu = percpu_hash_lookup_cpu };
 const struct map_ops hash_ops = {
 	.name = "hash", .type = BPF_MAP_TYPE_HASH, .traits = MT_HASH, .flags = HASH_FLAGS,

@@ -98,7 +98,6 @@ uint32_t hash_find(const struct hash_map *h, const void *key, uint64_t hash);
 void *hash_lookup(struct uebpf_map *map, const void *key, struct uebpf_call *call);
 void *lru_lookup(struct uebpf_map *map, const void *key, struct uebpf_call *call);
 void *percpu_hash_lookup(struct uebpf_map *map, const void *key, struct uebpf_call *call);
-void *percpu_hash_lookup_cpu(struct uebpf_map *map, const void *key, uint32_t cpu);
 long hash_update(struct uebpf_map *map, const void *key, const void *value, uint64_t flags,
 		 struct uebpf_call *call);
 long hash_remove(struct uebpf_map *map, const void *key);

@@ -68,11 +68,3 @@ void *lru_lookup(struct uebpf_map *map, const void *key, struct uebpf_call *call
 		slot = map_slot(&h->local, call);
 	return slot < 0 ? NULL : elem_value(h, e, (uint32_t)slot);
 }
-
-void *percpu_hash_lookup_cpu(struct uebpf_map *map, const void *key, uint32_t cpu)
-{
-	struct hash_map *h = (struct hash_map *)map;
-	uint32_t e = cpu < map->cpu_slots ? find(h, key) : 0;
-
-	return e ? elem_value(h, e, cpu) : NULL;
-}

@@ -17,46 +17,43 @@ void fill(struct hash_map *h, uint32_t e, const struct quick_key *k, const void 
 	words_store(elem_at(h, e) + h->value_off, value, h->local.m.value_size);
 }
 
-/* What stands at a place gives way to the spare element.  False: there is none left. */
-static inline __attribute__((always_inline))
-bool replace(struct hash_map *h, struct bucket *head, struct place at, const struct quick_key *k, const void *value)
-{
-	uint32_t spare = bucket_spare(h, head);
-
-	if (!spare)
-		return false;
-	fill(h, spare, k, value);
-	mark_set(h, head, spare, true, true);
-	atomic_store_explicit(&at.b->idx[at.i], spare, memory_order_release);
-	seq_raise(head);
-	mark_set(h, head, at.e, false, false);
-	set_relaxed(&head->spare, at.e);
-	return true;
-}
-
-/* Under the lock: the first tag that matches, or a free place where none does and no chain follows. */
+/* Under the lock: the first tag that matches gives way to the spare element; or a free place where none does and no
+ * chain follows. */
 static inline __attribute__((always_inline))
 int update_locked(struct hash_map *h, struct bucket *head, const struct quick_key *k, const void *value,
 		  uint64_t flags, uint32_t *room)
 {
 	uint64_t tags = tags_of(head), match = tags_match(tags, tag_of(h, k->hash));
-	struct place at = { head, slot_of(match ? match : tags_free(tags) | UINT64_C(1) << 63), 0 };
+	int i = slot_of(match ? match : tags_free(tags) | UINT64_C(1) << 63);
+	uint32_t e, old = 0;
 
 	if (match) {
-		at.e = slot_elem(head, at.i);
-		if (at.e - 1 >= h->last || !quick_equal(h, at.e, k))
+		old = slot_elem(head, i);
+		if (old - 1 >= h->last || !quick_equal(h, old, k))
 			return -EAGAIN;
-		return flags == BPF_NOEXIST ? -EEXIST : replace(h, head, at, k, value) ? 0 : -ENOMEM;
+		if (flags == BPF_NOEXIST)
+			return -EEXIST;
+		e = bucket_spare(h, head);
+		if (!e)
+			return -ENOMEM;
+	} else {
+		if (!tags_free(tags) || get32(&head->next) || flags == BPF_EXIST)
+			return -EAGAIN;
+		e = *room ? *room : elem_take_kept(h, head);
+		if (!e)
+			return -EAGAIN;
+		*room = 0;
 	}
-	if (!tags_free(tags) || get32(&head->next) || flags == BPF_EXIST)
-		return -EAGAIN;
-	at.e = *room ? *room : elem_take_kept(h, head);
-	if (!at.e)
-		return -EAGAIN;
-	*room = 0;
-	fill(h, at.e, k, value);
-	mark_set(h, head, at.e, true, false);
-	place_put(at, tag_of(h, k->hash), at.e);
+	fill(h, e, k, value);
+	mark_set(h, head, e, true, match != 0);
+	if (!match) {
+		place_put((struct place){ head, i, e }, tag_of(h, k->hash), e);
+		return 0;
+	}
+	atomic_store_explicit(&head->idx[i], e, memory_order_release);
+	seq_raise(head);
+	mark_set(h, head, old, false, false);
+	set_relaxed(&head->spare, old);
 	return 0;
 }
 
