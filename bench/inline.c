@@ -12,11 +12,11 @@ enum { SAMPLES = 101, LINKS = 34 };
 typedef uint64_t native_fn(void *ctx, size_t len, void *host);
 extern native_fn *native_next[40];
 native_fn native_time_1, native_time_33, native_each_1, native_each_257;
-#define LINK(n) native_link_##n
-#define TEN(n) LINK(n##0), LINK(n##1), LINK(n##2), LINK(n##3), LINK(n##4), LINK(n##5), LINK(n##6), LINK(n##7), \
-	LINK(n##8), LINK(n##9)
-native_fn TEN(), TEN(1), TEN(2), LINK(30), LINK(31), LINK(32), LINK(33);
-static native_fn *const native_link[LINKS] = { TEN(), TEN(1), TEN(2), LINK(30), LINK(31), LINK(32), LINK(33) };
+#define L(n) native_link_##n
+#define LINKS_ L(0), L(1), L(2), L(3), L(4), L(5), L(6), L(7), L(8), L(9), L(10), L(11), L(12), L(13), L(14), L(15), L(16), \
+	L(17), L(18), L(19), L(20), L(21), L(22), L(23), L(24), L(25), L(26), L(27), L(28), L(29), L(30), L(31), L(32), L(33)
+native_fn LINKS_;
+static native_fn *const native_link[LINKS] = { LINKS_ };
 
 static double now(void)
 {
