@@ -250,9 +250,9 @@ static int check_type(struct load *l, struct prog *prog)
 	if (!prog->type) {
 		like = section_like(prog->section);
 		return error_set(l->err, UEBPF_STAGE_LINK, UEBPF_E_PROG_TYPE, -EINVAL, UINT32_MAX,
-				 "section \"%s\" does not say the program's type%s%s%s; name one when opening "
+				 "section \"%s\" does not say the program's type%s%s; name one when opening "
 				 "(uebpf_open_opts.type, --type), such as raw or xdp", prog->section,
-				 like ? ": did you mean \"" : "", like ? like : "", like ? "\"?" : "");
+				 like ? ", did you mean " : "", like ? like : "");
 	}
 	if (prog->type->flags & TYPE_REFUSED)
 		return error_set(l->err, UEBPF_STAGE_LINK, UEBPF_E_PROG_TYPE, -EOPNOTSUPP, UINT32_MAX,

@@ -386,17 +386,11 @@ void section_type(const char *section, struct section_match *out)
 		out->host_type = section + 6;
 }
 
-/* Is the section's beginning `prefix`, up to its end or a slash? */
-static bool begins(const char *prefix, const char *section)
-{
-	const char *rest;
-
-	return matches(section, prefix, false, &rest);
-}
-
 const char *section_like(const char *section)
 {
-	const char *prefix = prefixes;
+	/* letters that each side has where the other goes on: one too many, one missing, another one, two swapped */
+	static const char skip[4][2] = { { 0, 1 }, { 1, 0 }, { 1, 1 }, { 2, 2 } };
+	const char *prefix = prefixes, *rest;
 
 	section += *section == '?';
 	for (size_t i = 0; i < COUNT(sections); i++, prefix = text_next(prefix)) {
@@ -404,10 +398,11 @@ const char *section_like(const char *section)
 
 		while (*a && *a == *b)
 			a++, b++;
-		/* one letter too many, one missing, another one, or two swapped */
-		if ((*b && begins(a, b + 1)) || (*a && begins(a + 1, b)) || (*a && *b && begins(a + 1, b + 1)) ||
-		    (*a && a[1] == *b && a[0] == b[1] && begins(a + 2, b + 2)))
-			return prefix;
+		for (int k = 0; k < 4; k++)
+			if (strlen(a) >= (size_t)skip[k][0] && strlen(b) >= (size_t)skip[k][1] &&
+			    (k < 3 || (a[0] == b[1] && a[1] == b[0])) &&
+			    matches(b + skip[k][1], a + skip[k][0], false, &rest))
+				return prefix;
 	}
 	return NULL;
 }

@@ -130,7 +130,7 @@ static int sized_arg(struct env *e, struct args *a, uint32_t how)
 {
 	int n = (int)helper_length(a->h, (unsigned)a->n - 1), err;
 	const struct scalar *s = &e->top->r[n + 1].s;
-	bool asked = rule(e, RULE_HELPER_SIZE), whole;
+	bool asked = rule(e, RULE_HELPER_SIZE), whole, minus;
 
 	if (n == 5)
 		return refuse(e, UEBPF_E_UNSUPPORTED, "contract of %s has memory without a size", helper_name(a->h));
@@ -144,12 +144,12 @@ static int sized_arg(struct env *e, struct args *a, uint32_t how)
 	a->size = s->umax;
 	whole = whole_region(a->r, &e->top->r[n + 1], how);
 	/* An int that was not sign-extended looks like a large number: what it lacks is the test for < 0. */
-	if (asked && (s->smin < 0 || (!whole && s->umax >= MAX_SIZE && s->hsmin < 0 && s->hsmax < INT32_MAX &&
-				      s->umax <= UINT32_MAX)))
-		return bad_size(e, a, n, MESSAGE_TEXT("bound it from below too, or make it unsigned: `if (n < 0) return 0;`"),
-				"may be negative");
-	if (s->umax >= MAX_SIZE && asked && !whole)
-		return bad_size(e, a, n, MESSAGE_TEXT("bound it first: `if (n > sizeof(buf)) return 0;`"), "has no useful bound");
+	minus = s->smin < 0 || (s->umax <= UINT32_MAX && s->hsmin < 0 && s->hsmax < INT32_MAX);
+	if (asked && (s->smin < 0 || (s->umax >= MAX_SIZE && !whole)))
+		return bad_size(e, a, n, minus ?
+				MESSAGE_TEXT("bound it from below too, or make it unsigned: `if (n < 0) return 0;`") :
+				MESSAGE_TEXT("bound it first: `if (n > sizeof(buf)) return 0;`"),
+				minus ? "may be negative" : "has no useful bound");
 	if (helper_arg(a->h, (unsigned)n).kind == ARG_SIZE && !s->umin)
 		return bad_size(e, a, n, MESSAGE_TEXT("check it first: `if (n == 0) return 0;`"), "may be zero");
 	if (whole)
@@ -307,29 +307,22 @@ static int dynptr_out(struct env *e, struct args *a)
 	return err;
 }
 
-/* The struct of the kernel's at `off` of a map value; `where` it may not be used. */
-static int inside_value(struct env *e, struct args *a, uint32_t off, const char *want, uint32_t where)
+/* A struct of the kernel's inside a map value, at `off`. */
+static int inside_value(struct env *e, struct args *a, uint32_t off, const char *want)
 {
 	const struct reg *r = a->r;
-	uint32_t groups = e->code->type->groups;
 
-	if (e->kernel && (groups & where) && !(groups & HG_HOST))
-		return refuse(e, UEBPF_E_FORM, "the kernel allows %s in no %s program", helper_name(a->h), e->code->type->name);
-	if (off == UINT32_MAX || (r->flags & R_MAYBE_NULL) || !scalar_is_const(&r->s) ||
-	    (uint64_t)r->off + r->s.val != off)
-		return bad_arg(e, a, want);
-	return 0;
+	return off == UINT32_MAX || (r->flags & R_MAYBE_NULL) || !scalar_is_const(&r->s) ||
+	       (uint64_t)r->off + r->s.val != off ? bad_arg(e, a, want) : 0;
 }
 
 static int timer_arg(struct env *e, struct args *a)
 {
 	const struct uebpf_map *map = a->r->kind == K_VALUE ? a->r->map : NULL;
-	const struct reg *next = &e->top->r[a->n + 1];
+	bool other = helper_arg(a->h, (unsigned)a->n).kind == ARG_MAP && e->top->r[a->n + 1].map != map;
 
-	if (map && helper_arg(a->h, (unsigned)a->n).kind == ARG_MAP && (next->kind != K_MAP || next->map != map))
-		return unsafe_(e, a->n + 1, NULL, "the timer lies in a value of another map, `%s`", map->name);
-	return inside_value(e, a, map ? map->timer_off : UINT32_MAX, MESSAGE_TEXT("a struct bpf_timer in a map value"),
-			    HG_TRACING | HG_PERF);
+	return inside_value(e, a, map && !other ? map->timer_off : UINT32_MAX,
+			    MESSAGE_TEXT("a struct bpf_timer in a value of this map"));
 }
 
 static int lock_arg(struct env *e, struct args *a)
@@ -337,7 +330,7 @@ static int lock_arg(struct env *e, struct args *a)
 	struct reg *r = a->r;
 	struct state *st = &e->st;
 	int err = inside_value(e, a, r->kind == K_VALUE ? r->map->spin_lock_off : UINT32_MAX,
-			       MESSAGE_TEXT("a struct bpf_spin_lock in a map value"), HG_TRACING | HG_PERF | HG_SOCKET);
+			       MESSAGE_TEXT("a struct bpf_spin_lock in a map value"));
 
 	if (err)
 		return err;

@@ -273,9 +273,14 @@ static int callback_returns(struct env *e, uint32_t ret, uint32_t round)
 
 static int offered(struct env *e, const struct helper *h)
 {
+	uint32_t groups = e->code->type->groups, not_in;	/* the latter by what is in maps, not by the helper */
+	unsigned kind;
+
 	if (!e->kernel)
 		return 0;
-	if (!(helper_groups(h) & (HG_BASE | e->code->type->groups)))
+	kind = helper_arg(h, 0).kind;
+	not_in = kind == ARG_TIMER ? HG_TRACING | HG_PERF : kind == ARG_SPIN_LOCK ? HG_TRACING | HG_PERF | HG_SOCKET : 0;
+	if (!(helper_groups(h) & (HG_BASE | groups)) || ((groups & not_in) && !(groups & HG_HOST)))
 		return refuse(e, UEBPF_E_FORM, "the kernel does not offer helper %s to %s programs", helper_name(h),
 			      e->code->type->name);
 	if ((h->flags & HF_GPL) && !e->code->gpl)

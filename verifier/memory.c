@@ -87,6 +87,7 @@ static bool touches(const struct touch *a, int64_t off, int64_t size)
 static int value_range(struct env *e, const struct touch *a)
 {
 	const struct uebpf_map *map = a->p->map;
+	bool lock;
 
 	if ((huge(a->p) || a->lo < 0 || a->hi > (int64_t)map->value_size) && rule(e, RULE_VALUE_BOUNDS))
 		return outside(e, a, "a value of map `", map->name, map->value_size,
@@ -96,11 +97,10 @@ static int value_range(struct env *e, const struct touch *a)
 		return unsafe_(e, (int)a->reg, NULL, "writes to map `%s`, which programs may only read", map->name);
 	if ((a->how & READ) && (map->flags & F_WRONLY_PROG))
 		return unsafe_(e, (int)a->reg, NULL, "reads map `%s`, which programs may only write", map->name);
-	if (touches(a, map->spin_lock_off, 4))
-		return unsafe_(e, (int)a->reg, MESSAGE_TEXT("use bpf_spin_lock and bpf_spin_unlock"),
-			       "touches the spin lock in a value of map `%s`", map->name);
-	if (touches(a, map->timer_off, 16))
-		return unsafe_(e, (int)a->reg, NULL, "touches the timer in a value of map `%s`", map->name);
+	lock = touches(a, map->spin_lock_off, 4);
+	if (lock || touches(a, map->timer_off, 16))
+		return unsafe_(e, (int)a->reg, lock ? MESSAGE_TEXT("use bpf_spin_lock and bpf_spin_unlock") : NULL,
+			       "touches the %s in a value of map `%s`", lock ? "spin lock" : "timer", map->name);
 	return 0;
 }
 
