@@ -8,13 +8,14 @@
 #include <string.h>
 #include "vm/mem.h"
 #include "vm/rewrite_in.h"
+#include "vm/message.h"
 
 const uint8_t rewrite_needs[REWRITE_RULE_COUNT] = {
 #define RULE(id, name, needs, text) needs,
 	REWRITE_RULES(RULE)
 #undef RULE
 };
-const char rewrite_names[] =
+const char rewrite_names[] MESSAGE_ROWS =
 #define RULE(id, name, needs, text) name "\0"
 	REWRITE_RULES(RULE);
 #undef RULE

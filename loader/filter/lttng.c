@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "loader/filter/tree.h"
+#include "vm/message.h"
 
 enum lt_shape {
 	REFUSED, RETURN, NOP,
@@ -20,7 +21,7 @@ enum lt_shape {
 };
 enum { TREE_ROOT_PAYLOAD, TREE_ROOT_CTX, TREE_ROOT_APP, TREE_0 = 0 };
 
-static const struct row { uint8_t shape, arg; } ops[] = {
+static const struct row { uint8_t shape, arg; } ops[] MESSAGE_ROWS = {
 #define OP(number, name, shape, arg, doc) [number] = { shape, TREE_##arg },
 #include "loader/filter/lttng_ops.def"
 #undef OP

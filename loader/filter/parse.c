@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "loader/filter/filter.h"
+#include "vm/message.h"
 
 enum { NESTED_MAX = 200 };
 enum token { T_END, T_NAME, T_CONTEXT, T_INT, T_DOUBLE, T_TEXT, T_PUNCT };
@@ -385,7 +386,7 @@ static struct tree *unary(struct parser *p)
 }
 
 /* Loosest first; unlike in C, bits come before comparisons, as LTTng has it. */
-static const struct { char text[3]; uint8_t level, kind; } operators[] = {
+static const struct { char text[3]; uint8_t level, kind; } operators[] MESSAGE_ROWS = {
 	{ "||", 0, TREE_OR }, { "&&", 1, TREE_AND }, { "==", 2, TREE_EQ }, { "!=", 2, TREE_NE }, { "<", 3, TREE_LT },
 	{ ">", 3, TREE_GT }, { "<=", 3, TREE_LE }, { ">=", 3, TREE_GE }, { "|", 4, TREE_BIT_OR }, { "^", 5, TREE_BIT_XOR },
 	{ "&", 6, TREE_BIT_AND }, { "<<", 7, TREE_LSHIFT }, { ">>", 7, TREE_RSHIFT },
