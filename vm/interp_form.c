@@ -7,6 +7,7 @@
 #include <errno.h>
 #include "vm/interp_form.h"
 #include "vm/mem.h"
+#include "vm/message.h"
 
 /* ---- operands ---- */
 
@@ -81,22 +82,27 @@ static struct xinsn translate(const struct code *code, uint32_t i)
 
 /* ---- fused forms ---- */
 
-struct form { uint16_t op[4], as; uint8_t n, rel[3]; };
+/* how: length - 2, and the three rel, two bits each. */
+struct form { uint16_t op[4]; uint8_t how; };
+#define HOW(n, r, q, p) (uint8_t)(((n) - 2) | REL_##r << 2 | REL_##q << 4 | REL_##p << 6)
 
+/* That of X_FUSED, and so on. */
 static const struct form forms[] MESSAGE_ROWS = {
-#define FUSE2(a, r, b) { { X_##a, X_##b }, X_##a##_##r##_##b, 2, { REL_##r } },
-#define FUSE3(a, r, b, q, c) { { X_##a, X_##b, X_##c }, X_##a##_##r##_##b##_##q##_##c, 3, { REL_##r, REL_##q } },
-#define FUSE4(a, r, b, q, c, p, d) { { X_##a, X_##b, X_##c, X_##d }, X_##a##_##r##_##b##_##q##_##c##_##p##_##d, 4, \
-				     { REL_##r, REL_##q, REL_##p } },
+#define FUSE2(a, r, b) { { X_##a, X_##b }, HOW(2, r, N, N) },
+#define FUSE3(a, r, b, q, c) { { X_##a, X_##b, X_##c }, HOW(3, r, q, N) },
+#define FUSE4(a, r, b, q, c, p, d) { { X_##a, X_##b, X_##c, X_##d }, HOW(4, r, q, p) },
 #include "vm/fuse.def"
-#include "vm/message.h"
-	{ { X_BAD }, X_BAD, 0, { 0 } },
 };
+enum { FORMS = sizeof forms / sizeof forms[0] };
+_Static_assert((int)FORMS == (int)X_COUNT - (int)X_FUSED, "rows and ops in one order");
+
+static uint32_t form_length(const struct form *f) { return 2u + (f->how & 3); }
+static uint8_t form_rel(const struct form *f, uint32_t k) { return f->how >> 2 * k & 3; }	/* k: 1 to 3 */
 
 /* The first row whose first op is `op`, or the end; rows are in the order of ops (a test sees to it). */
 static const struct form *first_form(uint16_t op)
 {
-	uint32_t lo = 0, hi = sizeof forms / sizeof forms[0] - 1;
+	uint32_t lo = 0, hi = FORMS;
 
 	while (lo < hi) {
 		uint32_t mid = lo + (hi - lo) / 2;
@@ -128,8 +134,8 @@ struct window { struct xinsn own[WINDOW]; uint32_t cost[WINDOW]; uint8_t shape[W
 
 static bool form_fits(const struct form *f, const struct window *w)
 {
-	for (int k = 1; k < f->n; k++)
-		if (f->op[k] != w->own[k].op || !related(f->rel[k - 1], &w->own[k - 1], &w->own[k], w->shape[k]))
+	for (uint32_t k = 1; k < form_length(f); k++)
+		if (f->op[k] != w->own[k].op || !related(form_rel(f, k), &w->own[k - 1], &w->own[k], w->shape[k]))
 			return false;
 	return true;
 }
@@ -139,11 +145,13 @@ static void choose(struct window *w, struct xinsn *to)
 	uint32_t best = 1 + w->cost[1];
 
 	to->op = w->own[0].op;
-	for (const struct form *f = first_form(w->own[0].op); f->op[0] == w->own[0].op && f->n; f++) {
-		if (1 + w->cost[f->n] >= best + (f->rel[0] != REL_N) || !form_fits(f, w))
+	for (const struct form *f = first_form(w->own[0].op); f < forms + FORMS && f->op[0] == w->own[0].op; f++) {
+		uint32_t cost = 1 + w->cost[form_length(f)];
+
+		if (cost >= best + (form_rel(f, 1) != REL_N) || !form_fits(f, w))
 			continue;
-		best = 1 + w->cost[f->n];
-		to->op = f->as;
+		best = cost;
+		to->op = (uint16_t)(X_FUSED + (f - forms));
 	}
 	w->cost[0] = best;
 }
