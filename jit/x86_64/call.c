@@ -155,6 +155,15 @@ static bool inlined(struct jc *c)
 	return true;
 }
 
+/* Before C that looks at them, and that may call back. */
+static void save_arguments(struct jc *c)
+{
+	for (int r = 1; r <= 5; r++)
+		x_store(&c->b, 8, x_at(STATE, (int32_t)offsetof(struct jit_state, r) + 8 * r), c->reg[r]);
+	leave_guest(c);
+	x_store(&c->b, 8, FIELD(fp), RBP);
+}
+
 static void checked_helper(struct jc *c, const struct helper *h)
 {
 	c->call_window = KIND_UNKNOWN;
@@ -163,11 +172,7 @@ static void checked_helper(struct jc *c, const struct helper *h)
 		return;
 	}
 	c->call_window = new_window(c);
-	for (int r = 1; r <= 5; r++)
-		x_store(&c->b, 8, x_at(STATE, (int32_t)offsetof(struct jit_state, r) + 8 * r), c->reg[r]);
-	leave_guest(c);
-	if (h->flags & HF_CALLS_BACK)
-		x_store(&c->b, 8, FIELD(fp), RBP);
+	save_arguments(c);
 	x_mov(&c->b, true, RDI, STATE);
 	x_mov_k(&c->b, RSI, c->i, false);
 	x_mov_k(&c->b, RDX, c->call_window, false);
@@ -283,10 +288,7 @@ void emit_callx(struct jc *c)
 	int fn = c->reg[c->in->dst];
 
 	x_mov(&c->b, true, TMP, fn);
-	for (int r = 1; r <= 5; r++)
-		x_store(&c->b, 8, x_at(STATE, (int32_t)offsetof(struct jit_state, r) + 8 * r), c->reg[r]);
-	leave_guest(c);
-	x_store(&c->b, 8, FIELD(fp), RBP);	/* a helper may call back */
+	save_arguments(c);
 	x_mov(&c->b, true, RSI, TMP);
 	x_mov(&c->b, true, RDI, STATE);
 	emit_call_c(c, (const void *)jit_callx);
