@@ -35,7 +35,7 @@ static void copy(struct names *s, uint8_t to, uint8_t from, uint32_t slot)
 /* Does `reg` hold a value that another register than `but` has and that is still read? */
 static bool held(const struct names *s, uint8_t reg, uint8_t but)
 {
-	for (uint8_t r = 0; r < REGS; r++)
+	for (int r = 0; r < REGS; r++)
 		if (s->at[r] == reg && r != but && s->live >> r & 1)
 			return true;
 	return false;
@@ -112,8 +112,8 @@ static bool go_home(struct names *s, uint32_t slot)
 static bool rename_all(struct names *s, uint32_t head, uint32_t tail)
 {
 	s->to = head;
-	for (uint8_t r = 0; r < REGS; r++)
-		s->at[r] = r;
+	for (int r = 0; r < REGS; r++)
+		s->at[r] = (uint8_t)r;
 	for (uint32_t i = head; i < tail; i++)
 		if (!rename_one(s, i))
 			return false;

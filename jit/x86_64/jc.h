@@ -123,6 +123,9 @@ struct jc {				/* what is used most first: one byte reaches it */
 	struct fact fact[11];
 	struct counted counted[COUNTED];
 };
+/* Is c->in one of the program's own, not of an inlined call in checked code (call.c)? */
+static inline bool is_own(const struct jc *c) { return c->in == &c->code->insn[c->i]; }
+
 /* ---- buf.c ---- */
 void jc_room(struct jc *c, size_t bytes);
 uint32_t jc_label(struct jc *c);

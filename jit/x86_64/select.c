@@ -7,9 +7,9 @@
 
 enum { FAR = 64, LONG = 4 };	/* instructions looked back at; cycles of a chain that is to be cut */
 
-static bool jumps_over(const struct jc *c, uint32_t i)
+static bool jumps_over(const struct jc *c, const struct insn *in, uint32_t i)
 {
-	return i + 2 < c->code->n && (uint32_t)c->code->insn[i].off == i + 2 && !(c->flow.mark[i + 1] & FLOW_TARGET);
+	return i + 2 < c->code->n && (uint32_t)in->off == i + 2 && !(c->flow.mark[i + 1] & FLOW_TARGET);
 }
 
 static void pass(uint8_t way[12], uint32_t regs, uint32_t cycles)
@@ -41,7 +41,7 @@ static bool waits(const struct jc *c, uint32_t i)
 			break;
 		r = (uint32_t)__builtin_ctz(flow_writes(&insn[at]) | 1u << 11);
 		way_r = way[r];
-		kept = at && flow_is_branch(&insn[at - 1]) && jumps_over(c, at - 1);
+		kept = at && flow_is_branch(&insn[at - 1]) && jumps_over(c, &insn[at - 1], at - 1);
 		if (!way_r)
 			continue;
 		if (!kept)
@@ -58,10 +58,10 @@ bool emit_select(struct jc *c, enum x_cc cc)
 	const struct insn *mov = c->in + 1;
 	int from = TMP;
 
-	if (c->checked || !(c->rules & RULE_SELECT) || !jumps_over(c, c->i) ||
+	if (c->checked || !(c->rules & RULE_SELECT) || !jumps_over(c, c->in, c->i) ||
 	    !((uint32_t)(mov->op - OP_MOV64_K) < 4))
 		return false;
-	if (waits(c, c->i))
+	if (is_own(c) && waits(c, c->i))
 		return false;
 	switch (mov->op) {
 	case OP_MOV32_X:	/* the upper half is cleared only when it moves */

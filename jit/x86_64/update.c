@@ -39,7 +39,7 @@ bool emit_update(struct jc *c, struct x_mem m)
 	const struct insn *alu = c->in + 1;
 	int size = isa_op[c->in->op].size;
 
-	if (!updates(c, c->i))
+	if (!is_own(c) || !updates(c, c->i))
 		return false;
 	if (isa_op[alu->op].shape == SHAPE_ALU_K)
 		x_alu_mem_k(&c->b, size, (enum x_alu)emit_group1(alu->op), m, (int32_t)alu->imm);
@@ -53,7 +53,7 @@ bool made_for_update(const struct jc *c)
 {
 	const struct insn *load = c->in + 1;
 
-	return c->i + 4 <= c->code->n && isa_indexed(load->op) && isa_op[load->op].shape == SHAPE_FUSED_LOAD &&
+	return is_own(c) && c->i + 4 <= c->code->n && isa_indexed(load->op) && isa_op[load->op].shape == SHAPE_FUSED_LOAD &&
 	       updates(c, c->i + 1) && load[2].dst == c->in->dst && load[1].src != c->in->dst &&
 	       !(flow_live_after(c->code, &c->flow, c->i + 3) >> c->in->dst & 1);
 }
