@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* inline.c - calls of maps, control flow and text as instructions, where the verifier knows what matters of them. */
 #include "helpers/families.h"
-#include "vm/message.h"
 
 static int map_inline(const struct call_site *site, enum map_call what, struct insn *out, int cap)
 {
@@ -74,7 +73,7 @@ int loop_inliner(const struct call_site *site, struct insn *out, int cap)
 {
 	enum { WORD_0 = 1, WORD_1, WORD_2, MOST, INVALID, TOO_MANY, ONE, CALL = 12, SIZE = 24 };
 	const int64_t arg[] = { site->scratch, site->scratch + 8, site->scratch + 16, LOOP_LIMIT, -EINVAL, -E2BIG, 1 };
-	static const struct pattern code[] MESSAGE_ROWS = {
+	static const struct pattern code[] = {
 		{ .op = OP_JNE64_K, .dst = 4, .off = 21 },
 		{ .op = OP_MOV32_X, .dst = 0, .src = 1 },
 		{ .op = OP_JGT64_K, .dst = 0, .arg = MOST, .off = 23 },
@@ -112,7 +111,7 @@ int each_inliner(const struct call_site *site, struct insn *out, int cap)
 {
 	enum { WORD_0 = 1, WORD_1, WORD_2, KEY, MAP, FIRST, STRIDE, END, INVALID, ONE, ROUND = 7, CALL = 13, SIZE = 24 };
 	const struct uebpf_map *map = site->map;
-	static const struct pattern code[SIZE] MESSAGE_ROWS = {
+	static const struct pattern code[SIZE] = {
 		{ .op = OP_JNE64_K, .dst = 4, .off = 23 },
 		{ .op = OP_STX_DW, .dst = 10, .src = 6, .off = OFF_ARG, .arg = WORD_0 },
 		{ .op = OP_STX_DW, .dst = 10, .src = 7, .off = OFF_ARG, .arg = WORD_1 },
@@ -156,7 +155,7 @@ int strncmp_inliner(const struct call_site *site, struct insn *out, int cap)
 {
 	enum { LESS = 1, MORE, END, GREATER, SIZE = 8, LONGEST = 256 };
 	static const uint16_t load[] = { [1] = OP_LD_B, [2] = OP_LD_H, [4] = OP_LD_W, [8] = OP_LD_DW };
-	static const struct pattern tail[SIZE] MESSAGE_ROWS = {
+	static const struct pattern tail[SIZE] = {
 		{ .op = OP_MOV64_K, .dst = 0 },
 		{ .op = OP_JA, .off = OFF_ARG, .arg = END },
 		{ .op = OP_BE64, .dst = 0 },

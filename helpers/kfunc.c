@@ -2,7 +2,6 @@
 /* kfunc.c - functions that programs know from the kernel by name, not by number: pages of an arena, and the
  * iterator of bpf_for() and bpf_repeat(). */
 #include "helpers/families.h"
-#include "vm/message.h"
 
 /* ---- pages ---- */
 
@@ -73,7 +72,7 @@ int numbers_inliner(const struct call_site *site, struct insn *out, int cap)
 {
 	enum { NOW = 1, END, ONE };
 	static const int64_t arg[] = { 0, 4, 1 };
-	static const struct pattern code[] MESSAGE_ROWS = {
+	static const struct pattern code[] = {
 		{ .op = OP_LD_W, .dst = 2, .src = 1, .off = OFF_ARG, .arg = NOW },
 		{ .op = OP_LD_W, .dst = 3, .src = 1, .off = OFF_ARG, .arg = END },
 		{ .op = OP_ADD32_K, .dst = 2, .arg = ONE },

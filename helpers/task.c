@@ -10,7 +10,6 @@
 #include "helpers/families.h"
 #include "helpers/task.h"
 #include "vm/self.h"
-#include "vm/message.h"
 
 #define NSEC UINT64_C(1000000000)
 #define TASK_MARK (UINT64_C(0x7a5c) << 48)
@@ -132,7 +131,7 @@ int random_inliner(const struct call_site *site, struct insn *out, int cap)
 	const int64_t arg[] = { at + (ptrdiff_t)offsetof(struct self, pid_tid), at + (ptrdiff_t)offsetof(struct self, random),
 				(int64_t)(uintptr_t)&self_fork_page[0], (int64_t)RANDOM_STEP, (int64_t)RANDOM_MIX, 32,
 				(int64_t)(uintptr_t)own_random };
-	static const struct pattern code[] MESSAGE_ROWS = {
+	static const struct pattern code[] = {
 		{ .op = OP_LD_TLS64, .dst = 1 },
 		{ .op = OP_LD_DW, .dst = 2, .src = 1, .off = OFF_ARG, .arg = PID },
 		{ .op = OP_LDDW, .dst = 3, .arg = PAGE },
@@ -222,7 +221,7 @@ ALONE(own_cpu)
 /* The same in place: negative means that the thread is not registered, then the kernel is asked. */
 int cpu_inliner(const struct call_site *site, struct insn *out, int cap)
 {
-	static const struct pattern code[] MESSAGE_ROWS = {
+	static const struct pattern code[] = {
 		{ .op = OP_LD_TLS32, .dst = 0, .arg = 1 }, { .op = OP_JSGE32_K, .dst = 0, .off = 3 },
 		{ .op = OP_CALL, .dst = CALL_ALONE, .arg = 2 },
 	};
@@ -283,7 +282,7 @@ int pid_tgid_inliner(const struct call_site *site, struct insn *out, int cap)
 {
 	const int64_t arg[] = { (char *)&self_cache.pid_tid - self_thread(), (int64_t)(uintptr_t)&self_fork_page[0], 32,
 				(int64_t)(uintptr_t)own_pid_tgid };
-	static const struct pattern code[] MESSAGE_ROWS = {
+	static const struct pattern code[] = {
 		{ .op = OP_LD_TLS64, .dst = 0, .arg = 1 },
 		{ .op = OP_LDDW, .dst = 1, .arg = 2 },
 		{ .op = OP_LD_W, .dst = 1, .src = 1 },

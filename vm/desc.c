@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <string.h>
 #include "vm/code.h"
-#include "vm/message.h"
 
 /* ---- context fields ---- */
 
@@ -42,7 +41,7 @@ const struct ctx_field *ctx_field_at(const struct prog_type *type, uint32_t off,
 /* ---- fields of objects ---- */
 
 /* net/core/filter.c: bpf_sock_is_valid_access and its kin. */
-static const struct { uint8_t object, lo, hi, sizes; } object_rows[] MESSAGE_ROWS = {
+static const struct { uint8_t object, lo, hi, sizes; } object_rows[] = {
 	{ OBJECT_SOCK_COMMON, 0, 4, 4 }, { OBJECT_SOCK_COMMON, 4, 8, 7 }, { OBJECT_SOCK_COMMON, 24, 50, 7 },
 	{ OBJECT_SOCK_COMMON, 48, 52, 4 }, { OBJECT_SOCK_COMMON, 52, 80, 7 },
 	{ OBJECT_SOCK, 0, 4, 4 }, { OBJECT_SOCK, 4, 16, 7 }, { OBJECT_SOCK, 16, 24, 4 }, { OBJECT_SOCK, 24, 50, 7 },

@@ -77,7 +77,7 @@ enum { F_, F_64_K, F_64_X, F_32_K, F_32_X, F_64, F_32, F__B, F__H, F__W, F__DW }
 	FORM(n, 32, n, SHAPE_ATOMIC, ATOM | STX, 4, flags, ISA_ATOMIC32)
 #define WIDTH(w) ((w) == 64 ? OPF_WIDTH64 : 0)
 #define BASE(size) ((size) == 8 ? ISA_BASE64 : ISA_BASE32)
-const struct op_info isa_op[OP_COUNT] MESSAGE_ROWS = {
+const struct op_info isa_op[OP_COUNT] = {
 	ROW(BAD, BAD, SHAPE_BAD, 0, 0, 0, 0)
 #define ALU(n, c, o, t, e) ALUS(n, c, 64) ALUS(n, c, 32)
 #define MOVSX(n, w, o, t, type) ROW(n##w##_X, n##w, SHAPE_ALU_X, 0xb0 | ALU##w | X, 0, WIDTH(w), ISA_BASE##w)
@@ -136,7 +136,7 @@ const char *isa_text(uint16_t op)
 /* What besides the opcode byte tells rows apart: the offset of ALU rows, the immediate of byte swaps and
  * atomics, the source field of wide loads and calls. */
 enum { DECODED = OP_CAST_KERN + 1 };
-static const uint16_t selector[DECODED] MESSAGE_ROWS = {
+static const uint16_t selector[DECODED] = {
 #define ALU(n, c, o, t, e) [OP_##n##64_K] = o, [OP_##n##64_X] = o, [OP_##n##32_K] = o, [OP_##n##32_X] = o,
 #define MOVSX(n, w, o, t, type) [OP_##n##w##_X] = o,
 #define UN(n, c, i, t, e) [OP_##n] = i,
@@ -149,11 +149,11 @@ static const uint16_t selector[DECODED] MESSAGE_ROWS = {
 #undef FETCH
 };
 /* The first op with the operation, by bits 4-7 of the code and offset; others are looked for. */
-static const uint8_t alu_row[2][16] MESSAGE_ROWS = {
+static const uint8_t alu_row[2][16] = {
 #define ALU(n, c, o, t, e) [o][c] = OP_##n##64_K,
 #include "vm/isa.def"
 };
-static const uint8_t jcc_row[16] MESSAGE_ROWS = {
+static const uint8_t jcc_row[16] = {
 #define JCC(n, c, t, e) [c] = OP_##n##64_K,
 #include "vm/isa.def"
 };

@@ -15,14 +15,18 @@ struct reader {
 
 static char *expand(const uint8_t *bytes, char *to, unsigned symbol)
 {
-	const uint8_t *p = bytes + symbol * MESSAGE_PAIR_BITS / 8;
-	unsigned pair = ((unsigned)p[0] | (unsigned)p[1] << 8 | (unsigned)p[2] << 16) >> (symbol & 1) * 4;
-	unsigned left = pair % MESSAGE_SYMBOLS, right = pair / MESSAGE_SYMBOLS % MESSAGE_SYMBOLS;
+	for (;;) {
+		const uint8_t *p = bytes + symbol * MESSAGE_PAIR_BITS / 8;
+		unsigned pair = ((unsigned)p[0] | (unsigned)p[1] << 8 | (unsigned)p[2] << 16) >> (symbol & 1) * 4;
+		unsigned left = pair % MESSAGE_SYMBOLS, right = pair / MESSAGE_SYMBOLS % MESSAGE_SYMBOLS;
 
-	if (left != symbol)
-		return expand(bytes, expand(bytes, to, left), right);
-	*to = (char)right;
-	return to + 1;
+		if (left == symbol) {
+			*to = (char)right;
+			return to + 1;
+		}
+		to = expand(bytes, to, left);
+		symbol = right;
+	}
 }
 
 /* What the next code stands for. */
@@ -31,14 +35,16 @@ static char *read_code(struct reader *r, char *to)
 	const uint8_t *codes = r->bytes + r->code->codes;
 	const uint16_t *count = r->code->count;
 	unsigned code = 0, first = 0, symbol = 0, n = 0;
+	uint32_t bit = r->bit;
 
 	do {	/* one bit more: canonical codes of this length begin with the number `first` */
 		symbol += n;
 		first = (first + n) << 1;
-		code = code << 1 | (codes[r->bit / 8] >> r->bit % 8 & 1);
-		r->bit++;
+		code = code << 1 | (codes[bit / 8] >> bit % 8 & 1);
+		bit++;
 		n = *count++;
 	} while (code - first >= n);
+	r->bit = bit;
 	return expand(r->bytes, to, symbol + (code - first));
 }
 

@@ -2,7 +2,6 @@
 /* encode.c - see encode.h. */
 #include <string.h>
 #include "jit/x86_64/encode.h"
-#include "vm/message.h"
 
 void x_8(struct x_buf *b, unsigned v) { *b->p++ = (uint8_t)v; }
 void x_32(struct x_buf *b, uint32_t v) { memcpy(b->p, &v, 4); b->p += 4; }
@@ -271,7 +270,7 @@ void x_cmov(struct x_buf *b, bool w, enum x_cc cc, int d, int s) { x_rr(b, x_w(w
 
 void x_nops(struct x_buf *b, unsigned n)
 {
-	static const uint8_t nop[10][9] MESSAGE_ROWS = {	/* by length */
+	static const uint8_t nop[10][9] = {	/* by length */
 		{ 0 }, { 0x90 }, { 0x66, 0x90 }, { 0x0f, 0x1f, 0x00 }, { 0x0f, 0x1f, 0x40, 0x00 },
 		{ 0x0f, 0x1f, 0x44, 0x00, 0x00 }, { 0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00 },
 		{ 0x0f, 0x1f, 0x80, 0, 0, 0, 0 }, { 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0 },

@@ -27,6 +27,7 @@ struct lib {
 	__typeof__(uebpf_object_load) *load;
 	__typeof__(uebpf_object_log) *log;
 	__typeof__(uebpf_object_free) *free;
+	__typeof__(uebpf_version) *version;
 	__typeof__(uebpf_stage_name) *stage_name;
 	__typeof__(uebpf_code_name) *code_name;
 	__typeof__(uebpf_env_helper) *helper;
@@ -44,14 +45,14 @@ struct lib {
 static const struct lib own = {
 	uebpf_env_new, uebpf_env_free, uebpf_env_add_type, uebpf_object_open_text, uebpf_object_open_memory,
 	uebpf_object_open_filter, uebpf_object_load, uebpf_object_log, uebpf_object_free,
-	uebpf_stage_name, uebpf_code_name, uebpf_env_helper, uebpf_object_prog, uebpf_prog_dump, uebpf_prog_verdict,
+	uebpf_version, uebpf_stage_name, uebpf_code_name, uebpf_env_helper, uebpf_object_prog, uebpf_prog_dump, uebpf_prog_verdict,
 	uebpf_prog_field, uebpf_prog_explain, uebpf_map_create, uebpf_map_unref, uebpf_object_resize_map, uebpf_env_add_type_btf,
 	uebpf_map_from_kernel,
 };
 static const char *const names[] = {
 	"uebpf_env_new", "uebpf_env_free", "uebpf_env_add_type", "uebpf_object_open_text", "uebpf_object_open_memory",
 	"uebpf_object_open_filter", "uebpf_object_load", "uebpf_object_log", "uebpf_object_free",
-	"uebpf_stage_name", "uebpf_code_name", "uebpf_env_helper", "uebpf_object_prog", "uebpf_prog_dump",
+	"uebpf_version", "uebpf_stage_name", "uebpf_code_name", "uebpf_env_helper", "uebpf_object_prog", "uebpf_prog_dump",
 	"uebpf_prog_verdict", "uebpf_prog_field", "uebpf_prog_explain", "uebpf_map_create", "uebpf_map_unref", "uebpf_object_resize_map",
 	"uebpf_env_add_type_btf", "uebpf_map_from_kernel",
 };
@@ -198,6 +199,12 @@ START_TEST(packed_and_plain_texts_are_the_same)
 		ck_assert_msg(function[i] != NULL, "%s", names[i]);
 	}
 	memcpy(&linked, function, sizeof(linked));
+	/* before there is an env: rows are still packed, names come at their first use */
+	ck_assert_str_eq(linked.version(), uebpf_version());
+	for (uint32_t i = 0; i < 128; i++) {
+		ck_assert_str_eq(linked.stage_name(i), uebpf_stage_name(i));
+		ck_assert_str_eq(linked.code_name(i), uebpf_code_name(i));
+	}
 	here = all_texts(&own);
 	there = all_texts(&linked);
 	for (at = 0; here[at] && here[at] == there[at];)
