@@ -12,14 +12,20 @@
 #include "vm/mem.h"
 #include "vm/message.h"
 
+static void say_where(const struct uebpf_object *obj, struct uebpf_error *err, const char *symbol)
+{
+	struct place at = { .object = obj ? obj->name : "", .symbol = symbol };
+
+	error_place(err, &at);
+}
+
 static int fail(const struct uebpf_object *obj, struct uebpf_error *err, enum uebpf_code code, int rc,
 		const char *symbol, const char *text)
 {
-	struct place at = { .object = obj ? obj->name : "", .symbol = symbol };
 	char unpacked[MESSAGE_MAX];
 
 	error_set(err, UEBPF_STAGE_OPEN, code, rc, UINT32_MAX, "%s", message_text(text, unpacked));
-	error_place(err, &at);
+	say_where(obj, err, symbol);
 	return rc;
 }
 
@@ -272,17 +278,17 @@ static bool types_differ(struct uebpf_object *obj, const char *name, const char 
 			 const struct btf *has_btf, uint32_t has, const char *what, struct uebpf_error *err)
 {
 	const struct btf *btf = obj->image->btf;
-	char wants_text[120] = "?", has_text[120] = "?", text[480];
+	char wants_text[120] = "?", has_text[120] = "?";
 	struct btf_member x, y;
 
 	if (!want || !has || !members_differ(btf, want, has_btf, has, INNER_STRUCTS, &x, &y))
 		return false;
 	btf_type_text(btf, want, wants_text, sizeof(wants_text));
 	btf_type_text(has_btf, has, has_text, sizeof(has_text));
-	snprintf(text, sizeof(text), "cannot be bound to map %s: its %s is %s here, %s there, and where %.40s stands here, at "
-		 "byte %u, there is %.40s there, at byte %u", other, what, wants_text, has_text, x.name, x.bit_off / 8, y.name,
-		 y.bit_off / 8);
-	fail(obj, err, UEBPF_E_MAP_BIND, -EINVAL, name, text);
+	error_set(err, UEBPF_STAGE_OPEN, UEBPF_E_MAP_BIND, -EINVAL, UINT32_MAX,
+		  "cannot be bound to map %s: its %s is %s here, %s there, and where %.40s stands here, at byte %u, there is %.40s there, at byte %u",
+		  other, what, wants_text, has_text, x.name, x.bit_off / 8, y.name, y.bit_off / 8);
+	say_where(obj, err, name);
 	return true;
 }
 
@@ -290,7 +296,7 @@ int uebpf_object_bind_map(struct uebpf_object *obj, const char *name, struct ueb
 			  struct uebpf_error *err)
 {
 	struct uebpf_map_info has = { .size = sizeof(has) };
-	char wants_text[128], has_text[128], text[400];
+	char wants_text[128], has_text[128];
 	const struct uebpf_map_opts *o;
 	int rc = can_adjust(obj, name, err);
 	struct geometry a, b;
@@ -312,19 +318,20 @@ int uebpf_object_bind_map(struct uebpf_object *obj, const char *name, struct ueb
 		a.entries = b.entries;
 	if (map_only_listed(map))
 		return fail(obj, err, UEBPF_E_MAP_BIND, -EOPNOTSUPP, name,
-			    "the map holds the kernel's own programs, maps, devices or sockets, which mean nothing to programs here");
+			    MESSAGE_TEXT("the map holds the kernel's own programs, maps, devices or sockets, which mean nothing to programs here"));
 	if (has.share == UEBPF_SHARE_MAPPED && (a.type ^ b.type) == (BPF_MAP_TYPE_RINGBUF ^ BPF_MAP_TYPE_USER_RINGBUF))
 		return fail(obj, err, UEBPF_E_MAP_BIND, -EINVAL, name, a.type == BPF_MAP_TYPE_RINGBUF ?
-			    "the kernel keeps the producer's side of its RINGBUF read-only: bind that to a USER_RINGBUF map, whose "
-			    "programs drain it" :
-			    "the kernel keeps the consumer's side of its USER_RINGBUF read-only: bind that to a RINGBUF map, whose "
-			    "programs fill it");
+			    MESSAGE_TEXT("the kernel keeps the producer's side of its RINGBUF read-only: bind that to a USER_RINGBUF "
+					 "map, whose programs drain it") :
+			    MESSAGE_TEXT("the kernel keeps the consumer's side of its USER_RINGBUF read-only: bind that to a RINGBUF "
+					 "map, whose programs fill it"));
 	if (memcmp(&a, &b, sizeof(a))) {
 		shape_text(wants_text, sizeof(wants_text), a);
 		shape_text(has_text, sizeof(has_text), b);
-		snprintf(text, sizeof(text), "cannot be bound to map %s: the object wants %s, the map is %s",
-			 has.name, wants_text, has_text);
-		return fail(obj, err, UEBPF_E_MAP_BIND, -EINVAL, name, text);
+		error_set(err, UEBPF_STAGE_OPEN, UEBPF_E_MAP_BIND, -EINVAL, UINT32_MAX,
+			  "cannot be bound to map %s: the object wants %s, the map is %s", has.name, wants_text, has_text);
+		say_where(obj, err, name);
+		return -EINVAL;
 	}
 	if (obj->image->btf && map->btf &&
 	    (types_differ(obj, name, has.name, obj->image->maps[i].btf_key, map->btf, map->btf_key, "key", err) ||

@@ -29,37 +29,31 @@ static uint64_t owner_of(const void *key)
 
 static void drop_dead_threads(struct uebpf_map *map)
 {
-	uint64_t owner, next;
-	const void *from = NULL;
-	long r = 0;
+	uint64_t owner = 0, next = 0;
+	int end = 0;
 
 	/* Where a peer wrote a key into the wrong bucket, the walk begins again each time it comes there. */
-	for (uint32_t n = 0; n < STORAGE_OWNERS && r != -EBUSY && !hash_next_key(map, from, &next); n++) {
-		if (from && !self_alive((uint32_t)owner, 0))
-			r = hash_remove(map, &owner);
-		owner = next;
-		from = &owner;
+	for (uint32_t n = 0; !end && n <= STORAGE_OWNERS; n++, owner = next) {
+		end = hash_next_key(map, n ? &owner : NULL, &next);
+		if (n && !self_alive((uint32_t)owner, 0) && hash_remove(map, &owner) == -EBUSY)
+			return;
 	}
-	if (from && !self_alive((uint32_t)owner, 0))
-		hash_remove(map, &owner);
 }
 
 static void *owned_storage(struct uebpf_map *map, uint64_t owner, const void *init, bool create)
 {
+	static uint64_t zero[64 << 10 >> 3];	/* never written; .bss takes no room in the file */
 	struct hash_map *h = (struct hash_map *)map;
 	uint64_t hash = key_hash(&h->seed, &owner, sizeof(owner));
 	uint32_t e = hash_find(h, &owner, hash);
-	long r;
 
-	if (!e && create) {
-		static uint64_t zero[64 << 10 >> 3];	/* never written; .bss takes no room in the file */
+	for (bool again = false; !e && create; again = true) {
+		long r = hash_update(map, &owner, init ? init : zero, BPF_NOEXIST, NULL);
 
-		r = hash_update(map, &owner, init ? init : zero, BPF_NOEXIST, NULL);
-		if (r == -E2BIG && map->type == BPF_MAP_TYPE_TASK_STORAGE) {
-			drop_dead_threads(map);
-			hash_update(map, &owner, init ? init : zero, BPF_NOEXIST, NULL);
-		}
 		e = hash_find(h, &owner, hash);
+		if (again || r != -E2BIG || map->type != BPF_MAP_TYPE_TASK_STORAGE)
+			break;
+		drop_dead_threads(map);
 	}
 	return e ? elem_value(h, e, 0) : NULL;
 }

@@ -209,7 +209,7 @@ int map_new_shared(struct vm_host *host, const struct uebpf_map_opts *opts, cons
 	r = map_build(host, opts, new_storage, &a, true, out, err);
 	if (r) {
 		if (r == -ENOSPC)
-			fail_at(err, r, shown, "no room for it there");
+			fail_at(err, r, shown, MESSAGE_TEXT("no room for it there"));
 		if (!a.taken)
 			close(a.fd);
 		if (path)
@@ -225,7 +225,7 @@ int map_new_shared(struct vm_host *host, const struct uebpf_map_opts *opts, cons
 		if (path)
 			unlink(path);
 		errno = saved;
-		return fail_at(err, r, shown, "its BTF is not sound");
+		return fail_at(err, r, shown, MESSAGE_TEXT("its BTF is not sound"));
 	}
 	describe(map_local(*out), opts);
 	if (!path)
@@ -386,7 +386,7 @@ int map_open_shared(struct vm_host *host, const char *path, int fd, uint32_t fla
 	if (!r) {
 		r = read_types(map_local(*out), &a.head);
 		if (r)
-			fail_at(err, r, shown, "its BTF is not sound");
+			fail_at(err, r, shown, MESSAGE_TEXT("its BTF is not sound"));
 	}
 	if (!r && (flags & UEBPF_OPEN_RDONLY))
 		r = make_read_only(map_local(*out), &opts);
