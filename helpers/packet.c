@@ -98,24 +98,24 @@ static uint64_t xdp_range(const struct uebpf_packet *packet, uint32_t offset, ui
 	return *at ? 0 : ERR(EINVAL);
 }
 
-FN(xdp_load_bytes)
+static uint64_t xdp_copy(struct uebpf_call *call, uint64_t offset, void *mem, uint64_t len, bool store)
 {
-	uint8_t *from = NULL;
-	uint64_t err = xdp_range(call_packet(call), (uint32_t)r2, (uint32_t)r4, &from);
+	uint8_t *at = NULL;
+	uint64_t err = xdp_range(call_packet(call), (uint32_t)offset, (uint32_t)len, &at);
 
 	if (!err)
-		memmove(ptr(r3), from, (uint32_t)r4);
+		memmove(store ? at : mem, store ? mem : at, (uint32_t)len);
 	return err;
+}
+
+FN(xdp_load_bytes)
+{
+	return xdp_copy(call, r2, ptr(r3), r4, false);
 }
 
 FN(xdp_store_bytes)
 {
-	uint8_t *to = NULL;
-	uint64_t err = xdp_range(call_packet(call), (uint32_t)r2, (uint32_t)r4, &to);
-
-	if (!err)
-		memmove(to, ptr(r3), (uint32_t)r4);
-	return err;
+	return xdp_copy(call, r2, ptr(r3), r4, true);
 }
 
 FN(xdp_get_buff_len)

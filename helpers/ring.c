@@ -68,7 +68,8 @@ FN(ringbuf_submit)
 	return commit(call, ptr(r1), r2, false);
 }
 
-FN(ringbuf_discard)
+/* Seldom, so that it needs no commit of its own in place. */
+__attribute__((cold)) FN(ringbuf_discard)
 {
 	return commit(call, ptr(r1), r2, true);
 }

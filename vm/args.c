@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* args.c - a helper's arguments against its contract, in a checked run: the same rows that the
- * verifier proves.  Knows no helper by number. */
+/* args.c - a helper's arguments against its contract, in a checked run, and what its result may touch: the same rows
+ * that the verifier proves.  Knows no helper by number. */
 #include <errno.h>
 #include <string.h>
 #include "vm/code.h"
@@ -165,4 +165,57 @@ enum call_check call_check_args(struct uebpf_call *call, const struct helper *he
 		if (!can(call, r[memo->reg[i]], memo->size[i], memo->access[i]))
 			return CALL_REFUSED;
 	return CALL_AGAIN;
+}
+
+const struct region *call_returned(struct uebpf_call *call, const struct helper *helper, uint64_t r[6])
+{
+	enum ret_kind returns = helper_returns(helper);
+	const bool known = call->memo.helper == helper && (uintptr_t)call->memo.map == r[1];
+	uint64_t size = known ? 0 : helper_ret(helper).size;
+	const struct uebpf_map *map = known ? call->memo.map : NULL;
+
+	for (unsigned i = 0; i < 5 && !known; i++) {
+		uint8_t kind = helper_arg(helper, i).kind;
+
+		if (kind == ARG_NONE)
+			break;
+		if (kind == ARG_MAP && !map)
+			map = (const struct uebpf_map *)(uintptr_t)r[i + 1];
+		else if (kind == ARG_ALLOC_SIZE && !size)
+			size = r[i + 1];
+		if (kind == ARG_ACQUIRED && helper->flags & HF_RELEASES)
+			call_drop_region(call, (void *)(uintptr_t)r[i + 1]);
+	}
+	switch (returns) {
+	case RET_VOID:
+		r[0] = 0;
+		break;
+	case RET_VALUE_OR_NULL: case RET_VALUE:
+		if (!r[0] || !map)
+			break;
+		if (map->ops->traits & MT_MAPS)		/* the value is a map's handle */
+			call_add_region(call, (void *)(uintptr_t)r[0], 1, ACCESS_OBJECT);
+		else if (map->values.lo < map->values.hi && region_holds(&map->values, r[0], map->value_size)) {
+			if (!known && !call_has_map(call, (uintptr_t)map))	/* its own maps' values are its regions */
+				call_put_region(call, &map->values);
+			return &map->values;
+		} else if (!call_may_access(call, r[0], map->value_size, ACCESS_READ)) {
+			call_add_region(call, (void *)(uintptr_t)r[0], map->value_size, ACCESS_READ | ACCESS_WRITE);
+		}
+		break;
+	case RET_MEM_OR_NULL: case RET_MEM:
+		if (r[0] && !call_may_access(call, r[0], size, ACCESS_READ | ACCESS_WRITE))
+			call_add_region(call, (void *)(uintptr_t)r[0], size, ACCESS_READ | ACCESS_WRITE);
+		break;
+	case RET_SOCK_OR_NULL: case RET_BTF_OR_NULL: case RET_BTF:
+		if (returns != RET_SOCK_OR_NULL)
+			size = 0;
+		if (r[0])
+			call_add_region(call, (void *)(uintptr_t)r[0], object_size(size) ? object_size(size) : 1,
+					ACCESS_OBJECT | (object_size(size) ? ACCESS_READ : 0));
+		break;
+	default:
+		break;
+	}
+	return NULL;
 }

@@ -91,12 +91,12 @@ bool call_may_access(struct uebpf_call *call, uint64_t addr, uint64_t size, uint
 	return !size || call_find_region(call, addr, size, access) != NULL;
 }
 
-static int add_region(struct uebpf_call *call, struct region region)
+void call_put_region(struct uebpf_call *call, const struct region *region)
 {
 	uint32_t at = call->nr_own;
 
 	for (uint32_t i = OWN_FIRST_FREE; i < call->nr_own; i++) {
-		if (call->own[i].lo == region.lo && call->own[i].access == region.access) {
+		if (call->own[i].lo == region->lo && call->own[i].access == region->access) {
 			at = i;
 			break;
 		}
@@ -107,10 +107,9 @@ static int add_region(struct uebpf_call *call, struct region region)
 		/* All taken: the oldest that a helper gave becomes inaccessible. */
 		at = OWN_FIRST_FREE + call->next_own++ % (CALL_REGIONS - OWN_FIRST_FREE);
 	}
-	call->own[at] = region;
+	call->own[at] = *region;
 	if (at == call->nr_own)
 		call->nr_own++;
-	return 0;
 }
 
 int call_add_region(struct uebpf_call *call, const void *base, size_t size, uint32_t access)
@@ -119,7 +118,8 @@ int call_add_region(struct uebpf_call *call, const void *base, size_t size, uint
 
 	if (!base || size > UINTPTR_MAX - lo)
 		return -EINVAL;
-	return add_region(call, (struct region){ .lo = lo, .hi = lo + size, .access = access });
+	call_put_region(call, &(struct region){ .lo = lo, .hi = lo + size, .access = access });
+	return 0;
 }
 
 COLD void call_drop_region(struct uebpf_call *call, const void *base)
@@ -360,62 +360,6 @@ COLD bool call_packet_load(struct uebpf_call *call, uint64_t r6, int32_t off, ui
 }
 
 /* ---- calls ---- */
-
-const struct region *call_returned(struct uebpf_call *call, const struct helper *helper, uint64_t r[6])
-{
-	enum ret_kind returns = helper_returns(helper);
-	const bool known = call->memo.helper == helper && (uintptr_t)call->memo.map == r[1];
-	uint64_t size = known ? 0 : helper_ret(helper).size;
-	const struct uebpf_map *map = known ? call->memo.map : NULL;
-
-	for (unsigned i = 0; i < 5 && !known; i++) {
-		uint8_t kind = helper_arg(helper, i).kind;
-
-		if (kind == ARG_NONE)
-			break;
-		if (kind == ARG_MAP && !map)
-			map = (const struct uebpf_map *)(uintptr_t)r[i + 1];
-		else if (kind == ARG_ALLOC_SIZE && !size)
-			size = r[i + 1];
-		if (kind == ARG_ACQUIRED && helper->flags & HF_RELEASES)
-			call_drop_region(call, (void *)(uintptr_t)r[i + 1]);
-	}
-	switch (returns) {
-	case RET_VOID:
-		r[0] = 0;
-		break;
-	case RET_VALUE_OR_NULL: case RET_VALUE:
-		if (!r[0] || !map)
-			break;
-		if (map->ops->traits & MT_MAPS)		/* the value is a map's handle */
-			add_region(call, (struct region){ .lo = (uintptr_t)r[0], .hi = (uintptr_t)r[0] + 1,
-							  .access = ACCESS_OBJECT });
-		else if (map->values.lo < map->values.hi && region_holds(&map->values, r[0], map->value_size)) {
-			if (!known && !call_has_map(call, (uintptr_t)map))	/* its own maps' values are its regions */
-				add_region(call, map->values);
-			return &map->values;
-		} else if (!call_may_access(call, r[0], map->value_size, ACCESS_READ)) {
-			call_add_region(call, (void *)(uintptr_t)r[0], map->value_size, ACCESS_READ | ACCESS_WRITE);
-		}
-		break;
-	case RET_MEM_OR_NULL: case RET_MEM:
-		if (r[0] && !call_may_access(call, r[0], size, ACCESS_READ | ACCESS_WRITE))
-			call_add_region(call, (void *)(uintptr_t)r[0], size, ACCESS_READ | ACCESS_WRITE);
-		break;
-	case RET_SOCK_OR_NULL: case RET_BTF_OR_NULL: case RET_BTF:
-		if (returns != RET_SOCK_OR_NULL)
-			size = 0;
-		if (r[0])
-			add_region(call, (struct region){ .lo = (uintptr_t)r[0], .hi = (uintptr_t)r[0] +
-							  (object_size(size) ? object_size(size) : 1),
-							  .access = ACCESS_OBJECT |
-							  (object_size(size) ? ACCESS_READ : 0) });
-		break;
-	default:
-		break;
-	}
-	return NULL;
-}
 
 COLD const struct helper *call_by_number(struct uebpf_call *call, uint64_t number, uint32_t init)
 {

@@ -231,6 +231,7 @@ void call_drop_holds(struct uebpf_call *call);
 bool call_may_access(struct uebpf_call *call, uint64_t addr, uint64_t size, uint32_t access);
 /* Memory that a helper hands to the program for the rest of the run / takes back. */
 int call_add_region(struct uebpf_call *call, const void *base, size_t size, uint32_t access);
+void call_put_region(struct uebpf_call *call, const struct region *region);
 void call_drop_region(struct uebpf_call *call, const void *base);
 /* The packet of this run or NULL; call_packet_moved after its bounds changed. */
 struct uebpf_packet *call_packet(struct uebpf_call *call);
