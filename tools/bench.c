@@ -13,10 +13,12 @@ struct arm {
 	struct session s;		/* an object of its own: maps are not shared between arms */
 	struct kernel *kernel;
 	const char *absent;		/* why it has no row of figures */
+	bool idle;			/* nothing to compare with: no row */
 	char why[sizeof ((struct uebpf_error *)0)->text];
 	uint64_t passes;		/* over all inputs, per sample */
 	uint64_t first_r0;
 	bool faulted;			/* its runs do not end well */
+	bool one;			/* a sample is one input again and again, as the kernel's */
 	double sample[ROUNDS];
 	struct timing t;
 	uint64_t load_ns;
@@ -73,14 +75,14 @@ static void refuse_run(struct arm *a, int status, const struct uebpf_run *run)
 	refuse(a, err.text);
 }
 
-/* One pass over all inputs; false: a run did not end, and the arm is out. */
-static bool pass(struct bench *b, struct arm *a)
+/* As many runs as there are inputs, each of its own or all of one; false: a run did not end, and the arm is out. */
+static bool pass(struct bench *b, struct arm *a, struct input *one)
 {
 	struct uebpf_run run = { .size = sizeof run, .budget = a->s.opt->budget };
 	uint64_t r0;
 
 	for (size_t i = 0; i < b->nr_inputs; i++) {
-		struct input *in = &b->in[i];
+		struct input *in = one ? one : &b->in[i];
 		int status;
 
 		if (b->restore)
@@ -94,11 +96,16 @@ static bool pass(struct bench *b, struct arm *a)
 	return true;
 }
 
+static struct input *round_input(struct bench *b, int round)
+{
+	return &b->in[(size_t)round * b->nr_inputs / ROUNDS];
+}
+
 /* A call costs the kernel milliseconds when it repeats (it waits for its readers), so that a sample is one
  * input run many times; the rounds go through inputs from the whole set. */
 static double kernel_sample(struct bench *b, struct arm *a, int round)
 {
-	struct input *in = &b->in[(size_t)round * b->nr_inputs / ROUNDS];
+	struct input *in = round_input(b, round);
 	struct kernel_result res;
 
 	input_reset(in);
@@ -119,7 +126,7 @@ static void take_sample(struct bench *b, struct arm *a, int round)
 	}
 	start = now_ns();
 	for (uint64_t p = 0; p < a->passes; p++)
-		if (!pass(b, a))
+		if (!pass(b, a, a->one ? round_input(b, round) : NULL))
 			return;
 	a->sample[round] = (double)(now_ns() - start) / (double)(a->passes * b->nr_inputs);
 }
@@ -150,7 +157,7 @@ static void first_run(struct bench *b, struct arm *a)
 	start = now_ns();
 	a->passes = 0;
 	do {
-		if (a->absent || !pass(b, a))
+		if (a->absent || !pass(b, a, a->one ? b->in : NULL))
 			return;
 		a->passes++;
 		took = now_ns() - start;
@@ -192,10 +199,10 @@ static void kernel_first(struct bench *b, struct arm *a, struct session *s)
 static void row_text(const struct arm *a, double best)
 {
 	if (a->absent) {
-		printf("%-18s %s\n", a->name, a->absent);
+		printf("%-23s %s\n", a->name, a->absent);
 		return;
 	}
-	printf("%-18s %10.1f %10.1f %7.1f %% %7.2f %10.1f %10.1f %10.1f %8zu\n", a->name, a->t.median, a->t.min,
+	printf("%-23s %10.1f %10.1f %7.1f %% %7.2f %10.1f %10.1f %10.1f %8zu\n", a->name, a->t.median, a->t.min,
 	       100 * a->t.spread, a->t.median / best, (double)a->load_ns / 1000, (double)a->s.info.verify_ns / 1000,
 	       (double)a->s.info.compile_ns / 1000, a->s.info.code_bytes);
 }
@@ -249,14 +256,17 @@ static void tell(const struct session *s, struct bench *b, double best)
 		printf("%zu input%s, %d interleaved samples per arm, times of one run; object opened in %.1f us\n",
 		       b->nr_inputs, b->nr_inputs == 1 ? "" : "s", ROUNDS, (double)s->open_ns / 1000);
 		if (b->nr_inputs > 1)
-			puts("kernel: each sample is one of the inputs");
+			puts(b->arm[b->nr_arms - 1].absent ? "each sample goes through all inputs" :
+			     "each sample goes through all inputs; of the kernel and \"one input\" it is one of them, again "
+			     "and again (branches learn it)");
 		if (b->restore)
 			puts("the program changes its input: restoring it before each run is in every figure");
-		printf("%-18s %10s %10s %9s %7s %10s %10s %10s %8s\n", "engine, mode", "median ns", "min ns",
+		printf("%-23s %10s %10s %9s %7s %10s %10s %10s %8s\n", "engine, mode", "median ns", "min ns",
 		       "spread", "ratio", "load us", "verify us", "compile us", "code B");
 	}
 	for (size_t i = 0; i < b->nr_arms; i++)
-		(json ? row_json : s->opt->format == FORMAT_CSV ? row_csv : row_text)(&b->arm[i], best);
+		if (!b->arm[i].idle)
+			(json ? row_json : s->opt->format == FORMAT_CSV ? row_csv : row_text)(&b->arm[i], best);
 	if (json)
 		json_close();
 }
@@ -270,6 +280,7 @@ int run_bench(struct session *s)
 		{ .name = "jit checked", .engine = UEBPF_ENGINE_JIT, .mode = UEBPF_MODE_CHECKED },
 		{ .name = "jit verified", .engine = UEBPF_ENGINE_JIT, .mode = UEBPF_MODE_VERIFIED },
 		{ .name = "jit trusted", .engine = UEBPF_ENGINE_JIT, .mode = UEBPF_MODE_TRUSTED },
+		{ .name = "jit verified one input", .engine = UEBPF_ENGINE_JIT, .mode = UEBPF_MODE_VERIFIED, .one = true },
 		{ .name = "kernel" },
 	};
 	struct bench b = { .arm = arms, .nr_arms = sizeof arms / sizeof arms[0] };
@@ -285,6 +296,10 @@ int run_bench(struct session *s)
 			first_run(&b, a);
 	}
 	kernel_first(&b, kernel, s);
+	if (kernel->absent || b.nr_inputs == 1) {
+		kernel[-1].idle = true;
+		kernel[-1].absent = "";
+	}
 	for (int r = 0; r < ROUNDS; r++)
 		for (size_t i = 0; i < b.nr_arms; i++) {
 			struct arm *a = &arms[(i + (size_t)r) % b.nr_arms];
