@@ -41,6 +41,7 @@ struct jit_opts {
 	uint32_t flags;			/* enum jit_flags */
 	const char *name;		/* program's name for perf and gdb; NULL: "prog" */
 	const char *no_rules;		/* as uebpf_load_opts; NULL: none off */
+	uint32_t *hits;			/* JIT_RULE_COUNT: how often each of jit_rule_names did something is added; or NULL */
 	const struct code *source;	/* of checked code: as it was before it was rewritten; NULL: gone */
 	/* Source of an instruction slot for gdb and jitdump; NULL: unknown. */
 	bool (*line)(void *arg, uint32_t slot, const char **file, uint32_t *line);
@@ -55,6 +56,7 @@ int jit_compile(struct code *code, const struct jit_opts *opts, struct uebpf_err
 void jit_free(struct code *code);
 size_t jit_code_bytes(const struct code *code);		/* machine code; 0: not compiled */
 
+enum { JIT_RULE_COUNT = 8 };
 extern const char jit_rule_names[];	/* the emitter's own rules; as rewrite_names (vm/rewrite.h) */
 
 /* ---- running ---- */

@@ -82,8 +82,10 @@ void emit_body(struct jc *c, uint32_t index)
 		enter_kinds(c);
 		fact_enter(c);
 		if (!(c->flow.mark[i] & FLOW_LOOP) || !emit_lanes(c)) {
-			if (c->flow.mark[i] & FLOW_LOOP && c->rules & RULE_ALIGN && inner_loop(c, i, sub->end))
+			if (c->flow.mark[i] & FLOW_LOOP && c->rules & RULE_ALIGN && inner_loop(c, i, sub->end)) {
+				jc_hit(c, RULE_ALIGN);
 				jc_align(c, 32);
+			}
 			jc_bind(c, c->insn_label + i);
 		}
 		if (c->skip)
@@ -432,6 +434,8 @@ int jit_compile(struct code *code, const struct jit_opts *opts, struct uebpf_err
 		}
 	}
 	free_jc(&c);
+	for (int k = 0; opts->hits && k < JIT_RULE_COUNT; k++)
+		opts->hits[k] += c.hits[k];
 	if (!ret) {
 		pages_enlist(opts->pages, code->jit);
 		code->jit->listed = true;

@@ -246,6 +246,7 @@ void emit_divmod(struct jc *c, struct form f, bool sign, bool mod)
 	} else if (sign && k == -1) {
 		x_unary(&c->b, f.w, X_NEG, f.d);
 	} else if (!sign && (c->rules & RULE_MAGIC) && !(c->flags & JIT_BLIND)) {
+		jc_hit(c, RULE_MAGIC);
 		reciprocal(c, f, mod);
 	} else {
 		emit_const(c, TMP, (uint64_t)f.k);

@@ -97,6 +97,7 @@ static bool multiply_quickly(struct jc *c, bool w, int d, int s, int64_t k)
 
 	if (k < 3 || s == RSP || !(c->rules & RULE_MAGIC) || (!minus && k != (1ll << n) + 1))
 		return false;
+	jc_hit(c, RULE_MAGIC);
 	if (n <= 3 && (!minus || k == 3)) {
 		x_lea(&c->b, w, d, x_idx(s, s, minus ? 1 : (int)n, 0));
 		return true;
@@ -289,6 +290,7 @@ static bool store_zeroes(struct jc *c)
 	    next->dst != in->dst || c->flow.mark[c->i + 1] & FLOW_TARGET ||
 	    (in->off - next->off != 8 && next->off - in->off != 8))
 		return false;
+	jc_hit(c, RULE_PAIR);
 	if (c->zeroes_at != c->i || c->flow.mark[c->i] & FLOW_TARGET)
 		x_pxor(&c->b, 0, 0);
 	x_movups_store(&c->b, x_at(dst(c), in->off < next->off ? in->off : next->off), 0);

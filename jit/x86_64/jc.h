@@ -3,6 +3,7 @@
 #ifndef UEBPF_JIT_X86_JC_H
 #define UEBPF_JIT_X86_JC_H
 
+#include "jit/jit.h"
 #include "jit/state.h"
 #include "jit/x86_64/encode.h"
 #include "vm/flow.h"
@@ -62,7 +63,7 @@ struct jsub {
 };
 
 enum jit_rule { RULE_MAGIC = 1, RULE_ALIGN = 2, RULE_PAIR = 4, RULE_VECTOR = 8, RULE_SELECT = 16, RULE_LANES = 32,
-		RULE_UPDATE = 64 };	/* jit_rule_names (jit/cpu.c) */
+		RULE_UPDATE = 64, RULE_PREDICT = 128 };	/* jit_rule_names (jit/cpu.c) */
 
 struct jc {				/* what is used most first: one byte reaches it */
 	struct x_buf b;
@@ -118,6 +119,7 @@ struct jc {				/* what is used most first: one byte reaches it */
 	uint32_t frame_size;		/* checked code: bytes of a guest frame */
 	uint64_t blind;			/* random state of constant blinding */
 	uint32_t rules;			/* enum jit_rule bits */
+	uint32_t hits[JIT_RULE_COUNT];	/* of each: code that it made */
 	bool no_memory;
 	const struct insn *unsupported;
 	struct fact fact[11];
@@ -125,6 +127,8 @@ struct jc {				/* what is used most first: one byte reaches it */
 };
 /* Is c->in one of the program's own, not of an inlined call in checked code (call.c)? */
 static inline bool is_own(const struct jc *c) { return c->in == &c->code->insn[c->i]; }
+
+static inline void jc_hit(struct jc *c, enum jit_rule rule) { c->hits[__builtin_ctz(rule)]++; }
 
 /* ---- buf.c ---- */
 void jc_room(struct jc *c, size_t bytes);

@@ -450,6 +450,7 @@ bool emit_lanes(struct jc *c)
 		if (bytes == 16)
 			return false;
 	}
+	jc_hit(c, RULE_LANES);
 	jc_bind(c, c->insn_label + c->i);
 	emit_loop(&v, turns);
 	c->lanes_head = jc_here(c);

@@ -61,8 +61,10 @@ bool emit_select(struct jc *c, enum x_cc cc)
 	if (c->checked || !(c->rules & RULE_SELECT) || !jumps_over(c, c->in, c->i) ||
 	    !((uint32_t)(mov->op - OP_MOV64_K) < 4))
 		return false;
-	if (is_own(c) && waits(c, c->i))
+	if (c->rules & RULE_PREDICT && is_own(c) && waits(c, c->i)) {
+		jc_hit(c, RULE_PREDICT);
 		return false;
+	}
 	switch (mov->op) {
 	case OP_MOV32_X:	/* the upper half is cleared only when it moves */
 		x_mov(&c->b, false, TMP, c->reg[mov->src]);
@@ -73,6 +75,7 @@ bool emit_select(struct jc *c, enum x_cc cc)
 			return false;
 		x_mov_k(&c->b, TMP, mov->op == OP_MOV64_K ? mov->imm : (int64_t)(uint32_t)mov->imm, true);
 	}
+	jc_hit(c, RULE_SELECT);
 	x_cmov(&c->b, true, cc ^ 1, c->reg[mov->dst], from);
 	c->skip = 1;
 	return true;

@@ -45,6 +45,7 @@ bool emit_update(struct jc *c, struct x_mem m)
 		x_alu_mem_k(&c->b, size, (enum x_alu)emit_group1(alu->op), m, (int32_t)alu->imm);
 	else
 		x_alu_store(&c->b, size, (enum x_alu)emit_group1(alu->op), m, c->reg[alu->src], false);
+	jc_hit(c, RULE_UPDATE);
 	c->skip = 2;
 	return true;
 }

@@ -28,6 +28,7 @@ bool emit_vector(struct jc *c)
 	for (int k = 1; k < 4; k++)
 		if (c->flow.mark[c->i + (uint32_t)k] & FLOW_TARGET)
 			return false;
+	jc_hit(c, RULE_VECTOR);
 	l = c->in;
 	jc_room(c, 64);
 	x_movups_load(&c->b, COPY, x_at(c->reg[l->src], l->off));

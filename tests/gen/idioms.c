@@ -33,6 +33,7 @@ static const char *const idioms[] = {
 	"*(u8 *)(rM + 9) = %i\n*(u8 *)(rM + 8) = %i\n*(u8 *)(rM + 10) = %i\n*(u8 *)(rM + 11) = %i\n",
 	"*(u64 *)(rM + 16) = 0\n*(u64 *)(rM + 24) = 0\n*(u64 *)(rM + 32) = %n\n",
 	"rA = *(u32 *)(rM + 0)\n*(u32 *)(rM + 40) = rA\nrA = *(u32 *)(rM + 4)\n*(u32 *)(rM + 44) = rA\nrA = %i\n",
+	"rA = *(u64 *)(rM + 0)\n*(u64 *)(rM + 40) = rA\nrA = *(u64 *)(rM + 8)\n*(u64 *)(rM + 48) = rA\nrA = %i\n",
 	"rB = rA\nrB >>= 24\n*(u8 *)(rM + 19) = rB\nrB = rA\nrB >>= 16\n*(u8 *)(rM + 18) = rB\nrB = rA\nrB >>= 8\n"
 	"*(u8 *)(rM + 17) = rB\n*(u8 *)(rM + 16) = rA\nrB = %i\n",
 	"*(u16 *)(rM + 24) = rA\nrC = *(u64 *)(rM + %o)\nwB = wA\nwB >>= 16\n*(u8 *)(rM + 26) = rB\n*(u32 *)(rM + %o) = rD\n"

@@ -18,6 +18,8 @@ static uint64_t seed;
 static unsigned programs = 2000;
 static struct jit_pages *pages;
 static uint32_t cpu;
+static uint32_t total[REWRITE_RULE_COUNT];
+static uint32_t jit_total[JIT_RULE_COUNT];	/* of the emitter: each has its own test in tests/jit/emit_rules_test.c */
 
 static int load(struct code *code, const void *slots, uint32_t n, bool checked)
 {
@@ -63,7 +65,7 @@ static void run(const void *slots, uint32_t n, uint64_t from, bool checked, bool
 	fill(shared, from);
 	out->r0 = 0;
 	if (jit) {
-		struct jit_opts o = { .pages = pages, .cpu = cpu, .no_rules = no_rules };
+		struct jit_opts o = { .pages = pages, .cpu = cpu, .no_rules = no_rules, .hits = jit_total };
 
 		ck_assert_int_eq(jit_compile(&code, &o, &err), 0);
 		out->status = jit_run(&code, shared, sizeof shared, NULL, &out->r0);
@@ -243,7 +245,23 @@ static void piece(struct text *t)
 
 	three(t, &a, &b, &c);
 	t->label += 4;
-	switch (pick(t, 56)) {
+	switch (pick(t, 58)) {
+	case 57:	/* a counter, also one of an array */
+		say(t, "r%d = r9\n", a);
+		if (l & 4)
+			say(t, "r%d &= 7\nr%d <<= %d\nr%d += r%d\n", c, c, k & 3, a, c);
+		say(t, "r%d = *(%s *)(r%d + %d)\n", b, w, a, k);
+		if (pick(t, 2))
+			say(t, "r%d %s %d\n", b, op, imm);
+		else
+			say(t, "w%d %s w%d\n", b, op, c);
+		say(t, "*(%s *)(r%d + %d) = r%d\nr%d = 7\n", w, a, pick(t, 9) ? k : k + 1, b, b);
+		break;
+	case 56:	/* a root, bit by bit: whether one is kept waits for what was kept */
+		say(t, "r%d = %d\nr%d = 1\nr%d <<= %d\nl%u: r%d |= r%d\n", a, imm & 1, b, b, k % 8, l, c, a);
+		say(t, "r%d |= r%d\nr%d *= r%d\nif r%d %s %d goto l%u\nr%d = r%d\n", c, b, c, c, c, cc, k * 99, l + 1, a, b);
+		say(t, "l%u: r%d >>= 1\nif r%d != 0 goto l%u\n", l + 1, b, b, l);
+		break;
 	case 0: say(t, "r%d = r%d\nr%d <<= %d\nr%d >>= %d\nr%d %s r%d\n", a, b, a, k, b, 64 - k, a,
 		    pick(t, 2) ? "|=" : pick(t, 2) ? "^=" : "+=", b); break;
 	case 1: k = k % 31 + 1;
@@ -514,8 +532,6 @@ static void compose(struct text *t, uint64_t from)
 	say(t, "out: exit\n");
 }
 
-static uint32_t total[REWRITE_RULE_COUNT];
-
 static void compare(const char *text, uint64_t at, const char *off, const struct outcome *want, const struct outcome *have,
 		    const char *arm)
 {
@@ -557,7 +573,7 @@ START_TEST(composed_programs_agree)
 	printf("rules: seed %llu, %u programs per arm\n", (unsigned long long)seed, programs);
 	for (unsigned i = 0; i < programs * 2; i++)
 		one(&t, seed + i, NULL);
-	for (int k = 0; k <= REWRITE_RULE_COUNT + 7; k++) {
+	for (int k = 0; k <= REWRITE_RULE_COUNT + JIT_RULE_COUNT; k++) {
 		const char *off = k < REWRITE_RULE_COUNT ? rule_name(rewrite_names, k) : rule_name(jit_rule_names, k - REWRITE_RULE_COUNT);
 
 		if (!*off)
@@ -569,6 +585,10 @@ START_TEST(composed_programs_agree)
 	for (int k = 0; k < REWRITE_RULE_COUNT; k++) {
 		printf("  %-9s %u\n", rule_name(rewrite_names, k), total[k]);
 		ck_assert_msg(total[k] || rewrite_needs[k] & NEEDS_FACTS, "rule %s was never hit", rule_name(rewrite_names, k));
+	}
+	for (int k = 0; k < JIT_RULE_COUNT; k++) {
+		printf("  %-9s %u (emitter)\n", rule_name(jit_rule_names, k), jit_total[k]);
+		ck_assert_msg(jit_total[k], "the emitter's rule %s was never hit", rule_name(jit_rule_names, k));
 	}
 }
 END_TEST

@@ -29,6 +29,7 @@ static int traced(const struct code *code, void *ctx, size_t len, struct uebpf_r
 /* ---- the JIT, plain and with each of its options ---- */
 
 uint64_t arm_hits[REWRITE_RULE_COUNT];
+uint32_t arm_jit_hits[JIT_RULE_COUNT];
 
 static int rewritten(const struct arm *arm, struct code *code, struct uebpf_error *err)
 {
@@ -44,7 +45,7 @@ static int rewritten(const struct arm *arm, struct code *code, struct uebpf_erro
 static int compiled(const struct arm *arm, struct code *code, struct uebpf_error *err)
 {
 	static struct jit_pages *pages;
-	struct jit_opts opts = { .flags = arm->flags, .no_rules = arm->no_rules };
+	struct jit_opts opts = { .flags = arm->flags, .no_rules = arm->no_rules, .hits = arm_jit_hits };
 	struct code *source;
 	int ret;
 
@@ -108,12 +109,12 @@ const size_t nr_arms = sizeof arms / sizeof arms[0];
 
 const struct arm *rule_arm(size_t k)
 {
-	enum { OWN = 7, RULES = REWRITE_RULE_COUNT + OWN };	/* the emitter's come first */
+	enum { OWN = JIT_RULE_COUNT, RULES = REWRITE_RULE_COUNT + OWN };	/* the emitter's come first */
 	static struct arm arm[2 * RULES];
 	static char name[2 * RULES][64];
 	size_t rule = k / 2;
 
-	ck_assert_msg(!*rule_name(jit_rule_names, OWN), "the emitter has more rules than OWN");
+	ck_assert_msg(!*rule_name(jit_rule_names, OWN), "the emitter has more rules than JIT_RULE_COUNT");
 	if (k >= 2 * RULES)
 		return NULL;
 	if (!arm[k].name) {

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "jit/jit.h"
 #include "tests/gen/gen.h"
 #include "tests/util/arms.h"
 #include "tests/util/run.h"
@@ -151,9 +152,13 @@ START_TEST(each_rule_off)
 	printf("%u programs in %zu arms with one rule off; hits:", programs, n - 1);
 	for (int k = 0; k < REWRITE_RULE_COUNT; k++)
 		printf(" %s %llu", rule_name(rewrite_names, k), (unsigned long long)arm_hits[k]);
+	for (int k = 0; k < JIT_RULE_COUNT; k++)
+		printf(" %s %u (emitter)", rule_name(jit_rule_names, k), arm_jit_hits[k]);
 	printf("\n");
 	for (int k = 0; k < REWRITE_RULE_COUNT; k++)
 		ck_assert_msg(arm_hits[k], "rule %s was never hit", rule_name(rewrite_names, k));
+	for (int k = 0; k < JIT_RULE_COUNT; k++)
+		ck_assert_msg(arm_jit_hits[k], "the emitter's rule %s was never hit", rule_name(jit_rule_names, k));
 }
 END_TEST
 

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* emit_rules_test.c - each of the emitter's own rules (jit/cpu.c) on a program that it is for: the machine code with
+ * and without it, its count, and the same results as the interpreter's. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "jit/jit.h"
+#include "tests/util/arms.h"
+#include "tests/util/run.h"
+#include "vm/rewrite.h"
+
+enum { WORDS = 32 };
+
+/* on: only with the rule; off: only without it; NULL: nothing to see */
+static const struct { const char *rule, *text, *on, *off; } single[] = {
+	{ "magic", "r0 = *(u64 *)(r1 + 0)\nr0 /= 7\nexit\n", NULL, " div " },
+	{ "magic", "r0 = *(u64 *)(r1 + 0)\nr0 *= 9\nexit\n", "lea rax, [rax + 8*rax]", "imul" },
+	{ "align", "r0 = 0\nr3 = 0\nh: r2 = *(u64 *)(r1 + 0)\nr0 += r2\nr0 *= r2\nr1 += 8\nr3 += 1\nif r3 < 20 goto h\nexit\n", "nop", NULL },
+	{ "pair", "r0 = 0\n*(u64 *)(r1 + 8) = 0\n*(u64 *)(r1 + 16) = 0\nexit\n", "movups xmmword ptr [rdi + 8], xmm0", "mov qword ptr" },
+	{ "vector", "r2 = *(u64 *)(r1 + 0)\n*(u64 *)(r1 + 64) = r2\nr2 = *(u64 *)(r1 + 8)\n*(u64 *)(r1 + 72) = r2\nr0 = 0\nexit\n",
+	  "movups xmmword ptr [rdi + 64]", "mov qword ptr" },
+	{ "select", "r0 = *(u64 *)(r1 + 0)\nr2 = *(u64 *)(r1 + 8)\nif r0 > r2 goto l\nr0 = r2\nl: r0 += 1\nexit\n", "cmovbe rax, rsi",
+	  "ja " },
+	{ "lanes", "r0 = 0\nr2 = 0\nh: r3 = r1\nr3 += r2\nr4 = *(u64 *)(r3 + 0)\nr0 += r4\nr2 += 8\nif r2 != 256 goto h\nexit\n", "xmm", NULL },
+	{ "update", "r3 = *(u64 *)(r1 + 8)\nr2 = *(u32 *)(r1 + 64)\nw2 += w3\n*(u32 *)(r1 + 64) = r2\nr0 = r3\nexit\n",
+	  "add dword ptr [rdi + 64], edx", "mov dword ptr" },
+	{ "update", "r2 = *(u64 *)(r1 + 64)\nr2 ^= 9\n*(u64 *)(r1 + 64) = r2\nr0 = 0\nexit\n", "xor qword ptr [rdi + 64], 9", "mov qword ptr" },
+	/* a counter in an array, at an address that is made from the index first */
+	{ "update", "r3 = *(u8 *)(r1 + 0)\nr3 &= 15\nr3 <<= 3\nr4 = r1\nr4 += r3\nr3 = *(u64 *)(r4 + 8)\nr3 += 1\n"
+	  "*(u64 *)(r4 + 8) = r3\nr0 = 0\nexit\n", "add qword ptr [rdi + 8*", "mov qword ptr" },
+	/* a square root, bit by bit: the product waits for the bit before */
+	{ "predict", "r0 = 0\nr2 = *(u64 *)(r1 + 0)\nr3 = 0x8000\nh: r4 = r0\nr4 |= r3\nr5 = r4\nr5 *= r5\nif r5 > r2 goto l\nr0 = r4\n"
+	  "l: r3 >>= 1\nif r3 != 0 goto h\nexit\n", "ja ", "cmovbe" },
+};
+
+static const struct arm *arm_named(const char *name)
+{
+	for (size_t i = 0; i < nr_arms; i++)
+		if (!strcmp(arms[i].name, name))
+			return &arms[i];
+	ck_abort_msg("no arm %s", name);
+	return NULL;
+}
+
+static uint64_t run_once(const struct arm *arm, const struct code *code, uint64_t from, uint64_t mem[WORDS])
+{
+	uint64_t r0 = 0;
+
+	for (int i = 0; i < WORDS; i++) {
+		from = from * 6364136223846793005u + 1442695040888963407u;
+		mem[i] = from >> (from >> 58);
+	}
+	ck_assert_int_eq(arm->run(code, mem, WORDS * sizeof *mem, NULL, &r0), 0);
+	return r0;
+}
+
+/* Machine code of the program itself; hits: how often the rule acted. */
+static uint32_t compile(const struct arm *arm, struct code *code, const char *text, int rule, char *dump, size_t cap)
+{
+	uint32_t before = arm_jit_hits[rule], n;
+	struct uebpf_error err;
+	void *slots;
+	char *end;
+
+	assemble(text, &slots, &n);
+	ck_assert_msg(!arm_load(arm, code, slots, n, &test_raw, &err), "%s\n%s", err.text, text);
+	free(slots);
+	ck_assert_int_lt(jit_dump(code, dump, cap, NULL, NULL), (long)cap);
+	end = strstr(dump, "(entries");
+	ck_assert_ptr_nonnull(end);
+	*end = 0;
+	return arm_jit_hits[rule] - before;
+}
+
+static void shows(const char *dump, const char *what, bool should, const char *rule)
+{
+	ck_assert_msg(!what || !strstr(dump, what) == !should, "%s: \"%s\" should %sbe in\n%s", rule, what, should ? "" : "not ", dump);
+}
+
+START_TEST(each_rule_does_what_it_says)
+{
+	const struct arm *interp = arm_named("interp trusted"), *on = arm_named("jit trusted");
+	const char *rule = single[_i].rule;
+	int k = rule_index(jit_rule_names, rule, strlen(rule));
+	const struct arm *off = rule_arm(2 * (size_t)k), *none = arm_named("jit checked");
+	struct code with, without, plain, checked;
+	static char dump[65536];
+	uint64_t mem[3][WORDS];
+	struct uebpf_error err;
+	uint32_t n;
+	void *slots;
+
+	ck_assert_str_eq(off->no_rules, rule);
+	ck_assert_msg(compile(on, &with, single[_i].text, k, dump, sizeof dump), "%s: not hit by\n%s", rule, single[_i].text);
+	shows(dump, single[_i].on, true, rule);
+	shows(dump, single[_i].off, false, rule);
+	ck_assert_uint_eq(compile(off, &without, single[_i].text, k, dump, sizeof dump), 0);
+	shows(dump, single[_i].on, false, rule);
+	shows(dump, single[_i].off, true, rule);
+	compile(none, &checked, single[_i].text, k, dump, sizeof dump);
+	assemble(single[_i].text, &slots, &n);
+	ck_assert_int_eq(arm_load(interp, &plain, slots, n, &test_raw, &err), 0);
+	free(slots);
+	for (uint64_t from = 1; from < 200; from++) {
+		uint64_t want = run_once(interp, &plain, from, mem[0]);
+
+		ck_assert_uint_eq(run_once(on, &with, from, mem[1]), want);
+		ck_assert_uint_eq(run_once(off, &without, from, mem[2]), want);
+		ck_assert(!memcmp(mem[0], mem[1], sizeof mem[0]) && !memcmp(mem[0], mem[2], sizeof mem[0]));
+		ck_assert_uint_eq(run_once(none, &checked, from, mem[1]), want);
+		ck_assert(!memcmp(mem[0], mem[1], sizeof mem[0]));
+	}
+	arm_free(on, &with);
+	arm_free(off, &without);
+	arm_free(none, &checked);
+	arm_free(interp, &plain);
+}
+END_TEST
+
+START_TEST(each_has_a_test)
+{
+	for (int k = 0; k < JIT_RULE_COUNT; k++) {
+		bool seen = false;
+
+		for (size_t i = 0; i < sizeof single / sizeof single[0]; i++)
+			seen |= !strcmp(single[i].rule, rule_name(jit_rule_names, k));
+		ck_assert_msg(seen, "rule %s has no test of its own", rule_name(jit_rule_names, k));
+	}
+	ck_assert_msg(!*rule_name(jit_rule_names, JIT_RULE_COUNT), "more names than JIT_RULE_COUNT");
+}
+END_TEST
+
+int main(void)
+{
+	TCase *t = test_case("jit/emit_rules", 0);
+
+	if (!jit_arch()) {
+		printf("skip: no JIT here\n");
+		return 0;
+	}
+	tcase_add_test(t, each_has_a_test);
+	tcase_add_loop_test(t, each_rule_does_what_it_says, 0, sizeof single / sizeof single[0]);
+	return run_tests();
+}
