@@ -8,12 +8,13 @@ enum { OWNER_PID_SHIFT = 32, OWNER_BIRTH_SHIFT = 22, OWNER_TID = (1 << 22) - 1, 
        SPINS = 64, LOOK_AFTER = 256 };
 
 /* A private map's lock under another process id was held by a thread of the parent at fork; a shared
- * one is asked for after a while, because asking is a system call or more. */
+ * one is asked for after a while, because asking is a system call or more; but before the first turn is given away
+ * where a peer may have made up the dead owners of all locks. */
 static bool owner_is_gone(struct map_local *local, uint64_t owner, uint64_t me, uint32_t waited)
 {
 	if (!local->peers)
 		return owner >> OWNER_PID_SHIFT != me >> OWNER_PID_SHIFT;
-	return waited % LOOK_AFTER == LOOK_AFTER - 1 &&
+	return waited % LOOK_AFTER == (local->hostile ? SPINS : LOOK_AFTER - 1) &&
 	       !self_alive((uint32_t)owner & OWNER_TID, (uint32_t)(owner >> OWNER_BIRTH_SHIFT) & OWNER_BIRTH);
 }
 
@@ -29,7 +30,7 @@ int lock_look(struct map_local *local, uint64_t owner, uint64_t me, uint32_t n, 
 		return -EAGAIN;
 	if (n > SPINS) {
 		if (local->hostile && spin_tired(n == SPINS + 1))
-			return owner_is_gone(local, owner, me, LOOK_AFTER - 1) ? 1 : -EBUSY;
+			return owner_is_gone(local, owner, me, SPINS) ? 1 : -EBUSY;
 		sched_yield();
 	}
 	errno = saved;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "maps/hash.h"
 #include "vm/message.h"
+#include "vm/spin.h"
 
 static int owned_check(const struct uebpf_map_opts *o, const char **why)
 {
@@ -27,17 +28,24 @@ static uint64_t owner_of(const void *key)
 	return k;
 }
 
+struct reaper { struct uebpf_map *map; uint64_t until; };
+
+/* Stops at a lock that no one gives back, and when peers who are not trusted have kept it busy for too long. */
+static uint64_t drop_dead(void *arg, void *key, void *value)
+{
+	struct reaper *reaper = arg;
+	uint64_t owner = word_get(key);
+
+	(void)value;
+	return (!self_alive((uint32_t)owner, 0) && hash_remove(reaper->map, &owner) == -EBUSY) ||
+	       self_clock() > reaper->until;
+}
+
 static void drop_dead_threads(struct uebpf_map *map)
 {
-	uint64_t owner = 0, next = 0;
-	int end = 0;
+	struct reaper reaper = { map, map_local(map)->hostile ? self_clock() + WARY_NS : UINT64_MAX };
 
-	/* Where a peer wrote a key into the wrong bucket, the walk begins again each time it comes there. */
-	for (uint32_t n = 0; !end && n <= STORAGE_OWNERS; n++, owner = next) {
-		end = hash_next_key(map, n ? &owner : NULL, &next);
-		if (n && !self_alive((uint32_t)owner, 0) && hash_remove(map, &owner) == -EBUSY)
-			return;
-	}
+	hash_for_each(map, drop_dead, &reaper, NULL);
 }
 
 static void *owned_storage(struct uebpf_map *map, uint64_t owner, const void *init, bool create)

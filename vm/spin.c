@@ -5,7 +5,7 @@
 #include "vm/self.h"
 #include "vm/spin.h"
 
-enum { TID_BITS = 22, TID_MASK = (1 << TID_BITS) - 1, SPINS = 200, YIELDS = 100, WARY_NS = 100000000 };
+enum { TID_BITS = 22, TID_MASK = (1 << TID_BITS) - 1, SPINS = 200, YIELDS = 100 };
 
 static uint32_t owner_word(void) { return (uint32_t)self_owner(); }
 

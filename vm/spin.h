@@ -9,11 +9,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum { WARY_NS = 100000000 };	/* so long one waits for peers that are not trusted */
+
 /* 0; or -EBUSY, not taken: this very thread holds it (a signal handler met its own lock), or, `wary` of those who
  * may write the word, it waited for too long. */
 int spin_lock(uint32_t *word, bool wary);
-/* Has this thread waited for a lock for as long as it does for peers that it does not trust (100 ms; none keeps
- * one so long by itself)?  begins: it waits from now on. */
+/* Has this thread waited for a lock for as long as WARY_NS (none keeps one so long by itself)?
+ * begins: it waits from now on. */
 bool spin_tired(bool begins);
 void spin_unlock(uint32_t *word);	/* nothing happens unless this thread holds it */
 

@@ -20,7 +20,7 @@ static const char *const names[] = { "twins", "hash", "odd", "lru", "percpu", "l
 	"queue", "stack", "bloom", "ring", "user_ring", "traces", "devices", "tasks" };
 enum { NAMES = sizeof(names) / sizeof(names[0]), ROUNDS = 5,
 	/* Of work, and of work, waiting and other processes' turns on a machine that has much to do. */
-	TOO_LONG_MS = 4000, FAR_TOO_LONG_MS = 15000 };
+	TOO_LONG_MS = 1500, FAR_TOO_LONG_MS = 15000 };
 
 /* Each mapping stands between two that nobody may touch. */
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
