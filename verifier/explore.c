@@ -199,7 +199,9 @@ static int covered_by(struct env *e, struct node *n, bool all)
 	return err ? err : PATH_ENDS;
 }
 
-enum { KEEP_TRYING = 64 };	/* loops walked out have a node of each round at one place */
+/* Loops walked out have a node of each round, times what the body tells apart, at one place: those of
+ * one round are of use again only after all later rounds were seen. */
+enum { KEEP_TRYING = 512 };
 
 static int look_for_cover(struct env *e, struct node *last)
 {

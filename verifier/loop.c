@@ -28,13 +28,37 @@ static void offer(uint64_t k, uint64_t v, bool up, uint64_t *best)
 	}
 }
 
-/* The smallest bound >= v (up) or the largest <= v that a comparison in the loop suggests: first
- * those of this very register; `all`: any constant that the loop compares with or keeps. */
+/* How far a bound is looked for: comparisons of the very register; where it has none, of those that it is
+ * copied to and from; any constant that the loop compares with or keeps. */
+enum reach { REACH_OWN, REACH_COPIES, REACH_ALL };
+
+/* The registers whose comparisons in the loop bound this one. */
+static uint32_t bounding(const struct env *e, const struct cell *cell, enum reach reach)
+{
+	uint32_t own = cell->is_slot ? 0 : 1u << cell->index, all = own, before, compared, end = e->flow[e->pc].loop_end;
+
+	do {
+		before = all;
+		compared = 0;
+		for (uint32_t i = e->flow[e->pc].loop_begin; i <= end && i < e->code->n; i++) {
+			const struct insn *in = &e->code->insn[i];
+			uint32_t dst = 1u << in->dst, src = 1u << in->src;
+
+			if ((in->op == OP_MOV64_X || in->op == OP_MOV32_X) && (all & (dst | src)))
+				all |= dst | src;
+			else if (isa_op[in->op].shape == SHAPE_JCC_K || isa_op[in->op].shape == SHAPE_JCC_X)
+				compared |= isa_op[in->op].shape == SHAPE_JCC_K ? dst : dst | src;
+		}
+	} while (all != before);
+	return reach == REACH_OWN || (own & compared) ? own & compared : all & compared;
+}
+
+/* The smallest bound >= v (up) or the largest <= v that a comparison in the loop suggests. */
 static uint64_t next_bound(const struct env *e, const struct saved *s, const struct cell *cell, uint64_t v,
-			   bool up, bool all)
+			   bool up, enum reach reach)
 {
 	uint64_t best = up ? UINT64_MAX : 0;
-	uint32_t end = e->flow[e->pc].loop_end;
+	uint32_t end = e->flow[e->pc].loop_end, mask = reach == REACH_ALL ? ~0u : bounding(e, cell, reach);
 
 	for (uint32_t i = e->flow[e->pc].loop_begin; i <= end && i < e->code->n; i++) {
 		const struct insn *in = &e->code->insn[i];
@@ -43,19 +67,18 @@ static uint64_t next_bound(const struct env *e, const struct saved *s, const str
 
 		if (isa_op[in->op].shape != SHAPE_JCC_K && isa_op[in->op].shape != SHAPE_JCC_X)
 			continue;
-		if (!all && (cell->is_slot || (in->dst != cell->index && (isa_op[in->op].shape == SHAPE_JCC_K ||
-									   in->src != cell->index))))
+		if (!(mask >> in->dst & 1) && (isa_op[in->op].shape == SHAPE_JCC_K || !(mask >> in->src & 1)))
 			continue;
 		if (isa_op[in->op].shape == SHAPE_JCC_K) {
 			offer(wide ? (uint64_t)in->imm : (uint32_t)in->imm, v, up, &best);
 			continue;
 		}
-		for (uint32_t k = 0; k < s->nr_cells; k++) {	/* a bound kept in a register */
+		for (uint32_t k = 0; k < s->nr_cells; k++) {	/* a bound kept in a register, or its own */
 			r = &s->cell[k].r;
 			if (!s->cell[k].is_slot && s->cell[k].frame == cell->frame && r->kind == K_SCALAR &&
 			    s->cell[k].index != cell->index &&
-			    (s->cell[k].index == in->src || s->cell[k].index == in->dst) && scalar_is_const(&r->s))
-				offer(r->s.val, v, up, &best);
+			    (s->cell[k].index == in->src || s->cell[k].index == in->dst))
+				offer(up ? r->s.umax : r->s.umin, v, up, &best);
 		}
 	}
 	return best;
@@ -91,7 +114,8 @@ static void join_below(struct reg *out, const struct reg *a, const struct reg *b
 struct widening {
 	const struct saved *now;	/* the later state */
 	const uint64_t *min_len;
-	bool fast, all;
+	bool fast;
+	enum reach reach;
 	uint32_t id_base;
 	uint64_t moves;			/* cells that may prove the end */
 };
@@ -106,8 +130,8 @@ static bool widen_number(struct env *e, struct widening *w, uint32_t i, struct c
 	uint64_t lo = b->s.umin < a->s.umin ? b->s.umin : a->s.umin;
 	struct scalar s;
 
-	scalar_widen(&s, width64, &a->s, &b->s, w->fast ? 0 : next_bound(e, w->now, cell, lo, false, w->all),
-		     w->fast ? UINT64_MAX : next_bound(e, w->now, cell, hi, true, w->all));
+	scalar_widen(&s, width64, &a->s, &b->s, w->fast ? 0 : next_bound(e, w->now, cell, lo, false, w->reach),
+		     w->fast ? UINT64_MAX : next_bound(e, w->now, cell, hi, true, w->reach));
 	set_number(e, out, &s);
 	out->since = b->since;
 	if (a->len && a->len == b->len && a->off == b->off) {
@@ -152,7 +176,7 @@ static bool widen_pointer(struct env *e, struct widening *w, uint32_t i, struct 
 		return false;
 	s = b->s;
 	scalar_add_k(&s, (int64_t)b->off - a->off);
-	bound = next_bound(e, w->now, cell, s.umax, true, true);
+	bound = next_bound(e, w->now, cell, s.umax, true, REACH_ALL);
 	if (a->kind == K_VALUE && (int64_t)a->map->value_size - a->off > (int64_t)s.umax)
 		bound = (uint64_t)((int64_t)a->map->value_size - a->off - 1);
 	if (a->kind == K_MEM && !a->region && (int64_t)a->size - a->off > (int64_t)s.umax)
@@ -173,22 +197,15 @@ static bool widen_pointer(struct env *e, struct widening *w, uint32_t i, struct 
 
 /* Is this register written in the loop, and never compared there?  Then its number will do whatever it
  * likes: no use in finding that out bit by bit. */
-static bool wanders(const struct env *e, const struct cell *c)
+static bool wanders(const struct env *e, const struct cell *c, enum reach reach)
 {
 	uint32_t end = e->flow[e->pc].loop_end;
 	bool written = false;
 
-	if (c->is_slot || c->frame != e->st.nr_frames - 1)
+	if (c->is_slot || c->frame != e->st.nr_frames - 1 || bounding(e, c, reach))
 		return false;
-	for (uint32_t i = e->flow[e->pc].loop_begin; i <= end && i < e->code->n; i++) {
-		const struct insn *in = &e->code->insn[i];
-		uint8_t shape = isa_op[in->op].shape;
-
-		if ((shape == SHAPE_JCC_K || shape == SHAPE_JCC_X) &&
-		    (in->dst == c->index || (shape == SHAPE_JCC_X && in->src == c->index)))
-			return false;
-		written |= insn_writes(in) >> c->index & 1;
-	}
+	for (uint32_t i = e->flow[e->pc].loop_begin; i <= end && i < e->code->n; i++)
+		written |= insn_writes(&e->code->insn[i]) >> c->index & 1;
 	return written;
 }
 
@@ -219,8 +236,8 @@ static bool widen_cell(struct env *e, struct widening *w, uint32_t i, struct cel
 	}
 	if (a->r.kind != b->r.kind)
 		return a->r.kind == K_NONE && ((out->r = a->r), true);
-	if (a->r.kind == K_SCALAR && !w->all && !a->r.len && !a->r.below && !b->r.below &&
-	    !scalar_is_any(width64, &b->r.s) && wanders(e, b)) {
+	if (a->r.kind == K_SCALAR && w->reach != REACH_ALL && !a->r.len && !a->r.below && !b->r.below &&
+	    !scalar_is_any(width64, &b->r.s) && wanders(e, b, w->reach)) {
 		set_unknown(e, &out->r);
 		out->r.since = b->r.since;
 		return true;
@@ -247,10 +264,10 @@ static const struct cell *find_cell(const struct saved *s, const struct cell *c)
 
 /* A state that covers a and b and runs ahead of them; NULL when they differ too much. */
 static struct saved *summarise(struct env *e, const struct saved *a, const struct saved *b, bool fast,
-			       bool all, uint64_t *moves, uint32_t *id_base)
+			       enum reach reach, uint64_t *moves, uint32_t *id_base)
 {
 	struct saved *g;
-	struct widening w = { .now = b, .fast = fast, .all = all };
+	struct widening w = { .now = b, .fast = fast, .reach = reach };
 	uint32_t n = 0;
 
 	if (a->h.nr_refs != b->h.nr_refs || a->h.lock_map != b->h.lock_map || a->h.lock != b->h.lock)
@@ -265,7 +282,7 @@ static struct saved *summarise(struct env *e, const struct saved *a, const struc
 	w.id_base = *id_base = INDUCTION | (e->loops.next_id & 0x3fffffff);
 	e->loops.next_id += b->nr_cells + 1;
 	if (!e->loops.depth)	/* a trial around this one may have some that share the place of a new one */
-		memset(e->bad_induction, 0, sizeof e->bad_induction);
+		memset(e->uneven, 0, sizeof e->uneven);
 	for (uint32_t i = 0; i < e->nr_regions; i++)
 		if (a->h.min_len[i] < g->h.min_len[i])
 			g->h.min_len[i] = a->h.min_len[i];
@@ -287,6 +304,7 @@ static struct saved *summarise(struct env *e, const struct saved *a, const struc
 		n++;
 	}
 	g->nr_cells = n;
+	g->apart = 0;
 	*moves = w.moves;
 	return g;
 }
@@ -504,14 +522,14 @@ static int trial(struct env *e, struct saved *g, const struct saved *here, uint6
 }
 
 /* Trials with growing summaries until one holds (0), or none will. */
-static int grow(struct env *e, const struct saved *before, const struct saved *here, bool all)
+static int grow(struct env *e, const struct saved *before, const struct saved *here, enum reach reach)
 {
 	struct saved *g, *old, *came = NULL, *next;
 	uint32_t id_base;
 	uint64_t moves;
 	int err = TRIAL_FAILED;
 
-	g = summarise(e, before, here, false, all, &moves, &id_base);
+	g = summarise(e, before, here, false, reach, &moves, &id_base);
 	for (int retry = 0; g; retry++) {
 		old = mem_copy(e->host, g, g->bytes);
 		if (!old) {
@@ -526,7 +544,7 @@ static int grow(struct env *e, const struct saved *before, const struct saved *h
 		}
 		next = NULL;
 		if (soft(err) && came && retry < RETRIES && e->loops.left)
-			next = summarise(e, old, came, retry >= WIDE_AFTER, all, &moves, &id_base);
+			next = summarise(e, old, came, retry >= WIDE_AFTER, reach, &moves, &id_base);
 		saved_free(e, old);
 		saved_free(e, came);
 		g = next;
@@ -544,10 +562,10 @@ int summary_try(struct env *e, const struct saved *before)
 
 	if (!here)
 		return -ENOMEM;
-	err = grow(e, before, here, false);
-	if (err && soft(err) && e->loops.left) {
+	err = grow(e, before, here, REACH_OWN);
+	for (enum reach r = REACH_COPIES; r <= REACH_ALL && err && soft(err) && e->loops.left; r++) {
 		state_load(e, here);
-		err = grow(e, before, here, true);
+		err = grow(e, before, here, r);
 	}
 	if (err)
 		state_load(e, here);

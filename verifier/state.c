@@ -224,6 +224,7 @@ struct saved *state_save(struct env *e, uint32_t pc)
 		s->f[i] = e->st.f[i].in;
 	s->h = e->st.h;
 	s->nr_cells = n;
+	s->apart = 0;
 	memcpy(s->cell, e->scratch, n * sizeof(struct cell));
 	return s;
 }
@@ -319,7 +320,7 @@ static bool same_induction(struct env *e, const struct reg *old, const struct re
 
 bool dead_induction(const struct env *e, uint32_t id)
 {
-	return e->bad_induction[(id & 1023) >> 6] >> (id & 63) & 1;
+	return e->uneven[id & 1023] == MAX_UNEVEN;
 }
 
 static bool number_within(struct env *e, const struct reg *old, const struct reg *now)
@@ -350,8 +351,8 @@ bool reg_within(struct env *e, const struct reg *old, const struct reg *now, boo
 		return false;
 	if ((old->id & INDUCTION) && !e->loops.arriving && !dead_induction(e, old->id) &&
 	    (old->id != now->id || old->off != now->off)) {
-		if (old->id == now->id)		/* moves by different steps: of no use */
-			e->bad_induction[(old->id & 1023) >> 6] |= UINT64_C(1) << (old->id & 63);
+		if (old->id == now->id)		/* moves by different steps: each is walked, up to a point */
+			e->uneven[old->id & 1023]++;
 		return false;
 	}
 	if (old->kind == K_SCALAR)
@@ -440,12 +441,27 @@ static bool refs_match(struct env *e, const struct saved *old)
 	return true;
 }
 
-bool state_covered(struct env *e, const struct saved *old, bool exact)
+static bool cell_covered(struct env *e, const struct cell *c, bool exact)
 {
 	static const struct slot none;
+	const struct frame *f = &e->st.f[c->frame];
+	bool full = exact || (c->precise && rule(e, RULE_PRECISION)) || e->opts.exact;
 
+	if (!c->is_slot)
+		return reg_within(e, &c->r, &f->r[c->index], full);
+	return slot_within(e, c, c->index < f->depth ? &f->slot[c->index] : &none, full);
+}
+
+bool state_covered(struct env *e, struct saved *old, bool exact)
+{
 	e->nr_ids = 0;
-	if (!state_same_place(e, old) || !refs_match(e, old))
+	if (!state_same_place(e, old))
+		return false;
+	/* what told them apart last time will mostly do so again: alone, it asks for less than in its turn */
+	if (old->nr_cells && !cell_covered(e, &old->cell[old->apart], exact))
+		return false;
+	e->nr_ids = 0;
+	if (!refs_match(e, old))
 		return false;
 	for (uint32_t i = 0; i < old->nr_frames; i++)	/* it saw fewer rounds of the callback still to come */
 		if (old->f[i].rounds > e->st.f[i].in.rounds && old->f[i].rounds != ANY_ROUND)
@@ -453,17 +469,11 @@ bool state_covered(struct env *e, const struct saved *old, bool exact)
 	for (uint32_t i = 0; i < e->nr_regions; i++)
 		if (old->h.min_len[i] > e->st.h.min_len[i])
 			return false;
-	for (uint32_t n = 0; n < old->nr_cells; n++) {
-		const struct cell *c = &old->cell[n];
-		const struct frame *f = &e->st.f[c->frame];
-		bool full = exact || (c->precise && rule(e, RULE_PRECISION)) || e->opts.exact;
-		if (!c->is_slot) {
-			if (!reg_within(e, &c->r, &f->r[c->index], full))
-				return false;
-		} else if (!slot_within(e, c, c->index < f->depth ? &f->slot[c->index] : &none, full)) {
+	for (uint32_t n = 0; n < old->nr_cells; n++)
+		if (!cell_covered(e, &old->cell[n], exact)) {
+			old->apart = n;
 			return false;
 		}
-	}
 	return true;
 }
 

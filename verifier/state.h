@@ -15,6 +15,8 @@
 #include "verifier/scalar.h"
 #include "verifier/verifier.h"
 
+enum { MAX_UNEVEN = 200 };	/* paths within a trial that differ in an induction step; then it proves nothing */
+
 enum kind {
 	K_NONE,			/* never written */
 	K_SCALAR,
@@ -116,6 +118,7 @@ struct cell {
 };
 struct saved {
 	uint32_t nr_frames, nr_cells;
+	uint32_t apart;		/* the cell that last told another state from this one */
 	struct entry f[MAX_FRAMES];
 	struct held h;
 	size_t bytes;
@@ -247,7 +250,7 @@ struct env {
 	struct part *sub;		/* by subprogram */
 	struct verify_opts opts;
 	struct state st;
-	uint64_t bad_induction[16];	/* ids (low bits) that turned out not to be monotone */
+	uint8_t uneven[1024];	/* by low bits of an induction id: met with another step, at most MAX_UNEVEN times */
 	struct { const struct ctx_field *field; bool text; } region[MAX_REGIONS];	/* text: a C string */
 	uint32_t id_old[64], id_new[64];	/* id maps of one comparison */
 };
@@ -292,7 +295,7 @@ int frame_room(struct env *e, uint32_t frame);	/* slots of frame 0 .. frame exis
 struct saved *state_save(struct env *e, uint32_t pc);
 void state_load(struct env *e, const struct saved *s);
 void saved_free(struct env *e, struct saved *s);
-bool state_covered(struct env *e, const struct saved *old, bool exact);
+bool state_covered(struct env *e, struct saved *old, bool exact);
 bool state_same_place(const struct env *e, const struct saved *s);
 uint32_t saved_hash(const struct saved *s);
 bool saved_equal(const struct saved *a, const struct saved *b);

@@ -42,6 +42,21 @@ static const struct test_case cases[] = {
 	{ "index up to the length", "raw", "length was checked", USER, "r6 = r1\nr7 = r2\ncall 7\nif r0 > r7 goto +2\nr6 += r0\nr0 = *(u8 *)(r6 + 0)\nr0 = 0\nexit\n" },
 	{ "loop over the length", "raw", NULL, USER,
 	  "r3 = 0\nr0 = 0\nif r3 >= r2 goto +6\nr4 = r1\nr4 += r3\nr5 = *(u8 *)(r4 + 0)\nr0 += r5\nr3 += 1\ngoto -7\nexit\n" },
+	/* loops whose body tells much apart: bounded by what the range of a register says, by a copy of the counter */
+	{ "loop up to a number from the data", "raw", NULL, USER,
+	  "r0 = 0\nif r2 < 455 goto +23\nr2 = *(u16 *)(r1 + 0)\nw2 &= 255\nw2 += 200\nw3 = 0\nr4 = 2\nw5 = 0\ngoto +4\nw0 = w5\nw5 = 0\nr4 += 1\nif r4 >= r2 goto +12\n"
+	  "r6 = r1\nr6 += r4\nr6 = *(u8 *)(r6 + 0)\nw6 &= 63\nif w6 != 10 goto +3\nif w5 > w0 goto -10\nw5 = w0\ngoto -12\n"
+	  "w5 += 1\nif w6 != 58 goto -12\nw3 += 1\ngoto -14\nexit\n" },
+	{ "loop up to a number from the data that may lie behind the length", "raw", "length was checked", USER,
+	  "r0 = 0\nif r2 < 454 goto +23\nr2 = *(u16 *)(r1 + 0)\nw2 &= 255\nw2 += 200\nw3 = 0\nr4 = 2\nw5 = 0\ngoto +4\nw0 = w5\nw5 = 0\nr4 += 1\nif r4 >= r2 goto +12\n"
+	  "r6 = r1\nr6 += r4\nr6 = *(u8 *)(r6 + 0)\nw6 &= 63\nif w6 != 10 goto +3\nif w5 > w0 goto -10\nw5 = w0\ngoto -12\n"
+	  "w5 += 1\nif w6 != 58 goto -12\nw3 += 1\ngoto -14\nexit\n" },
+	{ "loop whose counter's copy is compared", "raw", NULL, USER,
+	  "r0 = 0\nif r2 < 599 goto +19\nr4 = 0\nr3 = 0\nr6 = 0\nr5 = r1\nr5 += r4\nr5 = *(u8 *)(r5 + 0)\nr7 = r4\nif r5 != 92 goto +2\nr4 += 1\nr7 = r4\n"
+	  "if r5 != 34 goto +1\nr3 ^= 1\nif r3 == 0 goto +3\nr6 += 1\nr0 ^= r6\nr0 <<= 1\nr4 = r7\nr4 += 1\nif r7 < 598 goto -16\nexit\n" },
+	{ "loop whose counter's copy is compared too late", "raw", "length was checked", USER,
+	  "r0 = 0\nif r2 < 598 goto +19\nr4 = 0\nr3 = 0\nr6 = 0\nr5 = r1\nr5 += r4\nr5 = *(u8 *)(r5 + 0)\nr7 = r4\nif r5 != 92 goto +2\nr4 += 1\nr7 = r4\n"
+	  "if r5 != 34 goto +1\nr3 ^= 1\nif r3 == 0 goto +3\nr6 += 1\nr0 ^= r6\nr0 <<= 1\nr4 = r7\nr4 += 1\nif r7 < 598 goto -16\nexit\n" },
 	/* numbers followed */
 	{ "number followed", "raw", "reads memory through r1, which is the number 5", USER, "r1 = 5\nr0 = *(u8 *)(r1 + 0)\nexit\n" },
 	/* packets (bugs.md 36, 37) */
