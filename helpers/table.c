@@ -61,7 +61,7 @@ enum {
 };
 _Static_assert(A_COUNT <= 64, "six bits name an argument");
 _Static_assert(OBJECT_COUNT <= 8, "three bits name an object");
-static const struct arg variants[] MESSAGE_ROWS = {
+static const struct arg variants[] = {
 #define V(name, kind, flags, size) { kind, flags, size },
 	VARIANTS(V)
 #undef V
@@ -89,7 +89,7 @@ enum { SET_FIRST = 64,
 #define MAPS(name, types) SET_##name,
 #include "helpers/helpers.def"
 };
-static const uint64_t sets[] MESSAGE_ROWS = {
+static const uint64_t sets[] = {
 #define MAPS(name, types) types,
 #include "helpers/helpers.def"
 };
@@ -99,7 +99,7 @@ enum {
 #define GROUPS(name, groups) GROUPS_##name,
 #include "helpers/helpers.def"
 };
-static const uint32_t groups[] MESSAGE_ROWS = {
+static const uint32_t groups[] = {
 #define GROUPS(name, groups) groups,
 #include "helpers/helpers.def"
 };

@@ -134,7 +134,7 @@ int uebpf_object_parse_global(struct uebpf_object *obj, const char *name, const 
 	else if (plain_parse(text, value, g->size))
 		rc = error_set(err, UEBPF_STAGE_OPEN, UEBPF_E_SYNTAX, -EINVAL, UINT32_MAX,
 			       "\"%s\" is no integer of %u bytes nor x\"HEX\" of that length (the object has no "
-			       "type for it: compile with -g)", text, g->size);
+			       "type for it: compile with -g, gcc: -gbtf)", text, g->size);
 	if (rc)
 		error_place(err, &(struct place){ .object = obj->name, .symbol = name });
 	else

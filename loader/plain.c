@@ -97,5 +97,5 @@ int uebpf_map_parse(const struct uebpf_map *map, int what, const char *text, voi
 		return 0;
 	return error_set(err, UEBPF_STAGE_MAP, UEBPF_E_SYNTAX, -EINVAL, UINT32_MAX,
 			 "\"%s\" is no integer of %u bytes nor x\"HEX\" of that length (the %s of map %s has no type: "
-			 "compile with -g and __type())", text, size, what ? "value" : "key", map->name);
+			 "compile with -g, gcc: -gbtf, and __type())", text, size, what ? "value" : "key", map->name);
 }

@@ -306,7 +306,7 @@ static const struct ctx_field sk_lookup[] MESSAGE_ROWS = {
 	V(dissector, BPF_OK, 0) V(dissector, BPF_DROP, 2) V(dissector, BPF_FLOW_DISSECTOR_CONTINUE, 129)
 enum { V_no, V_xdp, V_tc, V_socket, V_filter, V_allow, V_sk, V_lwt, V_dissector };
 #define VERDICT(set, name, value) { V_##set, value },
-static const struct { uint8_t set; int16_t value; } verdicts[] MESSAGE_ROWS = { VERDICTS(VERDICT) };
+static const struct { uint8_t set; int16_t value; } verdicts[] = { VERDICTS(VERDICT) };
 #define VERDICT_NAME(set, name, value) #name "\0"
 static const char verdict_names[] MESSAGE_PACKED = VERDICTS(VERDICT_NAME);
 
@@ -342,7 +342,7 @@ static const char prefixes[] MESSAGE_PACKED =
 #define SECTION(prefix, how, id) prefix "\0"
 #include "loader/types.def"
 ;
-static const uint8_t sections[] MESSAGE_ROWS = {
+static const uint8_t sections[] = {
 #define SECTION(prefix, how, id) TYPE_##id | how,
 #include "loader/types.def"
 };

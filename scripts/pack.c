@@ -197,7 +197,7 @@ static void put_symbols(void)
 	head.codes = (uint16_t)((n * MESSAGE_PAIR_BITS + 7) / 8);
 }
 
-/* Its code, the highest bit first. */
+/* Its code, the highest bit first, also in bytes. */
 static void put_code(const struct symbol *s)
 {
 	unsigned code = 0, number = s->number;
@@ -208,7 +208,7 @@ static void put_code(const struct symbol *s)
 	}
 	code += number;
 	for (unsigned bits = s->bits; bits--;)
-		put_bits(bytes + head.codes, nr_bits++, code >> bits & 1, 1);
+		put_bits(bytes + head.codes, nr_bits++ ^ 7, code >> bits & 1, 1);
 }
 
 /* The codes; every MESSAGE_STEPth text begins with a byte and has a mark. */
@@ -312,7 +312,7 @@ static void pack_section(const char *path, const char *name)
 		printf("\t},\n");
 	}
 	printf("\t.bytes = {");
-	for (size_t i = 0; i < head.codes + (nr_bits + 7) / 8; i++)
+	for (size_t i = 0; i < head.codes + (nr_bits + 7) / 8 + MESSAGE_BEHIND; i++)
 		printf("%s%u,", i % 24 ? " " : "\n\t\t", bytes[i]);
 	printf("\n\t},\n};\n");
 }

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include "vm/asm_in.h"
-#include "vm/message.h"
 
 /* ---- output ---- */
 
@@ -127,7 +126,7 @@ static bool target(struct assembler *a, struct raw_insn *raw, bool wide)
 /* The row with this operator text among ALU or jump rows: base form is 64_K, then 64_X, 32_K, 32_X. */
 static enum op operator_row(struct assembler *a, bool jump)
 {
-	static const struct { char text[5]; uint8_t op; bool jump; } rows[] MESSAGE_ROWS = {
+	static const struct { char text[5]; uint8_t op; bool jump; } rows[] = {
 #define ALU(n, c, o, t, e) { t, OP_##n##64_K, false },
 #define JCC(n, c, t, e) { t, OP_##n##64_K, true },
 #include "vm/isa.def"
@@ -222,7 +221,7 @@ static bool store(struct assembler *a)
 
 static bool locked(struct assembler *a)
 {
-	static const struct { char text[3]; uint8_t op; } rows[] MESSAGE_ROWS = {
+	static const struct { char text[3]; uint8_t op; } rows[] = {
 #define ATOMIC(n, i, t, e) { t, OP_##n##64 },
 #include "vm/isa.def"
 	};
@@ -273,7 +272,7 @@ static bool fetch(struct assembler *a, uint8_t dst, bool w, enum op op64, bool t
 
 static bool is_fetch(struct assembler *a, uint8_t dst, bool *ok)
 {
-	static const struct { char text[17]; uint8_t op; bool w, typed; } rows[] MESSAGE_ROWS = {
+	static const struct { char text[17]; uint8_t op; bool w, typed; } rows[] = {
 		{ "atomic_fetch_add", OP_FADD64, false, true }, { "atomic_fetch_or", OP_FOR64, false, true },
 		{ "atomic_fetch_and", OP_FAND64, false, true }, { "atomic_fetch_xor", OP_FXOR64, false, true },
 		{ "xchg_64", OP_XCHG64, false, false }, { "xchg32_32", OP_XCHG64, true, false },
@@ -351,7 +350,7 @@ static bool wide(struct assembler *a, uint8_t dst, enum op op, int32_t lo, int32
 
 static bool is_pseudo(struct assembler *a, uint8_t dst, bool *ok)
 {
-	static const struct { char text[13]; uint8_t op; bool two; } rows[] MESSAGE_ROWS = {
+	static const struct { char text[13]; uint8_t op; bool two; } rows[] = {
 		{ "map_fd", OP_LD_MAPFD, false }, { "map_value_fd", OP_LD_MAPVALFD, true },
 		{ "btf_id", OP_LD_BTFVAR, true }, { "map", OP_LD_MAP, false }, { "map_value", OP_LD_MAPVAL, true },
 	};
@@ -383,7 +382,7 @@ static bool is_pseudo(struct assembler *a, uint8_t dst, bool *ok)
 /* Rows on one register: swaps and negation; sign-extending moves. */
 static bool is_unary(struct assembler *a, uint8_t dst, bool w, bool *ok)
 {
-	static const struct { char text[8]; uint8_t op, op32; bool move; } rows[] MESSAGE_ROWS = {
+	static const struct { char text[8]; uint8_t op, op32; bool move; } rows[] = {
 #define UN(n, c, i, t, e) { t, OP_##n, OP_##n == OP_NEG64 ? OP_NEG32 : OP_##n, false },
 #include "vm/isa.def"
 		{ "(s8)", OP_MOVSB64_X, OP_MOVSB32_X, true }, { "(s16)", OP_MOVSH64_X, OP_MOVSH32_X, true },
@@ -473,7 +472,7 @@ static bool set_register(struct assembler *a)
 
 static bool statement(struct assembler *a)
 {
-	static const struct { char text[9]; uint8_t op; } words[] MESSAGE_ROWS = {
+	static const struct { char text[9]; uint8_t op; } words[] = {
 		{ "exit", OP_EXIT }, { "goto", OP_JA }, { "gotol", OP_JA32 }, { "may_goto", OP_MAY_GOTO }, { "callx", OP_CALLX },
 	};
 	bool w;

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include "vm/interp_form.h"
 #include "vm/mem.h"
-#include "vm/message.h"
 
 /* ---- operands ---- */
 
@@ -87,7 +86,7 @@ struct form { uint16_t op[4]; uint8_t how; };
 #define HOW(n, r, q, p) (uint8_t)(((n) - 2) | REL_##r << 2 | REL_##q << 4 | REL_##p << 6)
 
 /* That of X_FUSED, and so on. */
-static const struct form forms[] MESSAGE_ROWS = {
+static const struct form forms[] = {
 #define FUSE2(a, r, b) { { X_##a, X_##b }, HOW(2, r, N, N) },
 #define FUSE3(a, r, b, q, c) { { X_##a, X_##b, X_##c }, HOW(3, r, q, N) },
 #define FUSE4(a, r, b, q, c, p, d) { { X_##a, X_##b, X_##c, X_##d }, HOW(4, r, q, p) },

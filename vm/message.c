@@ -29,23 +29,38 @@ static char *expand(const uint8_t *bytes, char *to, unsigned symbol)
 	}
 }
 
+/* A code is the highest bits of `bits` (24 are there, the rest is anything): returns its symbol. */
+static unsigned find_code(const uint16_t *count, uint32_t bits, unsigned *length)
+{
+	unsigned symbol = 0, left = 31;
+
+	for (;; left--) {	/* canonical codes of a length begin where the shorter ones end */
+		uint32_t n = *count++;
+
+		if (bits >> left < n)
+			break;
+		bits -= n << left;
+		symbol += n;
+	}
+	*length = 32 - left;
+	return symbol + (bits >> left);
+}
+
+/* The bits from r->bit on; at least 25 count. */
+static uint32_t next_bits(const struct reader *r)
+{
+	const uint8_t *p = r->bytes + r->code->codes + r->bit / 8;
+
+	return ((uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3]) << r->bit % 8;
+}
+
 /* What the next code stands for. */
 static char *read_code(struct reader *r, char *to)
 {
-	const uint8_t *codes = r->bytes + r->code->codes;
-	const uint16_t *count = r->code->count;
-	unsigned code = 0, first = 0, symbol = 0, n = 0;
-	uint32_t bit = r->bit;
+	unsigned length, symbol = find_code(r->code->count, next_bits(r), &length);
 
-	do {	/* one bit more: canonical codes of this length begin with the number `first` */
-		symbol += n;
-		first = (first + n) << 1;
-		code = code << 1 | (codes[bit / 8] >> bit % 8 & 1);
-		bit++;
-		n = *count++;
-	} while (code - first >= n);
-	r->bit = bit;
-	return expand(r->bytes, to, symbol + (code - first));
+	r->bit += length;
+	return expand(r->bytes, to, symbol);
 }
 
 /* The next text, and its length with the NUL. */
@@ -114,13 +129,43 @@ const char *message_table(const void *table, size_t size)
 	return to;
 }
 
+/* All at once: codes of up to QUICK bits are found in a table, a symbol that was met before is
+ * copied from where it was expanded. */
 void message_read_rows(const struct message_rows *rows, char *to)
 {
+	enum { QUICK = 10 };
+	struct { uint16_t symbol, length; } quick[1 << QUICK];
+	struct { uint16_t at, length; } met[MESSAGE_SYMBOLS];
 	struct reader r = { &rows->code, rows->bytes, 0, 0, 0 };
-	const char *end = to + rows->code.size;
+	char *start = to, *end = to + rows->code.size;
+	unsigned symbol = 0, length, n = 0;
 
-	while (to < end)
-		to = read_code(&r, to);
+	for (length = 1; length <= QUICK; length++)
+		for (unsigned last = symbol + rows->code.count[length - 1]; symbol < last; symbol++)
+			for (unsigned same = 1u << (QUICK - length); same--; n++) {
+				quick[n].symbol = (uint16_t)symbol;
+				quick[n].length = (uint16_t)length;
+			}
+	while (n < 1u << QUICK)
+		quick[n++].length = 0;
+	memset(met, 0, sizeof(met));
+	while (to < end) {
+		uint32_t bits = next_bits(&r);
+		char *from = to;
+
+		symbol = quick[bits >> (32 - QUICK)].symbol;
+		length = quick[bits >> (32 - QUICK)].length;
+		if (!length)
+			symbol = find_code(rows->code.count, bits, &length);
+		r.bit += length;
+		for (n = 0; n < met[symbol].length; n++)
+			*to++ = start[met[symbol].at + n];
+		if (n)
+			continue;
+		to = expand(r.bytes, to, symbol);
+		met[symbol].at = (uint16_t)(from - start);
+		met[symbol].length = (uint16_t)(to - from);
+	}
 }
 
 void message_unpack_rows(void)

@@ -18,6 +18,7 @@ enum {
 	MESSAGE_SYMBOLS = 1024, /* at most; ten bits each, two of them for each symbol */
 	MESSAGE_PAIR_BITS = 20,
 	MESSAGE_CODE_MAX = 20, /* bits of the longest code */
+	MESSAGE_BEHIND = 3, /* bytes behind the codes that are read too */
 };
 
 #ifdef UEBPF_PACK
@@ -43,7 +44,8 @@ enum {
  * others use come last and have no code.  A text ends with the symbol of NUL. */
 struct message_code {
 	uint16_t size;			/* of the section */
-	uint16_t codes;			/* where they begin among the bytes; before them: the symbols */
+	uint16_t codes;			/* where they begin among the bytes, highest bit first;
+					 * before them: the symbols */
 	uint16_t count[MESSAGE_CODE_MAX];	/* codes of 1, 2, ... bits */
 };
 struct message_pack {
@@ -72,7 +74,8 @@ const char *message_unpack(const struct message_pack *pack, size_t at, char buf[
  * empty.  The first call unpacks them where they are; they are to be read through what it returns, since
  * the compiler may read a constant before the call.  From any thread, also in a signal handler. */
 const char *message_table(const void *table, size_t size);
-/* Constants declared MESSAGE_ROWS: nothing reads them before an env was made, which calls this.  Any thread. */
+/* Constants declared MESSAGE_ROWS, which is for those that pack well: nothing reads them before an env was
+ * made, which calls this.  Any thread. */
 void message_unpack_rows(void);
 /* Their bytes. */
 void message_read_rows(const struct message_rows *rows, char *to);

@@ -63,7 +63,7 @@ static void put_hex(struct text_out *o, const char *plus, const char *minus, int
 	S(BAD, COUNT, FUSED_JUMP, "if *%q %t %l goto %j") \
 	S(BAD, COUNT, BAD, "bad")
 
-static const struct { uint16_t first, last; uint8_t shape; } form_rows[] MESSAGE_ROWS = {
+static const struct { uint16_t first, last; uint8_t shape; } form_rows[] = {
 #define ROW(first, last, shape, form) { OP_##first, OP_##last, SHAPE_##shape },
 	FORMS(ROW)
 };

@@ -36,7 +36,7 @@ struct ins {
  *     m, p, q, b, v, d, o: what a prefix decides; of vectors: l, L a lane's size, u, z both, x shifts, n extremes,
  *     k a register told by the last byte
  *   O reads ModRM and shows nothing */
-static const struct { uint8_t map, value, mask; } rows[] MESSAGE_ROWS = {
+static const struct { uint8_t map, value, mask; } rows[] = {
 	{ 0, 0x00, 0xc6 }, { 0, 0x02, 0xc6 }, { 0, 0x05, 0xc7 },
 	{ 0, 0x50, 0xf8 }, { 0, 0x58, 0xf8 }, { 0, 0xb8, 0xf8 }, { 0, 0x63, 0xff }, { 0, 0x69, 0xff },
 	{ 0, 0x6b, 0xff }, { 0, 0x70, 0xf0 }, { 0, 0x80, 0xff }, { 0, 0x81, 0xff }, { 0, 0x83, 0xff },

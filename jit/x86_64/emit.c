@@ -2,7 +2,6 @@
 /* emit.c - the emitters of the rows of vm/isa.def.  The table at the end is made from the .def, so a row
  * without emitter does not compile.  Rows that differ in one detail share an emitter, which gets it as `arg`. */
 #include "jit/x86_64/jc.h"
-#include "vm/message.h"
 
 bool live_after(const struct jc *c, int guest)
 {
@@ -609,7 +608,7 @@ enum {
 #define R_MJLE BY_load_jump, CC_BE
 #define R_MJSET BY_load_jump, CC_NE | TEST
 
-static const struct { uint8_t by, arg; } row[OP_COUNT] MESSAGE_ROWS = {
+static const struct { uint8_t by, arg; } row[OP_COUNT] = {
 	[OP_BAD] = { BY_unsupported, 0 },
 #define ALU(n, ...) \
 	[OP_##n##64_K] = { R_##n }, [OP_##n##64_X] = { R_##n }, [OP_##n##32_K] = { R_##n }, [OP_##n##32_X] = { R_##n },

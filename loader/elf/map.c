@@ -234,7 +234,7 @@ int image_read_maps(struct image_inner *in)
 		if (!sec && in->view.sections[i].size)
 			return image_fail(in, UEBPF_STAGE_BTF, UEBPF_E_NO_BTF, -ENOENT, ".maps", NULL,
 					  "the map definitions need BTF, which the object does not have: "
-					  "compile with -g (\"clang --target=bpf -O2 -g -c FILE.c\")");
+					  "compile with -g (\"clang --target=bpf -O2 -g -c FILE.c\"; gcc: -gbtf)");
 		for (uint32_t k = 0; sec && btf_secinfo(btf, sec, k, &var); k++) {
 			int ret = read_definition(in, i, &var);
 

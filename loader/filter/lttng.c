@@ -21,7 +21,7 @@ enum lt_shape {
 };
 enum { TREE_ROOT_PAYLOAD, TREE_ROOT_CTX, TREE_ROOT_APP, TREE_0 = 0 };
 
-static const struct row { uint8_t shape, arg; } ops[] MESSAGE_ROWS = {
+static const struct row { uint8_t shape, arg; } ops[] = {
 #define OP(number, name, shape, arg, doc) [number] = { shape, TREE_##arg },
 #include "loader/filter/lttng_ops.def"
 #undef OP

@@ -386,7 +386,7 @@ static struct tree *unary(struct parser *p)
 }
 
 /* Loosest first; unlike in C, bits come before comparisons, as LTTng has it. */
-static const struct { char text[3]; uint8_t level, kind; } operators[] MESSAGE_ROWS = {
+static const struct { char text[3]; uint8_t level, kind; } operators[] = {
 	{ "||", 0, TREE_OR }, { "&&", 1, TREE_AND }, { "==", 2, TREE_EQ }, { "!=", 2, TREE_NE }, { "<", 3, TREE_LT },
 	{ ">", 3, TREE_GT }, { "<=", 3, TREE_LE }, { ">=", 3, TREE_GE }, { "|", 4, TREE_BIT_OR }, { "^", 5, TREE_BIT_XOR },
 	{ "&", 6, TREE_BIT_AND }, { "<<", 7, TREE_LSHIFT }, { ">>", 7, TREE_RSHIFT },

@@ -13,7 +13,7 @@ static void put(uint8_t *to, unsigned *at, unsigned value, unsigned n)
 }
 
 /* Texts "abcabx", "" and "yabc" at 0, 7 and 8; a mark at the third.  With codes, the first bit
- * left: NUL 0, ABC 10, AB 110, x 1110, y 1111. */
+ * left, which is the highest of a byte: NUL 0, ABC 10, AB 110, x 1110, y 1111. */
 static const char *unpacked(size_t at)
 {
 	enum { NUL, ABC, AB, X, Y, A, B, C, NR };
@@ -24,7 +24,7 @@ static const char *unpacked(size_t at)
 		.mark = {{0, 0}, {8, 2}},
 	};
 	static char buf[MESSAGE_MAX];
-	struct message_pack *pack = calloc(1, sizeof head + head.code.codes + 4);
+	struct message_pack *pack = calloc(1, sizeof head + head.code.codes + 3 + MESSAGE_BEHIND);
 	unsigned bit = 0;
 	const char *text;
 
@@ -33,9 +33,8 @@ static const char *unpacked(size_t at)
 	for (unsigned i = 0; i < NR; i++)
 		put(pack->bytes, &bit, symbol[i][0] | symbol[i][1] * (unsigned)MESSAGE_SYMBOLS,
 		    MESSAGE_PAIR_BITS);
-	put(pack->bytes, &bit, 1 | 3 << 2 | 7 << 5, 9 + 1 + 1); /* ABC AB x NUL, NUL */
-	bit = (head.code.codes + 2) * 8;
-	put(pack->bytes, &bit, 15 | 1 << 4, 4 + 2 + 1); /* y ABC NUL */
+	pack->bytes[head.code.codes] = 0xb7;	/* ABC AB and x but its last bit, which is 0 as NUL and NUL are */
+	pack->bytes[head.code.codes + 2] = 0xf8;	/* y ABC NUL */
 	for (unsigned i = 2; i < MESSAGE_MARKS; i++)
 		pack->mark[i].text = head.code.size;
 	text = message_unpack(pack, at, buf);
