@@ -323,6 +323,7 @@ int do_alu(struct env *e);
 int do_jump(struct env *e);
 int take_edge(struct env *e, bool taken);
 void drop_ref(struct env *e, uint32_t id);
+#define HOST_LITTLE (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
 /* memory.c */
 enum access_how { READ = 1, WRITE = 2 };
 int do_load(struct env *e);
@@ -332,12 +333,19 @@ int do_atomic(struct env *e);
 int aligned(struct env *e, unsigned reg, const struct reg *p, int64_t off, unsigned size, const char *what);
 int check_range(struct env *e, unsigned reg, const struct reg *p, int64_t off, uint64_t size, uint32_t how,
 		const char *what);
-int stack_helper(struct env *e, const struct reg *p, uint64_t size, uint32_t how);
-void stack_forget_packets(struct env *e);
+/* The least address of an access, from the base, and the end of the greatest. */
+int64_t touch_low(const struct reg *p, int64_t off);
+int64_t touch_high(const struct reg *p, int64_t off, int64_t size);
 const uint8_t *frozen_bytes(const struct uebpf_map *map, int64_t at, unsigned size);
 bool frozen_value(const struct uebpf_map *map, int64_t at, unsigned size, uint64_t *v);
-struct slot *stack_slot(struct env *e, unsigned frame, int64_t off, unsigned *k);
 enum { F_RDONLY_PROG = 1 << 7, F_WRONLY_PROG = 1 << 8 };	/* BPF_F_x of BPF_MAP_CREATE */
+/* stack.c */
+struct slot *stack_slot(struct env *e, unsigned frame, int64_t off, unsigned *k);
+int stack_read(struct env *e, const struct reg *p, int64_t off, unsigned size, unsigned dst);
+int stack_write(struct env *e, unsigned reg, const struct reg *p, int64_t off, unsigned size, const struct reg *src,
+		int src_reg);
+int stack_helper(struct env *e, const struct reg *p, uint64_t size, uint32_t how);
+void stack_forget_packets(struct env *e);
 /* args.c */
 /* What the arguments seen so far say. */
 struct args {
