@@ -98,9 +98,14 @@ void object_log(struct uebpf_object *obj, enum uebpf_level level, const char *te
 	__attribute__((format(printf, 3, 4)));
 #define object_log(obj, level, ...) object_log(obj, level, MESSAGE(__VA_ARGS__))
 void object_log_text(struct uebpf_object *obj, const char *text);	/* lines as they are */
+void object_log_line(void *obj, enum uebpf_level level, const char *line);	/* there and to the env */
 /* The bytes of a data map (a section, or the start of an arena): the map's, before load the image's; or NULL. */
 uint8_t *object_variables(const struct uebpf_object *obj, uint32_t map);
+/* Frees what there is of an object that nobody has. */
+void object_destroy(struct uebpf_object *obj);
 void object_user_put(struct uebpf_object *obj);
+/* The program holds its object (n > 0) or lets it go. */
+void object_prog_hold(const struct uebpf_prog *prog, int n);
 /* Puts object, section, symbol and source line into an error of the program and before its text. */
 void prog_blame(const struct prog *prog, struct uebpf_error *err);
 /* Frees what loading gave the program; it stays listed. */

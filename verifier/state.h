@@ -278,9 +278,11 @@ static inline bool spilled(const struct slot *s) { return memchr(s->byte, B_SPIL
 enum outcome { GO_ON, PATH_ENDS };
 enum { TRIAL_FAILED = -4096 };	/* a summary did not hold; never leaves the verifier */
 
-/* scan.c */
+/* scan.c, scan_loops.c */
 int successors(const struct code *code, uint32_t i, uint32_t out[2]);	/* how many */
 int scan_program(struct env *e);
+int scan_reached(struct env *e);
+int scan_loops(struct env *e);
 void scan_free(struct env *e, uint32_t n);	/* n: instructions then */
 /* state.c */
 /* The register becomes this, made by the instruction at hand. */
