@@ -333,6 +333,9 @@ int uebpf_object_bind_map(struct uebpf_object *obj, const char *name, struct ueb
 		say_where(obj, err, name);
 		return -EINVAL;
 	}
+	if (o->type == MAP_TYPE_ARENA && o->extra && o->extra != has.extra)
+		return fail(obj, err, UEBPF_E_MAP_BIND, -EINVAL, name,
+			    MESSAGE_TEXT("the arena lies at another address (map_extra) than the object says"));
 	if (obj->image->btf && map->btf &&
 	    (types_differ(obj, name, has.name, obj->image->maps[i].btf_key, map->btf, map->btf_key, "key", err) ||
 	     types_differ(obj, name, has.name, obj->image->maps[i].btf_value, map->btf, map->btf_value, "value", err)))

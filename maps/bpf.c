@@ -2,6 +2,8 @@
 /* bpf.c - see bpf.h. */
 #include <errno.h>
 #include <linux/bpf.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -142,11 +144,26 @@ static int object_info(int fd, void *info, uint32_t size)
 	return sys_bpf(BPF_OBJ_GET_INFO_BY_FD, &a, sizeof(a));
 }
 
+/* Programs and links have pins, too, and what the kernel tells about those would be taken for a map's. */
+static bool other_object(int fd)
+{
+	char path[32], what[32] = "";
+	int saved = errno;
+	bool named;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	named = readlink(path, what, sizeof(what) - 1) > 0;
+	errno = saved;
+	return named && !strstr(what, "bpf-map");
+}
+
 int kmap_info(int fd, struct kmap_info *out)
 {
 	struct bpf_map_info info;
 	int r;
 
+	if (other_object(fd))
+		return -EINVAL;
 	memset(&info, 0, sizeof(info));
 	r = object_info(fd, &info, sizeof(info));
 	if (r < 0)
