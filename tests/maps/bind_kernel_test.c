@@ -436,6 +436,7 @@ START_TEST(what_means_nothing_here_is_listed_and_no_more)
 {
 	struct uebpf_map_opts o = { .size = sizeof(o), .type = BPF_MAP_TYPE_PROG_ARRAY, .key_size = 4,
 				    .value_size = 4, .max_entries = 1 };
+	const struct bpf_insn nothing[] = { INSN(0xb7, 0, 0, 0, 0), INSN(0x95, 0, 0, 0, 0) };
 	struct uebpf_kernel_opts k = { .size = sizeof(k) };
 	struct uebpf_error err;
 	struct uebpf_map *map;
@@ -464,6 +465,11 @@ START_TEST(what_means_nothing_here_is_listed_and_no_more)
 	k.pin = NULL;
 	k.fd = 0;
 	ck_assert_int_lt(map_from_kernel(&test_host, &k, &map, &err), 0);
+	k.fd = load(nothing, 2);
+	ck_assert_int_gt(k.fd, 0);
+	ck_assert_int_eq(map_from_kernel(&test_host, &k, &map, &err), -EINVAL);
+	ck_assert_msg(strstr(err.text, "not a map") != NULL, "%s", err.text);
+	close(k.fd);
 }
 END_TEST
 
