@@ -3,7 +3,6 @@
  * compiled with and without lanes, with blinded constants and with the CPU's least features too.  Memory, r0 and all registers must agree.
  * And what compiling very many loops costs.
  *   lanes_test [seed [programs]]		SOAK=1: fifty times as many */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "jit/jit.h"
 #include "tests/util/arms.h"
 #include "tests/util/run.h"
+#include "tests/util/text.h"
 #include "vm/rewrite.h"
 
 enum { BYTES = 1024 };
@@ -19,26 +19,7 @@ static unsigned programs = 20000, kept, in_lanes;
 static struct jit_pages *pages;
 static uint32_t cpu, all_cpu;
 
-struct text { char buf[8192]; size_t n; uint64_t random; bool keeps; /* r6 is the least or greatest */ };
-
-static uint32_t pick(struct text *t, uint32_t below)
-{
-	t->random ^= t->random << 13;
-	t->random ^= t->random >> 7;
-	t->random ^= t->random << 17;
-	return (uint32_t)(t->random >> 11) % below;
-}
-
-static void say(struct text *t, const char *form, ...) __attribute__((format(printf, 2, 3)));
-static void say(struct text *t, const char *form, ...)
-{
-	va_list args;
-
-	va_start(args, form);
-	t->n += (size_t)vsnprintf(t->buf + t->n, sizeof t->buf - t->n, form, args);
-	va_end(args);
-	ck_assert_uint_lt(t->n, sizeof t->buf);
-}
+static bool keeps;	/* r6 is the least or greatest */
 
 /* r6 = r6 or the value, whichever compares; in the forms that compilers give it. */
 static void keep(struct text *t, int log)
@@ -87,7 +68,7 @@ static void statement(struct text *t, int log)
 		if (pick(t, 2))
 			say(t, "%c%d %s %d\n", z, 1 + (int)pick(t, 3), alu[pick(t, 8)], k & 0xffff);
 		else if (pick(t, 2))
-			say(t, "%c%d += 1\n", pick(t, 2) ? 'r' : 'w', 5 + (int)pick(t, 2 - t->keeps));
+			say(t, "%c%d += 1\n", pick(t, 2) ? 'r' : 'w', 5 + (int)pick(t, 2 - keeps));
 		else
 			say(t, "%c%d = %c%d\n", z, 1 + (int)pick(t, 3), z, 1 + (int)pick(t, 4));
 		say(t, "m%u:\n", l);
@@ -103,7 +84,7 @@ static void statement(struct text *t, int log)
 		}
 		break;
 	case 12: z = pick(t, 4) ? z : 'w';
-		say(t, "%c%d %s %c%d\n", z, 5 + (int)pick(t, 2 - t->keeps), sum[pick(t, 3)], z, a);
+		say(t, "%c%d %s %c%d\n", z, 5 + (int)pick(t, 2 - keeps), sum[pick(t, 3)], z, a);
 		break;
 	case 13: say(t, "r%d += r8\n", a); break;
 	case 14: say(t, "%c%d += %c%d\n%c%d >>= 1\n", z, a, z, b, z, a); break;
@@ -132,9 +113,9 @@ static void compose(struct text *t, uint64_t from)
 	off = (int)pick(t, 40);
 	carry = pick(t, 2) ? 'r' : 'w';
 	far = pick(t, 3) ? log : (int)pick(t, 4);	/* log2 of the size of what the pointer leads to */
-	t->keeps = pick(t, 4) == 0;
+	keeps = pick(t, 4) == 0;
 	carried = pick(t, 5) ? 0 : 1 + (int)pick(t, 2);
-	t->keeps |= carried;
+	keeps |= carried;
 	way_out = pick(t, 4) ? 0 : pick(t, 2) ? 'r' : 'w';
 	say(t, "r9 = r1\nr4 = *(u64 *)(r9 + 8)\nr0 = 0\n");
 	for (int r = 1; r < 4; r++)
@@ -172,7 +153,7 @@ static void compose(struct text *t, uint64_t from)
 		say(t, "r0 = r9\nr0 += r8\nr%d = *(%s *)(r0 + %d)\n%s%s", pick(t, 3) ? 0 : 6, width[pick(t, 6) ? log : 0],
 		    off + (int)pick(t, 3) * step, pick(t, 3) ? "r6 = r0\n" : "",
 		    pick(t, 3) ? "" : "r2 += r6\nr5 ^= r2\n");
-	else if (t->keeps)
+	else if (keeps)
 		keep(t, log);
 	else if (pick(t, 4) == 0)	/* T += A; A = T */
 		say(t, "%c0 = %c%d\n%c0 += %c6\n%c6 = %c0\n", carry, carry, 1 + (int)pick(t, 2), carry, carry, carry, carry);
