@@ -159,8 +159,10 @@ static int read_number(struct image_inner *in, const struct btf_member *member, 
 		m->opts.max_entries = (uint32_t)value;
 	else if (!strcmp(name, "map_flags"))
 		m->opts.flags = (uint32_t)value;
-	else if (!strcmp(name, "pinning"))
+	else if (!strcmp(name, "pinning") && value <= 1)	/* LIBBPF_PIN_NONE, LIBBPF_PIN_BY_NAME */
 		m->pinning = (uint32_t)value;
+	else if (!strcmp(name, "pinning"))
+		return bad(in, m->name, "neither 0 (none) nor 1 (by name):", name);
 	else if (!strcmp(name, "key_size"))
 		return set_size(in, m, &m->opts.key_size, value, name);
 	else if (!strcmp(name, "value_size"))
