@@ -124,7 +124,7 @@ bool lane_fits(struct look *k, const struct insn *in)
 		if (has_bit(k->l->sums, in->dst) || !one_operand(k, in, &most))
 			return false;
 		break;
-	case SHAPE_JCC_K: case SHAPE_JCC_X: return in - k->code->insn == k->l->way_out || branch(k, in);
+	case SHAPE_JCC_K: case SHAPE_JCC_X: return (uint32_t)(in - k->code->insn) == k->l->way_out || branch(k, in);
 	case SHAPE_LOAD: case SHAPE_FUSED_LOAD:
 		if (isa_op[in->op].flags & OPF_SIGNED || !lane_mem(in, &m) || !lane_element(k, &m))
 			return false;
