@@ -134,7 +134,7 @@ static long arena_pages(struct uebpf_map *map, enum map_pages what, uint64_t at,
 	uint8_t *base = map->base;
 	int saved = errno;
 
-	if (!map->window)		/* no room for bits */
+	if (!map->window || map->share != UEBPF_SHARE_PRIVATE)	/* no room for bits, or the kernel's pages */
 		return -EOPNOTSUPP;
 	if (what == PAGES_GIVE) {
 		n = first >= most ? 0 : n < most - first ? n : most - first;

@@ -493,6 +493,8 @@ START_TEST(an_arena_of_the_kernel_is_the_same_memory)
 	ck_assert_uint_eq(((volatile uint64_t *)map->base)[100], 7);
 	ck_assert_uint_eq(map->values.hi - map->values.lo, 16 * 4096);
 	ck_assert_uint_ne(map->window, 0);
+	/* its pages are the kernel's to hand out */
+	ck_assert_int_eq(map->ops->more->pages(map, PAGES_TAKE, 0, 1), -EOPNOTSUPP);
 	uebpf_map_unref(map);
 	/* Linux 6.18 remembers the address, and tells nobody. */
 	if (!map_from_kernel(&test_host, &k, &map, &err))
