@@ -4,7 +4,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include "tests/maps/suite.h"
@@ -183,13 +182,10 @@ static void nothing_leaked(struct peer *p)
 
 static pid_t peer_of(struct peer *p)
 {
-	pid_t pid = fork();
+	pid_t pid = spawn();
 
 	if (pid)
 		return pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(0);
 	p->who = 1;
 	p->rnd = (uint64_t)getpid() * 7919 + 1;
 	/* What an earlier peer left goes first: then `had` is right. */

@@ -4,26 +4,12 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include "maps/hash.h"
 #include "tests/maps/suite.h"
 #include "tests/util/run.h"
 #include "vm/spin.h"
-
-/* A peer dies with this process, however that ends. */
-static pid_t spawn(void)
-{
-	pid_t parent = getpid(), pid = fork();
-
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (getppid() != parent)
-			_exit(0);
-	}
-	return pid;
-}
 
 static struct uebpf_map *make(const char *path, uint32_t type, uint32_t key, uint32_t value, uint32_t n,
 			      uint32_t flags)

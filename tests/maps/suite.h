@@ -5,9 +5,11 @@
 #define TESTS_MAPS_SUITE_H
 
 #include <check.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 #include "maps/bpf.h"
 #include "maps/maps.h"
@@ -42,6 +44,19 @@ static inline void finish(struct uebpf_call *call)
 {
 	if (call->on_exit)
 		call->on_exit(call);
+}
+
+/* A peer: dies with this process, however that ends. */
+static inline pid_t spawn(void)
+{
+	pid_t parent = getpid(), pid = fork();
+
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent)
+			_exit(0);
+	}
+	return pid;
 }
 
 static inline int side_lookup(struct side *s, const void *k, void *v)
