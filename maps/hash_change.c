@@ -2,6 +2,7 @@
 /* hash_change.c - inserting, replacing and removing in all their cases, under the lock of the head bucket. */
 #include "maps/array.h"
 #include "maps/hash.h"
+#include "vm/spin.h"
 
 uint32_t hash_find(const struct hash_map *h, const void *key, uint64_t hash)
 {
@@ -267,7 +268,7 @@ int hash_change(struct hash_map *h, const void *key, const struct source *src, u
 	uint64_t hash = hash_of(h, key);
 	struct bucket *head = home(h, hash);
 	uint32_t room = 0, tries = 0;
-	bool swept = false;
+	bool swept = false, together = h->local.hostile && spin_together();
 	int r = check_flags(h, flags);
 
 again:
@@ -298,6 +299,7 @@ again:
 		r = 0;
 		goto again;
 	}
+	spin_apart(together);
 	return r;
 }
 

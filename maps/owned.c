@@ -28,24 +28,20 @@ static uint64_t owner_of(const void *key)
 	return k;
 }
 
-struct reaper { struct uebpf_map *map; uint64_t until; };
-
 /* Stops at a lock that no one gives back, and when peers who are not trusted have kept it busy for too long. */
-static uint64_t drop_dead(void *arg, void *key, void *value)
+static uint64_t drop_dead(void *map, void *key, void *value)
 {
-	struct reaper *reaper = arg;
 	uint64_t owner = word_get(key);
 
 	(void)value;
-	return (!self_alive((uint32_t)owner, 0) && hash_remove(reaper->map, &owner) == -EBUSY) ||
-	       self_clock() > reaper->until;
+	return (!self_alive((uint32_t)owner, 0) && hash_remove(map, &owner) == -EBUSY) ||
+	       (map_local(map)->hostile && spin_tired(false));
 }
 
 static void drop_dead_threads(struct uebpf_map *map)
 {
-	struct reaper reaper = { map, map_local(map)->hostile ? self_clock() + WARY_NS : UINT64_MAX };
-
-	hash_for_each(map, drop_dead, &reaper, NULL);
+	spin_tired(true);
+	hash_for_each(map, drop_dead, map, NULL);
 }
 
 static void *owned_storage(struct uebpf_map *map, uint64_t owner, const void *init, bool create)
@@ -54,6 +50,7 @@ static void *owned_storage(struct uebpf_map *map, uint64_t owner, const void *in
 	struct hash_map *h = (struct hash_map *)map;
 	uint64_t hash = key_hash(&h->seed, &owner, sizeof(owner));
 	uint32_t e = hash_find(h, &owner, hash);
+	bool together = !e && create && spin_together();
 
 	for (bool again = false; !e && create; again = true) {
 		long r = hash_update(map, &owner, init ? init : zero, BPF_NOEXIST, NULL);
@@ -63,6 +60,7 @@ static void *owned_storage(struct uebpf_map *map, uint64_t owner, const void *in
 			break;
 		drop_dead_threads(map);
 	}
+	spin_apart(together);
 	return e ? elem_value(h, e, 0) : NULL;
 }
 

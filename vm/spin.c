@@ -18,13 +18,32 @@ static void relax(void)
 #endif
 }
 
+#define PER_THREAD static _Thread_local __attribute__((tls_model("initial-exec")))
+PER_THREAD enum { EACH_WAIT, NEXT_WAIT_BEGINS, ONE_WAIT } counted;
+
+bool spin_together(void)
+{
+	if (counted)
+		return false;
+	counted = NEXT_WAIT_BEGINS;
+	return true;
+}
+
+void spin_apart(bool together)
+{
+	if (together)
+		counted = EACH_WAIT;
+}
+
 bool spin_tired(bool begins)
 {
-	static _Thread_local uint64_t since __attribute__((tls_model("initial-exec")));
+	PER_THREAD uint64_t since;
 	uint64_t now = self_clock();
 
-	if (begins)
+	if (begins && counted != ONE_WAIT) {
 		since = now;
+		counted = counted == NEXT_WAIT_BEGINS ? ONE_WAIT : EACH_WAIT;
+	}
 	return now - since > WARY_NS;
 }
 
