@@ -668,8 +668,8 @@ UEBPF_API struct uebpf_map *uebpf_map_create_shared(struct uebpf_env *env, const
 				const char *path, uint32_t mode, uint32_t flags, struct uebpf_error *err);
 /* Opens such a map by path, or by an inherited or passed descriptor (duplicated).  Without
  * UEBPF_OPEN_TRUSTED only a sealed memfd is taken and nothing in it is believed: a hostile peer can
- * spoil values but not this process; waits for a lock end with -EBUSY.  Refused: another pid
- * namespace (-EXDEV), a layout of another version, an unfinished map (-EAGAIN). */
+ * spoil values but not this process; waits for locks, 100 ms in all of an operation or a batch, end
+ * with -EBUSY.  Refused: another pid namespace (-EXDEV), a layout of another version, an unfinished map (-EAGAIN). */
 UEBPF_API struct uebpf_map *uebpf_map_open(struct uebpf_env *env, const char *path, uint32_t flags,
 					   struct uebpf_error *err);
 UEBPF_API struct uebpf_map *uebpf_map_open_fd(struct uebpf_env *env, int fd, uint32_t flags,

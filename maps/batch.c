@@ -2,6 +2,7 @@
 /* batch.c - many elements in one call. */
 #include <string.h>
 #include "maps/maps.h"
+#include "vm/spin.h"
 
 static size_t value_bytes(const struct uebpf_map *map)
 {
@@ -13,11 +14,13 @@ int uebpf_map_lookup_batch(struct uebpf_map *map, const void *from, void *keys, 
 {
 	uint8_t *key = keys, *value = values;
 	uint32_t want = *count, n = 0, misses = 0;
+	bool together;
 	int r = 0;
 
 	*count = 0;
 	if (!map->key_size)
 		return -ENOTSUPP;
+	together = spin_together();
 	while (n < want) {
 		r = uebpf_map_next_key(map, from, key);
 		if (r)
@@ -47,6 +50,7 @@ int uebpf_map_lookup_batch(struct uebpf_map *map, const void *from, void *keys, 
 		value += value_bytes(map);
 	}
 out:
+	spin_apart(together);
 	*count = n;
 	return r;
 }
@@ -55,20 +59,24 @@ int uebpf_map_update_batch(struct uebpf_map *map, const void *keys, const void *
 			   uint64_t flags)
 {
 	uint32_t want = *count;
+	bool together = spin_together();
 	int r = 0;
 
 	for (*count = 0; *count < want && !r; *count += !r)
 		r = uebpf_map_update(map, (const uint8_t *)keys + (size_t)*count * map->key_size,
 				     (const uint8_t *)values + *count * value_bytes(map), flags);
+	spin_apart(together);
 	return r;
 }
 
 int uebpf_map_delete_batch(struct uebpf_map *map, const void *keys, uint32_t *count)
 {
 	uint32_t want = *count;
+	bool together = spin_together();
 	int r = 0;
 
 	for (*count = 0; *count < want && !r; *count += !r)
 		r = uebpf_map_delete(map, (const uint8_t *)keys + (size_t)*count * map->key_size);
+	spin_apart(together);
 	return r;
 }

@@ -19,20 +19,22 @@ static void relax(void)
 }
 
 #define PER_THREAD static _Thread_local __attribute__((tls_model("initial-exec")))
-PER_THREAD enum { EACH_WAIT, NEXT_WAIT_BEGINS, ONE_WAIT } counted;
+PER_THREAD uint64_t spent;	/* in the wait, or in all of an operation up to now */
+PER_THREAD bool counted;
 
 bool spin_together(void)
 {
 	if (counted)
 		return false;
-	counted = NEXT_WAIT_BEGINS;
+	spent = 0;
+	counted = true;
 	return true;
 }
 
 void spin_apart(bool together)
 {
 	if (together)
-		counted = EACH_WAIT;
+		counted = false;
 }
 
 bool spin_tired(bool begins)
@@ -40,11 +42,10 @@ bool spin_tired(bool begins)
 	PER_THREAD uint64_t since;
 	uint64_t now = self_clock();
 
-	if (begins && counted != ONE_WAIT) {
-		since = now;
-		counted = counted == NEXT_WAIT_BEGINS ? ONE_WAIT : EACH_WAIT;
-	}
-	return now - since > WARY_NS;
+	if (begins)
+		since = now - (counted ? spent : 0);
+	spent = now - since;
+	return spent > WARY_NS;
 }
 
 int spin_lock(uint32_t *word, bool wary)

@@ -17,8 +17,8 @@ int spin_lock(uint32_t *word, bool wary);
 /* Has this thread waited for a lock for as long as WARY_NS (none keeps one so long by itself)?
  * begins: it waits from now on. */
 bool spin_tired(bool begins);
-/* One operation that takes many locks, each of which peers may keep for nearly WARY_NS: up to spin_apart this thread's
- * waits count as one.  Inside of such an operation nothing changes. */
+/* One operation that takes many locks, each of which peers may keep for nearly WARY_NS: up to spin_apart the time of all
+ * waits of this thread is added up.  Inside of such an operation nothing changes. */
 bool spin_together(void);
 void spin_apart(bool together);		/* of what spin_together returned */
 void spin_unlock(uint32_t *word);	/* nothing happens unless this thread holds it */
