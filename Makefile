@@ -59,7 +59,7 @@ dense := $(shell $(CC) -Werror -fno-align-jumps -fno-align-labels -fno-reorder-b
 
 common := -std=c11 -D_GNU_SOURCE -I. -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror) \
 	-ffile-prefix-map=$(CURDIR)=. -fvisibility=hidden -fno-strict-aliasing \
-	-ffunction-sections -fdata-sections \
+	-ffunction-sections -fdata-sections -fno-ident \
 	$(CPPFLAGS) $(CFLAGS) $(san_$(MODE)) -DUEBPF_VERSION='"$(VERSION)"' -MMD -MP
 # Bound at start: the first call of a C function from a signal handler on a small stack must not need
 # the dynamic linker's own kilobytes there.
@@ -144,7 +144,7 @@ endif
 	$(Q)$(OBJCOPY) --localize-hidden $@
 $(BUILD)/pack: scripts/pack.c vm/message.c vm/message.h
 	@mkdir -p $(@D)
-	$(Q)$(HOSTCC) -std=c11 -D_GNU_SOURCE -O1 -I. -o $@ scripts/pack.c vm/message.c
+	$(Q)$(HOSTCC) -std=c11 -D_GNU_SOURCE -O2 -I. -o $@ scripts/pack.c vm/message.c -lm
 
 $(BUILD)/libuebpf.a: $(joined)
 	@rm -f $@

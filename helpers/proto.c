@@ -13,13 +13,13 @@
 #include "vm/message.h"
 
 #define UNKNOWN_KIND "unknown argument kind; known: "
-static const char unknown_kind[] MESSAGE_ROWS = UNKNOWN_KIND "any scalar ctx map key value value_out mem mem_out mem_inout size "
+static const char unknown_kind[] = UNKNOWN_KIND "any scalar ctx map key value value_out mem mem_out mem_inout size "
 	"size0 alloc_size cstr func stack acquired spin_lock timer dynptr dynptr_out sock btf kptr, u8 to s64, int, long";
 _Static_assert(ARG_KPTR == 24, "a word for each, in this order");
 const char *const helpers_kinds = unknown_kind + sizeof UNKNOWN_KIND - 1;
 const char helpers_callbacks[] = "loop map_elem dynptr timer vma";
 const char helpers_dynptrs[] = "local ringbuf skb xdp numbers";
-static const char numbers[] MESSAGE_ROWS = "u8 u16 u32 u64 s8 s16 s32 s64 int long bool size_t scalar __u32 __u64 __s32 __s64 "
+static const char numbers[] = "u8 u16 u32 u64 s8 s16 s32 s64 int long bool size_t scalar __u32 __u64 __s32 __s64 "
 	"uint32_t uint64_t int32_t int64_t";
 
 struct parse {

@@ -136,7 +136,7 @@ static const uebpf_helper_fn functions[] = { NULL,
 	{ args, (flags) | (may) << HELPER_MAY_SHIFT, (ret) | (special) << RET_SPECIAL, groups, maps, S_##support, fn },
 #define HELPER(nr, name, ret, ...) ROW(FN_##name, ret, __VA_ARGS__, PLAIN, 0)
 #define CONTRACT(nr, name, ret, ...) ROW(FN_NONE, ret, __VA_ARGS__, PLAIN, 0)
-const struct helper helpers_builtin[] MESSAGE_ROWS = {
+const struct helper helpers_builtin[] = {
 #include "helpers/helpers.def"
 };
 const uint32_t helpers_nr = sizeof helpers_builtin / sizeof helpers_builtin[0];
@@ -170,13 +170,13 @@ const char *helper_name(const struct helper *h)
 {
 	const struct host_helper *own = helper_of_host(h);
 
-	return own ? own->name : text_nth(message_table(names, sizeof names), (size_t)(h - helpers_builtin));
+	return own ? own->name : text_nth(message_text(names), (size_t)(h - helpers_builtin));
 }
 
 const char *helper_support(const struct helper *h)
 {
 	return helper_of_host(h) ? "host: through the host's function" :
-				   text_nth(message_table(supports, sizeof supports), h->support);
+				   text_nth(message_text(supports), h->support);
 }
 
 uebpf_helper_fn helper_fn(const struct helper *h)
@@ -276,7 +276,7 @@ const struct helper *helper_find(const struct helper_table *table, uint32_t id)
 
 const struct helper *helper_find_name(const struct helper_table *table, const char *name)
 {
-	const char *at = message_table(names, sizeof names);
+	const char *at = message_text(names);
 	uint32_t i;
 
 	if (!table || !name)

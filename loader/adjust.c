@@ -22,9 +22,7 @@ static void say_where(const struct uebpf_object *obj, struct uebpf_error *err, c
 static int fail(const struct uebpf_object *obj, struct uebpf_error *err, enum uebpf_code code, int rc,
 		const char *symbol, const char *text)
 {
-	char unpacked[MESSAGE_MAX];
-
-	error_set(err, UEBPF_STAGE_OPEN, code, rc, UINT32_MAX, "%s", message_text(text, unpacked));
+	error_set(err, UEBPF_STAGE_OPEN, code, rc, UINT32_MAX, "%s", message_text(text));
 	say_where(obj, err, symbol);
 	return rc;
 }

@@ -158,10 +158,8 @@ static int row_make(const struct helper_table *table, uint32_t id, const char *n
 		return error_set(err, UEBPF_STAGE_ENV, UEBPF_E_ARGUMENT, -EINVAL, UINT32_MAX,
 				 "helper %s needs a contract such as \"u64 (ctx, mem:size, size)\"", name);
 	if (proto && helpers_parse_proto(proto, row, &column, &why)) {
-		char unpacked[MESSAGE_MAX];
-
 		error_set(err, UEBPF_STAGE_ENV, UEBPF_E_SYNTAX, -EINVAL, UINT32_MAX,
-			  "contract of helper %s, column %u: %s", name, column, message_text(why, unpacked));
+			  "contract of helper %s, column %u: %s", name, column, message_text(why));
 		if (err)
 			err->column = column;
 		return -EINVAL;

@@ -13,11 +13,9 @@ enum { CTX_MAX = 65535, FIELDS_MAX = 8192 };
 static int bad_field(const struct uebpf_type_opts *t, const struct uebpf_field *f, const char *why,
 		     struct uebpf_error *err)
 {
-	char buf[MESSAGE_MAX];
-
 	return error_set(err, UEBPF_STAGE_ENV, UEBPF_E_FIELD, -EINVAL, UINT32_MAX,
 			 "type %s, field %s: %s", t->name, f->name && f->name[0] ? f->name : "(no name)",
-			 message_text(why, buf));
+			 message_text(why));
 }
 
 static int no_memory(struct uebpf_error *err, const char *name)

@@ -14,7 +14,7 @@ const char *uebpf_stage_name(uint32_t stage)
 		"rewrite\0jit\0run\0filter";
 	_Static_assert(UEBPF_STAGE_FILTER == 14, "a name per stage");
 
-	return stage <= UEBPF_STAGE_FILTER ? text_nth(message_table(names, sizeof(names)), stage) : "unknown";
+	return stage <= UEBPF_STAGE_FILTER ? text_nth(message_text(names), stage) : "unknown";
 }
 
 #define CODES(N) N(OK) N(E_ARGUMENT) N(E_MEMORY) N(E_IO) N(E_LIMIT) N(E_STATE) N(E_ABSENT) N(E_NOT_ELF) \
@@ -33,7 +33,7 @@ const char *uebpf_code_name(uint32_t code)
 
 	while (i < sizeof(codes) && codes[i] != code)
 		i++;
-	return text_nth(message_table(names, sizeof(names)), i);
+	return text_nth(message_text(names), i);
 }
 
 void error_tail(char *to, size_t cap, const char *from)

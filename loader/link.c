@@ -189,8 +189,8 @@ static int call_extern(struct link *l)
 	const struct elf_sym *sym = l->sym;
 	const struct image_extern *ext = image_extern_find(l->in, sym->name);
 	const struct helper *h = find_helper(l->in, sym->name);
-	const char *advice = elf_advice(sym->name);
-	char text[256], unpacked[MESSAGE_MAX];
+	const char *advice;
+	char text[256];
 
 	if (h) {
 		raw_store(bytes_here(l), (struct raw_insn){ CALL, 0, 0, 0, (int32_t)helper_id(h) });
@@ -204,10 +204,11 @@ static int call_extern(struct link *l)
 		return fail(l, UEBPF_STAGE_LINK, UEBPF_E_KFUNC, -ENOTSUP, sym->name,
 			    "kernel function %s() exists only in a kernel: the host can add a helper of "
 			    "that name", sym->name);
+	advice = elf_advice(sym->name);
 	return fail(l, UEBPF_STAGE_LINK, UEBPF_E_EXTERN, -ENOENT, sym->name,
 		    "%s() is neither in this object nor a helper here: %s", sym->name,
 		    message_text(advice ? advice : MESSAGE_TEXT("BPF programs have no libraries; define it in the "
-			"same file (static __always_inline), or have the host add a helper of that name"), unpacked));
+			"same file (static __always_inline), or have the host add a helper of that name")));
 }
 
 /* The 64-bit load there: its source and the two halves of its immediate. */
@@ -264,11 +265,9 @@ static int load_extern(struct link *l)
 
 static int bad_reloc(struct link *l, const char *what)
 {
-	char unpacked[MESSAGE_MAX];
-
 	return fail(l, UEBPF_STAGE_RELOC, UEBPF_E_BAD_RELOC, -EINVAL, l->sym->name,
 		    "relocation of type %u against \"%s\": %s", l->r->type, l->sym->name,
-		    message_text(what, unpacked));
+		    message_text(what));
 }
 
 /* Function that a call or function pointer means; *inside is how far behind its start. */

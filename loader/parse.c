@@ -21,10 +21,8 @@ struct in {
 
 static int bad(struct in *in, const char *what, const char *name)
 {
-	char buf[MESSAGE_MAX];
-
 	return error_set(in->err, UEBPF_STAGE_BTF, UEBPF_E_SYNTAX, -EINVAL, UINT32_MAX,
-			 "character %td: %s%s%s", in->at - in->text + 1, message_text(what, buf),
+			 "character %td: %s%s%s", in->at - in->text + 1, message_text(what),
 			 *name ? ": " : "", name);
 }
 #define bad(in, literal, name) bad(in, MESSAGE_TEXT(literal), name)

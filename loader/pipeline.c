@@ -240,7 +240,6 @@ static void drop_maps(struct uebpf_object *obj)
 static int check_type(struct load *l, struct prog *prog)
 {
 	const struct image_prog *ip = l->obj->image ? &l->obj->image->progs[prog - l->obj->progs] : NULL;
-	char unpacked[MESSAGE_MAX];
 	const char *like;
 
 	if (!prog->type && ip && ip->host_type)
@@ -258,7 +257,7 @@ static int check_type(struct load *l, struct prog *prog)
 		return error_set(l->err, UEBPF_STAGE_LINK, UEBPF_E_PROG_TYPE, -EOPNOTSUPP, UINT32_MAX,
 				 "programs of type %s cannot run in user space: %s", prog->type->name,
 				 message_text(prog->type->why ? prog->type->why :
-					      MESSAGE_TEXT("their context exists only in the kernel"), unpacked));
+					      MESSAGE_TEXT("their context exists only in the kernel")));
 	return 0;
 }
 

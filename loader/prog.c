@@ -232,7 +232,7 @@ int uebpf_prog_explain(const struct uebpf_prog *base, int status, const struct u
 		return uebpf_prog_error(base, err);
 	while (r < end && -r->status != status)
 		r++;
-	why = text_nth(message_table(reason_texts, sizeof(reason_texts)), (size_t)(r - reasons));
+	why = text_nth(message_text(reason_texts), (size_t)(r - reasons));
 	if (placed && base->code)
 		explain_fault(prog, status, run, text, sizeof(text), r < end ? why : "failed");
 	else

@@ -338,7 +338,7 @@ enum {
 #include "loader/types.def"
 	LOOSE = 128, SLASH = 0
 };
-static const char prefixes[] MESSAGE_PACKED =
+static const char prefixes[] MESSAGE_ROWS =
 #define SECTION(prefix, how, id) prefix "\0"
 #include "loader/types.def"
 ;
@@ -364,7 +364,7 @@ static bool matches(const char *section, const char *prefix, bool loose, const c
 
 void section_type(const char *section, struct section_match *out)
 {
-	const char *prefix = message_table(prefixes, sizeof(prefixes));
+	const char *prefix = prefixes;
 	size_t best = 0;
 
 	memset(out, 0, sizeof(*out));
@@ -423,7 +423,7 @@ const char *prog_type_result(const struct prog_type *type, uint32_t i, int32_t *
 	for (uint32_t k = 0; k < COUNT(verdicts); k++)
 		if (verdicts[k].set == type->verdicts && !i--) {
 			*value = verdicts[k].value == ANY_OTHER ? INT32_MIN : verdicts[k].value;
-			return text_nth(message_table(verdict_names, sizeof(verdict_names)), k);
+			return text_nth(message_text(verdict_names), k);
 		}
 	return NULL;
 }
@@ -442,5 +442,5 @@ const char *prog_type_verdict(const struct prog_type *type, uint64_t r0)
 const char *ctx_field_name(const struct prog_type *type, const struct ctx_field *field)
 {
 	return type->event ? type->event[field - type->fields].name :
-			     text_nth(message_table(names, sizeof(names)), field->name);
+			     text_nth(message_text(names), field->name);
 }

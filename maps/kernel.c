@@ -13,10 +13,8 @@
 
 static int fail(struct uebpf_error *err, int errnum, const char *name, const char *why)
 {
-	char unpacked[MESSAGE_MAX];
-
 	return error_set(err, UEBPF_STAGE_MAP, errnum == -EOPNOTSUPP ? UEBPF_E_MAP_TYPE : UEBPF_E_MAP_BIND, errnum,
-			 UINT32_MAX, "kernel map %s: %s (%s)", name, message_text(why, unpacked), strerror(-errnum));
+			 UINT32_MAX, "kernel map %s: %s (%s)", name, message_text(why), strerror(-errnum));
 }
 
 /* ---- mapped ---- */

@@ -38,11 +38,10 @@ void map_adjust_opts(struct uebpf_map_opts *opts)
 static int refuse(const struct uebpf_map_opts *o, struct uebpf_error *err, enum uebpf_code code, int errnum,
 		  const char *why)
 {
-	char unpacked[MESSAGE_MAX];
 	int r = error_set(err, UEBPF_STAGE_MAP, code, errnum, UINT32_MAX,
 			  "map %s: type %u, key %u, value %u, max_entries %u, flags 0x%x: %s",
 			  o->name ? o->name : "(unnamed)", o->type, o->key_size, o->value_size,
-			  o->max_entries, o->flags, message_text(why, unpacked));
+			  o->max_entries, o->flags, message_text(why));
 
 	if (err && o->name)
 		snprintf(err->symbol, sizeof(err->symbol), "%s", o->name);

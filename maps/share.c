@@ -30,10 +30,8 @@ struct shared_args {
 
 static int fail_at(struct uebpf_error *err, int errnum, const char *path, const char *why)
 {
-	char unpacked[MESSAGE_MAX];
-
 	return error_set(err, UEBPF_STAGE_MAP, errnum == -ENOMEM ? UEBPF_E_MEMORY : UEBPF_E_IO, errnum,
-			 UINT32_MAX, "map %s: %s (%s)", path, message_text(why, unpacked), strerror(-errnum));
+			 UINT32_MAX, "map %s: %s (%s)", path, message_text(why), strerror(-errnum));
 }
 
 static uint64_t pid_namespace(void)

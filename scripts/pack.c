@@ -1,34 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* pack.c - runs while the library is linked: pack TEXTS ROWS > FILE.c, from the bytes of the sections of
- * texts and rows (vm/message.h) to what stands for them.  The pair of symbols that is met most often
- * becomes a symbol, as often as that makes the whole smaller; symbols then get Huffman codes; in the
- * end all is read back. */
+ * texts and rows (vm/message.h) to what stands for them.  Characters and copies of what was before are
+ * chosen so that they cost least: of texts, by what the bits of each choice cost in the packing before.
+ * In the end all is read back. */
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "vm/message.h"
 
-enum { SECTION_MAX = 65535, NUL = 0, FIRST_PAIR = 256, IDS = FIRST_PAIR + MESSAGE_SYMBOLS };
+enum { SECTION_MAX = 65535, PASSES = 6 };
 
-/* A symbol while it has no number yet: a character, or from FIRST_PAIR on a pair of others. */
-struct symbol {
-	uint16_t left, right;
-	unsigned times;	       /* in the texts as they are now */
-	unsigned bits, number; /* of its code; in the pack */
+/* The cheapest way found to the place in front of a byte. */
+struct way {
+	double bits;
+	uint16_t length, distance; /* of the last step; a character has no distance */
+	uint16_t last;		   /* distance of the last copy */
+	bool copied;		   /* the last step was a copy */
 };
 
 static uint8_t text[SECTION_MAX + 1];
-static uint16_t now[SECTION_MAX + 1];
-static size_t size, nr_now;
-static struct symbol symbols[IDS];
-static unsigned nr_ids;
+static size_t size;
+static struct way way[SECTION_MAX + 1];
+/* Bits that a 0 and a 1 cost with each chance. */
+static double cost[MESSAGE_CHANCES][2];
 /* What comes out. */
-static struct message_code head;
-static struct message_mark marks[MESSAGE_MARKS];
-static uint8_t bytes[sizeof(now) + IDS * 4];
-static bool rows;	/* not texts: no NUL ends them */
-static uint32_t nr_bits;
+static uint8_t bytes[2 * SECTION_MAX];
+static size_t nr_bytes;
+static unsigned met[MESSAGE_CHANCES][2];
+static uint16_t chance[MESSAGE_CHANCES];
+static uint64_t low;	/* of the range */
+static uint32_t range;
 
 static void die(const char *why)
 {
@@ -36,245 +39,223 @@ static void die(const char *why)
 	exit(1);
 }
 
-static void restart(void)
+/* ---- bits ---- */
+static void shift_out(void)
 {
-	for (size_t i = 0; i < size; i++)
-		now[i] = text[i];
-	nr_now = size;
-	nr_ids = FIRST_PAIR;
+	if (low >> 32)	/* a carry */
+		for (size_t i = nr_bytes; ++bytes[--i] == 0;)
+			;
+	low &= UINT32_MAX;
+	bytes[nr_bytes++] = (uint8_t)(low >> 24);
+	low = low << 8 & UINT32_MAX;
 }
 
-/* Joins the commonest pair of neighbours within a text; false: none is met more than twice. */
-static bool join_commonest(void)
+static void put_bit(unsigned at, unsigned bit)
 {
-	static uint16_t count[IDS][IDS];
-	unsigned best = 2, left = 0, right = 0;
-	size_t n = 0;
+	uint32_t bound = (uint32_t)((uint64_t)range * chance[at] >> 16);
 
-	for (size_t i = 0; i + 1 < nr_now; i++) {
-		uint16_t a = now[i], b = now[i + 1];
-
-		if ((rows || (a != NUL && b != NUL)) && ++count[a][b] > best) {
-			best = count[a][b];
-			left = a;
-			right = b;
-		}
+	met[at][bit]++;
+	if (bit) {
+		range = bound;
+		chance[at] = (uint16_t)(chance[at] + (((MESSAGE_CERTAIN - chance[at]) >> MESSAGE_RATE)));
+	} else {
+		low += bound;
+		range -= bound;
+		chance[at] = (uint16_t)(chance[at] - (chance[at] >> MESSAGE_RATE));
 	}
-	for (size_t i = 0; i + 1 < nr_now; i++)
-		count[now[i]][now[i + 1]] = 0;
-	if (best == 2)
-		return false;
-	for (size_t i = 0; i < nr_now; i++) {
-		bool both = i + 1 < nr_now && now[i] == left && now[i + 1] == right;
-
-		now[n++] = both ? (uint16_t)nr_ids : now[i];
-		i += both;
-	}
-	nr_now = n;
-	symbols[nr_ids++] = (struct symbol){.left = (uint16_t)left, .right = (uint16_t)right};
-	return true;
+	for (; range < 1u << 24; range <<= 8)
+		shift_out();
 }
 
-static int by_times(const void *a, const void *b)
+static void put_character(unsigned c)
 {
-	const struct symbol *x = *(struct symbol *const *)a, *y = *(struct symbol *const *)b;
-
-	return x->times != y->times ? (x->times > y->times ? 1 : -1) : x < y ? -1 : 1;
+	for (unsigned i = 8, node = 1; i--; node = node << 1 | (c >> i & 1))
+		put_bit(MESSAGE_CHARACTER + node, c >> i & 1);
 }
 
-/* Huffman's algorithm with two queues: the symbols by how often they are met, and the nodes made so
- * far, which are in that order by themselves.  Sets `bits`; the sum over the texts. */
-static size_t measure_codes(void)
+static double cost_of_character(unsigned c)
 {
-	static struct {
-		unsigned times, up, bits;
-	} node[2 * IDS];
-	struct symbol *sorted[IDS];
-	unsigned n = 0, leaf = 0, inner, made;
-	size_t sum = 0;
+	double sum = 0;
 
-	for (unsigned i = 0; i < nr_ids; i++)
-		symbols[i].times = symbols[i].bits = 0;
-	for (size_t i = 0; i < nr_now; i++)
-		symbols[now[i]].times++;
-	for (unsigned i = 0; i < nr_ids; i++)
-		if (symbols[i].times)
-			sorted[n++] = &symbols[i];
-	qsort(sorted, n, sizeof(*sorted), by_times);
-	for (unsigned i = 0; i < n; i++)
-		node[i].times = sorted[i]->times;
-	for (inner = made = n; made < 2 * n - 1; made++) {
-		node[made].times = 0;
-		for (unsigned k = 0; k < 2; k++) {
-			bool old = inner == made ||
-				   (leaf < n && node[leaf].times <= node[inner].times);
-			unsigned child = old ? leaf++ : inner++;
-
-			node[made].times += node[child].times;
-			node[child].up = made;
-		}
-	}
-	node[made - 1].bits = n == 1;
-	for (unsigned i = made - 1; i-- > 0;)
-		node[i].bits = node[node[i].up].bits + 1;
-	for (unsigned i = 0; i < n; i++) {
-		sorted[i]->bits = node[i].bits;
-		sum += (size_t)node[i].bits * node[i].times;
-	}
+	for (unsigned i = 8, node = 1; i--; node = node << 1 | (c >> i & 1))
+		sum += cost[MESSAGE_CHARACTER + node][c >> i & 1];
 	return sum;
 }
 
-static bool is_met(unsigned id)
+static void put_number(unsigned at, unsigned n)
 {
-	return id >= FIRST_PAIR || memchr(text, (int)id, size);
+	for (; n > 1; n >>= 1, at += 2) {
+		put_bit(at, 1);
+		put_bit(at + 1, n & 1);
+	}
+	put_bit(at, 0);
 }
 
-/* Pairs until the sum of codes and symbols is smallest. */
-static void join_pairs(void)
+static double cost_of_number(unsigned at, unsigned n)
 {
-	unsigned characters = 0, best_ids = FIRST_PAIR;
-	size_t best;
+	double sum = 0;
 
-	for (unsigned i = 0; i < FIRST_PAIR; i++)
-		characters += is_met(i);
-	restart();
-	best = measure_codes();
-	while (nr_ids - FIRST_PAIR + characters < MESSAGE_SYMBOLS && join_commonest()) {
-		size_t sum = measure_codes() + (nr_ids - FIRST_PAIR) * (size_t)MESSAGE_PAIR_BITS;
+	for (; n > 1; n >>= 1, at += 2)
+		sum += cost[at][1] + cost[at + 1][n & 1];
+	return sum + cost[at][0];
+}
 
-		if (sum < best) {
-			best = sum;
-			best_ids = nr_ids;
+/* ---- choices ---- */
+static void offer(size_t to, double bits, size_t length, size_t distance, size_t last)
+{
+	if (bits < way[to].bits)
+		way[to] = (struct way){ bits, (uint16_t)length, (uint16_t)distance, (uint16_t)last, distance != 0 };
+}
+
+static size_t same_bytes(size_t a, size_t b)
+{
+	size_t n = 0;
+
+	while (b + n < size && text[a + n] == text[b + n])
+		n++;
+	return n;
+}
+
+static void offer_copies(size_t at, double bits, size_t distance, size_t from)
+{
+	size_t longest = same_bytes(at - distance, at);
+
+	for (size_t n = from; n <= longest; n++)
+		offer(at + n, bits + cost_of_number(MESSAGE_LENGTH, (unsigned)n), n, distance, distance);
+}
+
+/* All that can follow.  Of copies of one length the nearest is cheapest. */
+static void go_on(size_t at)
+{
+	const struct way *here = &way[at];
+	double copy = here->bits + cost[MESSAGE_COPY + here->copied][1];
+	size_t longest = 1;
+
+	offer(at + 1, here->bits + cost[MESSAGE_COPY + here->copied][0] + cost_of_character(text[at]), 1, 0, here->last);
+	if (!here->copied) {
+		if (here->last)
+			offer_copies(at, copy + cost[MESSAGE_AGAIN][1], here->last, 1);
+		copy += cost[MESSAGE_AGAIN][0];
+	}
+	for (size_t distance = 1; distance <= at; distance++)
+		if (text[at - distance] == text[at] && same_bytes(at - distance, at) > longest) {
+			offer_copies(at, copy + cost_of_number(MESSAGE_DISTANCE, (unsigned)distance), distance,
+				     longest + 1);
+			longest = same_bytes(at - distance, at);
+		}
+}
+
+static void choose(void)
+{
+	static size_t step[SECTION_MAX];
+	size_t n = 0;
+	bool copied = false;
+
+	for (size_t i = 1; i <= size; i++)
+		way[i].bits = INFINITY;
+	for (size_t i = 0; i < size; i++)
+		go_on(i);
+	for (size_t i = size; i; i -= way[i].length)
+		step[n++] = i;
+	while (n--) {
+		const struct way *w = &way[step[n]], *before = w - w->length;
+
+		put_bit(MESSAGE_COPY + copied, w->copied);
+		if (!w->copied) {
+			put_character(text[step[n] - 1]);
+		} else {
+			if (!copied)
+				put_bit(MESSAGE_AGAIN, w->distance == before->last);
+			if (copied || w->distance != before->last)
+				put_number(MESSAGE_DISTANCE, w->distance);
+			put_number(MESSAGE_LENGTH, w->length);
+		}
+		copied = w->copied;
+	}
+}
+
+static void pack_texts(void)
+{
+	for (unsigned i = 0; i < MESSAGE_CHANCES; i++) {
+		double times = met[i][0] + met[i][1] + 1;
+
+		for (unsigned bit = 0; bit < 2; bit++) {
+			cost[i][bit] = -log2((met[i][bit] + .5) / times);
+			met[i][bit] = 0;
+		}
+		chance[i] = MESSAGE_EVEN;
+	}
+	low = 0;
+	range = UINT32_MAX;
+	nr_bytes = 0;
+	choose();
+	for (unsigned i = 0; i < 4; i++)
+		shift_out();
+}
+
+/* ---- rows: whole bytes ---- */
+struct run {
+	size_t cost;		/* of all up to its end */
+	uint8_t bytes, copy, distance;
+};
+static struct run run[SECTION_MAX + 1]; /* the one that ends in front of a byte */
+
+/* Of the nearest longest copy. */
+static unsigned longest_copy(size_t at, unsigned *distance)
+{
+	unsigned longest = 0;
+
+	for (unsigned d = 1; d <= at && d < 256; d++)
+		if (same_bytes(at - d, at) > longest) {
+			longest = (unsigned)same_bytes(at - d, at);
+			*distance = d;
+		}
+	return longest < MESSAGE_RUN ? longest : MESSAGE_RUN;
+}
+
+static void offer_run(size_t from, unsigned n, unsigned copy, unsigned distance)
+{
+	struct run *to = &run[from + n + copy];
+	size_t sum = run[from].cost + 1 + n + !!copy;
+
+	if (sum < to->cost)
+		*to = (struct run){ sum, (uint8_t)n, (uint8_t)copy, (uint8_t)distance };
+}
+
+static void pack_rows(void)
+{
+	static size_t end[SECTION_MAX];
+	size_t nr_runs = 0;
+
+	for (size_t i = 1; i <= size; i++)
+		run[i].cost = SIZE_MAX;
+	for (size_t i = 0; i < size; i++) {
+		if (run[i].cost == SIZE_MAX)
+			continue;
+		for (unsigned n = 0; n <= MESSAGE_RUN && i + n <= size; n++) {
+			unsigned distance = 0, copy = longest_copy(i + n, &distance);
+
+			if (n)
+				offer_run(i, n, 0, 0);
+			for (; copy; copy--)
+				offer_run(i, n, copy, distance);
 		}
 	}
-	restart();
-	while (nr_ids < best_ids)
-		join_commonest();
-	measure_codes();
-}
+	for (size_t i = size; i; i -= run[i].bytes + run[i].copy)
+		end[nr_runs++] = i;
+	nr_bytes = 0;
+	while (nr_runs--) {
+		const struct run *r = &run[end[nr_runs]];
 
-static void put_bits(uint8_t *to, uint32_t at, uint32_t value, unsigned n)
-{
-	for (; n--; value >>= 1, at++)
-		to[at / 8] |= (uint8_t)((value & 1) << at % 8);
-}
-
-/* Numbers from the shortest code on, and the codes of each length. */
-static unsigned number_symbols(void)
-{
-	unsigned number = 0;
-
-	for (unsigned bits = 1; bits < IDS; bits++)
-		for (unsigned i = 0; i < nr_ids; i++)
-			if (symbols[i].bits == bits) {
-				if (bits > MESSAGE_CODE_MAX)
-					die("a code is longer than MESSAGE_CODE_MAX");
-				symbols[i].number = number++;
-				head.count[bits - 1]++;
-			}
-	for (unsigned i = 0; i < nr_ids; i++)
-		if (!symbols[i].bits && is_met(i))
-			symbols[i].number = number++;
-	return number;
-}
-
-static void put_symbols(void)
-{
-	unsigned n = number_symbols();
-
-	for (unsigned i = 0; i < nr_ids; i++) {
-		const struct symbol *s = &symbols[i];
-		uint32_t at = s->number * MESSAGE_PAIR_BITS, left = s->number, right = i;
-
-		if (i >= FIRST_PAIR) {
-			left = symbols[s->left].number;
-			right = symbols[s->right].number;
-		}
-		if (is_met(i))
-			put_bits(bytes, at, left | right * MESSAGE_SYMBOLS,
-				 MESSAGE_PAIR_BITS);
-	}
-	head.codes = (uint16_t)((n * MESSAGE_PAIR_BITS + 7) / 8);
-}
-
-/* Its code, the highest bit first, also in bytes. */
-static void put_code(const struct symbol *s)
-{
-	unsigned code = 0, number = s->number;
-
-	for (unsigned bits = 1; bits < s->bits; bits++) {
-		code = (code + head.count[bits - 1]) << 1;
-		number -= head.count[bits - 1];
-	}
-	code += number;
-	for (unsigned bits = s->bits; bits--;)
-		put_bits(bytes + head.codes, nr_bits++ ^ 7, code >> bits & 1, 1);
-}
-
-/* The codes; every MESSAGE_STEPth text begins with a byte and has a mark. */
-static void put_texts(void)
-{
-	size_t n = 0, at = 0;
-
-	for (size_t i = 0; i < MESSAGE_MARKS; i++)
-		marks[i].text = (uint16_t)size;
-	for (size_t i = 0; i < nr_now; n++) {
-		if (n / MESSAGE_STEP >= MESSAGE_MARKS - 1)
-			die("more texts than MESSAGE_MARKS has room for");
-		if (n % MESSAGE_STEP == 0) {
-			nr_bits = (nr_bits + 7) / 8 * 8;
-			marks[n / MESSAGE_STEP] =
-				(struct message_mark){ (uint16_t)at, (uint16_t)(nr_bits / 8) };
-		}
-		if (strlen((char *)text + at) >= MESSAGE_MAX)
-			die("a text is longer than MESSAGE_MAX");
-		at += strlen((char *)text + at) + 1;
-		do
-			put_code(&symbols[now[i]]);
-		while (now[i++] != NUL);
+		bytes[nr_bytes++] = (uint8_t)(r->bytes * (MESSAGE_RUN + 1) + r->copy);
+		memcpy(bytes + nr_bytes, text + end[nr_runs] - r->copy - r->bytes, r->bytes);
+		nr_bytes += r->bytes;
+		if (r->copy)
+			bytes[nr_bytes++] = r->distance;
 	}
 }
 
-static void put_rows(void)
-{
-	for (size_t i = 0; i < nr_now; i++)
-		put_code(&symbols[now[i]]);
-}
-
-static void *with_bytes(size_t in_front)
-{
-	uint8_t *all = calloc(1, in_front + sizeof(bytes));
-
-	if (!all)
-		die("out of memory");
-	memcpy(all, &head, sizeof(head));
-	memcpy(all + in_front, bytes, sizeof(bytes));
-	return all;
-}
-
-static void read_texts_back(void)
-{
-	struct message_pack *pack = with_bytes(sizeof(*pack));
-	char buf[MESSAGE_MAX];
-
-	memcpy(pack->mark, marks, sizeof(marks));
-	for (size_t at = 0; at < size; at++)
-		if (strcmp(message_unpack(pack, at, buf), (char *)text + at) != 0)
-			die("a text does not come back");
-	free(pack);
-}
-
-static void read_rows_back(void)
-{
-	struct message_rows *pack = with_bytes(sizeof(*pack));
-	static char all[SECTION_MAX + MESSAGE_MAX];
-
-	message_read_rows(pack, all);
-	if (memcmp(all, text, size) != 0)
-		die("rows do not come back");
-	free(pack);
-}
-
+/* ---- */
 static void read_section(const char *path)
 {
 	FILE *in = fopen(path, "rb");
@@ -283,36 +264,19 @@ static void read_section(const char *path)
 		die("a section cannot be read");
 	size = fread(text, 1, sizeof(text), in);
 	fclose(in);
-	if (!size || size > SECTION_MAX || (!rows && text[size - 1]))
-		die("a section of 1 to 65535 bytes, that of texts with NUL at its end, is expected");
+	if (!size || size > SECTION_MAX)
+		die("a section of 1 to 65535 bytes is expected");
 }
 
-static void pack_section(const char *path, const char *name)
+static void put_pack(const char *kind, const char *name, void read_back(const uint8_t *, char *, size_t))
 {
-	read_section(path);
-	memset(&head, 0, sizeof(head));
-	memset(bytes, 0, sizeof(bytes));
-	memset(symbols, 0, sizeof(symbols));
-	nr_bits = 0;
-	join_pairs();
-	head.size = (uint16_t)size;
-	put_symbols();
-	(rows ? put_rows : put_texts)();
-	if (nr_bits / 8 > SECTION_MAX)
-		die("more codes than offsets of 16 bits reach");
-	(rows ? read_rows_back : read_texts_back)();
-	printf("const struct %s %s = {\n\t.code = { %u, %u, {", name, name, head.size, head.codes);
-	for (size_t i = 0; i < MESSAGE_CODE_MAX; i++)
-		printf(" %u,", head.count[i]);
-	printf(" } },\n");
-	if (!rows) {
-		printf("\t.mark = {\n");
-		for (size_t i = 0; i < MESSAGE_MARKS; i++)
-			printf("\t\t{ %u, %u },\n", marks[i].text, marks[i].codes);
-		printf("\t},\n");
-	}
-	printf("\t.bytes = {");
-	for (size_t i = 0; i < head.codes + (nr_bits + 7) / 8 + MESSAGE_BEHIND; i++)
+	static char all[SECTION_MAX];
+
+	read_back(bytes, all, size);
+	if (memcmp(all, text, size) != 0)
+		die("a section does not come back");
+	printf("%sstruct message_pack %s = {\n\t.size = %zu,\n\t.bytes = {", kind, name, size);
+	for (size_t i = 0; i < nr_bytes; i++)
 		printf("%s%u,", i % 24 ? " " : "\n\t\t", bytes[i]);
 	printf("\n\t},\n};\n");
 }
@@ -322,8 +286,14 @@ int main(int argc, char **argv)
 	if (argc != 3)
 		die("usage: pack TEXTS ROWS > FILE.c");
 	printf("#include \"vm/message.h\"\n");
-	pack_section(argv[1], "message_pack");
-	rows = true;
-	pack_section(argv[2], "message_rows");
+	read_section(argv[1]);
+	for (unsigned i = 0; i < PASSES; i++)
+		pack_texts();
+	put_pack("const ", "message_pack", message_unpack);
+	read_section(argv[2]);
+	pack_rows();
+	/* Not a constant: the file has a part of a page behind what is made read-only at its start, and there
+	 * these bytes make it no longer. */
+	put_pack("", "message_rows", message_unpack_bytes);
 	return ferror(stdout) || fflush(stdout) ? 1 : 0;
 }

@@ -12,11 +12,11 @@ enum { F_INNER_MAP = 1 << 12 };	/* BPF_F_x of BPF_MAP_CREATE: other inner maps m
 /* a->n, the register of the argument at hand, is not what is wanted. */
 static int bad_arg(struct env *e, const struct args *a, const char *want)
 {
-	char what[100], unpacked[MESSAGE_MAX];
+	char what[100];
 
 	describe(e, a->r, what, sizeof what);
 	return unsafe_(e, a->n, a->c.kind == ARG_ALLOC_SIZE ? MESSAGE_TEXT("use bpf_ringbuf_output for any length") : NULL,
-		       "%s wants %s as argument %d, but r%d is %s", helper_name(a->h), message_text(want, unpacked), a->n, a->n,
+		       "%s wants %s as argument %d, but r%d is %s", helper_name(a->h), message_text(want), a->n, a->n,
 		       what);
 }
 
@@ -48,18 +48,17 @@ static int memory_arg(struct env *e, const struct args *a, uint64_t size, uint32
 	struct reg p = *a->r;
 	const struct prog_type *type = e->code->type;
 	uint64_t end = (uint64_t)p.off + size;
-	char what[120];
 	int err;
 
 	if (p.kind == K_SCALAR)
 		return bad_arg(e, a, MESSAGE_TEXT("a pointer to memory"));
-	snprintf(what, sizeof what, "argument %d of %s", a->n, helper_name(a->h));
+	e->callee = a->h;
 	if (p.kind == K_CTX && !(how & WRITE) && p.off >= 0 && end <= type->ctx_size && (type->flags & TYPE_DIRECT)) {
 		if (end > e->res->ctx_need)
 			e->res->ctx_need = (uint32_t)end;
 		return 0;
 	}
-	err = check_range(e, (unsigned)a->n, &p, 0, size, how, what);
+	err = check_range(e, (unsigned)a->n, &p, 0, size, how, "");
 	if (!err && p.kind == K_STACK)
 		err = stack_helper(e, &p, size, how);
 	if (!err && e->kernel && (p.kind == K_PACKET || p.kind == K_META) && !(a->h->flags & HF_PACKET_ARGS))
@@ -190,7 +189,6 @@ static int string_arg(struct env *e, struct args *a)
 {
 	struct reg *r = a->r;
 	const char *text = NULL, *why = NULL;
-	char unpacked[MESSAGE_MAX];
 	int64_t at = (int64_t)((uint64_t)r->off + r->s.val);
 
 	if (r->flags & R_MAYBE_NULL)
@@ -208,7 +206,7 @@ static int string_arg(struct env *e, struct args *a)
 	fact_constant(e, a, true, (uintptr_t)text);
 	if (helper_check(a->h) && helper_check(a->h)(text, a->size, &why))
 		return unsafe_(e, a->n, NULL, "%s: %s", helper_name(a->h),
-			       message_text(why ? why : MESSAGE_TEXT("bad format"), unpacked));
+			       message_text(why ? why : MESSAGE_TEXT("bad format")));
 	return 0;
 }
 

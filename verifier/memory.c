@@ -14,7 +14,8 @@ static const char *verb(uint32_t how)
 	return how & WRITE ? "writes" : "reads";
 }
 
-/* What is asked: may [p + off, + size) be accessed so?  what: on whose behalf, NULL the instruction's. */
+/* What is asked: may [p + off, + size) be accessed so?  what: on whose behalf, NULL the instruction's, "" that of
+ * argument `reg` of e->callee. */
 struct touch {
 	const struct reg *p;
 	int64_t off, lo, hi;		/* from the base: the first byte, and the one behind the last */
@@ -23,6 +24,15 @@ struct touch {
 	uint32_t how;
 	const char *what;
 };
+
+static const char *on_behalf(const struct env *e, unsigned reg, const char *what, char buf[120])
+{
+	if (!what || *what)
+		snprintf(buf, 120, "%s%s", what ? what : "", what ? " " : "");
+	else
+		snprintf(buf, 120, "argument %u of %s ", reg, helper_name(e->callee));
+	return buf;
+}
 
 /* From the base to a byte of an access: any number may have been added, so the sum ends at the ends of its type. */
 static int64_t sum_ends(int64_t a, int64_t b)
@@ -42,15 +52,15 @@ static int outside(struct env *e, const struct touch *a, const char *of, const c
 		   const char *advice)
 {
 	const struct reg *p = a->p;
-	char v[100], text[240];
+	char v[100], text[240], who[120];
 
 	if (scalar_is_const(&p->s))
 		snprintf(v, sizeof v, "offset %" PRId64, touch_low(p, a->off));
 	else
 		snprintf(v, sizeof v, "offset %" PRId64 "..%" PRId64, touch_low(p, a->off), touch_high(p, a->off, 0));
 	snprintf(text, sizeof text, "%s%s%s", of, name, *name ? "`" : "");
-	return unsafe_(e, (int)a->reg, advice, "%s%s%s %" PRIu64 " byte%s at %s of %s, which has %" PRIu64,
-		       a->what ? a->what : "", a->what ? " " : "", verb(a->how), a->size, a->size == 1 ? "" : "s", v, text,
+	return unsafe_(e, (int)a->reg, advice, "%s%s %" PRIu64 " byte%s at %s of %s, which has %" PRIu64,
+		       on_behalf(e, a->reg, a->what, who), verb(a->how), a->size, a->size == 1 ? "" : "s", v, text,
 		       have);
 }
 
@@ -138,7 +148,7 @@ int check_range(struct env *e, unsigned reg, const struct reg *p, int64_t off, u
 		const char *what)
 {
 	struct touch a = { p, off, touch_low(p, off), touch_high(p, off, (int64_t)size), size, reg, how, what };
-	char text[100];
+	char text[100], who[120];
 
 	if ((p->flags & R_MAYBE_NULL) && rule(e, RULE_NULL)) {
 		describe(e, p, text, sizeof text);
@@ -146,8 +156,8 @@ int check_range(struct env *e, unsigned reg, const struct reg *p, int64_t off, u
 			       "r%u may be NULL (%s)", reg, text);
 	}
 	if (size > INT32_MAX)
-		return unsafe_(e, (int)reg, MESSAGE_TEXT("bound the size first"), "%s has no useful upper bound",
-			       what ? what : "the size");
+		return unsafe_(e, (int)reg, MESSAGE_TEXT("bound the size first"), "%shas no useful upper bound",
+			       on_behalf(e, reg, what ? what : "the size", who));
 	switch (p->kind) {
 	case K_STACK: return stack_range(e, &a);
 	case K_VALUE: return value_range(e, &a);
@@ -160,8 +170,8 @@ int check_range(struct env *e, unsigned reg, const struct reg *p, int64_t off, u
 		/* fall through */
 	default:
 		describe(e, p, text, sizeof text);
-		return unsafe_(e, (int)reg, follow_advice(e, p), "%s%s%s memory through r%u, which is %s", what ? what : "",
-			       what ? " " : "", verb(how), reg, text);
+		return unsafe_(e, (int)reg, follow_advice(e, p), "%s%s memory through r%u, which is %s",
+			       on_behalf(e, reg, what, who), verb(how), reg, text);
 	}
 }
 

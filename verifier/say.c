@@ -50,7 +50,7 @@ void describe(struct env *e, const struct reg *r, char *buf, size_t cap)
 	else if (r->kind == K_MEM && !r->region)
 		n = append(buf, cap, 0, "memory of %" PRIu64 " bytes", r->size);
 	else
-		n = append(buf, cap, 0, "%s", text_nth(message_table(kind_text, sizeof kind_text), r->kind));
+		n = append(buf, cap, 0, "%s", text_nth(message_text(kind_text), r->kind));
 	if (r->flags & R_MAYBE_NULL)
 		n = append(buf, cap, n, " or NULL");
 	if (is_ptr(r) && r->off)
@@ -190,8 +190,8 @@ static int report(struct env *e, enum uebpf_code code, int reg, const char *advi
 	struct verify_place p;
 	bool inside = e->pc < e->code->n;
 	uint32_t slot = inside ? e->code->slot[e->pc] : UINT32_MAX;
-	char insn[160] = "", held[300] = "", unpacked[MESSAGE_MAX];
-	const char *more = advice ? message_text(advice, unpacked) : "", *kind = kind_of(code);
+	char insn[160] = "", held[300] = "";
+	const char *more = advice ? message_text(advice) : "", *kind = kind_of(code);
 	int err = errno_of(code);
 
 	place_of(e, e->pc, &p);

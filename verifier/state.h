@@ -222,6 +222,7 @@ struct env {
 	struct verify_result *res;
 	struct vm_host *host;
 	uint32_t pc, next;
+	const struct helper *callee;	/* whose argument is looked at */
 	/* The instruction at pc: itself, its row, its registers in this frame, what is handed on of it. */
 	const struct insn *in;
 	const struct op_info *op;

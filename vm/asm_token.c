@@ -9,12 +9,10 @@
 
 bool (asm_fail)(struct assembler *a, const char *text)
 {
-	char buf[MESSAGE_MAX];
-
 	if (!a->failed) {
 		a->failed = error_set(a->err, UEBPF_STAGE_OPEN, UEBPF_E_SYNTAX, -EINVAL, a->n,
 				      "line %u, column %u: %s", a->line, (uint32_t)(a->at - a->start) + 1,
-				      message_text(text, buf));
+				      message_text(text));
 		if (a->err) {
 			a->err->line = a->line;
 			a->err->column = (uint32_t)(a->at - a->start) + 1;

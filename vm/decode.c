@@ -37,7 +37,6 @@ static int refuse_op(struct decoder *d, uint32_t slot, struct raw_insn raw)
 {
 	const char *why = MESSAGE_TEXT("unknown opcode");
 	bool code_known = false;
-	char buf[MESSAGE_MAX];
 
 	for (int op = 1; op < OP_COUNT; op++)
 		if (!(isa_op[op].flags & OPF_INNER) && isa_op[op].code == raw.code)
@@ -60,7 +59,7 @@ static int refuse_op(struct decoder *d, uint32_t slot, struct raw_insn raw)
 	}
 	return error_set(d->err, UEBPF_STAGE_DECODE, UEBPF_E_INSN, -EINVAL, slot,
 			 "insn %u: opcode 0x%02x (dst %u, src %u, off %d, imm %d): %s", slot, raw.code,
-			 raw.dst, raw.src, raw.off, raw.imm, message_text(why, buf));
+			 raw.dst, raw.src, raw.off, raw.imm, message_text(why));
 }
 
 enum field { F_DST = 1, F_SRC = 2, F_OFF = 4, F_IMM = 8 };

@@ -117,7 +117,7 @@ const struct op_info isa_op[OP_COUNT] = {
 
 static const char *string_at(uint32_t at)
 {
-	return message_table(&strings, sizeof strings) + at;
+	return message_text(&strings) + at;
 }
 
 const char *isa_name(uint16_t op, char buf[ISA_NAME])

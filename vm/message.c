@@ -1,186 +1,112 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* message.c - reads packed texts (message.h). */
+/* message.c - reads packed texts and tables (message.h). */
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include "vm/message.h"
 
-/* Where reading has come to: the next text's offset in the section, the next bit of the codes. */
 struct reader {
-	const struct message_code *code;
-	const uint8_t *bytes;
-	size_t at;
-	uint32_t bit, nr;		/* texts read since a mark */
+	const uint8_t *at;
+	uint32_t range, code;
+	uint16_t chance[MESSAGE_CHANCES];
 };
 
-static char *expand(const uint8_t *bytes, char *to, unsigned symbol)
+static unsigned read_bit(struct reader *r, unsigned at)
 {
-	for (;;) {
-		const uint8_t *p = bytes + symbol * MESSAGE_PAIR_BITS / 8;
-		unsigned pair = ((unsigned)p[0] | (unsigned)p[1] << 8 | (unsigned)p[2] << 16) >> (symbol & 1) * 4;
-		unsigned left = pair % MESSAGE_SYMBOLS, right = pair / MESSAGE_SYMBOLS % MESSAGE_SYMBOLS;
+	unsigned chance = r->chance[at], bit;
+	uint32_t bound = (uint32_t)((uint64_t)r->range * chance >> 16);
 
-		if (left == symbol) {
-			*to = (char)right;
-			return to + 1;
-		}
-		to = expand(bytes, to, left);
-		symbol = right;
+	bit = r->code < bound;
+	if (bit) {
+		r->range = bound;
+		chance += (MESSAGE_CERTAIN - chance) >> MESSAGE_RATE;
+	} else {
+		r->code -= bound;
+		r->range -= bound;
+		chance -= chance >> MESSAGE_RATE;
 	}
+	r->chance[at] = (uint16_t)chance;
+	for (; r->range < 1u << 24; r->range <<= 8)
+		r->code = r->code << 8 | *r->at++;
+	return bit;
 }
 
-/* A code is the highest bits of `bits` (24 are there, the rest is anything): returns its symbol. */
-static unsigned find_code(const uint16_t *count, uint32_t bits, unsigned *length)
+static unsigned read_number(struct reader *r, unsigned at)
 {
-	unsigned symbol = 0, left = 31;
+	unsigned n = 0, i = 0;
 
-	for (;; left--) {	/* canonical codes of a length begin where the shorter ones end */
-		uint32_t n = *count++;
-
-		if (bits >> left < n)
-			break;
-		bits -= n << left;
-		symbol += n;
-	}
-	*length = 32 - left;
-	return symbol + (bits >> left);
+	for (; read_bit(r, at); at += 2)
+		n |= read_bit(r, at + 1) << i++;
+	return n | 1u << i;
 }
 
-/* The bits from r->bit on; at least 25 count. */
-static uint32_t next_bits(const struct reader *r)
+void message_unpack(const uint8_t *bytes, char *to, size_t size)
 {
-	const uint8_t *p = r->bytes + r->code->codes + r->bit / 8;
+	struct reader r = { bytes, UINT32_MAX, 0, { 0 } };
+	char *end = to + size;
+	unsigned distance = 0, copied = 0;
 
-	return ((uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3]) << r->bit % 8;
-}
-
-/* What the next code stands for. */
-static char *read_code(struct reader *r, char *to)
-{
-	unsigned length, symbol = find_code(r->code->count, next_bits(r), &length);
-
-	r->bit += length;
-	return expand(r->bytes, to, symbol);
-}
-
-/* The next text, and its length with the NUL. */
-static size_t read_text(struct reader *r, char buf[MESSAGE_MAX])
-{
-	char *to = buf;
-
-	do
-		to = read_code(r, to);
-	while (to[-1]);
-	r->at += (size_t)(to - buf);
-	if (++r->nr % MESSAGE_STEP == 0)	/* a mark: the next begins with a byte */
-		r->bit = (r->bit + 7) & ~UINT32_C(7);
-	return (size_t)(to - buf);
-}
-
-static struct reader reader_before(const struct message_pack *pack, size_t at)
-{
-	const struct message_mark *mark = pack->mark;
-
-	while (mark[1].text <= at)
-		mark++;
-	return (struct reader){ &pack->code, pack->bytes, mark->text, mark->codes * UINT32_C(8), 0 };
-}
-
-const char *message_unpack(const struct message_pack *pack, size_t at, char buf[MESSAGE_MAX])
-{
-	struct reader r = reader_before(pack, at);
-	size_t len;
-
-	do
-		len = read_text(&r, buf);
-	while (r.at <= at);
-	return buf + (at + len - r.at);
-}
-
-const char *message_text(const char *text, char buf[MESSAGE_MAX])
-{
-	size_t at = (uintptr_t)text - (uintptr_t)message_start;
-
-	return &message_pack && at < message_pack.code.size ? message_unpack(&message_pack, at, buf)
-						       : text;
-}
-
-const char *message_table(const void *table, size_t size)
-{
-	size_t at = (uintptr_t)table - (uintptr_t)message_start;
-	char *to = (char *)(uintptr_t)table;
-
-	if (&message_pack && at < message_pack.code.size && !__atomic_load_n(to, __ATOMIC_ACQUIRE)) {
-		struct reader r = reader_before(&message_pack, at);
-		char buf[MESSAGE_MAX], first = 0;
-
-		while (r.at < at + size) {
-			size_t from = r.at, len = read_text(&r, buf);
-
-			if (from == at) {	/* written last: then all is there */
-				first = buf[0];
-				buf[0] = 0;
-			}
-			if (from >= at)		/* two threads write the same bytes */
-				memcpy(to + (from - at), buf, len);
-		}
-		__atomic_store_n(to, first, __ATOMIC_RELEASE);
-	}
-	return to;
-}
-
-/* All at once: codes of up to QUICK bits are found in a table, a symbol that was met before is
- * copied from where it was expanded. */
-void message_read_rows(const struct message_rows *rows, char *to)
-{
-	enum { QUICK = 10 };
-	struct { uint16_t symbol, length; } quick[1 << QUICK];
-	struct { uint16_t at, length; } met[MESSAGE_SYMBOLS];
-	struct reader r = { &rows->code, rows->bytes, 0, 0, 0 };
-	char *start = to, *end = to + rows->code.size;
-	unsigned symbol = 0, length, n = 0;
-
-	for (length = 1; length <= QUICK; length++)
-		for (unsigned last = symbol + rows->code.count[length - 1]; symbol < last; symbol++)
-			for (unsigned same = 1u << (QUICK - length); same--; n++) {
-				quick[n].symbol = (uint16_t)symbol;
-				quick[n].length = (uint16_t)length;
-			}
-	while (n < 1u << QUICK)
-		quick[n++].length = 0;
-	memset(met, 0, sizeof(met));
+	for (unsigned i = 0; i < 4; i++)
+		r.code = r.code << 8 | *r.at++;
+	for (unsigned i = 0; i < MESSAGE_CHANCES; i++)
+		r.chance[i] = MESSAGE_EVEN;
 	while (to < end) {
-		uint32_t bits = next_bits(&r);
-		char *from = to;
+		unsigned n = 1;
 
-		symbol = quick[bits >> (32 - QUICK)].symbol;
-		length = quick[bits >> (32 - QUICK)].length;
-		if (!length)
-			symbol = find_code(rows->code.count, bits, &length);
-		r.bit += length;
-		for (n = 0; n < met[symbol].length; n++)
-			*to++ = start[met[symbol].at + n];
-		if (n)
+		if (!read_bit(&r, MESSAGE_COPY + copied)) {
+			while (n < 256)
+				n = n << 1 | read_bit(&r, MESSAGE_CHARACTER + n);
+			*to++ = (char)n;
+			copied = 0;
 			continue;
-		to = expand(r.bytes, to, symbol);
-		met[symbol].at = (uint16_t)(from - start);
-		met[symbol].length = (uint16_t)(to - from);
+		}
+		if (copied || !read_bit(&r, MESSAGE_AGAIN))
+			distance = read_number(&r, MESSAGE_DISTANCE);
+		for (n = read_number(&r, MESSAGE_LENGTH); n; n--, to++)
+			*to = to[-(ptrdiff_t)distance];
+		copied = 1;
 	}
+}
+
+void message_unpack_bytes(const uint8_t *bytes, char *to, size_t size)
+{
+	const char *end = to + size;
+
+	while (to < end) {
+		unsigned n = *bytes / (MESSAGE_RUN + 1), copy = *bytes++ % (MESSAGE_RUN + 1);
+
+		for (; n; n--)
+			*to++ = (char)*bytes++;
+		if (copy)
+			for (n = *bytes++; copy; copy--, to++)
+				*to = to[-(ptrdiff_t)n];
+	}
+}
+
+/* Two threads write the same bytes. */
+const char *message_text(const void *text)
+{
+	static bool done;
+
+	if (&message_pack && (uintptr_t)text - (uintptr_t)message_start < message_pack.size &&
+	    !__atomic_load_n(&done, __ATOMIC_ACQUIRE)) {
+		message_unpack(message_pack.bytes, message_start, message_pack.size);
+		__atomic_store_n(&done, true, __ATOMIC_RELEASE);
+	}
+	return text;
 }
 
 void message_unpack_rows(void)
 {
 	static bool done;
 
-	if (!&message_rows || __atomic_load_n(&done, __ATOMIC_ACQUIRE))
-		return;
-	message_read_rows(&message_rows, message_rows_start);	/* two threads write the same bytes */
-	__atomic_store_n(&done, true, __ATOMIC_RELEASE);
+	if (&message_rows && !__atomic_load_n(&done, __ATOMIC_ACQUIRE)) {
+		message_unpack_bytes(message_rows.bytes, message_rows_start, message_rows.size);
+		__atomic_store_n(&done, true, __ATOMIC_RELEASE);
+	}
 }
 
 int message_print(char *to, size_t cap, const char *text, va_list args)
 {
-	char buf[MESSAGE_MAX];
-
-	return vsnprintf(to, cap, message_text(text, buf), args);
+	return vsnprintf(to, cap, message_text(text), args);
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* message.h - texts for people.  The release library holds them packed: with UEBPF_PACK they lie in
- * a section of their own, scripts/pack.c replaces its bytes at the link (frequent strings of
- * characters become symbols, frequent symbols get short codes), and the address that the code has
- * stays as the text's name.  Objects that were not linked so (tests, other modes) hold and read the
- * plain texts. */
+ * a section of their own, scripts/pack.c replaces its bytes at the link, the address that the code has
+ * stays as the text's name, and the first that is said unpacks all of them where they lie.  Objects that
+ * were not linked so (tests, other modes) hold and read the plain texts. */
 #ifndef UEBPF_VM_MESSAGE_H
 #define UEBPF_VM_MESSAGE_H
 
@@ -11,14 +10,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Texts: characters and copies of what was before, in bits that a range coder wrote.  Each bit has a chance of
+ * being 1, which its being 1 or 0 moves; where the chances lie: */
 enum {
-	MESSAGE_MAX = 512, /* bytes of the longest, its NUL included */
-	MESSAGE_STEP = 32, /* texts from one mark to the next */
-	MESSAGE_MARKS = 64,
-	MESSAGE_SYMBOLS = 1024, /* at most; ten bits each, two of them for each symbol */
-	MESSAGE_PAIR_BITS = 20,
-	MESSAGE_CODE_MAX = 20, /* bits of the longest code */
-	MESSAGE_BEHIND = 3, /* bytes behind the codes that are read too */
+	MESSAGE_COPY,			/* a copy follows and no character; the second: behind a copy */
+	MESSAGE_AGAIN = 2,		/* from the distance of the last */
+	MESSAGE_DISTANCE,		/* of a number each bit but its highest, the lowest first, and before
+					 * each that there is one */
+	MESSAGE_LENGTH = MESSAGE_DISTANCE + 32,
+	MESSAGE_CHARACTER = MESSAGE_LENGTH + 32, /* by its bits so far, behind a 1 */
+	MESSAGE_CHANCES = MESSAGE_CHARACTER + 256,
+	MESSAGE_EVEN = 1 << 15,		/* at first */
+	MESSAGE_CERTAIN = (1 << 16) - 1,
+	MESSAGE_RATE = 4,		/* a chance moves by one part in 1 << this */
+	MESSAGE_RUN = 15,		/* of rows: bytes of a run at most */
 };
 
 #ifdef UEBPF_PACK
@@ -39,46 +44,28 @@ enum {
  * MESSAGE_TEXT("b")). */
 #define MESSAGE(literal, ...) MESSAGE_TEXT(literal), ##__VA_ARGS__
 
-/* A symbol stands for two others, or, when the first is itself, for the character that the second
- * says. They are numbered from the shortest code on (canonical Huffman codes); those that only
- * others use come last and have no code.  A text ends with the symbol of NUL. */
-struct message_code {
-	uint16_t size;			/* of the section */
-	uint16_t codes;			/* where they begin among the bytes, highest bit first;
-					 * before them: the symbols */
-	uint16_t count[MESSAGE_CODE_MAX];	/* codes of 1, 2, ... bits */
-};
 struct message_pack {
-	struct message_code code;
-	struct message_mark {
-		uint16_t text, codes;	/* offsets of a text in the section and of its first code */
-	} mark[MESSAGE_MARKS];		/* those behind the last have the section's size */
-	uint8_t bytes[];
-};
-struct message_rows {
-	struct message_code code;
+	uint16_t size;			/* of what it unpacks to */
 	uint8_t bytes[];
 };
 /* The link adds these; without it they are NULL. */
 #define MESSAGE_LINKED __attribute__((weak, visibility("hidden")))
-extern const char message_start[] MESSAGE_LINKED; /* the section, without bytes */
+extern char message_start[] MESSAGE_LINKED; /* the section, without bytes */
 extern const struct message_pack message_pack MESSAGE_LINKED;
 extern char message_rows_start[] MESSAGE_LINKED;
-extern const struct message_rows message_rows MESSAGE_LINKED;
+extern struct message_pack message_rows MESSAGE_LINKED;
 
-/* The text itself or, unpacked, somewhere in buf. */
-const char *message_text(const char *text, char buf[MESSAGE_MAX]);
-/* The text at an offset below pack->size; compilers may share the end of one. */
-const char *message_unpack(const struct message_pack *pack, size_t at, char buf[MESSAGE_MAX]);
-/* Texts one behind the other that are declared `static const char table[] MESSAGE_PACKED`, the first not
- * empty.  The first call unpacks them where they are; they are to be read through what it returns, since
- * the compiler may read a constant before the call.  From any thread, also in a signal handler. */
-const char *message_table(const void *table, size_t size);
+/* The text, unpacked; other texts are themselves.  A table `static const char table[] MESSAGE_PACKED` is to be read
+ * through what this returns, since the compiler may read a constant before the call.  From any thread, also in
+ * a signal handler. */
+const char *message_text(const void *text);
+/* `size` bytes of texts. */
+void message_unpack(const uint8_t *bytes, char *to, size_t size);
 /* Constants declared MESSAGE_ROWS, which is for those that pack well: nothing reads them before an env was
- * made, which calls this.  Any thread. */
+ * made, which calls this.  Any thread.  They are packed for speed: runs of a byte (bytes in it * 16 + bytes of a
+ * copy), the bytes, and of a copy the distance. */
 void message_unpack_rows(void);
-/* Their bytes. */
-void message_read_rows(const struct message_rows *rows, char *to);
+void message_unpack_bytes(const uint8_t *bytes, char *to, size_t size);
 /* vsnprintf */
 int message_print(char *to, size_t cap, const char *text, va_list args)
 	__attribute__((format(printf, 3, 0)));

@@ -147,7 +147,6 @@ static int bind_regions(struct code *code, struct uebpf_error *err)
 static int bind_type(const struct code *code, struct uebpf_error *err)
 {
 	const struct prog_type *type = code->type;
-	char unpacked[MESSAGE_MAX];
 
 	if (!type)
 		return error_set(err, UEBPF_STAGE_LINK, UEBPF_E_PROG_TYPE, -EINVAL, UINT32_MAX,
@@ -155,7 +154,7 @@ static int bind_type(const struct code *code, struct uebpf_error *err)
 	if (type->flags & TYPE_REFUSED)
 		return error_set(err, UEBPF_STAGE_LINK, UEBPF_E_PROG_TYPE, -EOPNOTSUPP, UINT32_MAX,
 				 "programs of type %s cannot run in user space: %s", type->name,
-				 type->why ? message_text(type->why, unpacked) : "no reason given");
+				 type->why ? message_text(type->why) : "no reason given");
 	/* In checked mode the context pointer is the host's struct while offsets are the program's:
 	 * the two ranges must be the same memory, or another object could lie in the difference. */
 	if (!(type->flags & (TYPE_RAW | TYPE_DIRECT)) && type->ctx_size > type->host_size)

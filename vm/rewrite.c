@@ -15,21 +15,20 @@ const uint8_t rewrite_needs[REWRITE_RULE_COUNT] = {
 	REWRITE_RULES(RULE)
 #undef RULE
 };
-const char rewrite_names[] MESSAGE_ROWS =
+const char rewrite_names[] MESSAGE_PACKED =
 #define RULE(id, name, needs, text) name "\0"
 	REWRITE_RULES(RULE);
 #undef RULE
 
 const char *rule_name(const char *names, int index)
 {
-	while (index--)
-		names += strlen(names) + 1;
-	return names;
+	return text_nth(message_text(names), (size_t)index);
 }
 
 int rule_index(const char *names, const char *name, size_t len)
 {
-	for (int k = 0; *names; k++, names += strlen(names) + 1)
+	names = message_text(names);
+	for (int k = 0; *names; k++, names = text_next(names))
 		if (strlen(names) == len && !memcmp(names, name, len))
 			return k;
 	return -1;

@@ -74,7 +74,7 @@ static const char forms[] MESSAGE_PACKED =
 /* The first that fits. */
 static const char *form_of(uint16_t op)
 {
-	const char *form = message_table(forms, sizeof forms);
+	const char *form = message_text(forms);
 
 	for (size_t i = 0; op < form_rows[i].first || op > form_rows[i].last ||
 			   isa_op[op].shape != form_rows[i].shape; i++)

@@ -360,10 +360,8 @@ static uint64_t random_key(struct vm_host *host, const struct jc *c)
 
 static int fail(struct uebpf_error *err, int num, const char *what)
 {
-	char unpacked[MESSAGE_MAX];
-
 	return error_set(err, UEBPF_STAGE_JIT, num == -ENOMEM ? UEBPF_E_MEMORY : UEBPF_E_ABSENT, num, UINT32_MAX,
-			 "%s", message_text(what, unpacked));
+			 "%s", message_text(what));
 }
 
 static int begin(struct jc *c)

@@ -261,7 +261,7 @@ static void put_operand(struct text_out *o, struct ins *in, char what, char kind
 
 static bool put_form(struct text_out *o, struct ins *in, uint8_t map)
 {
-	const char *at = message_table(texts, sizeof texts);
+	const char *at = message_text(texts);
 	size_t k = 0;
 
 	while (k < sizeof rows / sizeof *rows && (rows[k].map != map || (in->op & rows[k].mask) != rows[k].value)) {

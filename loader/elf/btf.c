@@ -32,9 +32,8 @@ struct btf {
 static int fail(struct uebpf_error *err, int errnum, const char *name, const char *what, uint32_t id)
 {
 	enum uebpf_code code = errnum == -ENOMEM ? UEBPF_E_MEMORY : UEBPF_E_BAD_BTF;
-	char unpacked[MESSAGE_MAX];
 
-	what = message_text(what, unpacked);
+	what = message_text(what);
 	if (id)
 		return error_set(err, UEBPF_STAGE_BTF, code, errnum, UINT32_MAX,
 				 "%s: BTF: type %u: %s", name, id, what);

@@ -522,7 +522,7 @@ static const char *missing_text(struct image_inner *in, const struct core_path *
 	char path[200];
 
 	core_path_text(local, path, sizeof(path));
-	return arena_text(&in->arena, "CO-RE: %s %s (%s): %s has no such %s", text_nth(message_table(what, sizeof(what)), kind), path, access,
+	return arena_text(&in->arena, "CO-RE: %s %s (%s): %s has no such %s", text_nth(message_text(what), kind), path, access,
 		 target_name(in, local->root), core_is_field(kind) ? "field" : core_is_enumval(kind) ?
 		 "enumerator" : "type");
 }
@@ -541,10 +541,10 @@ static const char *width_text(struct image_inner *in, const struct core_path *lo
 
 static const char *differs_text(struct image_inner *in, const struct core_path *local, const char *how)
 {
-	char path[200], unpacked[MESSAGE_MAX];
+	char path[200];
 
 	core_path_text(local, path, sizeof(path));
-	return arena_text(&in->arena, "CO-RE: field %s has %s in %s", path, message_text(how, unpacked), target_name(in, local->root));
+	return arena_text(&in->arena, "CO-RE: field %s has %s in %s", path, message_text(how), target_name(in, local->root));
 }
 
 int core_apply(struct image_inner *in, const uint8_t *rec, uint8_t *slots, uint32_t n,
@@ -553,7 +553,6 @@ int core_apply(struct image_inner *in, const uint8_t *rec, uint8_t *slots, uint3
 	uint32_t type = le32(rec + 4), kind = le32(rec + 12);
 	const struct btf *btf = in->image.btf;
 	const char *access = btf_string(btf, le32(rec + 8)), *trouble;
-	char unpacked[MESSAGE_MAX];
 	struct core_path local;
 	struct answer answer = { 0 };
 	int ret;
@@ -585,5 +584,5 @@ int core_apply(struct image_inner *in, const uint8_t *rec, uint8_t *slots, uint3
 	if (!trouble)
 		return 0;
 	return image_fail(in, UEBPF_STAGE_CORE, UEBPF_E_CORE, -EINVAL, NULL,
-			  btf_name(btf, type), "CO-RE (%s): %s", access, message_text(trouble, unpacked));
+			  btf_name(btf, type), "CO-RE (%s): %s", access, message_text(trouble));
 }

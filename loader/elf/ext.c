@@ -8,10 +8,8 @@ enum { MAGIC = 0xeb9f, HEADER = 24, LINE_MIN = 16, CORE_MIN = 16 };
 
 static int bad(const struct image_inner *in, const char *what)
 {
-	char buf[MESSAGE_MAX];
-
 	return image_fail(in, UEBPF_STAGE_BTF, UEBPF_E_BAD_BTF, -EINVAL, ".BTF.ext", NULL,
-			  "malformed: %s", message_text(what, buf));
+			  "malformed: %s", message_text(what));
 }
 #define bad(in, literal) bad(in, MESSAGE_TEXT(literal))
 

@@ -120,16 +120,11 @@ const char *elf_advice(const char *function)
 		  "128-bit arithmetic has no BPF instructions\0"
 		" __adddf3 __muldf3 __divdf3 __subdf3 __floatdidf __fixdfdi __mulsf3 __addsf3 __divsf3 "
 		  "__floatsisf __fixsfsi \0" "floating point has no BPF instructions\0");
-	char key[64], names[MESSAGE_MAX], text[MESSAGE_MAX];
+	char key[64];
 
 	snprintf(key, sizeof(key), " %s ", function);
-	for (;;) {
-		const char *here = message_text(row, names), *next = row + strlen(here) + 1;
-
-		if (!*here)
-			return NULL;
-		if (strstr(here, key))
-			return next;
-		row = next + strlen(message_text(next, text)) + 1;
-	}
+	for (row = message_text(row); *row; row = text_nth(row, 2))
+		if (strstr(row, key))
+			return text_next(row);
+	return NULL;
 }

@@ -24,10 +24,8 @@ static int compare(const void *a, const void *b)
 static int bad(struct image_inner *in, const char *section, const char *map,
 	       const char *what)
 {
-	char unpacked[MESSAGE_MAX];
-
 	return image_fail(in, UEBPF_STAGE_MAP, UEBPF_E_MAP_DEF, -EINVAL, section, map,
-			  "bad map definition: %s", message_text(what, unpacked));
+			  "bad map definition: %s", message_text(what));
 }
 
 /* BPF_ANNOTATE_KV_PAIR(name, key, value): struct ____btf_map_NAME { key key; value value; } */

@@ -37,10 +37,8 @@ uint32_t image_map_at(const struct image_inner *in, uint32_t shndx, uint64_t off
 static int bad(struct image_inner *in, const char *map, const char *what,
 	       const char *member)
 {
-	char buf[MESSAGE_MAX];
-
 	return image_fail(in, UEBPF_STAGE_MAP, UEBPF_E_MAP_DEF, -EINVAL, ".maps", map,
-			  "bad map definition: %s%s%s%s", message_text(what, buf), member ? " \"" : "",
+			  "bad map definition: %s%s%s%s", message_text(what), member ? " \"" : "",
 			  member ? member : "", member ? "\"" : "");
 }
 #define bad(in, map, literal, member) bad(in, map, MESSAGE_TEXT(literal), member)

@@ -49,10 +49,8 @@ void (image_log)(const struct image_inner *in, enum uebpf_level level, const cha
 
 int (image_malformed)(const struct image_inner *in, const char *section, const char *symbol, const char *what)
 {
-	char buf[MESSAGE_MAX];
-
 	return image_fail(in, UEBPF_STAGE_ELF, UEBPF_E_MALFORMED, -EINVAL, section, symbol,
-			  "malformed ELF: %s", message_text(what, buf));
+			  "malformed ELF: %s", message_text(what));
 }
 
 /* ---- what each section is for ---- */

@@ -12,10 +12,8 @@ enum { SECTIONS_MAX = 65280 };
 
 static int fail(const char *name, struct uebpf_error *err, const char *what, uint32_t section)
 {
-	char unpacked[MESSAGE_MAX];
-
 	return error_set(err, UEBPF_STAGE_ELF, UEBPF_E_MALFORMED, -EINVAL, UINT32_MAX,
-			 "%s: malformed ELF: section %u: %s", name, section, message_text(what, unpacked));
+			 "%s: malformed ELF: section %u: %s", name, section, message_text(what));
 }
 
 static int read_sections(struct arena *arena, Elf *elf, uint8_t *bytes, size_t len, const char *name,

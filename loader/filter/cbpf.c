@@ -552,7 +552,6 @@ int cbpf_translate(const struct uebpf_cbpf_insn *in, uint32_t n, void **slots, u
 {
 	struct out o = { .in = in, .nr_in = n, .first_drop = ALL };
 	const char *why = NULL;
-	char buf[MESSAGE_MAX];
 	uint32_t i;
 
 	*slots = NULL;
@@ -566,7 +565,7 @@ int cbpf_translate(const struct uebpf_cbpf_insn *in, uint32_t n, void **slots, u
 	if (why)
 		return error_set(err, UEBPF_STAGE_FILTER, UEBPF_E_INSN, -EINVAL, i - 1,
 				 "classic instruction %u (code 0x%02x, k 0x%x): %s", i - 1, in[i - 1].code, in[i - 1].k,
-				 message_text(why, buf));
+				 message_text(why));
 	o.spot = malloc((n + 1) * sizeof(*o.spot));
 	o.slot = malloc((n + 2) * (size_t)(SLOTS * 8));
 	if (o.spot && o.slot) {

@@ -52,12 +52,10 @@ struct reader {
 
 static bool refuse(struct reader *r, const char *why)
 {
-	char buf[MESSAGE_MAX];
-
 	if (!r->failed)
 		error_set(r->err, UEBPF_STAGE_FILTER, UEBPF_E_INSN, -EINVAL, r->pc,
 			  "LTTng bytecode, offset %u (opcode %u): %s", r->pc, r->pc < r->len ? r->data[r->pc] : 0,
-			  message_text(why, buf));
+			  message_text(why));
 	r->failed = true;
 	return false;
 }

@@ -28,10 +28,8 @@ static uint32_t column(const struct parser *p)
 
 static struct tree *fail(struct parser *p, const char *why)
 {
-	char buf[MESSAGE_MAX];
-
 	if (!p->failed)
-		filter_fail(p->f, column(p), UEBPF_E_SYNTAX, "%s", message_text(why, buf));
+		filter_fail(p->f, column(p), UEBPF_E_SYNTAX, "%s", message_text(why));
 	p->failed = true;
 	return NULL;
 }
