@@ -290,14 +290,42 @@ static bool types_differ(struct uebpf_object *obj, const char *name, const char 
 	return true;
 }
 
+/* Shape and types of definition i beside those of `map`; for inner maps (`outer` is the one bound) elements count only
+ * where the kernel's map_meta_equal counts them. */
+static int fits(struct uebpf_object *obj, const char *name, uint32_t i, const struct uebpf_map *map,
+		const struct uebpf_map *outer, struct uebpf_error *err)
+{
+	const struct image_map *im = &obj->image->maps[i];
+	const struct uebpf_map_opts *o = &im->opts;
+	const char *bound = outer ? outer->name : map->name;
+	struct geometry a = { o->type, o->key_size, o->value_size,
+			      obj->resized[i] ? obj->resized[i] : o->max_entries, o->flags };
+	struct geometry b = { map->type, map->key_size, map->value_size, map->max_entries, map->flags };
+	bool any = outer && (!(map->ops->traits & (MT_ARRAY | MT_RINGBUF)) || b.flags & BPF_F_INNER_MAP);
+	char wants_text[128], has_text[128];
+
+	if (!a.entries)		/* whoever creates the map says */
+		a.entries = b.entries;
+	if (a.type != b.type || a.key != b.key || a.value != b.value || a.flags != b.flags ||
+	    (a.entries != b.entries && !any)) {
+		shape_text(wants_text, sizeof(wants_text), a);
+		shape_text(has_text, sizeof(has_text), b);
+		error_set(err, UEBPF_STAGE_OPEN, UEBPF_E_MAP_BIND, -EINVAL, UINT32_MAX,
+			  "cannot be bound to map %s: the object wants %s%s, the map %s %s", bound,
+			  outer ? "inner maps of " : "", wants_text, outer ? "has" : "is", has_text);
+		say_where(obj, err, name);
+		return -EINVAL;
+	}
+	return obj->image->btf && map->btf &&
+	       (types_differ(obj, name, bound, im->btf_key, map->btf, map->btf_key, "key", err) ||
+		types_differ(obj, name, bound, im->btf_value, map->btf, map->btf_value, "value", err)) ? -EINVAL : 0;
+}
+
 int uebpf_object_bind_map(struct uebpf_object *obj, const char *name, struct uebpf_map *map,
 			  struct uebpf_error *err)
 {
-	struct uebpf_map_info has = { .size = sizeof(has) };
-	char wants_text[128], has_text[128];
-	const struct uebpf_map_opts *o;
+	const struct image_map *im;
 	int rc = can_adjust(obj, name, err);
-	struct geometry a, b;
 	uint32_t i;
 
 	if (rc)
@@ -306,38 +334,25 @@ int uebpf_object_bind_map(struct uebpf_object *obj, const char *name, struct ueb
 	if (i == IMAGE_NONE || !map)
 		return fail(obj, err, UEBPF_E_MAP_BIND, i == IMAGE_NONE ? -ENOENT : -EINVAL, name,
 			    i == IMAGE_NONE ? MESSAGE_TEXT("the object has no such map") : MESSAGE_TEXT("no map given"));
-	uebpf_map_info(map, &has);
-	o = &obj->image->maps[i].opts;
-	a = (struct geometry){ o->type, o->key_size, o->value_size,
-			    obj->resized[i] ? obj->resized[i] : o->max_entries, o->flags };
-	b = (struct geometry){ has.type, has.key_size, has.value_size, has.max_entries, has.flags };
-	/* max_entries 0 in a definition: whoever creates the map says */
-	if (!a.entries)
-		a.entries = b.entries;
+	im = &obj->image->maps[i];
 	if (map_only_listed(map))
 		return fail(obj, err, UEBPF_E_MAP_BIND, -EOPNOTSUPP, name,
 			    MESSAGE_TEXT("the map holds the kernel's own programs, maps, devices or sockets, which mean nothing to programs here"));
-	if (has.share == UEBPF_SHARE_MAPPED && (a.type ^ b.type) == (BPF_MAP_TYPE_RINGBUF ^ BPF_MAP_TYPE_USER_RINGBUF))
-		return fail(obj, err, UEBPF_E_MAP_BIND, -EINVAL, name, a.type == BPF_MAP_TYPE_RINGBUF ?
+	if (map->share == UEBPF_SHARE_MAPPED &&
+	    (im->opts.type ^ map->type) == (BPF_MAP_TYPE_RINGBUF ^ BPF_MAP_TYPE_USER_RINGBUF))
+		return fail(obj, err, UEBPF_E_MAP_BIND, -EINVAL, name, map->type == BPF_MAP_TYPE_USER_RINGBUF ?
 			    MESSAGE_TEXT("the kernel keeps the producer's side of its RINGBUF read-only: bind that to a USER_RINGBUF "
 					 "map, whose programs drain it") :
 			    MESSAGE_TEXT("the kernel keeps the consumer's side of its USER_RINGBUF read-only: bind that to a RINGBUF "
 					 "map, whose programs fill it"));
-	if (memcmp(&a, &b, sizeof(a))) {
-		shape_text(wants_text, sizeof(wants_text), a);
-		shape_text(has_text, sizeof(has_text), b);
-		error_set(err, UEBPF_STAGE_OPEN, UEBPF_E_MAP_BIND, -EINVAL, UINT32_MAX,
-			  "cannot be bound to map %s: the object wants %s, the map is %s", has.name, wants_text, has_text);
-		say_where(obj, err, name);
-		return -EINVAL;
-	}
-	if (o->type == MAP_TYPE_ARENA && o->extra && o->extra != has.extra)
+	rc = fits(obj, name, i, map, NULL, err);
+	if (!rc && im->inner != IMAGE_NONE && map->inner)
+		rc = fits(obj, name, im->inner, map->inner, map, err);
+	if (rc)
+		return rc;
+	if (im->opts.type == MAP_TYPE_ARENA && im->opts.extra && im->opts.extra != map->extra)
 		return fail(obj, err, UEBPF_E_MAP_BIND, -EINVAL, name,
 			    MESSAGE_TEXT("the arena lies at another address (map_extra) than the object says"));
-	if (obj->image->btf && map->btf &&
-	    (types_differ(obj, name, has.name, obj->image->maps[i].btf_key, map->btf, map->btf_key, "key", err) ||
-	     types_differ(obj, name, has.name, obj->image->maps[i].btf_value, map->btf, map->btf_value, "value", err)))
-		return -EINVAL;
 	uebpf_map_ref(map);
 	if (obj->maps[i])
 		uebpf_map_unref(obj->maps[i]);

@@ -233,6 +233,55 @@ START_TEST(initial_elements_of_prog_array_and_map_of_maps)
 }
 END_TEST
 
+/* An inner map of another shape would be used as one of the object's.  Elements count for arrays, unless the map says
+ * that they may differ (BPF_F_INNER_MAP), not for hashes: as in the kernel's map_meta_equal. */
+START_TEST(a_map_of_maps_is_bound_only_with_inner_maps_of_its_shape)
+{
+	static const struct { const char *outer; uint32_t type, key, value, n, flags; const char *says; } inner[] = {
+		{ "outer", 2, 4, 8, 2, 0, NULL },
+		{ "outer", 2, 4, 8, 3, 0, "inner maps of {type 2, key 4, value 8, max_entries 2, flags 0}, the map has "
+		  "{type 2, key 4, value 8, max_entries 3, flags 0}" },
+		{ "outer", 2, 4, 16, 2, 0, "has {type 2, key 4, value 16, max_entries 2, flags 0}" },
+		{ "outer", 2, 4, 8, 2, 1 << 10, "has {type 2, key 4, value 8, max_entries 2, flags 0x400}" },
+		{ "outer", 1, 4, 8, 2, 0, "flags 0}, the map has {type 1, key 4, value 8, max_entries 2, flags 0}" },
+		{ "outer", 2, 4, 8, 7, 1 << 12, "has {type 2, key 4, value 8, max_entries 7, flags 0x1000}" },
+		{ "hash_outer", 1, 8, 4, 9, 0, NULL },
+		{ "hash_outer", 1, 8, 4, 500, 0, NULL },
+		{ "hash_outer", 1, 4, 4, 9, 0, "of {type 1, key 8, value 4, max_entries 9, flags 0}, the map has {type 1, key 4," },
+		{ "hash_outer", 1, 8, 8, 9, 0, "value 8, max_entries 9" },
+		{ "hash_outer", 9, 8, 4, 9, 0, "has {type 9," },
+		{ "hash_outer", 1, 8, 4, 9, 1, "flags 0x1}" },
+	};
+
+	OBJECT(path, "maps.bpf.c", "-O2 -g -mcpu=v3");
+	for (size_t i = 0; i < sizeof(inner) / sizeof(inner[0]); i++) {
+		bool hash = *inner[i].outer == 'h';
+		struct uebpf_map_opts o = { .size = sizeof(o), .name = "in", .type = inner[i].type, .key_size = inner[i].key,
+					    .value_size = inner[i].value, .max_entries = inner[i].n, .flags = inner[i].flags };
+		struct uebpf_map *in = uebpf_map_create(env, &o, &err), *out;
+		int r;
+
+		ck_assert_msg(in != NULL, "%s", err.text);
+		o = (struct uebpf_map_opts){ .size = sizeof(o), .name = "bound", .type = hash ? 13 : 12, .key_size = 4,
+					     .value_size = 4, .max_entries = 3, .inner = in };
+		out = uebpf_map_create(env, &o, &err);
+		ck_assert_msg(out != NULL, "%s", err.text);
+		open_with(path, NULL);
+		r = uebpf_object_bind_map(obj, inner[i].outer, out, &err);
+		ck_assert_msg(!r == !inner[i].says, "shape %zu: %s", i, r ? err.text : "bound");
+		if (r)
+			ck_assert_msg(r == -EINVAL && err.code == UEBPF_E_MAP_BIND && strstr(err.text, inner[i].says) &&
+				      strstr(err.text, inner[i].outer), "shape %zu: %s", i, err.text);
+		else
+			load();
+		uebpf_object_free(obj);
+		obj = NULL;
+		uebpf_map_unref(out);
+		uebpf_map_unref(in);
+	}
+}
+END_TEST
+
 START_TEST(maps_without_btf_are_told_to_compile_with_g)
 {
 	OBJECT(path, "maps.bpf.c", "-O2 -mcpu=v3");
@@ -435,6 +484,7 @@ int main(void)
 	tcase_add_test(t, data_without_debug_information);
 	tcase_add_test(t, btf_map_definitions);
 	tcase_add_test(t, initial_elements_of_prog_array_and_map_of_maps);
+	tcase_add_test(t, a_map_of_maps_is_bound_only_with_inner_maps_of_its_shape);
 	tcase_add_test(t, maps_without_btf_are_told_to_compile_with_g);
 	tcase_add_test(t, legacy_definitions);
 	tcase_add_test(t, legacy_definition_of_280_bytes_in_its_own_section);
