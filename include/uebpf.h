@@ -702,7 +702,9 @@ struct uebpf_kernel_opts {
  *            per-CPU maps programs see nothing.
  *  listed    program arrays, maps of maps, devices, sockets (level mirrored, too): ids to look at; objects
  *            cannot be bound to them.
- * -EPERM: bpf() needs CAP_BPF here.  -EOPNOTSUPP: perf events, cgroups, storage of tasks and the like. */
+ * Of a ring, info.type says what it is to programs here, which have its other end.
+ * -EPERM: bpf() needs CAP_BPF here.  -EOPNOTSUPP: perf events (read them with libbpf's perf_buffer), cgroups,
+ * storage of tasks and the like. */
 UEBPF_API struct uebpf_map *uebpf_map_from_kernel(struct uebpf_env *env, const struct uebpf_kernel_opts *opts,
 						  struct uebpf_error *err);
 /* Mirrored maps: everything from, or to, the kernel.  Number of elements; -EOPNOTSUPP: not mirrored, or

@@ -157,7 +157,8 @@ static int build(struct vm_host *host, struct kernel_args *a, struct uebpf_map_o
 	}
 	if (!ops || (ops->traits & MT_STORAGE) || (!ops->lookup && !ops->more->peek && !ops->user_lookup))
 		return fail(err, -EOPNOTSUPP, o->name,
-			    MESSAGE_TEXT("bpf() reads none of its entries by their keys"));
+			    MESSAGE_TEXT("bpf() gives none of its entries out; a perf_event_array's records are read by "
+					 "--kernel-object with --on-ringbuf, or libbpf's perf_buffer"));
 	return map_build_ops(host, &kernel_base, o, mirror_storage, a, false, out, err);
 }
 

@@ -210,6 +210,8 @@ int main(int argc, char **argv)
 		signal(SIGSEGV, on_wild_access);
 		signal(SIGBUS, on_wild_access);
 	}
+	if (options.watch)
+		json_lines();
 	if (options.json)
 		json_open(NULL, '{');
 	finish(act(&session));

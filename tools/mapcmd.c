@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -140,20 +141,49 @@ static int change(struct session *s, struct uebpf_map *map, const struct uebpf_m
 	return EXIT_RAN;
 }
 
-/* Again and again until it is interrupted or nobody reads.  With --json each look is a document of its own, whole when
- * it is written. */
-static int watch(struct session *s, struct uebpf_map *map)
-{
-	const struct timespec pause = { 0, WATCH_NS };
-	const struct options *o = s->opt;
+static volatile sig_atomic_t stopped;
 
+static void on_signal(int sig)
+{
+	(void)sig;
+	stopped = 1;
+}
+
+/* The map lives on without its file or pin, but nobody else will find it there. */
+static bool moved(const char *path, const struct stat *was)
+{
+	struct stat is;
+
+	return stat(path, &is) || is.st_ino != was->st_ino || is.st_dev != was->st_dev;
+}
+
+/* Again and again until it is interrupted, which ends it behind a whole look, or nobody reads.  With --json each look
+ * is a document of one line. */
+static int watch(struct session *s, struct uebpf_map *map, const struct stat *was)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	const struct timespec pause = { 0, WATCH_NS };
+	const struct sigaction stop = { .sa_handler = on_signal };
+	const struct options *o = s->opt;
+	bool told = false, screen = !o->json && isatty(STDOUT_FILENO);
+
+	for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
+		sigaction(signals[i], &stop, NULL);
 	for (uint64_t n = 1;; n++) {
+		if (screen)
+			fputs("\033[H\033[2J", stdout);
 		maps_dump_one(map, o->json, false);
-		if (o->repeat && n >= o->repeat)
+		if (!told && moved(o->map, was)) {
+			note("--map %s: was removed or replaced; this is still the map that was there", o->map);
+			told = true;
+		}
+		if (stopped || (o->repeat && n >= o->repeat))
 			return EXIT_RAN;
 		json_end();
 		out_flush();
 		nanosleep(&pause, NULL);
+		if (stopped)
+			return EXIT_RAN;
 		if (o->json)
 			json_open(NULL, '{');
 	}
@@ -173,8 +203,10 @@ int map_command(struct session *s)
 	const struct options *o = s->opt;
 	struct uebpf_map_info i = { .size = sizeof i };
 	struct uebpf_map *map = open_map(s, o->map, is_pin(o->map), o->map_update || o->map_delete);
+	struct stat was = { 0 };
 	int code = EXIT_RAN;
 
+	stat(o->map, &was);
 	signal(SIGBUS, cut_short);
 	uebpf_map_info(map, &i);
 	if (o->map_lookup)
@@ -182,7 +214,7 @@ int map_command(struct session *s)
 	else if (o->map_update || o->map_delete)
 		code = change(s, map, &i);
 	else if (o->watch)
-		code = watch(s, map);
+		code = watch(s, map, &was);
 	else
 		maps_dump_one(map, o->json, false);
 	uebpf_map_unref(map);

@@ -7,7 +7,7 @@
 #include <string.h>
 #include "tools/tool.h"
 
-enum { TYPE_PROG_ARRAY = 3, TYPE_QUEUE = 22, TYPE_STACK = 23, TYPE_RINGBUF = 27 };	/* the kernel's numbers */
+enum { TYPE_PROG_ARRAY = 3, TYPE_QUEUE = 22, TYPE_STACK = 23, TYPE_RINGBUF = 27, TYPE_USER_RINGBUF = 31 };	/* the kernel's numbers */
 #define NOT_READABLE (-524)	/* the kernel's ENOTSUPP: entries that only programs use */
 
 static struct uebpf_map_info info_of(const struct uebpf_map *map)
@@ -393,21 +393,35 @@ static const struct { const char *name, *text; } level[] = {
 	{ "mirrored", "; the kernel's, read by bpf()" },
 };
 
+/* A ring of the kernel's, of which programs here have the other end: what it is there, and what can be done here. */
+static const char *other_end(const struct uebpf_map_info *i, const char **here)
+{
+	bool ours = i->share != UEBPF_SHARE_MAPPED || (i->type != TYPE_RINGBUF && i->type != TYPE_USER_RINGBUF);
+
+	*here = ours ? "" : i->type == TYPE_RINGBUF ? ": written here (a ringbuf to programs here)" :
+		": its records are taken here (a user_ringbuf to programs here)";
+	return ours ? i->type_name : i->type == TYPE_RINGBUF ? "user_ringbuf" : "ringbuf";
+}
+
 void maps_dump_one(struct uebpf_map *map, bool json, bool take)
 {
 	struct dump d = { .map = map, .i = info_of(map), .json = json };
+	const char *here, *type = other_end(&d.i, &here);
+	bool ring = d.i.type == TYPE_RINGBUF || d.i.type == TYPE_USER_RINGBUF;
 
 	if (json) {
 		json_open(d.i.name, '{');
-		json_string("type", d.i.type_name);
+		json_string("type", type);
+		if (*here)
+			json_string("type_here", d.i.type_name);
 		json_u64("key_size", d.i.key_size);
 		json_u64("value_size", d.i.value_size);
 		json_u64("max_entries", d.i.max_entries);
 		json_string("level", level[d.i.share & 3].name);
-		json_open(d.i.type == TYPE_RINGBUF ? "records" : "entries", '[');
+		json_open(ring ? "records" : "entries", '[');
 	} else {
-		printf("# map %s: %s, key %u, value %u bytes, max %u%s\n", d.i.name, d.i.type_name, d.i.key_size,
-		       d.i.value_size, d.i.max_entries, level[d.i.share & 3].text);
+		printf("# map %s: %s, key %u, value %u bytes, max %u%s%s\n", d.i.name, type, d.i.key_size,
+		       d.i.value_size, d.i.max_entries, level[d.i.share & 3].text, here);
 	}
 	if (d.i.type == TYPE_RINGBUF && take)
 		uebpf_map_consume(map, dump_record, &d);
@@ -415,7 +429,7 @@ void maps_dump_one(struct uebpf_map *map, bool json, bool take)
 		dump_entries(&d);
 	else if ((d.i.type == TYPE_QUEUE || d.i.type == TYPE_STACK) && d.i.share == UEBPF_SHARE_PRIVATE)
 		dump_queue(&d);
-	else if (!json && d.i.type == TYPE_RINGBUF)
+	else if (!json && ring)
 		printf("# its records are its consumer's\n");
 	else if (!json)
 		printf("# its values have no keys and cannot be listed (--lookup \"\" shows the next)\n");
@@ -429,7 +443,7 @@ void maps_dump_one(struct uebpf_map *map, bool json, bool take)
 		json_u64("zero_entries", d.zero);
 		json_close();
 	} else {
-		printf("# %llu %s", (unsigned long long)d.shown, d.i.type == TYPE_RINGBUF ? "records" : "entries");
+		printf("# %llu %s", (unsigned long long)d.shown, ring ? "records" : "entries");
 		if (d.zero)
 			printf("; %llu that are all zero are not shown", (unsigned long long)d.zero);
 		putchar('\n');

@@ -12,6 +12,19 @@ enum { MAX_DEPTH = 16 };
 static char open_bracket[MAX_DEPTH];	/* what closes each open level */
 static bool has_item[MAX_DEPTH];
 static int depth;
+static bool one_line;
+
+void json_lines(void)
+{
+	one_line = true;
+}
+
+/* Between items, and before a closing bracket. */
+static void next_line(int level)
+{
+	if (!one_line)
+		printf("\n%*s", level * 2, "");
+}
 
 static void escape_char(FILE *f, unsigned char c)
 {
@@ -64,7 +77,9 @@ static void begin(const char *key)
 {
 	if (!depth)
 		return;
-	printf("%s\n%*s", has_item[depth] ? "," : "", depth * 2, "");
+	if (has_item[depth])
+		fputs(one_line ? ", " : ",", stdout);
+	next_line(depth);
 	has_item[depth] = true;
 	if (open_bracket[depth] == '}') {
 		putchar('"');
@@ -86,7 +101,7 @@ void json_open(const char *key, char bracket)
 void json_close(void)
 {
 	if (has_item[depth])
-		printf("\n%*s", (depth - 1) * 2, "");
+		next_line(depth - 1);
 	putchar(open_bracket[depth--]);
 	if (!depth)
 		putchar('\n');

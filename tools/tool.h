@@ -242,6 +242,7 @@ void json_double(const char *key, double value);
 void json_bool(const char *key, bool value);
 void json_bytes(const char *key, const void *data, size_t len);	/* lower-case hex */
 void json_raw(const char *key, const char *json);	/* text that is JSON already */
+void json_lines(void);					/* from now on each document is one line */
 void json_end(void);					/* closes what is open; the document is whole */
 void json_end_inner(void);				/* closes all but the document itself */
 bool json_inside(void);					/* has the document begun and not ended */
