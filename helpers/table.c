@@ -140,9 +140,14 @@ const struct helper helpers_builtin[] = {
 #include "helpers/helpers.def"
 };
 const uint32_t helpers_nr = sizeof helpers_builtin / sizeof helpers_builtin[0];
-static const char names[] MESSAGE_PACKED =
+static const char names[] MESSAGE_PACKED =	/* the kernel's: programs have their numbers */
 #define HELPER(nr, name, ...) #name "\0"
 #define CONTRACT HELPER
+#define OWN(...)
+#include "helpers/helpers.def"
+;
+static const char own_names[] =
+#define OWN(nr, name, ...) #name "\0"
 #include "helpers/helpers.def"
 ;
 
@@ -169,8 +174,9 @@ uint32_t helper_id(const struct helper *h)
 const char *helper_name(const struct helper *h)
 {
 	const struct host_helper *own = helper_of_host(h);
+	size_t row = (size_t)(h - helpers_builtin);
 
-	return own ? own->name : text_nth(message_text(names), (size_t)(h - helpers_builtin));
+	return own ? own->name : row < OURS ? text_nth(message_text(names), row) : text_nth(own_names, row - OURS);
 }
 
 const char *helper_support(const struct helper *h)
@@ -274,9 +280,17 @@ const struct helper *helper_find(const struct helper_table *table, uint32_t id)
 	return table->builtin && i < ROWS && ID_OF(i) == id ? &helpers_builtin[i] : NULL;
 }
 
+static const struct helper *row_named(const char *name, const char *at, uint32_t row, uint32_t end)
+{
+	for (; row < end; row++, at = text_next(at))
+		if (!strcmp(at, name))
+			return &helpers_builtin[row];
+	return NULL;
+}
+
 const struct helper *helper_find_name(const struct helper_table *table, const char *name)
 {
-	const char *at = message_text(names);
+	const struct helper *row;
 	uint32_t i;
 
 	if (!table || !name)
@@ -286,8 +300,8 @@ const struct helper *helper_find_name(const struct helper_table *table, const ch
 	for (i = 0; i < table->nr_host; i++)
 		if (!strcmp(table->host[i].name, name))
 			return &table->host[i].row;
-	for (i = 0; i < ROWS && table->builtin; i++, at = text_next(at))
-		if (!strcmp(at, name))
-			return &helpers_builtin[i];
-	return NULL;
+	if (!table->builtin)
+		return NULL;
+	row = row_named(name, own_names, OURS, ROWS);
+	return row ? row : row_named(name, message_text(names), 0, OURS);
 }

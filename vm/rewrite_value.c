@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* rewrite_value.c - rules of the walk (rewrite_local.c) that follow from a known value: constants, branches whose
  * outcome is known, copies. */
-#include <string.h>
 #include "vm/rewrite_walk.h"
 
 /* ---- constants ---- */
@@ -30,7 +29,7 @@ void walk_constants(struct walk *w, struct insn *in)
 		return;
 	switch (shape) {
 	case SHAPE_ALU_X:
-		if (in->op == OP_CAST_USER || in->op == OP_CAST_KERN || !strncmp(isa_text(in->op), "(s", 2))
+		if (isa_op[in->op - 1].shape != SHAPE_ALU_K)	/* sign extensions, casts */
 			return;
 		in->op--;
 		in->imm = k->value;
