@@ -19,6 +19,7 @@
 #include <unistd.h>
 #include "jit/state.h"
 #include "vm/mem.h"
+#include "vm/self.h"
 
 enum {
 	PAGE = 4096,
@@ -37,7 +38,7 @@ struct jit_pages {
 	struct vm_host *host;
 	struct arena *arenas;
 	bool far;			/* pages_far() */
-	uint8_t *spare;			/* an empty page whose memory is kept, without access: the next program needs no fault */
+	uint8_t *spare;			/* an empty page whose memory is kept, writable: the next program needs no fault */
 	_Atomic int owner;		/* pid that holds the lock, 0: free */
 	struct jit_code *_Atomic first;	/* programs, latest first */
 };
@@ -46,7 +47,7 @@ struct jit_pages {
  * doing is unknown, so the child leaves the half-done arenas alone and begins new ones. */
 static void lock(struct jit_pages *pages)
 {
-	int me = getpid(), free = 0;
+	int me = (int)self_get()->pid, free = 0;
 
 	while (!atomic_compare_exchange_weak_explicit(&pages->owner, &free, me, memory_order_acquire,
 						      memory_order_relaxed)) {
@@ -244,12 +245,12 @@ static struct arena *arena_of(struct jit_pages *pages, const uint8_t *at)
 	return NULL;
 }
 
-/* Fills the pages [page, page + len), where nothing runs yet, with `bytes` at `at`. */
-static int fill(uint8_t *page, size_t len, uint8_t *at, const void *bytes, size_t size)
+/* Fills the pages [page, page + len), where nothing runs yet and that may be writable already, with `bytes` at `at`. */
+static int fill(bool writable, uint8_t *page, size_t len, uint8_t *at, const void *bytes, size_t size)
 {
 	int err;
 
-	if (mprotect(page, len, PROT_READ | PROT_WRITE))
+	if (!writable && mprotect(page, len, PROT_READ | PROT_WRITE))
 		return -ENOMEM;
 	memset(page, 0xcc, len);	/* int3: a jump astray stops at once */
 	memcpy(at, bytes, size);
@@ -286,7 +287,7 @@ int pages_publish(struct jit_pages *pages, uint8_t *at, const void *bytes, size_
 	struct arena *a;
 
 	if (is_large(size)) {
-		err = fill(at, len, at, bytes, size);
+		err = fill(false, at, len, at, bytes, size);
 		if (err)
 			munmap(at, len);
 		errno = saved;
@@ -300,7 +301,7 @@ int pages_publish(struct jit_pages *pages, uint8_t *at, const void *bytes, size_
 	}
 	page = (size_t)(at - a->base) / PAGE;
 	err = len == PAGE && a->mapped[page] ? replace(at - first, len, at, bytes, size) :
-					       fill(at - first, len, at, bytes, size);
+					       fill(at - first == pages->spare && len == PAGE, at - first, len, at, bytes, size);
 	if (pages->spare && pages->spare >= at - first && pages->spare < at - first + len)
 		pages->spare = NULL;
 	if (!err)
@@ -315,7 +316,7 @@ int pages_publish(struct jit_pages *pages, uint8_t *at, const void *bytes, size_
 /* The address space stays reserved; the memory of one page is kept. */
 static bool give_back(struct jit_pages *pages, uint8_t *page)
 {
-	if (!pages->spare && !mprotect(page, PAGE, PROT_NONE)) {
+	if (!pages->spare && !mprotect(page, PAGE, PROT_READ | PROT_WRITE)) {
 		pages->spare = page;
 		return true;
 	}
