@@ -37,6 +37,30 @@ bool lane_mem(const struct insn *in, struct lane_mem *out)
 	return isa_op[in->op].group != ISA_LINUX;
 }
 
+bool lane_beside(const struct lane_mem *a, const struct lane_mem *b)
+{
+	return a->base == b->base && a->index == b->index && a->scale == b->scale;
+}
+
+bool lane_pair(const struct code *code, const struct lanes *l, uint32_t i, struct lane_mem *out, uint32_t *first)
+{
+	uint32_t written = 0, at = i;
+	struct lane_mem b;
+
+	do {
+		if (at-- == l->head || flow_is_jump(&code->insn[at]))
+			return false;
+		written |= insn_writes(&code->insn[at]);
+	} while (!lane_mem(&code->insn[at], &b));
+	*first = at;
+	if (!lane_mem(&code->insn[i], out) || !out->store || !b.store || out->size != b.size || !lane_beside(out, &b) ||
+	    written & insn_reads(&code->insn[at]) || (out->off - b.off != b.size && b.off - out->off != b.size))
+		return false;
+	out->off = b.off < out->off ? b.off : out->off;
+	out->size *= 2;
+	return out->pair = true;
+}
+
 bool lane_start(const struct code *code, const struct flow *flow, uint32_t head, uint8_t reg, int64_t *value)
 {
 	for (uint32_t i = head; i-- > 0; ) {
@@ -76,8 +100,7 @@ bool lane_upper_only(const struct insn *in)
 /* ---- where it ends ---- */
 
 /* Rows of isa.def.  The counter is on the left, or (MORE) on the right. */
-enum { ROWS_LESS = 1 << 7 | 1 << 9, ROWS_MORE = 1 << 1 | 1 << 5, ROW_SAME = 4, ROWS_OUT = 1 << 0 | 1 << 2 | 1 << 6,
-       ROWS_SIGN = 1 << 9 | 1 << 5 | 1 << 6 | 1 << 10 };
+enum { ROWS_LESS = 1 << 7 | 1 << 9, ROWS_MORE = 1 << 1 | 1 << 5, ROW_SAME = 4, ROWS_OUT = 1 << 0 | 1 << 2 | 1 << 6 };
 
 /* The limit that a jump has which goes round while `back`, or else out of the loop; NULL: none is seen. */
 static bool limit_of(const struct look *k, const struct insn *in, bool back, struct lane_limit *out)
@@ -90,7 +113,7 @@ static bool limit_of(const struct look *k, const struct insn *in, bool back, str
 	if (!flow_is_branch(in) || (swap ? in->dst : in->src) == (swap ? in->src : in->dst) || !((swap ? more : less) >> row & 1) ||
 	    (!swap && in->dst != k->l->counter))
 		return false;
-	*out = (struct lane_limit){ .reg = !x ? LANE_NONE : swap ? in->dst : in->src, .wide = wide(in), .sign = ROWS_SIGN >> row & 1,
+	*out = (struct lane_limit){ .reg = !x ? LANE_NONE : swap ? in->dst : in->src, .wide = wide(in), .sign = LANE_SIGNED_ROWS >> row & 1,
 				    .k = (int32_t)in->imm };
 	if (x ? has_bit(k->written, out->reg) : in->imm != out->k)
 		return false;
@@ -215,15 +238,39 @@ static bool picks(struct look *k, uint8_t reg)
 	return true;
 }
 
+/* How far it goes in a round. */
+static int64_t stride_of(const struct lanes *l, const struct lane_mem *m)
+{
+	return (has_bit(l->steps, m->base) ? l->step[m->base] : 0) +
+	       (has_bit(l->steps, m->index) ? (int64_t)l->step[m->index] << m->scale : 0);
+}
+static uint32_t address_regs(const struct lane_mem *m) { return (1u << m->base | 1u << m->index) & ~(1u << LANE_NONE); }
+
+bool lane_part(const struct code *code, const struct lanes *l, uint32_t i, struct lane_mem *m)
+{
+	int64_t stride = stride_of(l, m), low = m->off, high = low;
+	uint32_t at = l->head;
+
+	for (; at < l->tail && !flow_is_jump(&code->insn[at]) && !(insn_writes(&code->insn[at]) & address_regs(m)); at++) {
+		struct lane_mem o;
+
+		if (!lane_mem(&code->insn[at], &o) || !lane_beside(&o, m))
+			continue;
+		low = o.off < low ? o.off : low;
+		high = o.off + o.size > high ? o.off + o.size : high;
+	}
+	m->off = (int32_t)low;
+	m->size = (uint8_t)stride;
+	return at > i && stride == high - low && stride <= 8 && !(stride & (stride - 1));
+}
+
 bool lane_element(const struct look *k, const struct lane_mem *m)
 {
 	const struct lanes *l = k->l;
-	bool indexed = m->index != LANE_NONE;
-	int64_t stride = (has_bit(l->steps, m->base) ? l->step[m->base] : 0) +
-			 (indexed && has_bit(l->steps, m->index) ? (int64_t)l->step[m->index] << m->scale : 0);
-	uint32_t regs = 1u << m->base | (indexed ? 1u << m->index : 0);
+	int64_t stride = stride_of(l, m);
+	uint32_t regs = address_regs(m);
 
-	return !k->until && m->size <= l->size && stride == m->size && !(regs & (l->values | l->sums)) &&
+	return !k->until && m->size <= l->size << m->pair && stride == m->size && !(regs & (l->values | l->sums)) &&
 	       !(regs & l->steps & l->narrow & ~(1u << l->counter));
 }
 
@@ -321,7 +368,7 @@ static bool all_fit(struct look *k, uint8_t size)
 
 	l->size = size;
 	l->copies = 0;
-	l->bytes = 0;
+	l->bytes = l->halves = l->pairs = l->parts = 0;
 	k->stepped = 0;
 	k->until = 0;
 	memset(k->most, 64, sizeof k->most);

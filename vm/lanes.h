@@ -7,9 +7,9 @@
 #include "vm/flow.h"
 
 enum { LANE_REGS = 11, LANE_NONE = 15 };
-/* Rows of jumps in isa.def, from JEQ on: >, >=, s>, s>=; and these and <, <=, s<, s<= */
+/* Rows of jumps in isa.def, from JEQ on: >, >=, s>, s>=; these and <, <=, s<, s<=; those with an s */
 enum { LANE_GREATER_ROWS = 1 << 1 | 1 << 2 | 1 << 5 | 1 << 6,
-       LANE_LESS_ROWS = LANE_GREATER_ROWS | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 };
+       LANE_LESS_ROWS = LANE_GREATER_ROWS | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10, LANE_SIGNED_ROWS = 1 << 5 | 1 << 6 | 1 << 9 | 1 << 10 };
 /* Rows of arithmetic come in fours (64_K, 64_X, 32_K, 32_X) in the order of isa.def. */
 enum lane_alu { LANE_ADD, LANE_SUB, LANE_MUL, LANE_DIV, LANE_SDIV, LANE_OR, LANE_AND, LANE_LSH, LANE_RSH,
 		LANE_MOD, LANE_SMOD, LANE_XOR, LANE_MOV, LANE_ARSH, LANE_ALUS };
@@ -39,11 +39,19 @@ struct lanes {
 	uint16_t carries;		/* registers that bring what the round before loaded */
 	uint32_t carry[LANE_REGS];	/* that load; it may as well come first in its round */
 	uint64_t bytes;			/* instructions from head on that add up the bytes of a word */
+	uint64_t halves, pairs, parts;	/* stores that wait for the next; those that lane_pair and lane_part are true of */
 };
 
-/* An access of an element. */
-struct lane_mem { uint8_t base, index, scale, size; int32_t off; bool store; };
+/* An access of an element, or of a pair of them. */
+struct lane_mem { uint8_t base, index, scale, size; int32_t off; bool store, pair; };
 bool lane_mem(const struct insn *in, struct lane_mem *out);
+/* From the same registers? */
+bool lane_beside(const struct lane_mem *a, const struct lane_mem *b);
+/* Do the store at i and the access before it, which may as well come with it, store two neighbours? */
+bool lane_pair(const struct code *code, const struct lanes *l, uint32_t i, struct lane_mem *out, uint32_t *first);
+/* Is the load at i of a part of what each round accesses from end to end, before it steps on?  m: the access; it
+ * becomes that of the whole. */
+bool lane_part(const struct code *code, const struct lanes *l, uint32_t i, struct lane_mem *m);
 /* r = be64 r; r >>= 32 or more: of a number of 32 bits that is be32, then >> 32 less. */
 bool lane_upper_only(const struct insn *be);
 /* May the rounds of the loop that begins at `head` run side by side? */

@@ -99,10 +99,30 @@ static bool branch(struct look *k, const struct insn *in)
 	return x ? operand(k, in->src, all) : bits_of(w ? (uint64_t)in->imm : (uint32_t)in->imm) <= 8u * k->l->size;
 }
 
+/* An element, or half of a pair. */
+static bool stores(struct look *k, uint32_t at)
+{
+	uint32_t next = at - k->l->head, first;
+	struct lane_mem m;
+
+	if (!lane_mem(&k->code->insn[at], &m))
+		return false;
+	if (lane_element(k, &m) || k->l->pairs >> next & 1)
+		return true;
+	k->l->halves |= 1ull << next;
+	if (m.size != k->l->size || m.size == 8)
+		return false;
+	for (next = at + 1; next < k->l->tail && !lane_mem(&k->code->insn[next], &m); next++)
+		;
+	k->l->pairs |= 1ull << (next - k->l->head);
+	return lane_pair(k->code, k->l, next, &m, &first) && lane_element(k, &m);
+}
+
 bool lane_fits(struct look *k, const struct insn *in)
 {
 	unsigned most = 8 * k->l->size;
 	uint8_t *now = &k->most[in->dst];
+	uint32_t at = (uint32_t)(in - k->code->insn);
 	struct lane_mem m;
 
 	switch (isa_op[in->op].shape) {
@@ -124,15 +144,20 @@ bool lane_fits(struct look *k, const struct insn *in)
 		if (has_bit(k->l->sums, in->dst) || !one_operand(k, in, &most))
 			return false;
 		break;
-	case SHAPE_JCC_K: case SHAPE_JCC_X: return (uint32_t)(in - k->code->insn) == k->l->way_out || branch(k, in);
+	case SHAPE_JCC_K: case SHAPE_JCC_X: return at == k->l->way_out || branch(k, in);
 	case SHAPE_LOAD: case SHAPE_FUSED_LOAD:
-		if (isa_op[in->op].flags & OPF_SIGNED || !lane_mem(in, &m) || !lane_element(k, &m))
+		if (isa_op[in->op].flags & OPF_SIGNED || !lane_mem(in, &m))
 			return false;
 		most = 8 * m.size;
+		if (!lane_element(k, &m)) {
+			k->l->parts |= 1ull << (at - k->l->head);
+			if (!lane_part(k->code, k->l, at, &m) || !lane_element(k, &m))
+				return false;
+		}
 		break;
 	case SHAPE_STORE_X: case SHAPE_FUSED_STORE:
-		return lane_mem(in, &m) && lane_element(k, &m) && operand(k, in->src, false);
-	case SHAPE_STORE_K: return lane_mem(in, &m) && lane_element(k, &m);
+		return operand(k, in->src, false) && stores(k, at);
+	case SHAPE_STORE_K: return stores(k, at);
 	default: return false;
 	}
 	if (most > 64)

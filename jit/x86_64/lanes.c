@@ -59,26 +59,56 @@ static bool branch(struct lane *v, const struct insn *in)
 	return false;
 }
 
-/* How many instructions that was. */
-static uint32_t one(struct lane *v, const struct insn *in)
+static int stored(struct lane *v, const struct insn *in)
 {
+	return isa_op[in->op].shape == SHAPE_STORE_K ? vec_constant(v, (uint64_t)in->imm) : vec_reg(v, in->src);
+}
+
+static void load(struct lane *v, uint32_t at, struct lane_mem *m, int d)
+{
+	uint32_t size = m->size, up = 0;
+
+	if (v->l.parts >> (at - v->l.head) & 1 && lane_part(v->c->code, &v->l, at, m))
+		up = (uint32_t)(v->c->code->insn[at].off - m->off);
+	vec_load(v, m, d);
+	if (up)
+		vec_shift(v, log_size(v), SHIFT_RIGHT, d, 8 * up);
+	if (up + size < m->size)
+		vec_rr(v, PAND, d, vec_constant(v, UINT32_MAX >> (32 - 8 * size)));
+}
+
+/* How many instructions that was. */
+static uint32_t one(struct lane *v, uint32_t at)
+{
+	const struct insn *in = &v->c->code->insn[at];
 	struct lane_mem m;
 	int d = RESULT;
 
 	jc_room(v->c, ROOM);
-	if (lane_mem(in, &m)) {
+	if (v->l.halves >> (at - v->l.head) & 1)
+		return 1;
+	if (v->l.pairs >> (at - v->l.head) & 1) {
+		const struct insn *low = in;
+
+		lane_pair(v->c->code, &v->l, at, &m, &at);
+		in = &v->c->code->insn[at];
+		if (in->off < low->off)
+			vec_store_pair(v, &m, stored(v, in), stored(v, low));
+		else
+			vec_store_pair(v, &m, stored(v, low), stored(v, in));
+	} else if (lane_mem(in, &m)) {
 		uint32_t by = v->l.carries;
 
-		while (by && v->l.carry[__builtin_ctz(by)] != (uint32_t)(in - v->c->code->insn))
+		while (by && v->l.carry[__builtin_ctz(by)] != at)
 			by &= by - 1;
 		if (by)		/* it is there since the round began */
 			vec_copy(v, vec_slot(v, SLOT_VALUE, in->dst, 0), vec_slot(v, SLOT_CARRY, (unsigned)__builtin_ctz(by), 0));
 		else if (m.store)
-			vec_store(v, &m, isa_op[in->op].shape == SHAPE_STORE_K ? vec_constant(v, (uint64_t)in->imm) : vec_reg(v, in->src));
+			vec_store(v, &m, stored(v, in));
 		else
-			vec_load(v, &m, vec_slot(v, SLOT_VALUE, in->dst, 0));
+			load(v, at, &m, vec_slot(v, SLOT_VALUE, in->dst, 0));
 	} else if (flow_is_jump(in)) {
-		return in - v->c->code->insn == v->l.way_out ? 1 : 1u + branch(v, in);
+		return at == v->l.way_out ? 1 : 1u + branch(v, in);
 	} else if ((in->op == OP_MOV64_X || in->op == OP_MOV32_X) && v->l.sums >> in->src & 1) {
 		return 1;	/* when the loop ends */
 	} else if (v->l.steps >> in->dst & 1) {
@@ -117,7 +147,7 @@ static void body(struct lane *v)
 	for (uint32_t i = v->l.head; i < v->l.tail && !v->fail; ) {
 		if (v->until == i)
 			v->until = 0;
-		i += one(v, &v->c->code->insn[i]);
+		i += one(v, i);
 	}
 	v->until = 0;
 	for (uint32_t i = 0, n = v->nr_slot; i < n && !v->fail; i++)
@@ -265,7 +295,7 @@ static void keep_apart(struct lane *v, uint32_t out)
 	for (uint32_t i = 0; i < v->nr_mem; i++)
 		for (uint32_t k = 0; k < v->nr_mem; k++) {
 			const struct lane_mem *a = &v->mem[i], *b = &v->mem[k];
-			int32_t apart = a->off - b->off, a_way = v->bytes - 1, b_way = a_way;
+			int32_t apart = a->off - b->off, way = v->bytes << a->pair, a_way = way - 1, b_way = a_way;
 
 			if (a->size != b->size) {	/* one goes faster: not near all the way */
 				v->fail |= a->store && (v->l.limits || v->l.rounds > MOST_MIXED || a->off > INT32_MAX / 2);
@@ -274,8 +304,8 @@ static void keep_apart(struct lane *v, uint32_t out)
 			}
 			if (!a->store || i == k || (b->store && k < i))
 				continue;
-			if (a->base == b->base && a->index == b->index && a->scale == b->scale) {
-				v->fail |= apart && apart > -v->bytes && apart < v->bytes;
+			if (lane_beside(a, b)) {
+				v->fail |= apart && apart > -way && apart < way;
 				continue;
 			}
 			if (v->dry || ((a->base == 10) != (b->base == 10) && c->cur->private))

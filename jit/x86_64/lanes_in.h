@@ -25,7 +25,7 @@ struct lane {
 /* 66 and a map; those of a row for elements of 1, 2, 4 and 8 bytes. SSE2 has what is not named otherwise. */
 enum { PAND = X_M0F | 0xdb, PANDN = X_M0F | 0xdf, POR = X_M0F | 0xeb, PXOR = X_M0F | 0xef, MOVDQA = X_M0F | 0x6f,
        PUNPCKLQDQ = X_M0F | 0x6c, PSADBW = X_M0F | 0xf6, PMULLW = X_M0F | 0xd5, PMULUDQ = X_M0F | 0xf4, PCMPEQ = X_M0F | 0x74,
-       PCMPGT = X_M0F | 0x64, SHIFT = X_M0F | 0x70, PUNPCKLBW = X_M0F | 0x60, PSHUFD = X_M0F | 0x70, PACKSSDW = X_M0F | 0x6b,
+       PCMPGT = X_M0F | 0x64, SHIFT = X_M0F | 0x70, PUNPCKLBW = X_M0F | 0x60, PUNPCK_HIGH = 8, PSHUFD = X_M0F | 0x70, PACKSSDW = X_M0F | 0x6b,
        PACKUSWB = X_M0F | 0x67, MOVD_LOAD = X_M0F | 0x6e, MOVD_STORE = X_M0F | 0x7e, PMINUB = X_M0F | 0xda,
        MAX_FROM_MIN = 4 };
 enum { AVX_MIN = X_M0F38 | 0x39 /* pminsd, then pminuw, pminud */, AVX_PMULLD = X_M0F38 | 0x40, AVX_PMOVZX = X_M0F38 | 0x30,
@@ -61,6 +61,8 @@ unsigned vec_extreme(struct lane *v, const struct insn *in);
 struct x_mem vec_place(const struct lane *v, const struct lane_mem *m, int32_t plus);
 void vec_load(struct lane *v, struct lane_mem *m, int d);
 void vec_store(struct lane *v, struct lane_mem *m, int s);
+/* The elements of low and high in turns. */
+void vec_store_pair(struct lane *v, struct lane_mem *m, int low, int high);
 /* d = s, one lane up, the first from the last of `before`, which becomes s. */
 void vec_splice(struct lane *v, int d, int before, int s);
 

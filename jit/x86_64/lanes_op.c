@@ -365,6 +365,17 @@ static void narrow(struct lane *v, unsigned log)
 	}
 }
 
+static void store(struct lane *v, int32_t bytes, int s, struct x_mem at)
+{
+	if (wide(v))
+		x_avx_rm(&v->c->b, bytes == 32 ? (unsigned)AVX_STORE : bytes == 16 ? AVX_STORE | X_128 :
+			 MOVD_STORE | X_128 | (bytes == 8 ? X_VEX_W : 0), s, at);
+	else if (bytes == 16)
+		x_movups_store(&v->c->b, at, s);
+	else
+		x_rm(&v->c->b, X_66 | X_0F | x_w(bytes == 8), MOVD_STORE & 0xff, s, at);
+}
+
 void vec_store(struct lane *v, struct lane_mem *m, int s)
 {
 	int32_t bytes = chunk(v, m);
@@ -381,13 +392,25 @@ void vec_store(struct lane *v, struct lane_mem *m, int s)
 			x_8(&v->c->b, 0x08);
 		}
 	}
-	if (wide(v))
-		x_avx_rm(&v->c->b, bytes == 32 ? (unsigned)AVX_STORE : bytes == 16 ? AVX_STORE | X_128 :
-			 MOVD_STORE | X_128 | (bytes == 8 ? X_VEX_W : 0), s, at);
-	else if (bytes == 16)
-		x_movups_store(&v->c->b, at, s);
-	else
-		x_rm(&v->c->b, X_66 | X_0F | x_w(bytes == 8), MOVD_STORE & 0xff, s, at);
+	store(v, bytes, s, at);
+}
+
+void vec_store_pair(struct lane *v, struct lane_mem *m, int low, int high)
+{
+	struct x_mem at = address(v, m);
+	unsigned op = PUNPCKLBW + log_size(v);
+
+	vec_3(v, op, SCRATCH, low, high);
+	vec_3(v, op + PUNPCK_HIGH, SCRATCH2, low, high);
+	if (wide(v)) {		/* done in each half by itself */
+		x_avx_rr(&v->c->b, AVX_PERM128, RESULT, SCRATCH, SCRATCH2);
+		x_8(&v->c->b, 0x20);
+		x_avx_rr(&v->c->b, AVX_PERM128, SCRATCH2, SCRATCH, SCRATCH2);
+		x_8(&v->c->b, 0x31);
+	}
+	store(v, v->bytes, wide(v) ? RESULT : SCRATCH, at);
+	at.disp += v->bytes;
+	store(v, v->bytes, SCRATCH2, at);
 }
 
 void vec_splice(struct lane *v, int d, int before, int s)

@@ -96,7 +96,7 @@ static void statement(struct text *t, int log)
 static void compose(struct text *t, uint64_t from)
 {
 	static const char *const width[] = { "u8", "u16", "u32", "u64" };
-	int log, step, rounds, pointer, other, kind, start, off, far, carried;
+	int log, step, rounds, pointer, other, kind, start, off, far, carried, parts, pair;
 	char carry, way_out;
 
 	t->n = 0;
@@ -113,6 +113,8 @@ static void compose(struct text *t, uint64_t from)
 	off = (int)pick(t, 40);
 	carry = pick(t, 2) ? 'r' : 'w';
 	far = pick(t, 3) ? log : (int)pick(t, 4);	/* log2 of the size of what the pointer leads to */
+	parts = log && pick(t, 5) == 0 ? 1 + (int)pick(t, log > 1 ? 2 : 1) : 0;
+	pair = rounds << far <= 280 && pick(t, 3) == 0;
 	keeps = pick(t, 4) == 0;
 	carried = pick(t, 5) ? 0 : 1 + (int)pick(t, 2);
 	keeps |= carried;
@@ -137,12 +139,19 @@ static void compose(struct text *t, uint64_t from)
 		say(t, "r4 &= 63\nr4 *= %d\nr4 += %d\n", step, start);
 	if (pick(t, 4) == 0)
 		say(t, "if r4 == 77 goto y\ngoto h\ny: r0 = 3\nexit\n");
-	say(t, "h: r1 = r9\nr1 += r8\nr1 = *(%s *)(r1 + %d)\n", width[log], off);
+	say(t, "h: r1 = r9\nr1 += r8\n");
+	if (parts)		/* two to four of what makes an element together, or of what lies beside it */
+		say(t, "r2 = *(%s *)(r1 + %d)\nr3 = *(%s *)(r1 + %d)\nr1 = *(%s *)(r1 + %d)\n", width[log - parts], off + step - (step >> parts),
+		    width[log - parts], off, width[log - parts], off + (int)pick(t, 4) * (step >> parts));
+	else
+		say(t, "r1 = *(%s *)(r1 + %d)\n", width[log], off);
 	if (way_out)	/* perhaps before all rounds are done */
 		say(t, "if %c8 %s %c4 goto x\n", way_out, pick(t, 3) ? ">=" : pick(t, 2) ? "s>=" : "==", way_out);
 	else if (pick(t, 8) == 0)
 		say(t, "if r8 >= %d goto x\n", start + (int)pick(t, 64) * step);
-	if (pick(t, 2))
+	if (parts)
+		say(t, "w2 ^= w3\n");
+	else if (pick(t, 2))
 		say(t, "r2 = r9\nr2 += r8\nr2 = *(%s *)(r2 + %d)\n", width[log], off + (int)pick(t, 5) * 8);
 	else
 		say(t, "r2 = r1\n");
@@ -162,7 +171,13 @@ static void compose(struct text *t, uint64_t from)
 
 		if (to < 0)
 			to = off;
-		if (pointer)
+		if (pointer && pair) {
+			int at = (int)pick(t, 40), first = (int)pick(t, 2);
+
+			for (int k = 0; k < 2; k++)
+				pick(t, 6) ? say(t, "*(%s *)(r7 + %d) = r%d\n", width[far], at + ((first ^ k) << far), 1 + (int)pick(t, 3)) :
+					     say(t, "*(%s *)(r7 + %d) = %u\n", width[far], at + ((first ^ k) << far), pick(t, 99999));
+		} else if (pointer)
 			say(t, "*(%s *)(r7 + %d) = r%d\n", width[far], (int)pick(t, 40), 1 + (int)pick(t, 3));
 		else if (kind < 3)
 			say(t, "r0 = r7\nr0 += r8\n*(%s *)(r0 + %d) = r%d\n", width[log], (int)pick(t, 40), 1 + (int)pick(t, 3));
@@ -170,7 +185,7 @@ static void compose(struct text *t, uint64_t from)
 			say(t, "r0 = r9\nr0 += r8\n*(%s *)(r0 + %d) = r%d\n", width[log], to, 1 + (int)pick(t, 3));
 	}
 	if (pointer)
-		say(t, "r7 += %d\n", 1 << far);
+		say(t, "r7 += %d\n", 1 << far << (pair && other));
 	say(t, "%c8 += %d\n", kind == 2 || kind == 5 ? 'w' : 'r', step);
 	if (kind < 3 || pointer)
 		say(t, "if %c8 %s %d goto h\n", kind == 2 ? 'w' : 'r', pick(t, 2) ? "!=" : pick(t, 2) ? "<" : "s<", start + rounds * step);
@@ -283,6 +298,9 @@ static const struct { const char *what; int size; const char *body; bool open; }
 	{ "wide products", 4, "r2 *= r2\nr5 += r2\n", false },
 	{ "what is odd", 4, "w3 = w2\nw3 &= 1\nw3 = -w3\nw3 &= w2\nr5 += r3\n", false },
 	{ "other byte order", 4, "r2 = be32 r2\nw5 ^= w2\n", false },
+	{ "digits side by side", 1, "w3 = w2\nw3 >>= 4\nw3 += 48\nw2 &= 15\nw2 |= 48\n*(u8 *)(r9 + 193) = r2\n*(u8 *)(r9 + 192) = r3\nr9 += 2\n", false },
+	{ "halves and a constant side by side", 2, "*(u16 *)(r9 + 34) = 7\n*(u16 *)(r9 + 32) = r2\nr9 += 4\n", false },
+	{ "parts of an element", 4, "r2 = *(u8 *)(r4 + 1)\nr3 = *(u8 *)(r4 + 3)\nr2 += r3\nr3 = *(u8 *)(r4 + 0)\nr5 += r2\nr5 += r3\n", false },
 	{ "neighbours", 2, "w3 = w2\nw3 += w6\nw3 >>= 1\n*(u16 *)(r4 + 200) = r3\nw6 = w2\n", false },
 	{ "to a limit in a register", 4, "w5 ^= w2\n", true },
 	{ "until something else", 2, "if r8 >= r3 goto x\nr5 += r2\n", false },
@@ -304,7 +322,7 @@ START_TEST(these_run_in_lanes)
 	say(&t, "r5 = 0\nr6 = 9\nr8 = 0\nr9 = r1\nr9 += 512\nh: r4 = r1\nr4 += r8\nr2 = *(u%d *)(r4 + 0)\n%s", 8 * must[_i].size,
 	    must[_i].body);
 	say(&t, must[_i].open ? "r8 += %d\nif r8 < r7 goto h\n" : "r8 += %d\nif r8 != %d goto h\n", must[_i].size, 64 * must[_i].size);
-	say(&t, "x: *(u64 *)(r9 + 0) = r6\nr0 = r5\nexit\n");
+	say(&t, "x: r6 ^= r5\n*(u64 *)(r9 + 0) = r6\nr0 = r5\nexit\n");
 	assemble(t.buf, &slots, &n);
 	run(slots, n, 1, false, NULL, 0, NULL, &want);
 	for (int arm = 0; arm < 3; arm++) {
