@@ -25,7 +25,8 @@ void walk_constants(struct walk *w, struct insn *in)
 	uint8_t shape = isa_op[in->op].shape;
 	const struct known *k = &w->reg[in->src];
 
-	if (!k->is_const || !fits32(k->value) || !rule_on(w->rw, RULE_FOLD))
+	if (!k->is_const || (!fits32(k->value) && ((in->op != OP_DIV64_X && in->op != OP_MOD64_X) || !w->rw->code->compiled)) ||
+	    !rule_on(w->rw, RULE_FOLD))
 		return;
 	switch (shape) {
 	case SHAPE_ALU_X:

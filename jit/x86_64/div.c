@@ -177,7 +177,7 @@ static void quotient64(struct jc *c, int d, uint64_t k)
 /* d -= TMP * k; k = 2^n - 1 or 2^n + 1 in less than imul's three cycles. */
 static void take_times(struct jc *c, bool w, int d, uint64_t k)
 {
-	bool minus = !(k & (k + 1)), near = k < 1u << 30;
+	bool minus = !(k & (k + 1)), near = !(k >> (w ? 62 : 30));
 	unsigned n = (unsigned)__builtin_ctzll(minus && near ? k + 1 : k - 1);
 
 	if (near && (minus || k == (1ull << n) + 1)) {

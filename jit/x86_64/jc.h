@@ -63,7 +63,7 @@ struct jsub {
 };
 
 enum jit_rule { RULE_MAGIC = 1, RULE_ALIGN = 2, RULE_PAIR = 4, RULE_VECTOR = 8, RULE_SELECT = 16, RULE_LANES = 32,
-		RULE_UPDATE = 64, RULE_PREDICT = 128 };	/* jit_rule_names (jit/cpu.c) */
+		RULE_UPDATE = 64, RULE_PREDICT = 128, RULE_BETWEEN = 256 };	/* jit_rule_names (jit/cpu.c) */
 
 struct jc {				/* what is used most first: one byte reaches it */
 	struct x_buf b;

@@ -15,6 +15,11 @@ enum { WORDS = 32 };
 static const struct { const char *rule, *text, *on, *off; } single[] = {
 	{ "magic", "r0 = *(u64 *)(r1 + 0)\nr0 /= 7\nexit\n", NULL, " div " },
 	{ "magic", "r0 = *(u64 *)(r1 + 0)\nr0 *= 9\nexit\n", "lea rax, [rax + 8*rax]", "imul" },
+	{ "magic", "r0 = *(u64 *)(r1 + 0)\nr2 = *(u64 *)(r1 + 8)\nr0 *= 33\nr0 += r2\nexit\n", "add rax, r10", "imul" },
+	{ "magic", "r0 = *(u64 *)(r1 + 0)\nr2 = *(u64 *)(r1 + 8)\nw0 *= 31\nw0 += w2\nexit\n", "sub r10d, eax", "imul" },
+	{ "between", "r0 = 0\nr2 = *(u8 *)(r1 + 0)\nif r2 < 48 goto l\nif r2 > 57 goto l\nr0 = r2\nl: r0 += 1\nexit\n", "lea r10, [rsi - 48]", "cmp rsi, 57" },
+	{ "between", "r0 = *(u64 *)(r1 + 8)\nr2 = *(u64 *)(r1 + 0)\nif w2 s> 300 goto +1\nif w2 s>= -5 goto l\nr0 = r2\nr0 *= 5\nl: r0 += 1\nexit\n",
+	  "cmp r10d, 305", "cmp esi, 300" },
 	{ "align", "r0 = 0\nr3 = 0\nh: r2 = *(u64 *)(r1 + 0)\nr0 += r2\nr0 *= r2\nr1 += 8\nr3 += 1\nif r3 < 20 goto h\nexit\n", "nop", NULL },
 	{ "pair", "r0 = 0\n*(u64 *)(r1 + 8) = 0\n*(u64 *)(r1 + 16) = 0\nexit\n", "movups xmmword ptr [rdi + 8], xmm0", "mov qword ptr" },
 	{ "vector", "r2 = *(u64 *)(r1 + 0)\n*(u64 *)(r1 + 64) = r2\nr2 = *(u64 *)(r1 + 8)\n*(u64 *)(r1 + 72) = r2\nr0 = 0\nexit\n",
