@@ -92,6 +92,20 @@ void edit_put(struct edit *e, struct insn in, uint32_t slot)
 	e->slot[e->n++] = slot;
 }
 
+void edit_goto(struct edit *e, int32_t to, uint32_t slot)
+{
+	edit_put(e, (struct insn){ .op = OP_JA, .off = to }, slot);
+}
+
+void edit_copy(struct edit *e, const struct code *code, uint32_t from, uint32_t to)
+{
+	for (; from < to; from++) {
+		e->label[from] = e->n;
+		if (code->insn[from].op != DELETED)
+			edit_put(e, code->insn[from], code->slot[from]);
+	}
+}
+
 void edit_end(struct rewriter *rw, struct edit *e)
 {
 	struct code *code = rw->code;
@@ -127,11 +141,7 @@ int rewrite_compact(struct rewriter *rw)
 		return 0;
 	if (edit_begin(rw, &e, n))
 		return -ENOMEM;
-	for (uint32_t i = 0; i < code->n; i++) {
-		e.label[i] = e.n;
-		if (code->insn[i].op != DELETED)
-			edit_put(&e, code->insn[i], code->slot[i]);
-	}
+	edit_copy(&e, code, 0, code->n);
 	edit_end(rw, &e);
 	return 0;
 }
@@ -219,6 +229,7 @@ int rewrite_code(struct code *code, const char *no_rules, uint32_t hits[REWRITE_
 		if (!ret && rw.flow.loops) {
 			rewrite_rename(&rw);
 			ret = rw.changed ? rewrite_refresh(&rw) : 0;
+			ret = ret ? ret : rewrite_latches(&rw);
 		}
 		if (!ret) {
 			rewrite_sink(&rw);

@@ -79,7 +79,7 @@ bool walk_rotate(struct walk *w, struct insn *in)
 	shift->imm = a->left ? a->k : b->k;
 	shift->op = a->width == 64 ? OP_ROL64 : OP_ROL32;
 	width = a->width;
-	walk_forget(w, in->dst);	/* all that was known named the half */
+	walk_forget(w, in->dst, false);	/* all that was known named the half */
 	w->reg[in->dst].zero_up = width == 32;
 	w->reg[in->dst].hi = width == 32 ? UINT32_MAX : UINT64_MAX;
 	drop(in);

@@ -31,6 +31,7 @@ int rewrite_inline(struct rewriter *rw);	/* rewrite_inline.c */
 int rewrite_jumps(struct rewriter *rw);		/* rewrite_jump.c */
 int rewrite_tails(struct rewriter *rw);
 int rewrite_places(struct rewriter *rw);
+int rewrite_latches(struct rewriter *rw);
 int rewrite_invariants(struct rewriter *rw);	/* rewrite_invariant.c */
 void rewrite_blocks(struct rewriter *rw);	/* rewrite_local.c */
 void rewrite_hoist(struct rewriter *rw);	/* rewrite_dead.c */
@@ -52,6 +53,8 @@ int rewrite_refresh(struct rewriter *rw);	/* and rw->flow anew */
 struct edit { struct insn *insn; uint32_t *slot, *label, n, cap; };
 int edit_begin(struct rewriter *rw, struct edit *e, uint32_t cap);	/* 0 or -ENOMEM */
 void edit_put(struct edit *e, struct insn in, uint32_t slot);
+void edit_goto(struct edit *e, int32_t to, uint32_t slot);
+void edit_copy(struct edit *e, const struct code *code, uint32_t from, uint32_t to);	/* [from, to), labels too */
 void edit_end(struct rewriter *rw, struct edit *e);
 
 #endif

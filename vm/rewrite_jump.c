@@ -3,6 +3,7 @@
  * the steps there have to be paid. */
 #include <errno.h>
 #include <string.h>
+#include "vm/lanes.h"
 #include "vm/mem.h"
 #include "vm/rewrite_in.h"
 
@@ -250,8 +251,10 @@ int rewrite_tails(struct rewriter *rw)
 		n += k - 1;
 		for (uint32_t at = from; at < from + k; at++)
 			/* past the branch: go on where the block went on */
-			edit_put(&e, at == from + body && code->insn[at].op != OP_EXIT ?
-				 (struct insn){ .op = OP_JA, .off = (int32_t)at } : code->insn[at], code->slot[at]);
+			if (at == from + body && code->insn[at].op != OP_EXIT)
+				edit_goto(&e, (int32_t)at, code->slot[at]);
+			else
+				edit_put(&e, code->insn[at], code->slot[at]);
 		hit(rw, RULE_TAILDUP);
 	}
 	edit_end(rw, &e);
@@ -370,7 +373,7 @@ static uint32_t put_turned(struct edit *e, const struct code *code, const uint8_
 	for (uint32_t k = 0; k < end - head; k++)
 		put_one(e, code, reached, first + k < end ? first + k : first + k - end + head);
 	e->label[end] = e->label[head];
-	edit_put(e, (struct insn){ .op = OP_JA, .off = (int32_t)first }, code->slot[end]);
+	edit_goto(e, (int32_t)first, code->slot[end]);
 	return end;
 }
 
@@ -431,4 +434,67 @@ int rewrite_places(struct rewriter *rw)
 	}
 	mem_free(code->host, reached, rw->code->n);
 	return ret;
+}
+
+/* ---- latches ----
+ *
+ * Where jumps in a loop lead to its last block, which jumps back to the head, each such round is two jumps.  With that
+ * block in front of the head it is one. */
+
+enum { LATCHES = 16, REACH = 256 };
+
+/* Where the block begins that jump `tail` to `head` ends, when such jumps lead there; 0: none. */
+static uint32_t latch_of(struct rewriter *rw, uint32_t head, uint32_t tail)
+{
+	const struct insn *insn = rw->code->insn;
+	struct lanes lanes;
+	uint32_t at = tail;
+	int jumps = 0;
+
+	/* what nothing falls into is turned already */
+	if (!head || head >= tail || !flow_falls(&insn[head - 1]) || flow_inverse(insn[tail].op) == OP_BAD)
+		return 0;
+	while (!(rw->flow.mark[at] & FLOW_TARGET))
+		if (flow_is_jump(&insn[--at]))
+			return 0;
+	if (at <= head || flow_selects(&insn[at - 2], at - 2))
+		return 0;
+	for (uint32_t i = head; i < rw->code->n && i - head < REACH; i++) {
+		if (!flow_is_jump(&insn[i]))
+			continue;
+		if ((uint32_t)insn[i].off == at)
+			jumps += i < tail ? 1 : 2;
+		else if (i < tail && (uint32_t)insn[i].off < head)
+			return 0;
+	}
+	return jumps > 1 && !(rule_on(rw, RULE_WHOLE) && lanes_at(rw->code, &rw->flow, head, &lanes)) ? at : 0;
+}
+
+int rewrite_latches(struct rewriter *rw)
+{
+	struct code *code = rw->code;
+
+	for (uint32_t tail = 1, n = 0; tail < code->n && n < LATCHES && rule_on(rw, RULE_LATCH); tail++) {
+		struct insn *back = &code->insn[tail];
+		uint32_t head = (uint32_t)back->off, at = flow_is_branch(back) ? latch_of(rw, head, tail) : 0;
+		const uint32_t cut[] = { 0, head, at, tail + 1, head, at, tail + 1, code->n };
+		struct edit e;
+
+		if (!at)
+			continue;
+		if (edit_begin(rw, &e, code->n + 2))
+			return -ENOMEM;
+		back->op = (uint16_t)flow_inverse(back->op);
+		back->off = (int32_t)++tail;
+		for (int k = 0; k < 8; k += 2) {
+			edit_copy(&e, code, cut[k], cut[k + 1]);
+			if (k % 4 == 0 && flow_falls(&e.insn[e.n - 1]))
+				edit_goto(&e, (int32_t)cut[k + 1], e.slot[e.n - 1]);
+		}
+		edit_end(rw, &e);
+		n += hit(rw, RULE_LATCH);
+		if (rewrite_refresh(rw))
+			return -ENOMEM;
+	}
+	return 0;
 }

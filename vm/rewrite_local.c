@@ -5,21 +5,28 @@
  *
  * What is known of a register names other registers together with their versions: a write to one
  * raises its version, and everything that names an older one is void without further ado. */
+#include <stddef.h>
 #include <string.h>
 #include "vm/rewrite_walk.h"
 
-void walk_forget(struct walk *w, int r)
+void walk_forget(struct walk *w, int r, bool number)
 {
+	struct known *k = &w->reg[r];
+
 	w->ver[r]++;
-	w->reg[r] = (struct known){ .copy = NO_REG, .base = NO_REG, .index = NO_REG, .shifted = NO_REG,
-				    .id64 = w->next_id, .id32 = w->next_id, .hi = UINT64_MAX };
-	w->next_id++;
+	if (!number)
+		*k = (struct known){ .hi = UINT64_MAX };
+	else	/* from there on */
+		memset(&k->copy, 0, sizeof *k - offsetof(struct known, copy));
+	k->copy = k->base = k->index = k->shifted = NO_REG;
+	k->id64 = k->id32 = w->next_id++;
 }
 
-static void forget_all(struct walk *w)
+/* All but the numbers in registers `kept`. */
+static void forget_all(struct walk *w, uint32_t kept)
 {
 	for (int r = 0; r < REGS; r++)
-		walk_forget(w, r);
+		walk_forget(w, r, kept >> r & 1);
 	w->nr_slot = 0;
 	gather_end(w);
 }
@@ -133,7 +140,7 @@ static void learn(struct walk *w, const struct insn *in, uint32_t i)
 		return;
 	if (writes != 1u << in->dst || isa_op[in->op].shape == SHAPE_ATOMIC) {
 		for (; writes; writes &= writes - 1)
-			walk_forget(w, __builtin_ctz(writes));
+			walk_forget(w, __builtin_ctz(writes), false);
 		return;
 	}
 	now = (struct known){ .copy = NO_REG, .base = NO_REG, .index = NO_REG, .shifted = NO_REG,
@@ -213,13 +220,21 @@ static void close_join(struct walk *w, uint32_t i)
 
 	if (j->compared != j->moved)
 		w->reg[j->compared] = j->other;
-	walk_forget(w, j->moved);
+	walk_forget(w, j->moved, false);
 	now->lo = a.lo < b.lo ? a.lo : b.lo;
 	now->hi = a.hi > b.hi ? a.hi : b.hi;
 	now->zero_up = a.zero_up && b.zero_up;
 	if (a.is_const && b.is_const && (uint64_t)(a.value | b.value) == 1 && a.value != b.value && j->compared != j->moved)
 		w->flag = (struct flag){ *jcc, j->moved, (uint8_t)a.value, w->ver[j->moved], w->ver[jcc->dst],
 					 w->ver[jcc->src] };
+}
+
+/* What is there already, be it that it was copied before? */
+static bool moves_nothing(const struct walk *w, const struct insn *in)
+{
+	const struct known *d = &w->reg[in->dst], *s = &w->reg[in->src];
+
+	return in->op == OP_MOV64_X ? d->id64 == s->id64 : in->op == OP_MOV32_X && d->id32 == s->id32 && d->zero_up;
 }
 
 static void step(struct walk *w, uint32_t i)
@@ -237,7 +252,7 @@ static void step(struct walk *w, uint32_t i)
 	walk_branch(w, in);
 	if (in->op == DELETED)
 		return;
-	if (in->op == OP_MOV64_X && in->src == in->dst && rule_on(w->rw, RULE_COPY)) {
+	if (moves_nothing(w, in) && rule_on(w->rw, RULE_COPY)) {
 		drop(in);
 		hit(w->rw, RULE_COPY);
 		return;
@@ -264,17 +279,35 @@ static void step(struct walk *w, uint32_t i)
 	learn(w, in, i);
 }
 
+enum { LONGEST = 512 };
+
+/* A loop begins, which is entered at its head from above only: what it does not write keeps its number there. */
+static void enter_loop(struct walk *w, uint32_t head)
+{
+	const struct code *code = w->rw->code;
+	uint32_t written = 0, tail = head, kept = 0;
+
+	for (uint32_t i = head; i < code->n && i - head < LONGEST; i++) {
+		written |= flow_writes(&code->insn[i]);
+		if (flow_is_jump(&code->insn[i]) && (uint32_t)code->insn[i].off == head)
+			tail = i, kept = ~written;
+	}
+	forget_all(w, flow_enters_head(code, &w->rw->flow, head, tail) ? 0 : kept);
+}
+
 void rewrite_blocks(struct rewriter *rw)
 {
 	struct walk w = { .rw = rw, .next_id = 1 };
 
 	rewrite_hoist(rw);
-	forget_all(&w);
+	forget_all(&w, 0);
 	for (uint32_t i = 0; i < rw->code->n; i++) {
 		if (w.join.at == i && i && flow_selects(&rw->code->insn[i - 2], i - 2))
 			close_join(&w, i);
+		else if (rw->flow.mark[i] & FLOW_LOOP)
+			enter_loop(&w, i);
 		else if (rw->flow.mark[i] & FLOW_TARGET)
-			forget_all(&w);
+			forget_all(&w, 0);
 		while (i >= rw->code->sub[w.sub].end)
 			w.sub++;
 		if (rw->code->insn[i].op == DELETED)

@@ -297,10 +297,8 @@ static void put_loop(struct rewriter *rw, const struct loop *l, struct edit *o)
 		edit_put(o, jcc, end);
 	if (l->runtime) {
 		edit_put(o, jcc, end);
-		edit_put(o, (struct insn){ .op = OP_JA, .off = (int32_t)l->tail + 1 }, end);
-		o->label[l->head] = o->n;
-		for (uint32_t i = l->head; i <= l->tail; i++)
-			edit_put(o, rw->code->insn[i], rw->code->slot[i]);
+		edit_goto(o, (int32_t)l->tail + 1, end);
+		edit_copy(o, rw->code, l->head, l->tail + 1);
 	}
 	hit(rw, RULE_UNROLL);
 }

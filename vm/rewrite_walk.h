@@ -10,6 +10,7 @@ enum { SLOTS = 64, FULL = 0xff };
 struct piece { uint8_t base, size, shift; int32_t off; uint32_t base_ver, at; };
 struct half { uint8_t left, width, k; bool clean; uint32_t of, at; };	/* v << k or v >> k */
 struct known {
+	/* the numbers, which a loop that does not write the register keeps: */
 	bool is_const, zero_up;		/* value; upper 32 bits are zero */
 	int64_t value;
 	uint64_t lo, hi;		/* lo <= the value <= hi, unsigned */
@@ -55,7 +56,7 @@ bool range_keeps(const struct insn *in, const struct known *d);
 void range_refine(const struct insn *in, struct known *d);
 
 /* rewrite_local.c */
-void walk_forget(struct walk *w, int r);
+void walk_forget(struct walk *w, int r, bool number);	/* number: but not that */
 uint8_t walk_copy_of(const struct walk *w, uint8_t r);	/* the register that r was copied from, or r */
 const struct known *walk_sum_of(const struct walk *w, uint8_t r);	/* what is known of r as a sum; NULL: nothing */
 

@@ -50,6 +50,12 @@ static const char *const idioms[] = {
 	"rA = *(u8 *)(rM + %o)\nif rA %c %i goto l\nrB += 3\nl: rA = %i\n",
 	"rA = *(u64 *)(rM + %o)\nrB %a rA\nrA = %i\n",
 	/* control flow */
+	"rA &= 255\nif rA < 48 goto l\nif rA > 57 goto l\nrB ^= rA\nl: rC += rB\n",
+	"if wA s< %n goto l\nif wA s>= %i goto l\nrB ^= rA\nl: rC += rB\n",
+	"if rA > %i goto +1\nif rA >= 7 goto l\nrB += 3\nrC *= %f\nl: rC += rB\n",
+	"if rA s<= -9 goto +1\nif rA s<= %i goto l\nrB += 3\nrC *= %f\nl: rC += rB\n",
+	"rA *= %f\nrA += rB\nwC *= %f\nwC += wA\n",
+	"rB = 0\nrC = 0x123456789abcdef ll\nh: rA += rD\nrA %= rC\nrB += 1\nrD ^= rA\nif rB != 9 goto h\nrC = %i\n",
 	"rA = 0\nif rB == 0 goto x\nh: rA += 3\nif rA > 20 goto o\ngoto h\nx: rA = 9\ngoto e\no: rA += 1\ne: rB += 1\n",
 	"if rA == %i goto x\nrB += 3\ngoto b\nx: rC += 5\nrA ^= 5\ngoto e\nb: rB *= rB\nrB += 5\nrB <<= 3\nrB ^= 9\nrB *= rA\n"
 	"e: rA += rB\n",
@@ -77,6 +83,12 @@ static const char *const idioms[] = {
 	"if rB < 24 goto h\no: rA = %i\nrD = %n\n",
 	"wB &= 31\nrD = 0\nrA = rM\nh: wE = *(u8 *)(rA + 8)\nwE ^= wB\n*(u8 *)(rA + 8) = rE\nrA += 1\nrD += 1\nif rB > rD goto h\n"
 	"rA = %i\nrE = %n\n",
+	"rA = 0\nh: rB = rM\nrB += rA\nrC = *(u8 *)(rB + 0)\nif rC %c %i goto l\nrD += rC\nif rC %c %i goto l\nrD *= 3\n"
+	"l: rE ^= rD\nrA += 1\nif rA != 50 goto h\nrB = %i\nrC = %i\n",
+	"rA = 0\nh: rB = rM\nrB += rA\nrC = *(u16 *)(rB + 2)\nrD = *(u16 *)(rB + 0)\nwC *= 5\nrC &= 0xffff\nrE += rC\nrE += rD\nrA += 4\n"
+	"if rA != 64 goto h\nrB = %i\nrC = %i\nrD = %n\n",
+	"rA = 0\nrD = rM\nh: rB = rM\nrB += rA\nrC = *(u8 *)(rB + 0)\n*(u8 *)(rD + 33) = rC\nrC >>= 4\n*(u8 *)(rD + 32) = rC\nrD += 2\nrA += 1\n"
+	"if rA != 16 goto h\nrB = %i\nrC = %i\nrD = %n\n",
 	/* a map's element, with a key that is known and one that is not */
 	"*(u32 *)(r10 - 64) = 0\nr2 = r10\nr2 += -64\nr1 = map(0) ll\ncall 1\nif r0 == 0 goto n\nr1 = *(u64 *)(r0 + 88)\n"
 	"r1 ^= %n\n*(u64 *)(r0 + 96) = r1\nn: r0 = %i\nr1 = %i\nr2 = %n\nr3 = %i\nr4 = %i\nr5 = %n\n",
@@ -103,7 +115,7 @@ static const char *value(struct gen *g, char form, const struct choice *c, char 
 {
 	static const char *const compare[] = { "==", "!=", ">", ">=", "<", "<=", "s>", "s>=", "s<", "s<=", "&" };
 	static const char *const operate[] = { "+=", "-=", "*=", "|=", "&=", "^=" };
-	static const uint16_t factor[] = { 3, 5, 7, 9, 10, 77, 100, 1000, 65 };
+	static const uint16_t factor[] = { 3, 5, 7, 9, 10, 31, 33, 77, 100, 1000, 65 };
 	uint32_t v = 0;
 
 	switch (form) {

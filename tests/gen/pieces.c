@@ -52,6 +52,15 @@ static void arithmetic(struct text *t, const struct draw *d, uint32_t which)
 		break;
 	}
 	case 15: say(t, "r%d = r%d\nw%d = w%d\nr%d = *(%s *)(r9 + %u)\n", a, b, c, c, b, w, pick(t, 200)); break;
+	case 17: {	/* a product and a sum; twice the same copy; a wide divisor */
+		char z = l & 4 ? 'w' : 'r', y = pick(t, 9) ? z : 'r', x = l & 8 ? 'w' : 'r', v = pick(t, 9) ? x : 'r';
+
+		say(t, "%c%d *= %d\n%c%d += %c%d\n", z, a, (2 << pick(t, 20)) + (pick(t, 2) ? 1 : -1), y, a, y, pick(t, 9) ? b : a);
+		say(t, "%c%d = %c%d\nr%d += %d\n%c%d = %c%d\n", x, c, x, b, pick(t, 9) ? a : b, imm, v, c, v, b);
+		if (!pick(t, 3))
+			say(t, "r%d = %d\nr%d <<= %d\nr%d += %d\nr%d %s r%d\n", b, imm | 1, b, k, b, (int)pick(t, 3) - 1, a, pick(t, 2) ? "/=" : "%=", b);
+		break;
+	}
 	case 16: say(t, "r%d = r%d\nr%d += %d\nr%d += r%d\n", a, b, a, (int)pick(t, 200) - 100, a, c); break;
 	}
 }
@@ -143,6 +152,23 @@ static void branch(struct text *t, const struct draw *d, uint32_t which)
 		if (pick(t, 2))
 			say(t, "if r%d %s r%d goto l%u\nr%d = r%d\nl%u:\n", b, cc, c, l + 2, pick(t, 2) ? c : b, a, l + 2);
 		say(t, "w%d &= 1\nif r%d %s %d goto l%u\nr%d += 3\nl%u:\n", a, a, l & 8 ? "==" : "!=", (int)pick(t, 2), l + 1, c, l + 1);
+		break;
+	}
+	case 12: {	/* between two numbers, or not */
+		static const char *const above[] = { ">", ">=", "s>", "s>=" }, *const below[] = { "<", "<=", "s<", "s<=" };
+		unsigned sign = 2 * pick(t, 2), row = sign + pick(t, 2), inside = pick(t, 3);
+		const char *other = inside ? above[row] : below[row], *first = above[sign + pick(t, 2)];
+		int low = (int)pick(t, 300) - (sign ? 150 : 0), high = pick(t, 4) ? low + (int)pick(t, 100) : imm;
+		char z = l & 4 ? 'w' : 'r', y = pick(t, 9) ? z : 'r';
+
+		if (l & 8) {	/* the lower bound first */
+			first = below[sign + pick(t, 2)];
+			other = inside ? below[row] : above[row];
+			k = low, low = high, high = k;
+		}
+		say(t, "if %c%d %s %d goto ", z, a, pick(t, 9) ? first : cc, high);
+		inside ? say(t, "+1\n") : say(t, "l%u\n", l);
+		say(t, "if %c%d %s %d goto l%u\nr%d ^= 9\nr%d *= r%d\nl%u: r%d += r%d\n", y, pick(t, 9) ? a : b, other, low, l, b, c, b, l, c, a);
 		break;
 	}
 	case 11:	/* read on one way only */
@@ -244,6 +270,13 @@ static void loop(struct text *t, const struct draw *d, uint32_t which)
 			say(t, "r%d = 1\nr%d = 3\n", a, b);
 		break;
 	}
+	case 12:	/* ways on to the last block of a loop */
+		say(t, "r%d = %d\nl%u: r%d = r9\nr%d += r%d\nr%d = *(u8 *)(r%d + %d)\n", a, (int)pick(t, 9), l, b, b, a, c, b, k);
+		say(t, "if r%d %s %d goto l%u\nr%d = *(u8 *)(r%d + 1)\nr%d ^= 5\nif r%d %s %d goto l%u\n", c, cc, imm, l + 1, c, b, pick(t, 2) ? b : c, c, cc,
+		    (int)pick(t, 256), pick(t, 4) ? l + 1 : l + 2);
+		say(t, "r%d *= 3\nl%u: *(%s *)(r9 + %d) = r%d\nr%d += %d\nif r%d %s 20 goto l%u\nl%u: r%d = 3\n", c, l + 1, w, k + 70, c, a,
+		    1 + (int)pick(t, 3), a, pick(t, 2) ? "<" : "s<=", l, l + 2, b);
+		break;
 	case 11:	/* a root, bit by bit: whether one is kept waits for what was kept */
 		say(t, "r%d = %d\nr%d = 1\nr%d <<= %d\nl%u: r%d |= r%d\n", a, imm & 1, b, b, k % 8, l, c, a);
 		say(t, "r%d |= r%d\nr%d *= r%d\nif r%d %s %d goto l%u\nr%d = r%d\n", c, b, c, c, c, cc, k * 99, l + 1, a, b);
@@ -355,10 +388,10 @@ static void piece(struct text *t, unsigned l)
 {
 	static const char *const cmp[] = { "==", "!=", ">", ">=", "<", "<=", "s>", "s>=", "s<", "s<=", "&" };
 	static const struct { void (*say)(struct text *t, const struct draw *d, uint32_t which); uint32_t n; } kinds[] = {
-		{ arithmetic, 17 },
+		{ arithmetic, 18 },
 		{ address, 10 },
-		{ branch, 12 },
-		{ loop, 12 },
+		{ branch, 13 },
+		{ loop, 13 },
 		{ numbers_in_pieces, 4 },
 		{ stores_side_by_side, 3 },
 	};

@@ -92,6 +92,8 @@ static const struct { const char *rule, *before, *after; } single[] = {
 	/* a branch back in front of the loop's beginning */
 	{ "place", "r0 = 0\nr2 = 0\ngoto m\nt: r2 += 1\nif r2 != 9 goto m\nexit\nm: r4 = r1\nr4 += r2\nr4 = *(u8 *)(r4 + 0)\n"
 	  "if r4 != r0 goto t\nr0 = r2\nexit\n", "if r4 == r0 goto" },
+	{ "latch", "r0 = 0\nr2 = 0\nh: r3 = r1\nr3 += r2\nr4 = *(u8 *)(r3 + 0)\nif r4 > 99 goto l\nr0 += r4\nif r4 > 9 goto l\nr0 *= 3\n"
+	  "l: r0 += 1\nr2 += 1\nif r2 != 77 goto h\nexit\n", "if r2 == 0x4d goto" },
 	{ "diamond", "r0 = *(u64 *)(r1 + 0)\nr2 = *(u32 *)(r1 + 8)\nr3 = *(u32 *)(r1 + 12)\nif r2 < r3 goto m\nr0 *= 3\n"
 	  "l: r0 += r2\nr0 *= 3\nr0 ^= r3\nr0 += 7\nexit\nm: if r2 > 5 goto l\nr2 = 3\ngoto l\n", NULL },
 	{ "fold", "r2 = 5\nr0 = *(u64 *)(r1 + 0)\nr0 += r2\nexit\n", "r0 += 0x5" },
@@ -104,6 +106,10 @@ static const struct { const char *rule, *before, *after; } single[] = {
 	{ "deadstore", "r0 = *(u64 *)(r1 + 0)\n*(u64 *)(r10 - 8) = r0\n*(u32 *)(r10 - 16) = 5\nr2 = *(u32 *)(r10 - 16)\n"
 	  "r0 += r2\nexit\n", NULL },
 	{ "copy", "r2 = *(u64 *)(r1 + 0)\nr3 = r2\nr0 = 1\nr0 += r3\nexit\n", "r0 += r2" },
+	/* copied again; a number that a loop leaves alone */
+	{ "copy", "r2 = *(u32 *)(r1 + 0)\nw3 = w2\nif r2 > 9 goto l\nw3 = w2\nr2 += 5\nl: r0 = r3\nr0 += r2\nexit\n", "goto +0x3\nr2 +=" },
+	{ "fold", "r0 = 0\nr2 = 0\nr3 = 0x123456789a ll\nh: r4 = *(u64 *)(r1 + 0)\nr0 += r4\nr0 /= r3\nr2 += 1\nif r2 != 77 goto h\nexit\n",
+	  "r0 /= 0x123456789a" },
 	{ "dead", "r3 = r1\nr0 = 4\nr3 += 5\nexit\n", NULL },
 	{ "deadload", "r3 = *(u64 *)(r1 + 8)\nr0 = 4\nexit\n", NULL },
 	{ "zext", "r0 = *(u64 *)(r1 + 0)\nr0 <<= 32\nr0 >>= 32\nexit\n", "w0 = w0" },
