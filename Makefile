@@ -44,7 +44,7 @@ hot  := vm/interp vm/interp_checked vm/call maps/hash_find maps/hash_lru maps/ha
 lean := -fno-tree-dominator-opts -fno-tree-sra -fno-caller-saves -fno-thread-jumps -fno-ipa-sra \
 	-fno-move-loop-invariants -fno-tree-forwprop -fno-jump-tables -fira-region=all -fno-tree-pta \
 	-fno-optimize-sibling-calls -fno-tree-loop-im -fno-tree-tail-merge -fno-shrink-wrap -fno-if-conversion \
-	-fno-ssa-phiopt -ftree-slp-vectorize
+	-fno-ssa-phiopt -ftree-slp-vectorize -fno-tree-scev-cprop -fno-partial-inlining
 cold := $(if $(filter undefined,$(origin CFLAGS)),$(if $(filter release,$(MODE)),$(shell \
 	$(CC) -Oz -fsyntax-only -x c /dev/null 2>/dev/null && echo -Oz || echo -Os) \
 	-fno-asynchronous-unwind-tables -fno-unwind-tables \
@@ -98,13 +98,28 @@ $(BUILD)/obj/maps/hash_write.o: common += $(if $(cold),$(shell $(CC) -Werror -fn
 	-fsyntax-only -x c /dev/null 2>/dev/null && echo -fno-thread-jumps -fno-reorder-blocks))
 # A map's operation is often just the call of another.
 $(filter $(BUILD)/obj/maps/%.o,$(lib_obj)): common += $(if $(cold),-fno-asynchronous-unwind-tables -foptimize-sibling-calls)
-# Files that are shorter when a function with one caller stays one, measured file by file; not those that each compiled
-# instruction passes through.
-whole := loader/elf/core loader/elf/ext loader/elf/legacy loader/elf/btf_cut loader/filter/sets loader/filter/lttng loader/link \
+# Files that are shorter without a pass of gcc's, measured file by file; not those that each compiled instruction passes
+# through.
+define without
+$(2:%=$(BUILD)/obj/%.o): common += $(if $(cold),$(shell $(CC) -Werror $(1) -fsyntax-only -x c /dev/null 2>/dev/null && echo $(1)))
+endef
+$(eval $(call without,-fno-inline-functions-called-once,loader/elf/core loader/elf/ext loader/elf/legacy loader/elf/btf_cut loader/filter/sets loader/filter/lttng loader/link \
 	loader/link_pack loader/pipeline verifier/scalar_alu verifier/trusted vm/args vm/decode vm/lanes vm/rewrite_loop \
-	vm/rewrite_wide jit/debug jit/gdb jit/x86_64/checked jit/x86_64/compile jit/x86_64/counted jit/x86_64/facts jit/x86_64/lanes
-$(whole:%=$(BUILD)/obj/%.o): common += $(if $(cold),$(shell $(CC) -Werror -fno-inline-functions-called-once -fsyntax-only \
-	-x c /dev/null 2>/dev/null && echo -fno-inline-functions-called-once))
+	vm/rewrite_wide jit/debug jit/gdb jit/x86_64/checked jit/x86_64/compile jit/x86_64/counted jit/x86_64/facts jit/x86_64/lanes))
+$(eval $(call without,-fno-guess-branch-probability,\
+	jit/x86_64/counted loader/adjust loader/elf/btf loader/elf/core loader/filter/cbpf loader/filter/lttng \
+	loader/prog maps/lpm_index maps/mirror verifier/arena verifier/call vm/args))
+$(eval $(call without,-fno-tree-coalesce-vars,\
+	jit/debug jit/x86_64/lanes loader/elf/core_match loader/elf/object loader/elf/view loader/filter/check \
+	loader/link loader/link_pack loader/open loader/type_text loader/verified maps/arena maps/storage \
+	verifier/loop verifier/scan))
+$(eval $(call without,-fno-tree-fre,\
+	jit/x86_64/div jit/x86_64/lanes_op jit/x86_64/tame jit/x86_64/unwind loader/elf/first maps/map \
+	verifier/ctx_layout vm/asm))
+$(eval $(call without,-fno-forward-propagate,\
+	helpers/table loader/env_types loader/event_btf vm/lanes))
+$(eval $(call without,-fno-tree-vrp,\
+	loader/elf/data maps/hash_inline))
 # Copies of what is known of a register: calls are half a microsecond faster per program than rep movs.
 $(BUILD)/obj/vm/rewrite_local.o: common += $(if $(cold),$(shell $(CC) -Werror -mstringop-strategy=libcall -fsyntax-only \
 	-x c /dev/null 2>/dev/null && echo -mstringop-strategy=libcall))
