@@ -98,7 +98,7 @@ $(BUILD)/obj/maps/hash_write.o: common += $(if $(cold),$(shell $(CC) -Werror -fn
 	-fsyntax-only -x c /dev/null 2>/dev/null && echo -fno-thread-jumps -fno-reorder-blocks))
 # A map's operation is often just the call of another.
 $(filter $(BUILD)/obj/maps/%.o,$(lib_obj)): common += $(if $(cold),-fno-asynchronous-unwind-tables -foptimize-sibling-calls)
-# Files that are shorter without a pass of gcc's, measured file by file; not those that each compiled instruction passes
+# Files that are shorter without a pass of gcc's, or with one that others are shorter without, measured file by file; not those that each compiled instruction passes
 # through.
 define without
 $(2:%=$(BUILD)/obj/%.o): common += $(if $(cold),$(shell $(CC) -Werror $(1) -fsyntax-only -x c /dev/null 2>/dev/null && echo $(1)))
@@ -120,6 +120,10 @@ $(eval $(call without,-fno-forward-propagate,\
 	helpers/table loader/env_types loader/event_btf vm/lanes))
 $(eval $(call without,-fno-tree-vrp,\
 	loader/elf/data maps/hash_inline))
+$(eval $(call without,-fno-tree-sink,loader/elf/map vm/mark))
+$(eval $(call without,-fno-tree-loop-optimize,helpers/inline jit/x86_64/dis))
+$(eval $(call without,--param=max-inline-insns-size=4,loader/elf/sym loader/slot_change))
+$(eval $(call without,-ftree-sra,loader/filter/text verifier/verify))
 # Copies of what is known of a register: calls are half a microsecond faster per program than rep movs.
 $(BUILD)/obj/vm/rewrite_local.o: common += $(if $(cold),$(shell $(CC) -Werror -mstringop-strategy=libcall -fsyntax-only \
 	-x c /dev/null 2>/dev/null && echo -mstringop-strategy=libcall))

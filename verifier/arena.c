@@ -228,7 +228,8 @@ int arena_layout(struct layout *l, struct insn *out, uint32_t i)
 		n = cast(in, f, arena, &o);
 	} else if (shape == SHAPE_ALU_K || shape == SHAPE_ALU_X) {
 		if (f->flags & FACT_PLAIN)
-			return layout_mixed(l, i, "one path computes with an arena pointer here, another with something else");
+			return layout_mixed(l, i, MESSAGE_TEXT("one path computes with an arena pointer here, another with "
+								   "something else"));
 		out[0].op = in->op + (OP_ADD32_K - OP_ADD64_K);
 		n = 1;
 	} else if (f->base == FACT_ARENA) {

@@ -162,7 +162,8 @@ static int layout_store(struct insn *out, const struct insn *in, const struct ct
 int layout_mixed(struct layout *l, uint32_t i, const char *what)
 {
 	return error_set(l->err, UEBPF_STAGE_VERIFY, UEBPF_E_UNSAFE, -EACCES, l->code->slot[i],
-			 "unsafe: insn %u: %s; let each path have its own access", l->code->slot[i], what);
+			 "unsafe: insn %u: %s; let each path have its own access", l->code->slot[i],
+			 message_text(what));
 }
 
 /* The instructions for old instruction i; how many, or -errno. */
@@ -183,12 +184,12 @@ static int translate(struct layout *l, struct insn *out, uint32_t i)
 	if ((!write && op->shape != SHAPE_LOAD && !mixed_atomic) || (f->base != FACT_CTX && !(f->flags & FACT_CTX_TOO)))
 		return 1;
 	if (f->base != FACT_CTX)
-		return layout_mixed(l, i, "one path accesses the context or an arena here, another something else");
+		return layout_mixed(l, i, MESSAGE_TEXT("one path accesses the context or an arena here, another something else"));
 	if (!(f->flags & FACT_FIXED))
-		return layout_mixed(l, i, "paths access different context fields here");
+		return layout_mixed(l, i, MESSAGE_TEXT("paths access different context fields here"));
 	field = ctx_field_at(l->code->type, (uint32_t)f->off, op->size, write);
 	if (!field)
-		return layout_mixed(l, i, "no context field is at this offset");
+		return layout_mixed(l, i, MESSAGE_TEXT("no context field is at this offset"));
 	return write ? layout_store(out, in, field, (uint32_t)f->off) :
 		       layout_load(l, out, in, i, field, (uint32_t)f->off);
 }

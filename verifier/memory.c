@@ -58,7 +58,7 @@ static int outside(struct env *e, const struct touch *a, const char *of, const c
 		snprintf(v, sizeof v, "offset %" PRId64, touch_low(p, a->off));
 	else
 		snprintf(v, sizeof v, "offset %" PRId64 "..%" PRId64, touch_low(p, a->off), touch_high(p, a->off, 0));
-	snprintf(text, sizeof text, "%s%s%s", of, name, *name ? "`" : "");
+	snprintf(text, sizeof text, "%s%s%s", message_text(of), name, *name ? "`" : "");
 	return unsafe_(e, (int)a->reg, advice, "%s%s %" PRIu64 " byte%s at %s of %s, which has %" PRIu64,
 		       on_behalf(e, a->reg, a->what, who), verb(a->how), a->size, a->size == 1 ? "" : "s", v, text,
 		       have);
@@ -121,7 +121,7 @@ static int packet_range(struct env *e, const struct touch *a)
 		return unsafe_(e, (int)a->reg, NULL, "writes into the packet: %s programs may only read it",
 			       e->code->type->name);
 	if ((p->s.smin < 0 || at < 0 || at + (int64_t)a->size > p->range) && rule(e, RULE_PACKET_BOUNDS))
-		return outside(e, a, "the packet's part that was checked", "", p->range < 0 ? 0 : (uint64_t)p->range,
+		return outside(e, a, MESSAGE_TEXT("the packet's part that was checked"), "", p->range < 0 ? 0 : (uint64_t)p->range,
 			       MESSAGE_TEXT("compare with data_end first: `if (p + n > data_end) return ...`"));
 	return 0;
 }
@@ -137,7 +137,8 @@ static int mem_range(struct env *e, const struct touch *a)
 		return 0;
 	if (p->region && a->lo >= 0 && !p->len && p->off + a->off + (int64_t)a->size <= p->range)
 		return 0;
-	return outside(e, a, p->region ? "memory whose length was checked" : "a block of memory", "", have,
+	return outside(e, a, p->region ? MESSAGE_TEXT("memory whose length was checked") :
+		       MESSAGE_TEXT("a block of memory"), "", have,
 		       !p->region ? MESSAGE_TEXT("bound the offset before this line") : e->region[p->region - 1].text ?
 		       MESSAGE_TEXT("look at the bytes before it first: none of them may be zero") :
 		       MESSAGE_TEXT("compare the offset with the length first: `if (off + n > len) return ...`"));

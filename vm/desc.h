@@ -18,7 +18,8 @@ struct call_site;
 
 /* Texts of tables lie one behind the other and are counted: a pointer to each would cost eight bytes and a
  * relocation. */
-/* Text that grows in a buffer: n counts what would not fit too.  buf may be NULL when cap is 0. */
+/* Text that grows in a buffer: n counts what would not fit too.  buf may be NULL when cap is 0.  The format may be a
+ * MESSAGE_TEXT. */
 struct text_out { char *buf; size_t cap, n; };
 void text_put(struct text_out *to, const char *form, ...) __attribute__((format(printf, 2, 3)));
 const char *text_next(const char *text);

@@ -13,7 +13,7 @@ void text_put(struct text_out *to, const char *form, ...)
 	int n;
 
 	va_start(args, form);
-	n = vsnprintf(to->cap ? to->buf + at : NULL, to->cap - at, form, args);
+	n = message_print(to->cap ? to->buf + at : NULL, to->cap - at, form, args);
 	va_end(args);
 	to->n += n > 0 ? (size_t)n : 0;
 }

@@ -83,7 +83,7 @@ static const char texts[] MESSAGE_PACKED =
 /* Word k of those that are `width` wide, blanks filling them. */
 static void put_word(struct text_out *o, const char *words, int width, uint32_t k)
 {
-	words += (uint32_t)width * k;
+	words = message_text(words) + (uint32_t)width * k;
 	while (width > 1 && words[width - 1] == ' ')
 		width--;
 	text_put(o, "%.*s", width, words);
@@ -94,7 +94,8 @@ static void put_reg(struct text_out *o, int size, int r, bool rex)
 	if (r >= 8)
 		text_put(o, "r%d%s", r & 15, size == 8 ? "" : size == 4 ? "d" : size == 2 ? "w" : "b");
 	else if (size == 1)
-		put_word(o, rex ? "al cl dl bl splbplsildil" : "al cl dl bl ah ch dh bh ", 3, (uint32_t)r);
+		put_word(o, rex ? MESSAGE_TEXT("al cl dl bl splbplsildil") : MESSAGE_TEXT("al cl dl bl ah ch dh bh "), 3,
+			 (uint32_t)r);
 	else
 		text_put(o, "%s%.2s", size == 8 ? "r" : size == 4 ? "e" : "", &"axcxdxbxspbpsidi"[2 * r]);
 }
@@ -147,7 +148,7 @@ static void put_rm(struct text_out *o, const struct ins *in, int size)
 		return;
 	}
 	if (size) {
-		put_word(o, "byte   word   dword  qword  xmmwordymmword", 7, (uint32_t)__builtin_ctz((unsigned)size));
+		put_word(o, MESSAGE_TEXT("byte   word   dword  qword  xmmwordymmword"), 7, (uint32_t)__builtin_ctz((unsigned)size));
 		text_put(o, " ptr ");
 	}
 	text_put(o, "[");
@@ -168,28 +169,28 @@ static void put_vector(struct text_out *o, const struct ins *in, int r)
 
 static void put_name(struct text_out *o, struct ins *in, char kind)
 {
-	static const char group1[] = "add or  adc sbb and sub xor cmp ";
+	static const char group1[] MESSAGE_PACKED = "add or  adc sbb and sub xor cmp ";
 
 	switch (kind) {
 	case '1': put_word(o, group1, 4, in->op >> 3); break;
 	case 'r': put_word(o, group1, 4, in->reg & 7); break;
-	case 's': put_word(o, "rolrorrclrcrshlshrsalsar", 3, in->reg & 7); break;
-	case 't': put_word(o, "testtestnot neg mul imuldiv idiv", 4, in->reg & 7); break;
-	case 'f': put_word(o, "inc dec callcalljmp jmp push", 4, in->reg & 7); break;
-	case 'c': put_word(o, "o nob aee nebea s nsp npl gele" "g ", 2, in->op & 15); break;
+	case 's': put_word(o, MESSAGE_TEXT("rolrorrclrcrshlshrsalsar"), 3, in->reg & 7); break;
+	case 't': put_word(o, MESSAGE_TEXT("testtestnot neg mul imuldiv idiv"), 4, in->reg & 7); break;
+	case 'f': put_word(o, MESSAGE_TEXT("inc dec callcalljmp jmp push"), 4, in->reg & 7); break;
+	case 'c': put_word(o, MESSAGE_TEXT("o nob aee nebea s nsp npl gele" "g "), 2, in->op & 15); break;
 	case 'm': text_put(o, in->w ? "movabs" : "mov"); break;
 	case 'p': text_put(o, in->rep ? "pause" : "nop"); break;
 	case 'q': text_put(o, in->w ? "cqo" : "cdq"); break;
 	case 'b': text_put(o, in->rep ? "tzcnt" : "bsf"); break;
 	case 'l': put_word(o, "bwdq", 1, in->op & 3); break;
 	case 'u': put_word(o, "lbwlwdldq", 3, in->op & 3); break;
-	case 'x': put_word(o, "   ll rl rldra ", 3, (uint32_t)in->reg % 5); break;
-	case 'v': put_word(o, "    shlxsarxshrx", 4, in->pp); break;
+	case 'x': put_word(o, MESSAGE_TEXT("   ll rl rldra "), 3, (uint32_t)in->reg % 5); break;
+	case 'v': put_word(o, MESSAGE_TEXT("    shlxsarxshrx"), 4, in->pp); break;
 	case 'd': text_put(o, in->w ? "q" : "d"); break;
 	case 'o': text_put(o, in->vex ? "d" : "s"); break;
 	case 'L': put_word(o, "dqbw", 1, (in->op & 1) | (in->op >> 4 & 2)); break;
 	case 'z': put_word(o, "bwbdbqwdwqdq", 2, in->op & 7); break;
-	case 'n': put_word(o, "minsbminsdminuwminudmaxsbmaxsdmaxuwmaxud", 5, in->op & 7); break;
+	case 'n': put_word(o, MESSAGE_TEXT("minsbminsdminuwminudmaxsbmaxsdmaxuwmaxud"), 5, in->op & 7); break;
 	case 'k': put_vector(o, in, (int)take(in, 1) >> 4); break;
 	}
 }
@@ -397,7 +398,7 @@ static void put_code(struct text_out *o, const struct code *code, const char *(*
 		text_put(o, "%6u: %s\n", code->slot[i], text);
 	}
 	put_lines(o, jit, &at, jit->sub_off[code->nr_sub]);	/* the last one's code, then entries and cold code */
-	text_put(o, "(entries, batch loop and out-of-line code)\n");
+	text_put(o, MESSAGE_TEXT("(entries, batch loop and out-of-line code)\n"));
 	put_lines(o, jit, &at, jit->bytes);
 }
 
@@ -411,7 +412,7 @@ long jit_dump(const struct code *code, char *buf, size_t cap, const char *(*note
 		return -1;
 	put_code(&o, code, note, arg);
 	if (jit->tame_code) {
-		text_put(&o, "(without options, and with %u bytes of context or more:)\n", jit->tame_need);
+		text_put(&o, MESSAGE_TEXT("(without options, and with %u bytes of context or more:)\n"), jit->tame_need);
 		put_code(&o, jit->tame_code, note, arg);
 	}
 	return (long)o.n;

@@ -75,8 +75,9 @@ int elf_view_open(struct arena *arena, uint8_t *bytes, size_t len, const char *n
 	} else if (!n || n > SECTIONS_MAX || head.e_shstrndx >= n) {
 		error_set(err, UEBPF_STAGE_ELF, UEBPF_E_MALFORMED, -EINVAL, UINT32_MAX,
 			  "%s: malformed ELF: %s", name,
-			  n ? "section name table out of range" : head.e_shoff < len ? "no sections" :
-			  "its section headers lie behind its end: the file was cut short");
+			  message_text(n ? MESSAGE_TEXT("section name table out of range") :
+				       head.e_shoff < len ? MESSAGE_TEXT("no sections") :
+				       MESSAGE_TEXT("its section headers lie behind its end: the file was cut short")));
 	} else {
 		view->machine = head.e_machine;
 		view->nr_sections = (uint32_t)n;

@@ -421,6 +421,6 @@ struct tree *filter_parse(struct filter *f)
 		return fail(&p, "the expression is empty");
 	t = p.failed ? NULL : binary(&p, 0);
 	if (!p.failed && p.token != T_END)
-		return unexpected(&p, "an operator is expected: == != < > <= >= && || & | ^ << >>");
+		return unexpected(&p, MESSAGE_TEXT("an operator is expected: == != < > <= >= && || & | ^ << >>"));
 	return p.failed ? NULL : t;
 }
