@@ -8,8 +8,9 @@ static bool same_place(const struct jc *c, uint32_t i)
 {
 	const struct insn *load = &c->code->insn[i], *store = load + 2, *lea = load - 1;
 
-	if (!isa_indexed(load->op))
-		return store->dst == load->src && store->off == load->off;
+	if (store->op == load->op + 1)
+		return store->dst == load->src && store->off == load->off && (!isa_indexed(load->op) ||
+		       (store->imm_lo == load->imm_lo && (load->imm_lo & 15) != load->dst));
 	return i && lea->op == OP_LEAX64 && !(c->flow.mark[i] & FLOW_TARGET) && lea->dst == store->dst &&
 	       lea->dst != lea->src && lea->dst != (lea->imm_lo & 15) && lea->src == load->src &&
 	       lea->imm_lo == load->imm_lo && load->off == lea->off + store->off;
@@ -23,7 +24,7 @@ static bool updates(const struct jc *c, uint32_t i)
 	bool k;
 
 	if (i + 3 > c->code->n || alu->dst != load->dst || store->src != load->dst || store->dst == load->dst ||
-	    store->op != (isa_indexed(load->op) ? OP_STX_W + (load->op - OP_LDI_W) / 2 * 3 : load->op + 1))
+	    (store->op != load->op + 1 && (!isa_indexed(load->op) || store->op != OP_STX_W + (load->op - OP_LDI_W) / 2 * 3)))
 		return false;
 	k = isa_op[alu->op].shape == SHAPE_ALU_K;
 	return !c->checked && c->rules & RULE_UPDATE && !((c->flow.mark[i + 1] | c->flow.mark[i + 2]) & FLOW_TARGET) &&
@@ -31,7 +32,8 @@ static bool updates(const struct jc *c, uint32_t i)
 	       (k ? !(c->flags & JIT_BLIND) && (size != 2 || x_fits8(alu->imm)) : alu->src != load->dst) &&
 	       same_place(c, i) && !(flow_live_after(c->code, &c->flow, i + 2) >> load->dst & 1);
 }
-_Static_assert(OP_STX_W == OP_LD_W + 1 && OP_STX_DW == OP_LD_DW + 1 && OP_STX_DW == OP_STX_W + 9 && OP_LDI_DW == OP_LDI_W + 6,
+_Static_assert(OP_STX_W == OP_LD_W + 1 && OP_STX_DW == OP_LD_DW + 1 && OP_STX_DW == OP_STX_W + 9 && OP_LDI_DW == OP_LDI_W + 6 &&
+	       OP_STI_W == OP_LDI_W + 1 && OP_STI_DW == OP_LDI_DW + 1,
 	       "the store that goes with a load");
 
 bool emit_update(struct jc *c, struct x_mem m)
@@ -55,6 +57,6 @@ bool made_for_update(const struct jc *c)
 	const struct insn *load = c->in + 1;
 
 	return is_own(c) && c->i + 4 <= c->code->n && isa_indexed(load->op) && isa_op[load->op].shape == SHAPE_FUSED_LOAD &&
-	       updates(c, c->i + 1) && load[2].dst == c->in->dst && load[1].src != c->in->dst &&
+	       updates(c, c->i + 1) && !isa_indexed(load[2].op) && load[2].dst == c->in->dst && load[1].src != c->in->dst &&
 	       !(flow_live_after(c->code, &c->flow, c->i + 3) >> c->in->dst & 1);
 }

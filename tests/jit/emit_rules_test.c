@@ -30,6 +30,8 @@ static const struct { const char *rule, *text, *on, *off; } single[] = {
 	{ "update", "r3 = *(u64 *)(r1 + 8)\nr2 = *(u32 *)(r1 + 64)\nw2 += w3\n*(u32 *)(r1 + 64) = r2\nr0 = r3\nexit\n",
 	  "add dword ptr [rdi + 64], edx", "mov dword ptr" },
 	{ "update", "r2 = *(u64 *)(r1 + 64)\nr2 ^= 9\n*(u64 *)(r1 + 64) = r2\nr0 = 0\nexit\n", "xor qword ptr [rdi + 64], 9", "mov qword ptr" },
+	{ "update", "r2 = *(u8 *)(r1 + 0)\nr2 &= 63\nr3 = *(u64 *)(r1 + 8)\nr4 = r1\nr4 += r2\nr5 = *(u8 *)(r4 + 70)\nw5 ^= w3\n"
+	  "*(u8 *)(r4 + 70) = r5\nr0 = r2\nr4 = r3\nexit\n", "xor byte ptr [rdi + rsi + 70], dl", "mov byte ptr" },
 	/* a counter in an array, at an address that is made from the index first */
 	{ "update", "r3 = *(u8 *)(r1 + 0)\nr3 &= 15\nr3 <<= 3\nr4 = r1\nr4 += r3\nr3 = *(u64 *)(r4 + 8)\nr3 += 1\n"
 	  "*(u64 *)(r4 + 8) = r3\nr0 = 0\nexit\n", "add qword ptr [rdi + 8*", "mov qword ptr" },
