@@ -155,6 +155,8 @@ int rewrite_refresh(struct rewriter *rw)
 	return ret ? ret : flow_build(rw->code, &rw->flow);
 }
 
+static int settle(struct rewriter *rw) { return rw->changed ? rewrite_refresh(rw) : 0; }
+
 /* What follows from values: into blocks and out again. */
 static int values(struct rewriter *rw)
 {
@@ -218,22 +220,21 @@ int rewrite_code(struct code *code, const char *no_rules, uint32_t hits[REWRITE_
 		if (!ret && rw.hits[RULE_INDEX]) {	/* other blocks no longer use an address as such */
 			rw.changed = false;
 			rewrite_dead(&rw);
-			ret = rw.changed ? rewrite_refresh(&rw) : 0;
+			ret = settle(&rw);
 		}
 		if (!ret) {
 			rewrite_chains(&rw);
 			ret = rw.flow.loops ? rewrite_loops(&rw) : 0;
 		}
-		if (!ret && rw.changed)
-			ret = rewrite_refresh(&rw);
+		ret = ret ? ret : settle(&rw);
 		if (!ret && rw.flow.loops) {
 			rewrite_rename(&rw);
-			ret = rw.changed ? rewrite_refresh(&rw) : 0;
+			ret = settle(&rw);
 			ret = ret ? ret : rewrite_latches(&rw);
 		}
 		if (!ret) {
 			rewrite_sink(&rw);
-			ret = rw.changed ? rewrite_refresh(&rw) : 0;
+			ret = settle(&rw);
 		}
 		if (!ret) {
 			rewrite_fuse(&rw);

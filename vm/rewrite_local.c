@@ -232,9 +232,9 @@ static void close_join(struct walk *w, uint32_t i)
 /* What is there already, be it that it was copied before? */
 static bool moves_nothing(const struct walk *w, const struct insn *in)
 {
-	const struct known *d = &w->reg[in->dst], *s = &w->reg[in->src];
-
-	return in->op == OP_MOV64_X ? d->id64 == s->id64 : in->op == OP_MOV32_X && d->id32 == s->id32 && d->zero_up;
+	if (in->op == OP_MOV64_X)
+		return w->reg[in->dst].id64 == w->reg[in->src].id64;
+	return in->op == OP_MOV32_X && w->reg[in->dst].id32 == w->reg[in->src].id32 && w->reg[in->dst].zero_up;
 }
 
 static void step(struct walk *w, uint32_t i)

@@ -398,19 +398,16 @@ void vec_store(struct lane *v, struct lane_mem *m, int s)
 void vec_store_pair(struct lane *v, struct lane_mem *m, int low, int high)
 {
 	struct x_mem at = address(v, m);
-	unsigned op = PUNPCKLBW + log_size(v);
 
-	vec_3(v, op, SCRATCH, low, high);
-	vec_3(v, op + PUNPCK_HIGH, SCRATCH2, low, high);
-	if (wide(v)) {		/* done in each half by itself */
-		x_avx_rr(&v->c->b, AVX_PERM128, RESULT, SCRATCH, SCRATCH2);
-		x_8(&v->c->b, 0x20);
-		x_avx_rr(&v->c->b, AVX_PERM128, SCRATCH2, SCRATCH, SCRATCH2);
-		x_8(&v->c->b, 0x31);
+	for (int k = 0; k < 2; k++)	/* in SCRATCH and SCRATCH2 */
+		vec_3(v, PUNPCKLBW + log_size(v) + (unsigned)k * PUNPCK_HIGH, k, low, high);
+	for (int k = 0; k < 2; k++, at.disp += v->bytes) {
+		if (wide(v)) {	/* that was done in each half by itself: the lower ones, the upper ones */
+			x_avx_rr(&v->c->b, AVX_PERM128, RESULT, SCRATCH, SCRATCH2);
+			x_8(&v->c->b, k ? 0x31 : 0x20);
+		}
+		store(v, v->bytes, wide(v) ? RESULT : k, at);
 	}
-	store(v, v->bytes, wide(v) ? RESULT : SCRATCH, at);
-	at.disp += v->bytes;
-	store(v, v->bytes, SCRATCH2, at);
 }
 
 void vec_splice(struct lane *v, int d, int before, int s)
