@@ -227,31 +227,44 @@ static void *percpu_lookup_cpu(struct uebpf_map *map, const void *key, uint32_t 
 	return i < map->max_entries && cpu < map->cpu_slots ? percpu_at(map, i, cpu) : NULL;
 }
 
-/* While the run owns a slot already; else the helper takes one. */
+/* For a run that owns no slot yet: as the lookup, but of an index. */
+static uint64_t percpu_index_call(uint64_t map, uint64_t index, uint64_t none3, uint64_t none4, uint64_t none5,
+				  struct uebpf_call *call)
+{
+	uint32_t i = (uint32_t)index;
+
+	(void)none3, (void)none4, (void)none5;
+	return (uintptr_t)percpu_lookup((struct uebpf_map *)(uintptr_t)map, &i, call);
+}
+
+/* While the run owns a slot already; else the call takes one.  The call wants the number and not its address, which
+ * nobody has to compute then; it stands in front, so that the usual way jumps once. */
 static int percpu_inline(const struct uebpf_map *map, enum map_call what, struct insn *out, int cap)
 {
 	const struct percpu_array *a = (const struct percpu_array *)map;
+	enum { OWNED = 8, NONE = 14, END };
 
 	/* The key may be known to be inside: the slot table may be full all the same. */
-	if ((what != MAP_CALL_LOOKUP && what != MAP_CALL_LOOKUP_INSIDE) || cap < 14 || map->max_entries > INT32_MAX ||
+	if ((what != MAP_CALL_LOOKUP && what != MAP_CALL_LOOKUP_INSIDE) || cap < END || map->max_entries > INT32_MAX ||
 	    a->slot_stride > INT32_MAX || a->local.store || map->key_size != 4)
 		return 0;
-	out[0] = (struct insn){ .op = OP_LD_CALL, .dst = 0, .imm = offsetof(struct uebpf_call, slot) };
-	/* -1: none.  So compared it is known that no address below is 0. */
-	out[1] = (struct insn){ .op = OP_JGE64_K, .dst = 0, .imm = map->cpu_slots, .off = 10 };
-	out[2] = (struct insn){ .op = OP_LD_W, .dst = 3, .src = 2 };
-	out[3] = (struct insn){ .op = OP_JGE64_K, .dst = 3, .imm = map->max_entries, .off = 13 };
-	out[4] = times(0, a->slot_stride);
-	out[5] = times(3, map->value_stride);
-	out[6] = (struct insn){ .op = OP_ADD64_X, .dst = 0, .src = 3 };
-	out[7] = (struct insn){ .op = OP_LDDW, .dst = 3, .imm = (int64_t)(uintptr_t)map->base };
-	out[8] = (struct insn){ .op = OP_ADD64_X, .dst = 0, .src = 3 };
-	out[9] = (struct insn){ .op = OP_JA, .off = 14 };
-	out[10] = (struct insn){ .op = OP_LDDW, .dst = 1, .imm = (int64_t)(uintptr_t)map };
-	out[11] = (struct insn){ .op = OP_CALL };
-	out[12] = (struct insn){ .op = OP_JA, .off = 14 };
-	out[13] = (struct insn){ .op = OP_MOV64_K, .dst = 0 };
-	return 14;
+	out[0] = (struct insn){ .op = OP_LD_W, .dst = 3, .src = 2 };
+	out[1] = (struct insn){ .op = OP_JGE64_K, .dst = 3, .imm = map->max_entries, .off = NONE };
+	out[2] = (struct insn){ .op = OP_LD_CALL, .dst = 0, .imm = offsetof(struct uebpf_call, slot) };
+	out[3] = (struct insn){ .op = OP_JLT64_K, .dst = 0, .imm = map->cpu_slots, .off = OWNED };	/* -1: none */
+	out[4] = (struct insn){ .op = OP_LDDW, .dst = 1, .imm = (int64_t)(uintptr_t)map };
+	out[5] = (struct insn){ .op = OP_MOV64_X, .dst = 2, .src = 3 };
+	out[6] = map_called(percpu_index_call);
+	out[7] = (struct insn){ .op = OP_JA, .off = END };
+	out[OWNED] = times(0, a->slot_stride);
+	out[9] = times(3, map->value_stride);
+	/* A sum that has 32 bits is known to have no more: then the address is known not to be 0. */
+	out[10] = (struct insn){ .op = percpu_bytes(map) <= UINT32_MAX ? OP_ADD32_X : OP_ADD64_X, .dst = 0, .src = 3 };
+	out[11] = (struct insn){ .op = OP_LDDW, .dst = 3, .imm = (int64_t)(uintptr_t)map->base };
+	out[12] = (struct insn){ .op = OP_ADD64_X, .dst = 0, .src = 3 };
+	out[13] = (struct insn){ .op = OP_JA, .off = END };
+	out[NONE] = (struct insn){ .op = OP_MOV64_K, .dst = 0 };
+	return END;
 }
 
 static long percpu_update(struct uebpf_map *map, const void *key, const void *value, uint64_t flags,

@@ -160,6 +160,21 @@ static void sum_and(struct rewriter *rw, uint32_t i)
 	hit(rw, RULE_LEA);
 }
 
+/* d <<= k; d += s.  Or x <<= k; d += x, where nobody wants x afterwards.  The sum of 32 bits too. */
+static void shift_add(struct rewriter *rw, uint32_t i)
+{
+	struct insn *shift = &rw->code->insn[i], *add = shift + 1;
+	bool same = add->dst == shift->dst, narrow = add->op == OP_ADD32_X;
+
+	if (shift->imm < 1 || shift->imm > 3 || !neighbours(rw, i, 2) || (add->op != OP_ADD64_X && !narrow) || !rule_on(rw, RULE_LEA) ||
+	    same == (add->src == shift->dst) || (!same && !dead_after(rw, i + 1, shift->dst)) || !rw->code->compiled)
+		return;
+	*add = (struct insn){ .op = (uint16_t)(OP_LEAX64 + narrow), .dst = add->dst, .src = same ? add->src : add->dst, .steps = add->steps,
+			      .imm_lo = insn_index(shift->dst, (int)shift->imm) };
+	drop(shift);
+	hit(rw, RULE_LEA);
+}
+
 /* r <<= k, when r is from then on the index of accesses only: they scale it. */
 static void scale_index(struct rewriter *rw, uint32_t i)
 {
@@ -212,6 +227,8 @@ void rewrite_fuse(struct rewriter *rw)
 			copy_and(rw, i);
 		} else if (in->op == OP_LEA64) {
 			sum_and(rw, i);
+		} else if (in->op == OP_LSH64_K) {
+			shift_add(rw, i);
 		}
 	}
 	scale_indices(rw, from, rw->code->n);

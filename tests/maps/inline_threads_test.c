@@ -123,6 +123,43 @@ START_TEST(a_lookup_in_place_finds_what_the_map_has)
 }
 END_TEST
 
+START_TEST(a_run_looks_up_percpu_arrays_again_and_again)
+{
+	static const char *const maps[] = { "percpu_array", "wide", "huge" };
+	OBJECT(path, "lookups.bpf.c", "-O2 -g");
+	static uint64_t all[DOMAIN_MAX_SLOTS * 3];
+	struct rig rig;
+
+	if (!rig_up(&rig, false, path))
+		return;
+	for (int m = 0; m < 3; m++) {
+		struct uebpf_map *map = uebpf_object_map(rig.obj, maps[m]);
+		uint32_t n = map->max_entries, words = map->value_size / 8;
+		static const uint64_t found[] = { 4, 1, 0 };
+		const uint32_t seen[] = { 0, 1, 2, n - 2, n - 1 }, times[] = { 2, 0, 1, 0, 2 };
+		char prog[40];
+
+		snprintf(prog, sizeof(prog), "count_%s", maps[m]);
+		for (int run = 0; run < 3; run++) {	/* inside; then beyond the end first, in the middle and last */
+			uint32_t keys[3][4] = { { 0, n - 1, 2, 0 }, { n, n - 1, UINT32_MAX, n }, { n, n, n, n } };
+			uint64_t r;
+
+			ck_assert_int_eq(uebpf_prog_run(uebpf_object_prog(rig.obj, prog), keys[run], 16, NULL, &r), 0);
+			ck_assert_uint_eq(r, found[run]);
+		}
+		for (int k = 0; k < 5; k++) {
+			uint64_t sum = 0;
+
+			ck_assert_int_eq(uebpf_map_lookup(map, &seen[k], all), 0);
+			for (uint32_t i = 0; i < map->cpu_slots * words; i++)
+				sum += i % words ? all[i] * 1000 : all[i];
+			ck_assert_msg(sum == times[k], "%s[%u]: %llu", maps[m], seen[k], (unsigned long long)sum);
+		}
+	}
+	rig_down(&rig);
+}
+END_TEST
+
 START_TEST(a_cgroup_storage_is_one_value)
 {
 	OBJECT(path, "lookups.bpf.c", "-O2 -g");
@@ -214,6 +251,7 @@ int main(void)
 	TCase *c = test_case("lookups in place", getenv("SOAK") ? 3600 : 60);
 
 	tcase_add_loop_test(c, a_lookup_in_place_finds_what_the_map_has, 0, 2);
+	tcase_add_test(c, a_run_looks_up_percpu_arrays_again_and_again);
 	tcase_add_test(c, a_cgroup_storage_is_one_value);
 	tcase_add_loop_test(c, a_lookup_in_place_is_sound_while_others_write, 0, 2);
 	return run_tests();

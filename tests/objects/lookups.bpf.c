@@ -32,6 +32,28 @@ SEC("raw/" #map) u64 look_##map(u8 *mem, u64 len) \
 LOOK(hash4) LOOK(hash8) LOOK(hash16) LOOK(small8) LOOK(lru4) LOOK(lru8) LOOK(lru16)
 LOOK(percpu4) LOOK(percpu8) LOOK(percpu16) LOOK(array) LOOK(percpu_array)
 
+/* Per-CPU arrays more than once a run: only the first look-up takes a slot.  The huge one has more than 4 GB with all
+ * its slots. */
+struct wide { u64 n[3]; };
+struct { __uint(type, 6); __type(key, u32); __type(value, struct wide); __uint(max_entries, 300); } wide SEC(".maps");
+MAP(huge, 6, u32, 9000000, 0);
+#define COUNT(map) \
+SEC("raw/" #map) u64 count_##map(u8 *mem, u64 len) \
+{ \
+	u64 found = 0; \
+	if (len < 16) \
+		return 0; \
+	for (u32 i = 0; i < 4; i++) { \
+		u64 *v = bpf_map_lookup_elem(&map, mem + 4 * i); \
+		if (v) { \
+			++*v; \
+			found++; \
+		} \
+	} \
+	return found; \
+}
+COUNT(percpu_array) COUNT(wide) COUNT(huge)
+
 /* The one value of a cgroup storage. */
 struct { __uint(type, 19); __type(key, struct key16); __type(value, u64); } store SEC(".maps");
 struct { __uint(type, 21); __type(key, struct key16); __type(value, u64); } percpu_store SEC(".maps");
