@@ -70,14 +70,6 @@ void put_number(struct writer *w, const struct spec *s, uint64_t value, int byte
 
 uint32_t current_cpu(struct uebpf_call *call);
 
-/* What inliners write, six bytes an instruction: `arg` counts numbers of the place from 1 (0: none), which become
- * the immediate, or the displacement where `off` is OFF_ARG. */
-enum { OFF_ARG = 255 };
-struct pattern { uint16_t op; uint8_t dst : 4, src : 4, off, arg; };
-int pattern_write(struct insn *out, int cap, const struct pattern *pattern, int n, const int64_t *arg);
-#define WRITE(out, cap, pattern, arg) \
-	pattern_write(out, cap, pattern, (int)(sizeof(pattern) / sizeof((pattern)[0])), arg)
-
 enum { LOOP_LIMIT = 1 << 23 };	/* rounds of bpf_loop (Linux: BPF_MAX_LOOPS) */
 int loop_inliner(const struct call_site *site, struct insn *out, int cap);
 int each_inliner(const struct call_site *site, struct insn *out, int cap);

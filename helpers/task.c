@@ -14,20 +14,6 @@
 #define NSEC UINT64_C(1000000000)
 #define TASK_MARK (UINT64_C(0x7a5c) << 48)
 
-int pattern_write(struct insn *out, int cap, const struct pattern *p, int n, const int64_t *arg)
-{
-	if (cap < n)
-		return 0;
-	for (int i = 0; i < n; i++, p++) {
-		int64_t value = p->arg ? arg[p->arg - 1] : 0;
-		bool off = p->off == OFF_ARG;
-
-		out[i] = (struct insn){ .op = p->op, .dst = p->dst, .src = p->src,
-					.off = off ? (int32_t)value : p->off, .imm = off ? 0 : value };
-	}
-	return n;
-}
-
 /* ---- time ---- */
 
 /* A function that looks at no struct uebpf_call and leaves errno alone (CALL_ALONE). */

@@ -67,33 +67,30 @@ static void *array_lookup(struct uebpf_map *map, const void *key, struct uebpf_c
 	return i < map->max_entries ? (uint8_t *)map->base + (size_t)i * map->value_stride : NULL;
 }
 
-static struct insn times(uint8_t dst, uint64_t by)
-{
-	return by & (by - 1) ? (struct insn){ .op = OP_MUL64_K, .dst = dst, .imm = (int64_t)by }
-			     : (struct insn){ .op = OP_LSH64_K, .dst = dst, .imm = __builtin_ctzll(by) };
-}
-
 /* As array_lookup: an index below max_entries, times the stride, from the base. */
 static int array_inline(const struct uebpf_map *map, enum map_call what, struct insn *out, int cap)
 {
-	uint32_t stride = map->value_stride;
-	bool inside = what == MAP_CALL_LOOKUP_INSIDE;
-	int n = 0;
-
-	if ((what != MAP_CALL_LOOKUP && !inside) || cap < 7 || map->max_entries > INT32_MAX || stride > INT32_MAX || map->key_size != 4)
-		return 0;
+	enum { MAX = 1, STRIDE, BASE, NONE = 6, END };
+	const int64_t arg[] = { map->max_entries, map->value_stride, (int64_t)(uintptr_t)map->base };
+#define LOAD { .op = OP_LD_W, .dst = 0, .src = 2 }
+#define ADDRESS \
+	{ .op = OP_MUL64_K, .dst = 0, .arg = STRIDE }, \
+	{ .op = OP_LDDW, .dst = 1, .arg = BASE }, \
+	{ .op = OP_ADD64_X, .dst = 0, .src = 1 }
+	static const struct pattern inside[] = { LOAD, ADDRESS };
 	/* The way of NULL is apart, so that the program's own test of it is decided on both. */
-	out[n++] = (struct insn){ .op = OP_LD_W, .dst = 0, .src = 2 };
-	if (!inside)
-		out[n++] = (struct insn){ .op = OP_JGE64_K, .dst = 0, .imm = map->max_entries, .off = 6 };
-	out[n++] = times(0, stride);
-	out[n++] = (struct insn){ .op = OP_LDDW, .dst = 1, .imm = (int64_t)(uintptr_t)map->base };
-	out[n++] = (struct insn){ .op = OP_ADD64_X, .dst = 0, .src = 1 };
-	if (inside)
-		return n;
-	out[n++] = (struct insn){ .op = OP_JA, .off = 7 };
-	out[n++] = (struct insn){ .op = OP_MOV64_K, .dst = 0 };
-	return n;
+	static const struct pattern code[END] = {
+		LOAD,
+		{ .op = OP_JGE64_K, .dst = 0, .arg = MAX, .off = NONE },
+		ADDRESS,
+		{ .op = OP_JA, .off = END },
+		{ .op = OP_MOV64_K, .dst = 0 },
+	};
+
+	if (map->max_entries > INT32_MAX || map->value_stride > INT32_MAX || map->key_size != 4)
+		return 0;
+	return what == MAP_CALL_LOOKUP_INSIDE ? WRITE(out, cap, inside, arg) :
+	       what == MAP_CALL_LOOKUP	      ? WRITE(out, cap, code, arg) : 0;
 }
 
 int array_check_update(const struct uebpf_map *map, uint32_t index, uint64_t flags)
@@ -242,28 +239,35 @@ static uint64_t percpu_index_call(uint64_t map, uint64_t index, uint64_t none3, 
 static int percpu_inline(const struct uebpf_map *map, enum map_call what, struct insn *out, int cap)
 {
 	const struct percpu_array *a = (const struct percpu_array *)map;
-	enum { OWNED = 8, NONE = 14, END };
+	enum { MAX = 1, SLOT, SLOTS, MAP, CALLED, SLOT_STRIDE, STRIDE, BASE, OWNED = 8, SUM = 10, NONE = 14, END };
+	const int64_t arg[] = { map->max_entries, offsetof(struct uebpf_call, slot), map->cpu_slots, (int64_t)(uintptr_t)map,
+				(int64_t)(intptr_t)percpu_index_call, (int64_t)a->slot_stride, map->value_stride,
+				(int64_t)(uintptr_t)map->base };
+	static const struct pattern code[END] = {
+		{ .op = OP_LD_W, .dst = 3, .src = 2 },
+		{ .op = OP_JGE64_K, .dst = 3, .arg = MAX, .off = NONE },
+		{ .op = OP_LD_CALL, .dst = 0, .arg = SLOT },
+		{ .op = OP_JLT64_K, .dst = 0, .arg = SLOTS, .off = OWNED },	/* -1: none */
+		{ .op = OP_LDDW, .dst = 1, .arg = MAP },
+		{ .op = OP_MOV64_X, .dst = 2, .src = 3 },
+		{ .op = OP_CALL, .arg = CALLED },
+		{ .op = OP_JA, .off = END },
+		{ .op = OP_MUL64_K, .dst = 0, .arg = SLOT_STRIDE },
+		{ .op = OP_MUL64_K, .dst = 3, .arg = STRIDE },
+		{ .op = OP_ADD32_X, .dst = 0, .src = 3 },
+		{ .op = OP_LDDW, .dst = 3, .arg = BASE },
+		{ .op = OP_ADD64_X, .dst = 0, .src = 3 },
+		{ .op = OP_JA, .off = END },
+		{ .op = OP_MOV64_K, .dst = 0 },
+	};
 
 	/* The key may be known to be inside: the slot table may be full all the same. */
-	if ((what != MAP_CALL_LOOKUP && what != MAP_CALL_LOOKUP_INSIDE) || cap < END || map->max_entries > INT32_MAX ||
-	    a->slot_stride > INT32_MAX || a->local.store || map->key_size != 4)
+	if ((what != MAP_CALL_LOOKUP && what != MAP_CALL_LOOKUP_INSIDE) || map->max_entries > INT32_MAX ||
+	    a->slot_stride > INT32_MAX || a->local.store || map->key_size != 4 || !WRITE(out, cap, code, arg))
 		return 0;
-	out[0] = (struct insn){ .op = OP_LD_W, .dst = 3, .src = 2 };
-	out[1] = (struct insn){ .op = OP_JGE64_K, .dst = 3, .imm = map->max_entries, .off = NONE };
-	out[2] = (struct insn){ .op = OP_LD_CALL, .dst = 0, .imm = offsetof(struct uebpf_call, slot) };
-	out[3] = (struct insn){ .op = OP_JLT64_K, .dst = 0, .imm = map->cpu_slots, .off = OWNED };	/* -1: none */
-	out[4] = (struct insn){ .op = OP_LDDW, .dst = 1, .imm = (int64_t)(uintptr_t)map };
-	out[5] = (struct insn){ .op = OP_MOV64_X, .dst = 2, .src = 3 };
-	out[6] = map_called(percpu_index_call);
-	out[7] = (struct insn){ .op = OP_JA, .off = END };
-	out[OWNED] = times(0, a->slot_stride);
-	out[9] = times(3, map->value_stride);
 	/* A sum that has 32 bits is known to have no more: then the address is known not to be 0. */
-	out[10] = (struct insn){ .op = percpu_bytes(map) <= UINT32_MAX ? OP_ADD32_X : OP_ADD64_X, .dst = 0, .src = 3 };
-	out[11] = (struct insn){ .op = OP_LDDW, .dst = 3, .imm = (int64_t)(uintptr_t)map->base };
-	out[12] = (struct insn){ .op = OP_ADD64_X, .dst = 0, .src = 3 };
-	out[13] = (struct insn){ .op = OP_JA, .off = END };
-	out[NONE] = (struct insn){ .op = OP_MOV64_K, .dst = 0 };
+	if (percpu_bytes(map) > UINT32_MAX)
+		out[SUM].op = OP_ADD64_X;
 	return END;
 }
 

@@ -68,20 +68,18 @@ static const struct uebpf_prog *prog_get(struct uebpf_map *map, uint32_t index)
 /* As prog_get; the way out is two behind. */
 static int prog_inline(const struct uebpf_map *map, enum map_call what, struct insn *out, int cap)
 {
-	const struct insn code[] = {
+	enum { MAX = 1, EIGHT, BASE, NONE = 8 };
+	const int64_t arg[] = { map->max_entries, 8, (int64_t)(uintptr_t)map->base };
+	static const struct pattern code[] = {
 		{ .op = OP_MOV32_X, .dst = 3, .src = 3 },
-		{ .op = OP_JGE64_K, .dst = 3, .imm = map->max_entries, .off = 8 },
-		{ .op = OP_LSH64_K, .dst = 3, .imm = 3 },
-		{ .op = OP_LDDW, .dst = 2, .imm = (int64_t)(uintptr_t)map->base },
+		{ .op = OP_JGE64_K, .dst = 3, .arg = MAX, .off = NONE },
+		{ .op = OP_MUL64_K, .dst = 3, .arg = EIGHT },
+		{ .op = OP_LDDW, .dst = 2, .arg = BASE },
 		{ .op = OP_ADD64_X, .dst = 2, .src = 3 },
 		{ .op = OP_LD_DW, .dst = 2, .src = 2 },
 	};
-	enum { N = sizeof code / sizeof code[0] };
 
-	if (what != MAP_CALL_PROG || cap < N || map->max_entries > INT32_MAX)
-		return 0;
-	memcpy(out, code, sizeof code);
-	return N;
+	return what == MAP_CALL_PROG && map->max_entries <= INT32_MAX ? WRITE(out, cap, code, arg) : 0;
 }
 
 static int hold_once(struct prog_array *a, const struct uebpf_prog *prog)

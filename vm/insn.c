@@ -300,3 +300,19 @@ uint32_t insn_writes(const struct insn *insn)
 		return isa_op[insn->op].flags & OPF_FETCH ? 1u << insn->src : 0;
 	return (shape & (WRITE_R0 | 1u << SHAPE_ATOMIC)) != 0;
 }
+
+int pattern_write(struct insn *out, int cap, const struct pattern *p, int n, const int64_t *arg)
+{
+	if (cap < n)
+		return 0;
+	for (int i = 0; i < n; i++, p++) {
+		int64_t value = p->arg ? arg[p->arg - 1] : 0;
+		bool off = p->off == OFF_ARG;
+
+		out[i] = (struct insn){ .op = p->op, .dst = p->dst, .src = p->src,
+					.off = off ? (int32_t)value : p->off, .imm = off ? 0 : value };
+		if (p->op == OP_MUL64_K && !(value & (value - 1)))
+			out[i] = (struct insn){ .op = OP_LSH64_K, .dst = p->dst, .imm = __builtin_ctzll((uint64_t)value) };
+	}
+	return n;
+}

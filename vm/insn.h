@@ -153,6 +153,14 @@ static inline int32_t insn_index(int reg, int scale) { return scale << 4 | reg; 
  * uebpf_prog to go to, or NULL. */
 enum call_form { CALL_ALONE = 1, CALL_PROG };
 
+/* What inliners write, six bytes an instruction: `arg` counts numbers of the place from 1 (0: none), which become
+ * the immediate, or the displacement where `off` is OFF_ARG.  A multiplication by a power of two becomes a shift. */
+enum { OFF_ARG = 255 };
+struct pattern { uint16_t op; uint8_t dst : 4, src : 4, off, arg; };
+int pattern_write(struct insn *out, int cap, const struct pattern *pattern, int n, const int64_t *arg);
+#define WRITE(out, cap, pattern, arg) \
+	pattern_write(out, cap, pattern, (int)(sizeof(pattern) / sizeof((pattern)[0])), arg)
+
 /* LDI_x, STI_x: base + index << scale + off. */
 static inline bool isa_indexed(uint16_t op) { return op >= OP_LDI_W && op <= OP_STI_DW; }
 
