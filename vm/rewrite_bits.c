@@ -175,10 +175,7 @@ void walk_address(struct walk *w, struct insn *in)
 	}
 	if (!plain || shape == SHAPE_STORE_K || !rule_on(w->rw, RULE_INDEX))
 		return;
-	in->op = (uint16_t)(load ? (in->op == OP_LD_W ? OP_LDI_W : in->op == OP_LD_H ? OP_LDI_H :
-				    in->op == OP_LD_B ? OP_LDI_B : OP_LDI_DW) :
-				   (in->op == OP_STX_W ? OP_STI_W : in->op == OP_STX_H ? OP_STI_H :
-				    in->op == OP_STX_B ? OP_STI_B : OP_STI_DW));
+	in->op = indexed_op(in->op);
 	if (load)
 		in->src = sum->base & 15;
 	else

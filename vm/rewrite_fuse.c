@@ -175,6 +175,28 @@ static void shift_add(struct rewriter *rw, uint32_t i)
 	hit(rw, RULE_LEA);
 }
 
+/* d += s or d = b + (s << k); then a load through d, which nobody wants afterwards: the load adds. */
+static void add_load(struct rewriter *rw, uint32_t i)
+{
+	struct insn *add = &rw->code->insn[i], *load = add + 1;
+	bool lea = add->op == OP_LEAX64;
+
+	if (!neighbours(rw, i, 2) || load->op < OP_LD_W || load->op > OP_LD_DW || isa_op[load->op].shape != SHAPE_LOAD ||
+	    load->src != add->dst || (!lea && (add->src == add->dst || add->src == 10)) || !rule_on(rw, RULE_INDEX) ||
+	    !rw->code->compiled || (load->dst != add->dst && !dead_after(rw, i + 1, add->dst)) ||
+	    !fits32((int64_t)load->off + (lea ? add->off : 0)))
+		return;
+	load->op = indexed_op(load->op);
+	load->imm = insn_index(add->src, 0);
+	if (lea) {
+		load->src = add->src;
+		load->off += add->off;
+		load->imm = add->imm_lo;
+	}
+	drop(add);
+	hit(rw, RULE_INDEX);
+}
+
 /* r <<= k, when r is from then on the index of accesses only: they scale it. */
 static void scale_index(struct rewriter *rw, uint32_t i)
 {
@@ -229,6 +251,8 @@ void rewrite_fuse(struct rewriter *rw)
 			sum_and(rw, i);
 		} else if (in->op == OP_LSH64_K) {
 			shift_add(rw, i);
+		} else if (in->op == OP_ADD64_X || in->op == OP_LEAX64) {
+			add_load(rw, i);
 		}
 	}
 	scale_indices(rw, from, rw->code->n);

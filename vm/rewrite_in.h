@@ -25,6 +25,13 @@ static inline bool hit(struct rewriter *rw, enum rewrite_rule rule)
 	return true;
 }
 static inline void drop(struct insn *insn) { insn->op = DELETED; }
+/* LDI_x, STI_x of LD_x, STX_x. */
+static inline uint16_t indexed_op(uint16_t op)
+{
+	return (uint16_t)(OP_LDI_W + (op - OP_LD_W) / 3 * 2 + (op - OP_LD_W) % 3);
+}
+_Static_assert(OP_STX_W == OP_LD_W + 1 && OP_LD_DW == OP_LD_W + 9 && OP_STI_W == OP_LDI_W + 1 && OP_LDI_DW == OP_LDI_W + 6 &&
+	       OP_LD_B - OP_LD_H == 3 && OP_LDI_B - OP_LDI_H == 2, "indexed_op");
 static inline bool fits32(int64_t v) { return v == (int32_t)v; }
 
 int rewrite_inline(struct rewriter *rw);	/* rewrite_inline.c */

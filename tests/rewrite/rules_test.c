@@ -132,6 +132,7 @@ static const struct { const char *rule, *before, *after; } single[] = {
 	  "r2 ^= r3" },
 	{ "lea", "r2 = *(u64 *)(r1 + 0)\nr0 = r2\nr0 += 77\nr0 ^= r2\nexit\n", "r0 = r2 + 0x4d" },
 	{ "lea", "r2 = *(u64 *)(r1 + 0)\nr3 = *(u64 *)(r1 + 8)\nr0 = r2\nr0 += 77\nr0 += r3\nr0 ^= r2\nexit\n", "r0 = r2 + r3 << 0 + 0x4d" },
+	{ "index", "r3 = *(u64 *)(r1 + 0)\nr3 &= 15\nr3 <<= 3\nr1 += r3\nr0 = *(u64 *)(r1 + 8)\nexit\n", "*(u64 *)(r1 + r3 << 3 + 0x8)" },
 	{ "lea", "r0 = *(u64 *)(r1 + 0)\nr3 = *(u64 *)(r1 + 8)\nr3 <<= 3\nr0 += r3\nexit\n", "r0 = r0 + r3 << 3" },
 	{ "lea", "r0 = *(u64 *)(r1 + 0)\nr3 = *(u64 *)(r1 + 8)\nr3 <<= 3\nw0 += w3\nexit\n", "w0 = r0 + r3 << 3" },
 	{ "lea", "r0 = *(u64 *)(r1 + 0)\nr3 = *(u64 *)(r1 + 8)\nr0 <<= 2\nr0 += r3\nr0 ^= r3\nexit\n", "r0 = r3 + r0 << 2" },
