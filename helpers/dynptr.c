@@ -94,12 +94,67 @@ FN(dynptr_write)
 	return (uint64_t)(int64_t)err;
 }
 
-FN(dynptr_data)
+static uint64_t slice(struct uebpf_call *call, struct dyn *dyn, uint64_t offset, uint64_t len, uint32_t access)
 {
-	struct dyn *dyn = ptr(r1);
 	uint64_t at = 0;
 
-	if (dyn->size & DYN_READ_ONLY || dyn_at(call, dyn, r2, r3, ACCESS_READ | ACCESS_WRITE, &at))
+	if ((access & ACCESS_WRITE && dyn->size & DYN_READ_ONLY) || dyn_at(call, dyn, offset, len, access, &at))
 		return 0;
 	return at;
+}
+
+FN(dynptr_data)
+{
+	return slice(call, ptr(r1), r2, r3, ACCESS_READ | ACCESS_WRITE);
+}
+
+FN(dynptr_slice)
+{
+	return slice(call, ptr(r1), r2, r4, ACCESS_READ);
+}
+
+FN(dynptr_slice_rdwr)
+{
+	return slice(call, ptr(r1), r2, r4, ACCESS_READ | ACCESS_WRITE);
+}
+
+FN(dynptr_size)
+{
+	const struct dyn *dyn = ptr(r1);
+
+	return dyn->data ? dyn_size(dyn) : (uint32_t)-EINVAL;
+}
+
+FN(dynptr_is_null)
+{
+	return !((const struct dyn *)ptr(r1))->data;
+}
+
+FN(dynptr_is_rdonly)
+{
+	const struct dyn *dyn = ptr(r1);
+
+	return dyn->data && dyn->size & DYN_READ_ONLY;
+}
+
+FN(dynptr_adjust)
+{
+	struct dyn *dyn = ptr(r1);
+	uint32_t start = (uint32_t)r2, end = (uint32_t)r3;
+
+	if (!dyn->data || start > end)
+		return ERR(EINVAL);
+	if (end > dyn_size(dyn))
+		return ERR(ERANGE);
+	dyn->offset += start;
+	dyn->size = (dyn->size & DYN_READ_ONLY) | (end - start);
+	return 0;
+}
+
+FN(dynptr_clone)
+{
+	struct dyn *dyn = ptr(r1);
+
+	*(struct dyn *)ptr(r2) = dyn->data ? *dyn : (struct dyn){ 0 };
+	return dyn->data ? 0 : ERR(EINVAL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* kfunc.c - functions that programs know from the kernel by name, not by number: pages of an arena, and the
- * iterator of bpf_for() and bpf_repeat(). */
+/* kfunc.c - functions that programs know from the kernel by name, not by number: pages of an arena, the
+ * iterator of bpf_for() and bpf_repeat(), and pairs that mean something in a kernel only; of dynptrs: dynptr.c. */
 #include "helpers/families.h"
 
 /* ---- pages ---- */
@@ -34,6 +34,28 @@ FN(arena_reserve_pages)
 	long at = (uint32_t)r3 ? pages(r1, PAGES_TAKE_AT, r2, r3) : 0;
 
 	return at < 0 ? (uint64_t)at : 0;
+}
+
+/* ---- pairs ---- */
+
+FN(rcu_read_lock)
+{
+	return 0;
+}
+
+FN(rcu_read_unlock)
+{
+	return 0;
+}
+
+FN(preempt_disable)
+{
+	return 0;
+}
+
+FN(preempt_enable)
+{
+	return 0;
 }
 
 /* ---- numbers ---- */

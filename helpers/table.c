@@ -20,6 +20,7 @@
 	V(CTX, ARG_CTX, 0, 0) \
 	V(CTX_OR_NULL, ARG_CTX, ARG_OR_NULL, 0) \
 	V(DYNPTR, ARG_DYNPTR, 0, 0) \
+	V(DYNPTR_OUT, ARG_DYNPTR_OUT, 0, DYNPTR_ANY) \
 	V(DYNPTR_OUT_LOCAL, ARG_DYNPTR_OUT, 0, DYNPTR_LOCAL) \
 	V(DYNPTR_OUT_RINGBUF, ARG_DYNPTR_OUT, 0, DYNPTR_RINGBUF) \
 	V(DYNPTR_NUMBERS, ARG_DYNPTR, 0, DYNPTR_NUMBERS) \
@@ -82,7 +83,8 @@ enum { RET_EXTRA = 8, RET_SPECIAL = 11 };	/* above the range or object: inliner 
 #define RANGE(name) (RET_SCALAR | R_##name << 8)
 #define UPTO_SIZE (RET_SCALAR | RET_UPTO_SIZE << 4)
 #define ACQUIRES(kind) (RET_##kind | RET_ACQUIRES << 4)
-#define NEXT_NUMBER (RET_MEM_OR_NULL | 4 << RET_EXTRA)
+#define NEXT_NUMBER (RET_MEM_OR_NULL | RET_RDONLY << 4 | 4 << RET_EXTRA)
+#define RDONLY_MEM_OR_NULL (RET_MEM_OR_NULL | RET_RDONLY << 4)
 #define SOCKET(object, flags) (RET_SOCK_OR_NULL | (flags) << 4 | OBJECT_##object << 8)
 
 enum { SET_FIRST = 64,
@@ -162,7 +164,7 @@ enum {
 #define HELPER(nr, name, ...) _Static_assert(ID_OF(ROW_##name) == (nr), "ids are the order of the rows: " #name);
 #define CONTRACT HELPER
 #include "helpers/helpers.def"
-_Static_assert(OURS == 211 && ROWS == OURS + 16, "a row for each kernel helper up to cgrp_storage_delete, and ours");
+_Static_assert(OURS == 211 && ROWS == OURS + 27, "a row for each kernel helper up to cgrp_storage_delete, and ours");
 
 uint32_t helper_id(const struct helper *h)
 {
@@ -254,7 +256,7 @@ unsigned helper_length(const struct helper *h, unsigned i)
 
 	do
 		kind = ++i < 5 ? helper_arg(h, i).kind : ARG_SIZE;
-	while (kind != ARG_SIZE && kind != ARG_SIZE0);
+	while (kind != ARG_SIZE && kind != ARG_SIZE0 && kind != ARG_ALLOC_SIZE);
 	return i;
 }
 

@@ -154,7 +154,7 @@ static int sized_arg(struct env *e, struct args *a, uint32_t how)
 	if (whole)
 		return 0;
 	if (asked && (a->c.flags & ARG_OR_NULL) && is_null(a->r))
-		return s->umax ? unsafe_(e, n + 1, NULL, "%s: NULL with a size that may be above 0", helper_name(a->h)) :
+		return s->umax && helper_arg(a->h, (unsigned)n).kind != ARG_ALLOC_SIZE ? unsafe_(e, n + 1, NULL, "%s: NULL with a size that may be above 0", helper_name(a->h)) :
 		       precise_reg(e, (unsigned)a->n);
 	return memory_arg(e, a, asked ? s->umax : s->umin, how);
 }
@@ -256,6 +256,7 @@ static int dynptr_arg(struct env *e, struct args *a)
 	struct slot *last, *s;
 	uint32_t want = a->c.size;
 
+	a->kind = DYNPTR_LOCAL;
 	if (a->r->kind == K_DYNPTR && !want) {		/* a callback's: lent, of no kind that can be released */
 		a->dynptr = a->r->ref;
 		return 0;
@@ -266,6 +267,7 @@ static int dynptr_arg(struct env *e, struct args *a)
 	    (want ? s->dynptr != want + 1 : s->dynptr == DYNPTR_NUMBERS + 1))
 		return bad_dynptr(e, a, true);
 	a->dynptr = s->dynptr_ref;
+	a->kind = (enum dynptr)(s->dynptr - 1);
 	if (a->h->flags & HF_RELEASES)
 		a->release = s->dynptr_ref;
 	return 0;
@@ -276,7 +278,8 @@ static int dynptr_out(struct env *e, struct args *a)
 	struct reg *r = a->r;
 	struct slot *s[2];
 	int slots = (int)dynptr_slots(a->c.size);
-	uint32_t ref = 0, *depth, deep = (uint32_t)-(uint64_t)stack_place(r);
+	enum dynptr kind = a->c.size ? a->c.size : a->kind;	/* of none: it is a copy of the argument before */
+	uint32_t ref = a->c.size ? 0 : a->dynptr, *depth, deep = (uint32_t)-(uint64_t)stack_place(r);
 	int err;
 
 	s[0] = dynptr_room(e, a, &s[1]);
@@ -296,10 +299,10 @@ static int dynptr_out(struct env *e, struct args *a)
 	}
 	depth = &e->sub[e->st.f[r->frame].in.sub].depth;
 	*depth = deep > *depth ? deep : *depth;
-	err = a->c.size != DYNPTR_LOCAL ? hold(e, &ref) : 0;
+	err = a->c.size > DYNPTR_LOCAL ? hold(e, &ref) : 0;
 	for (int n = 0; n < slots; n++) {
 		memset(s[n]->byte, B_DYNPTR, 8);
-		s[n]->dynptr = n ? 0 : (uint8_t)(a->c.size + 1);
+		s[n]->dynptr = n ? 0 : (uint8_t)(kind + 1);
 		s[n]->dynptr_ref = ref;
 	}
 	return err;

@@ -87,6 +87,7 @@ static int result(struct env *e, const struct args *a)
 {
 	const struct ret c = helper_ret(a->h);
 	struct reg r0;
+	uint32_t ref;
 	int err = 0;
 
 	set_unknown(e, &r0);
@@ -113,9 +114,10 @@ static int result(struct env *e, const struct args *a)
 		set_pointer(e, &r0, K_MEM);
 		r0.size = c.size ? c.size : a->alloc;
 		r0.id = new_id(e);
-		r0.flags = (c.kind == RET_MEM ? 0 : R_MAYBE_NULL) | (helper_find_arg(a->h, ARG_DYNPTR) < 5 ? R_LOOSE : 0);
-		if (iterates(a->h))
+		if (c.flags & RET_RDONLY)
 			r0.flags = R_RDONLY;
+		if (!iterates(a->h))
+			r0.flags |= (c.kind == RET_MEM ? 0 : R_MAYBE_NULL) | (helper_find_arg(a->h, ARG_DYNPTR) < 5 ? R_LOOSE : 0);
 		r0.ref = a->dynptr;
 		break;
 	case RET_SOCK_OR_NULL: case RET_BTF_OR_NULL: case RET_BTF:
@@ -131,11 +133,13 @@ static int result(struct env *e, const struct args *a)
 	}
 	if (err)
 		return err;
+	ref = r0.id;
 	if ((c.flags & RET_ACQUIRES) || (a->map && a->map->ops->object == OBJECT_SOCK && r0.kind == K_OBJECT)) {
-		err = hold(e, &r0.id);
+		err = hold(e, &ref);
 		if (err)
 			return err;
-		r0.ref = r0.id;
+		if (is_ptr(&r0))
+			r0.id = r0.ref = ref;
 	}
 	if (rule(e, RULE_CALLER_SAVED))
 		lose_arguments(e);
@@ -289,6 +293,19 @@ static int offered(struct env *e, const struct helper *h)
 	return 0;
 }
 
+/* What the row before acquired last: a pair without arguments, such as a lock of its own. */
+static int release_last(struct env *e, struct args *a)
+{
+	uint32_t i = e->st.h.nr_refs;
+
+	while (i-- > 0)
+		if (code_helper(e->code, &e->code->insn[e->st.h.ref[i].pc]) == a->h - 1) {
+			a->release = e->st.h.ref[i].id;
+			return 0;
+		}
+	return unsafe_(e, -1, NULL, "%s without a %s before it", helper_name(a->h), helper_name(a->h - 1));
+}
+
 /* The other program takes the place of this function and may do to the packet what it likes; then its
  * result is the function's. */
 static int tail_call(struct env *e)
@@ -337,6 +354,11 @@ int do_call(struct env *e)
 	if (err)
 		return err;
 	fact_key(e, &a);
+	if ((a.h->flags & HF_RELEASES) && !helper_of_host(a.h) && helper_arg(a.h, 0).kind == ARG_NONE) {
+		err = release_last(e, &a);
+		if (err)
+			return err;
+	}
 	if (a.h->flags & HF_TAIL) {
 		err = tail_call(e);
 		if (err)

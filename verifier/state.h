@@ -357,7 +357,8 @@ struct args {
 	uint64_t alloc;		/* constant memory size */
 	uint64_t size;		/* most that the last size argument can be */
 	uint32_t release;	/* reference that goes */
-	uint32_t dynptr;	/* reference of the dynptr that the result is a part of */
+	uint32_t dynptr;	/* reference of the dynptr that the result is a part of, and */
+	enum dynptr kind;	/* its kind */
 	bool key_const;		/* `key` is one number, or */
 	bool key_inside;	/* names an element of the array for sure */
 	struct scalar key;

@@ -173,6 +173,7 @@ const struct region *call_returned(struct uebpf_call *call, const struct helper 
 	const bool known = call->memo.helper == helper && (uintptr_t)call->memo.map == r[1];
 	uint64_t size = known ? 0 : helper_ret(helper).size;
 	const struct uebpf_map *map = known ? call->memo.map : NULL;
+	uint32_t access;
 
 	for (unsigned i = 0; i < 5 && !known; i++) {
 		uint8_t kind = helper_arg(helper, i).kind;
@@ -204,8 +205,9 @@ const struct region *call_returned(struct uebpf_call *call, const struct helper 
 		}
 		break;
 	case RET_MEM_OR_NULL: case RET_MEM:
-		if (r[0] && !call_may_access(call, r[0], size, ACCESS_READ | ACCESS_WRITE))
-			call_add_region(call, (void *)(uintptr_t)r[0], size, ACCESS_READ | ACCESS_WRITE);
+		access = helper_ret(helper).flags & RET_RDONLY ? ACCESS_READ : ACCESS_READ | ACCESS_WRITE;
+		if (r[0] && !call_may_access(call, r[0], size, access))
+			call_add_region(call, (void *)(uintptr_t)r[0], size, access);
 		break;
 	case RET_SOCK_OR_NULL: case RET_BTF_OR_NULL: case RET_BTF:
 		if (returns != RET_SOCK_OR_NULL)

@@ -68,7 +68,7 @@ enum arg_kind {
 	ARG_MEM_INOUT,		/* readable and writable memory, length the same way */
 	ARG_SIZE,		/* length of the memory arguments before, > 0 */
 	ARG_SIZE0,		/* length of the memory arguments before, may be 0 */
-	ARG_ALLOC_SIZE,		/* constant: how much memory the result has */
+	ARG_ALLOC_SIZE,		/* constant: how much memory the result has, and an optional memory argument before */
 	ARG_CSTR,		/* constant NUL-terminated string in read-only memory */
 	ARG_FUNC,		/* a subprogram of this program, called back; `size`: enum callback */
 	ARG_STACK,		/* pointer to stack memory handed to the callback, or NULL */
@@ -114,12 +114,13 @@ enum ret_flags {
 	RET_ACQUIRES = 1,	/* must be released, by a helper that releases, on every path */
 	RET_UPTO_SIZE = 2,	/* scalar in [-4095, value of the first ARG_SIZE or ARG_SIZE0 argument] */
 	RET_DOUBLE = 4,		/* scalar: the bits of a double (filter expressions) */
+	RET_RDONLY = 8,		/* memory that is not to be written */
 };
 
 enum helper_flags {
 	HF_PURE = 1,		/* same arguments, same result, no effect: may be folded or removed */
-	HF_RELEASES = 2,	/* its ARG_ACQUIRED argument is gone afterwards; without one, what the row before
-				 * acquired last */
+	HF_RELEASES = 2,	/* its ARG_ACQUIRED argument is gone afterwards; of a helper without arguments, what
+				 * the row before acquired last */
 	HF_MOVES_PACKET = 4,	/* packet pointers are invalid afterwards */
 	HF_CALLS_BACK = 8,	/* runs ARG_FUNC */
 	HF_TAIL = 16,		/* may replace the program (sets call->tail) */
