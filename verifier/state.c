@@ -452,9 +452,23 @@ static bool cell_covered(struct env *e, const struct cell *c, bool exact)
 	return slot_within(e, c, c->index < f->depth ? &f->slot[c->index] : &none, full);
 }
 
+/* A number that lies outside of what held: most nodes of a loop that is walked out are told apart so, many times. */
+static bool number_outside(const struct env *e, const struct cell *c, bool exact)
+{
+	const struct reg *now;
+
+	if (c->is_slot || c->r.kind != K_SCALAR || (c->r.id & INDUCTION) || e->opts.rules_off)
+		return false;
+	now = &e->st.f[c->frame].r[c->index];
+	return now->kind == K_SCALAR && (c->precise || exact || e->opts.exact) &&
+	       (now->s.umin < c->r.s.umin || now->s.umax > c->r.s.umax);
+}
+
 bool state_covered(struct env *e, struct saved *old, bool exact)
 {
 	e->nr_ids = 0;
+	if (old->nr_cells && number_outside(e, &old->cell[old->apart], exact))
+		return false;
 	if (!state_same_place(e, old))
 		return false;
 	/* what told them apart last time will mostly do so again: alone, it asks for less than in its turn */
