@@ -132,7 +132,7 @@ static void rename_loop(struct rewriter *rw, uint32_t head, uint32_t tail)
 		if (rw->flow.mark[i + 1] & FLOW_TARGET)
 			return;
 	}
-	if (copies < 2 || (rule_on(rw, RULE_WHOLE) && lanes_at(rw->code, &rw->flow, head, &lanes)) ||
+	if (copies < 2 || rewrite_whole(rw, head, &lanes) ||
 	    !rename_all(&s, head, tail))
 		return;
 	s.write = true;
