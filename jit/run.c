@@ -282,25 +282,6 @@ static uint64_t run_callback(struct uebpf_call *call, uint64_t fn, uint64_t r1, 
 	return r0;
 }
 
-COLD const void *jit_take_tail(struct jit_state *state)
-{
-	const struct code *to = call_take_tail(&state->call);
-
-	if (!to)
-		return NULL;
-	if (!to->jit || (to->checked && to->uses_stack && ((to->stack_size + 15) & ~15u) > state->frame_size)) {
-		state->call.status = to->jit ? -ELOOP : -EOPNOTSUPP;
-		return NULL;
-	}
-	state->jit = to->jit;
-	state->init = 1u << 10 | 1u << 1 | (to->type->flags & TYPE_RAW ? 1u << 2 : 0);
-	if (to->checked)
-		open_own_windows(state);
-	if (to->jit->sliced)
-		slice(state);
-	return to->jit->tail;
-}
-
 COLD uint32_t jit_packet_load(struct jit_state *state, uint64_t r6, uint32_t off, uint32_t size)
 {
 	get_ready(state);
@@ -394,6 +375,58 @@ static void set_engine(struct jit_state *state, struct jit_code *jit)
 	state->frame_size = jit->frame_size;
 	state->stack_memo = 0;
 	state->init = jit->init;
+}
+
+/* The program takes the place of a function, which is not its program's first: with frames of its own, as in the
+ * interpreter.  Returns where the function goes on to end. */
+static COLD const void *run_nested(struct jit_state *state, const struct code *to)
+{
+	struct jit_code *from = state->jit, *jit = to->jit;
+	struct uebpf_call *call = &state->call;
+	uint64_t stack_end = state->stack_end;
+	uint32_t depth = call->depth;
+
+	call->depth = 1;
+	set_engine(state, jit);
+	if (to->checked)
+		open_own_windows(state);
+	if (jit->sliced)
+		slice(state);
+	state->r[0] = jit->plain ? jit->plain(call->ctx, call->ctx_len, call->host) : go(state, jit);
+	if (call->status)
+		return NULL;
+	call->left += state->reserve;
+	state->reserve = 0;
+	set_engine(state, from);
+	call->depth = depth;
+	state->stack_end = stack_end;
+	call->code = from->code;
+	if (to->checked) {
+		set_stack_region(state);
+		close_free_windows(state);
+	}
+	return from->result;
+}
+
+COLD const void *jit_take_tail(struct jit_state *state)
+{
+	const struct code *to = call_take_tail(&state->call);
+
+	if (!to)
+		return NULL;
+	if (to->jit && state->call.depth > 1)
+		return run_nested(state, to);
+	if (!to->jit || (to->checked && to->uses_stack && ((to->stack_size + 15) & ~15u) > state->frame_size)) {
+		state->call.status = to->jit ? -ELOOP : -EOPNOTSUPP;
+		return NULL;
+	}
+	state->jit = to->jit;
+	state->init = 1u << 10 | 1u << 1 | (to->type->flags & TYPE_RAW ? 1u << 2 : 0);
+	if (to->checked)
+		open_own_windows(state);
+	if (to->jit->sliced)
+		slice(state);
+	return to->jit->tail;
 }
 
 static uint64_t run_state(struct jit_state *state, const struct code *code)

@@ -57,6 +57,7 @@ struct jit_code {
 	int (*run)(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0);
 	bool quick;			/* run_quick will do */
 	const void *tail;		/* where a tail call enters: machine code, not a C function */
+	const void *result;		/* machine code that returns state.r[0] */
 	const struct prog_type *tail_type;	/* code of this type without checks and counts may go to `tail` itself; or NULL */
 	jit_batch_fn batch, packets;
 	bool packets_view;		/* packets looks at the view */

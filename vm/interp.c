@@ -35,6 +35,8 @@ static uint32_t first_init(const struct code *code)
 	return 1u << 10 | 1u << 1 | (code->type->flags & TYPE_RAW ? 1u << 2 : 0);
 }
 
+static void run_nested(struct engine *e, const struct code *to, uint64_t *r);
+
 #include "vm/interp_step.h"
 
 #include "vm/interp_loop.h"
@@ -82,7 +84,8 @@ static uint64_t run_callback(struct uebpf_call *call, uint64_t fn, uint64_t r1, 
 	return r0;
 }
 
-static int run(struct engine *e, const struct code *code, uint64_t *r0)
+/* Runs `code` from its start on frames of its own. */
+static noinline uint64_t run_program(struct engine *e, const struct code *code)
 {
 	uint32_t frames = code->frames, size = code->uses_stack ? code->stack_size : 0;
 	struct frame frame[frames];
@@ -97,8 +100,6 @@ static int run(struct engine *e, const struct code *code, uint64_t *r0)
 	e->frame_size = size;
 	e->frames = frames;
 	e->rd_next = e->wr_next = 0;
-	e->call.callback = run_callback;
-	e->call.engine = e;
 	r[1] = (uintptr_t)e->call.ctx;
 	if (code->type->flags & TYPE_RAW)
 		r[2] = e->call.ctx_len;
@@ -108,7 +109,32 @@ static int run(struct engine *e, const struct code *code, uint64_t *r0)
 		interp_expect(e);
 	}
 	zero_stack(e, r[10], code->sub[0].zero);
-	*r0 = run_body(e, code->run, r, first_init(code));
+	return run_body(e, code->run, r, first_init(code));
+}
+
+/* The other program in place of a function that is not its program's first: r[0] is what the function returns. */
+static noinline void run_nested(struct engine *e, const struct code *to, uint64_t *r)
+{
+	uint8_t *stack_end = e->stack_end;
+	uint32_t frame_size = e->frame_size, frames = e->frames, depth = e->call.depth;
+	struct frame *frame = e->frame;
+
+	e->call.depth = 1;
+	r[0] = run_program(e, to);
+	if (e->call.status)
+		return;
+	e->call.depth = depth;
+	e->stack_end = stack_end;
+	e->frame_size = frame_size;
+	e->frames = frames;
+	e->frame = frame;
+}
+
+static int run(struct engine *e, const struct code *code, uint64_t *r0)
+{
+	e->call.callback = run_callback;
+	e->call.engine = e;
+	*r0 = run_program(e, code);
 	return call_end(&e->call);
 }
 

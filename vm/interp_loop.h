@@ -172,6 +172,13 @@ again:
 			goto failed;
 		if (!to)
 			goto called;
+		if (e->call.depth > 1) {
+			run_nested(e, to, r);
+			if (e->call.status)
+				goto failed;
+			left = e->call.left;
+			goto leave;
+		}
 		left = e->call.left;
 		init = first_init(to);
 		loops = MAY_GOTO_LIMIT;

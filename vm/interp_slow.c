@@ -208,7 +208,8 @@ const struct xinsn *interp_traced(struct engine *e, const struct xinsn *pc, cons
 
 /* ---- tail calls ---- */
 
-/* A helper has asked for a tail call.  The new program takes the frame of the caller. */
+/* A helper has asked for a tail call.  The new program takes the frame of the caller; in place of a function it has
+ * frames of its own, as many as any program: the kernel limits each program's depth, and tail calls to 33. */
 static const struct code *enter_tail(struct engine *e, uint64_t *r)
 {
 	const struct code *code = call_take_tail(&e->call);
@@ -224,6 +225,8 @@ static const struct code *enter_tail(struct engine *e, uint64_t *r)
 		e->call.status = -EOPNOTSUPP;	/* it is compiled, and this one is not */
 		return NULL;
 	}
+	if (e->call.depth > 1)
+		return code;
 	if (code->uses_stack && code->stack_size > e->frame_size) {
 		e->call.status = -ELOOP;	/* from another env, with larger frames than this run has */
 		return NULL;

@@ -91,6 +91,7 @@ static void after_tail_helper(struct jc *c)
 static void tail_to(struct jc *c)
 {
 	uint32_t miss = jc_label(c), slow = jc_label(c), next = jc_label(c);
+	bool in_function = c->cur != c->sub;	/* which needs a run of its own: jit_take_tail */
 
 	x_test(&c->b, true, c->reg[2], c->reg[2]);
 	jc_jcc(c, CC_E, miss);
@@ -99,19 +100,21 @@ static void tail_to(struct jc *c)
 	jc_jcc(c, CC_E, miss);
 	x_alu_mem_k(&c->b, 4, X_CMP, CALL_FIELD(tails), TAIL_LIMIT);
 	jc_jcc(c, CC_AE, miss);
-	x_load(&c->b, 8, false, TMP, x_at(RAX, offsetof(struct code, jit)));
-	x_test(&c->b, true, TMP, TMP);
-	jc_jcc(c, CC_E, slow);
-	x_mov_k(&c->b, TMP2, (int64_t)(intptr_t)c->code->type, true);
-	x_alu_load(&c->b, true, X_CMP, TMP2, x_at(TMP, offsetof(struct jit_code, tail_type)));
-	jc_jcc(c, CC_NE, slow);
-	x_alu_mem_k(&c->b, 4, X_ADD, CALL_FIELD(tails), 1);
-	x_store_k(&c->b, 8, CALL_FIELD(last), 0);	/* as call_take_tail */
-	x_store(&c->b, 8, CALL_FIELD(code), RAX);
-	x_store(&c->b, 8, FIELD(jit), TMP);
-	x_load(&c->b, 8, false, TMP, x_at(TMP, offsetof(struct jit_code, tail)));
-	emit_epilogue(c);
-	emit_jump_r(c, TMP);
+	if (!in_function) {
+		x_load(&c->b, 8, false, TMP, x_at(RAX, offsetof(struct code, jit)));
+		x_test(&c->b, true, TMP, TMP);
+		jc_jcc(c, CC_E, slow);
+		x_mov_k(&c->b, TMP2, (int64_t)(intptr_t)c->code->type, true);
+		x_alu_load(&c->b, true, X_CMP, TMP2, x_at(TMP, offsetof(struct jit_code, tail_type)));
+		jc_jcc(c, CC_NE, slow);
+		x_alu_mem_k(&c->b, 4, X_ADD, CALL_FIELD(tails), 1);
+		x_store_k(&c->b, 8, CALL_FIELD(last), 0);	/* as call_take_tail */
+		x_store(&c->b, 8, CALL_FIELD(code), RAX);
+		x_store(&c->b, 8, FIELD(jit), TMP);
+		x_load(&c->b, 8, false, TMP, x_at(TMP, offsetof(struct jit_code, tail)));
+		emit_epilogue(c);
+		emit_jump_r(c, TMP);
+	}
 	jc_bind(c, slow);
 	jc_room(c, 512);
 	x_store(&c->b, 8, CALL_FIELD(tail), RAX);

@@ -297,6 +297,7 @@ static int place(struct jc *c, const struct plan *plan)
 			jit->callback = AT(plan->entry.callback);
 			jit->tail = AT(plan->entry.tail);
 			jit->bare = AT(plan->entry.bare);
+			jit->result = AT(plan->entry.result);
 		} else {
 			jit->plain = AT(c->sub[0].entry);
 			jit->tail = AT(plan->entry.tail);

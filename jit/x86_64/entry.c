@@ -109,6 +109,10 @@ void emit_entries(struct jc *c, struct entries *out)
 		jc_jmp(c, c->sub[0].entry);
 	}
 
+	out->result = jc_here(c);	/* in place of a function that a nested run has done (jit_take_tail) */
+	x_load(&c->b, 8, false, RAX, FIELD(r));
+	x_ret(&c->b);
+
 	jc_align(c, 16);
 	out->bare = jc_here(c);		/* (ctx, len, host): the C function gets the code as well */
 	entry_mark(c);

@@ -200,7 +200,7 @@ void emit_call_r(struct jc *c, int r);
 void emit_jump_r(struct jc *c, int r);
 
 /* ---- entry.c ---- */
-struct entries { uint32_t full, callback, tail, bare; };
+struct entries { uint32_t full, callback, tail, bare, result; };
 void emit_entries(struct jc *c, struct entries *out);
 void emit_plain_tail(struct jc *c, struct entries *out);
 void emit_retpolines(struct jc *c);

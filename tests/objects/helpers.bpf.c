@@ -54,10 +54,15 @@ struct { __uint(type, 14); __uint(max_entries, 4); __type(key, u32); __type(valu
 struct { __uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY); __uint(max_entries, 2); __type(key, u32); __type(value, u32); } events SEC(".maps");
 struct { __uint(type, BPF_MAP_TYPE_PROG_ARRAY); __uint(max_entries, 2); __type(key, u32); __type(value, u32); } jumps SEC(".maps");
 int itself(void *ctx);
+int nested(void *ctx);
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY); __uint(max_entries, 1); __type(key, u32);
 	__array(values, int (void *));
 } again SEC(".maps") = { .values = { (void *)&itself } };
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY); __uint(max_entries, 1); __type(key, u32);
+	__array(values, int (void *));
+} deeper SEC(".maps") = { .values = { (void *)&nested } };
 u32 executions;
 
 /* Globals, so that the kernel's verifier meets the same state in each round of a callback. */
@@ -310,6 +315,29 @@ SEC("xdp") int itself(void *ctx)
 	n = executions;
 	executions = 0;
 	CHECK(n == 34);
+	return 0;
+}
+
+static __attribute__((noinline)) int into_nested(void *ctx)
+{
+	volatile int here = 3;
+
+	bpf_tail_call(ctx, &deeper, 0);
+	return here;
+}
+
+/* Neither does it matter how deep: each tail call takes the place of a function, whose caller goes on. */
+SEC("xdp") int nested(void *ctx)
+{
+	u32 first = executions++ == 0, n, ended;
+
+	ended = into_nested(ctx) + 1;
+	if (!first)
+		return ended;
+	n = executions;
+	executions = 0;
+	CHECK(n == 34);
+	CHECK(ended == 3 + 34);
 	return 0;
 }
 
