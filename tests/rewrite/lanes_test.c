@@ -317,6 +317,17 @@ static const struct { const char *what; int size; const char *body; bool open; }
 	{ "other byte order, upper bits", 4, "r2 = be64 r2\nr2 >>= 36\nw5 ^= w2\n", false },
 };
 
+/* Choices, what the round before had, and accesses of parts are left to the JIT. */
+static bool compiled_only(const char *body)
+{
+	static const char *const what[] = { "goto k", "w6 = w2", "r9 += ", "r4 + 1)" };
+	bool only = false;
+
+	for (unsigned i = 0; i < sizeof what / sizeof *what; i++)
+		only |= strstr(body, what[i]) != NULL;
+	return only;
+}
+
 START_TEST(these_run_in_lanes)
 {
 	static struct outcome want, have;
@@ -342,7 +353,7 @@ START_TEST(these_run_in_lanes)
 	}
 	cpu = all_cpu;
 	ck_assert_msg(bytes[0] > bytes[1] + 64 && bytes[2] > bytes[1] + 64, "%s: %zu bytes, without lanes %zu", must[_i].what, bytes[0], bytes[1]);
-	ck_assert_msg(bytes[3] == (!strstr(must[_i].body, "goto k") && !strstr(must[_i].body, "w6 = w2")), "%s: interpreted, %zu loops in lanes",
+	ck_assert_msg(bytes[3] == !compiled_only(must[_i].body), "%s: interpreted, %zu loops in lanes",
 		      must[_i].what, bytes[3]);
 	free(slots);
 }
