@@ -90,6 +90,67 @@ void part_loop(void)
 		patch_off(gone);
 }
 
+/* The numbers of an iterator at r10 - 104, each used as an index or beside other pieces.  Kernel functions are called
+ * by their ids here (MADE_ITER_...). */
+static void iterator_call(int32_t id)
+{
+	mov_x(1, 10);
+	add_k(1, -104 + (chance(1) ? 4 : 0));
+	emit(0x85, 0, 0, 0, id);
+}
+
+void part_iterator(void)
+{
+	uint32_t head, end, over = 0, form = below(4);
+	bool early = chance(20);
+
+	if (made_work.loops >= 2)
+		return;
+	made_work.loops++;
+	mov_k(2, (int32_t)below(4) - 1);
+	if (chance(80))
+		mov_k(3, (int32_t)below(chance(80) ? 12 : 100));
+	else
+		mov_x(3, 9);
+	iterator_call(MADE_ITER_NEW);
+	if (chance(20))
+		emit(0x15, 0, 0, 0, 0);
+	head = made_work.n;
+	iterator_call(MADE_ITER_NEXT);
+	end = emit(chance(97) ? 0x15 : 0x55, 0, 0, 0, 0);
+	if (chance(3))
+		emit(0x62, 0, 0, 0, 1);		/* which is not to be written */
+	emit(0x61, 5, 0, (int16_t)(chance(97) ? 0 : 4), 0);
+	if (early)
+		over = emit(chance(50) ? 0x25 : 0x65, 5, 0, 0, (int32_t)below(30));
+	if (form < 2) {		/* bytes of a buffer on the stack */
+		emit(0x57, 5, 0, 0, (1 << (2 + below(3))) - 1);
+		mov_x(4, 10);
+		add_k(4, -(int32_t)(8u << below(3)) + (chance(4) ? 1 : 0));
+		add_x(4, 5);
+		emit(form ? 0x73 : 0x71, 4, 4, 0, 0);
+	} else if (form == 2) {
+		emit(0x63, 10, 5, -4, 0);
+		ld_map(1, MADE_ARRAY);
+		mov_x(2, 10);
+		add_k(2, -4);
+		emit(0x85, 0, 0, 0, 1);
+		emit(0x15, 0, 0, (int16_t)(chance(97) ? 1 : 0), 0);
+		emit(0x71, 3, 0, (int16_t)below(66), 0);
+	} else {
+		made_body(1);
+	}
+	emit(0x05, 0, 0, (int16_t)(head - made_work.n - 1), 0);
+	patch_off(end);
+	if (early)
+		patch_off(over);
+	if (chance(96))
+		iterator_call(MADE_ITER_DESTROY);
+	if (chance(3))
+		iterator_call(MADE_ITER_NEXT);
+	made_work.loops--;
+}
+
 /* A helper that calls back, with a counter of ours at r10 - 16. */
 void part_callback(void)
 {

@@ -175,7 +175,7 @@ void made_body(int n)
 		case 7: case 8: part_lookup(); break;
 		case 9: case 10: part_stack(); break;
 		case 11: part_sized(); break;
-		case 12: chance(50) ? part_record() : part_callback(); break;
+		case 12: chance(50) ? part_record() : chance(50) ? part_callback() : part_iterator(); break;
 		case 13: part_loop(); break;
 		case 14: part_subcall(); break;
 		default: part_copy();

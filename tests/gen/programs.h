@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* programs.h - random programs that look like what people write: bounds checks, look-ups, loops, spills,
- * callbacks, subprograms, records, dynptrs, tail calls, packet loads, locks, atomics; often with a check left
+ * callbacks, iterators, subprograms, records, dynptrs, tail calls, packet loads, locks, atomics; often with a check left
  * out or off by one.  For the verifier's tests.  The maps that they use are numbered as in enum made_map. */
 #ifndef TESTS_GEN_PROGRAMS_H
 #define TESTS_GEN_PROGRAMS_H
@@ -21,6 +21,8 @@ enum made_map {
 	MADE_LOCK,		/* array of 2: struct bpf_spin_lock, 60 bytes */
 	MADE_MAPS
 };
+/* What is called for bpf_iter_num_new and its kin: ids of the library's rows (helpers.def). */
+enum { MADE_ITER_NEW = 0x7f00000d, MADE_ITER_NEXT, MADE_ITER_DESTROY };
 /* Subprograms and callbacks in their order.  Global ones have the prototype
  * long long f(long long a, long long *b, int c), b may be NULL. */
 enum { MADE_SUBS = 8, MADE_GLOBAL_ARGS = 3, MADE_GLOBAL_MEM = 8 };

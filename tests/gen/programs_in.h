@@ -86,6 +86,7 @@ void part_sized(void);
 void part_record(void);
 void part_loop(void);
 void part_callback(void);
+void part_iterator(void);
 void part_subcall(void);
 void part_copy(void);
 void part_merge(void);

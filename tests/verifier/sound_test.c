@@ -49,6 +49,7 @@ struct watch {
 	uint32_t last;
 	uint64_t before[11];
 	bool exact, may_goto;
+	bool iterates;			/* up to 2^23 rounds of which few are explored */
 	uint32_t budget;		/* of a run */
 	bool again;			/* a function verified alone, or called back, runs more often than explored */
 	bool calls_back, starts[MADE_SLOTS];	/* instructions where callbacks begin */
@@ -163,7 +164,7 @@ static int run_one(const struct code *code, struct watch *w)
 {
 	uint8_t memory[400];
 	struct uebpf_packet pkt = { .size = sizeof pkt };
-	struct uebpf_run run = { .size = sizeof run, .budget = w->may_goto ? 1 << 11 : w->budget };
+	struct uebpf_run run = { .size = sizeof run, .budget = w->may_goto ? 1 << 11 : w->iterates ? 1 << 13 : w->budget };
 	uint32_t len = chance(30) ? below(20) : below(256);
 	uint64_t r0;
 	int rc;
@@ -204,11 +205,11 @@ static int run_one(const struct code *code, struct watch *w)
 		rc = interp_trace(code, memory + 64, len, &run, &r0, watch_step, w);
 	if (rc == -ETIME && w->may_goto)	/* ends after 2^23 rounds: beyond the budget here */
 		rc = 0;
-	if (w->steps > w->stated && !w->may_goto && !w->again && !*w->wrong)
+	if (w->steps > w->stated && !w->may_goto && !w->iterates && !w->again && !*w->wrong)
 		snprintf(w->wrong, sizeof w->wrong, "%" PRIu64 " steps taken, %" PRIu64 " stated", w->steps, w->stated);
-	if (w->round > w->stated && !w->may_goto && (w->calls_back || !w->again) && !*w->wrong)
+	if (w->round > w->stated && !w->may_goto && !w->iterates && (w->calls_back || !w->again) && !*w->wrong)
 		snprintf(w->wrong, sizeof w->wrong, "%" PRIu64 " steps in one round, %" PRIu64 " stated", w->round, w->stated);
-	if (rc == -ETIME && (w->calls_back || w->stated > run.budget) && !*w->wrong) {	/* proven to end, but not while we wait */
+	if (rc == -ETIME && (w->calls_back || w->iterates || w->stated > run.budget) && !*w->wrong) {	/* proven to end, but not while we wait */
 		unfinished++;
 		rc = 0;
 	}
@@ -339,6 +340,7 @@ static int try_one(uint64_t at, int focus, uint32_t rules_off, int runs, struct 
 		ret = 0;
 		for (uint32_t i = 0; i < plain.n; i++) {
 			w->may_goto |= plain.insn[i].op == OP_MAY_GOTO;
+			w->iterates |= plain.insn[i].op == OP_CALL && plain.insn[i].imm == MADE_ITER_NEXT;
 			if (plain.insn[i].op == OP_LD_FUNC)
 				w->again = w->calls_back = w->starts[plain.insn[i].off] = true;
 		}
