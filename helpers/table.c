@@ -161,8 +161,12 @@ enum {
 	ROWS, OURS = ROW_memcpy
 };
 #define ID_OF(row) ((uint32_t)(row) < OURS ? (uint32_t)(row) + 1 : HELPER_INTERNAL + (uint32_t)(row) - OURS)
-#define HELPER(nr, name, ...) _Static_assert(ID_OF(ROW_##name) == (nr), "ids are the order of the rows: " #name);
+#define IN_ORDER(nr, name, own) \
+	_Static_assert(ID_OF(ROW_##name) == (nr) && ((nr) >= HELPER_INTERNAL) == (own), \
+		       "ids are the order of the rows, ours are OWN: " #name);
+#define HELPER(nr, name, ...) IN_ORDER(nr, name, false)
 #define CONTRACT HELPER
+#define OWN(nr, name, ...) IN_ORDER(nr, name, true)
 #include "helpers/helpers.def"
 _Static_assert(OURS == 211 && ROWS == OURS + 27, "a row for each kernel helper up to cgrp_storage_delete, and ours");
 
