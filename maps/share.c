@@ -360,7 +360,7 @@ int map_open_shared(struct vm_host *host, const char *path, int fd, uint32_t fla
 	int saved = errno, r;
 
 	*out = NULL;
-	a.fd = path ? open(path, (flags & UEBPF_OPEN_RDONLY ? O_RDONLY : O_RDWR) | O_CLOEXEC) :
+	a.fd = path ? open(path, (flags & UEBPF_OPEN_RDONLY ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK /* a FIFO's */) :
 		      fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	r = a.fd < 0 ? -errno : read_head(&a, &why);
 	if (r) {

@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include "maps/hash.h"
@@ -96,6 +97,10 @@ START_TEST(what_cannot_be_trusted_is_refused)
 	ck_assert_int_eq(map_open_shared(&test_host, path, -1, UEBPF_OPEN_TRUSTED, &map, &err), -EXDEV);
 	map_local(file)->store->pid_ns--;
 	ck_assert_int_eq(truncate(path, 5000), 0);
+	ck_assert_int_eq(map_open_shared(&test_host, path, -1, UEBPF_OPEN_TRUSTED, &map, &err), -EBADMSG);
+	unlink(path);
+	ck_assert_int_eq(mkfifo(path, 0600), 0);	/* nobody waits for a writer */
+	ck_assert_int_eq(map_open_shared(&test_host, path, -1, UEBPF_OPEN_TRUSTED | UEBPF_OPEN_RDONLY, &map, &err), -EBADMSG);
 	ck_assert_int_eq(map_open_shared(&test_host, path, -1, UEBPF_OPEN_TRUSTED, &map, &err), -EBADMSG);
 	unlink(path);
 	fd = memfd_create("x", MFD_CLOEXEC);
