@@ -20,6 +20,8 @@ int uebpf_map_lookup_batch(struct uebpf_map *map, const void *from, void *keys, 
 	*count = 0;
 	if (!map->key_size)
 		return -ENOTSUPP;
+	if (remove && !may_write(map))	/* also where there is nothing to remove */
+		return -EPERM;
 	together = spin_together();
 	while (n < want) {
 		r = uebpf_map_next_key(map, from, key);

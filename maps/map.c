@@ -261,7 +261,7 @@ void uebpf_map_info(const struct uebpf_map *map, struct uebpf_map_info *info)
 /* ---- what bpf() does ---- */
 
 static bool may_read(const struct uebpf_map *map) { return !(map->flags & BPF_F_WRONLY); }
-static bool may_write(const struct uebpf_map *map)
+bool may_write(const struct uebpf_map *map)
 {
 	const struct store_head *store = map_local(map)->store;
 

@@ -209,6 +209,7 @@ static inline void lock_give(struct map_lock *lock)
 	atomic_store_explicit(&lock->owner, 0, memory_order_release);
 }
 
+bool may_write(const struct uebpf_map *map);	/* the user's side */
 uint64_t random_u64(void);
 /* For ops->inline_call: the call, but of fn. */
 static inline struct insn map_called(uebpf_helper_fn fn)

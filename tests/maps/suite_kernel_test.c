@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* Our maps and the kernel's side by side: creation, and random walks of operations. */
+#include <sys/syscall.h>
 #include "tests/maps/suite.h"
 #include "tests/util/run.h"
 
@@ -200,6 +201,147 @@ START_TEST(a_frozen_map_refuses_the_user_side)
 }
 END_TEST
 
+/* ---- batches and freezing, at random ---- */
+
+enum { BATCH_ROOM = 512, BATCH_BYTES = 1 << 16 };
+enum batch { UPDATE_SOME, DELETE_SOME, READ_SOME, TAKE_ALL };
+struct bulk { uint8_t keys[BATCH_BYTES], values[BATCH_BYTES]; uint32_t count; };
+
+static bool has_batches(uint32_t type)
+{
+	return type == BPF_MAP_TYPE_ARRAY || type == BPF_MAP_TYPE_PERCPU_ARRAY || type == BPF_MAP_TYPE_HASH ||
+	       type == BPF_MAP_TYPE_PERCPU_HASH || type == BPF_MAP_TYPE_LPM_TRIE;
+}
+
+/* The kernel's, all of them from the start. */
+static int kernel_batch(int fd, enum batch what, struct bulk *b)
+{
+	static const int cmd[] = { BPF_MAP_UPDATE_BATCH, BPF_MAP_DELETE_BATCH, BPF_MAP_LOOKUP_BATCH,
+				   BPF_MAP_LOOKUP_AND_DELETE_BATCH };
+	static uint8_t out[BATCH_ROOM];
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.batch.out_batch = (uintptr_t)out;
+	attr.batch.keys = (uintptr_t)b->keys;
+	attr.batch.values = (uintptr_t)b->values;
+	attr.batch.count = b->count;
+	attr.batch.map_fd = (uint32_t)fd;
+	if (syscall(SYS_bpf, cmd[what], &attr, sizeof(attr)) < 0) {
+		b->count = attr.batch.count;
+		return -errno;
+	}
+	b->count = attr.batch.count;
+	return 0;
+}
+
+static int side_batch(struct side *s, enum batch what, struct bulk *b)
+{
+	if (!s->map)
+		return kernel_batch(s->fd, what, b);
+	switch (what) {
+	case UPDATE_SOME: return uebpf_map_update_batch(s->map, b->keys, b->values, &b->count, 0);
+	case DELETE_SOME: return uebpf_map_delete_batch(s->map, b->keys, &b->count);
+	default: return uebpf_map_lookup_batch(s->map, NULL, b->keys, b->values, &b->count, what == TAKE_ALL);
+	}
+}
+
+/* Elements in the order of their keys. */
+static void sort_bulk(const struct map_shape *sh, struct bulk *b)
+{
+	static uint8_t pair[BATCH_BYTES * 2];
+	size_t k = sh->opts.key_size, v = value_bytes(sh);
+
+	for (uint32_t i = 0; i < b->count; i++) {
+		memcpy(pair + i * (k + v), b->keys + i * k, k);
+		memcpy(pair + i * (k + v) + k, b->values + i * v, v);
+	}
+	compare_keys_size = (int)k;
+	qsort(pair, b->count, k + v, compare_keys_fn);
+	for (uint32_t i = 0; i < b->count; i++) {
+		memcpy(b->keys + i * k, pair + i * (k + v), k);
+		memcpy(b->values + i * v, pair + i * (k + v) + k, v);
+	}
+}
+
+static void one_batch(struct side s[2], const struct map_shape *sh, uint64_t *state, bool frozen, const char *at)
+{
+	static struct bulk bulk[2];
+	enum batch what = (enum batch)(rnd(state) % 4);
+	bool reads = what >= READ_SOME, sorted = sh->order == ORDER_SAME;
+	size_t k = sh->opts.key_size, v = value_bytes(sh);
+	uint8_t key[512];
+	int r[2];
+
+	if ((what == DELETE_SOME || what == TAKE_ALL) && sh->key == KEY_INDEX)
+		return;		/* the kernel has no such calls: -ENOTSUPP; ours says what one delete says */
+	if (what == TAKE_ALL && sh->key == KEY_PREFIX)
+		return;
+	memset(bulk, 0, sizeof(bulk));
+	/* of nothing: whether it asks for the right to write is not the same */
+	bulk[0].count = reads ? sorted ? 1 + (uint32_t)(rnd(state) % 20) : BATCH_ROOM : 1 + (uint32_t)(rnd(state) % 6);
+	for (uint32_t i = 0; !reads && i < bulk[0].count; i++) {
+		make_key(sh, state, key);
+		memcpy(bulk[0].keys + i * k, key, k);
+		for (uint32_t c = 0; c < sh->values; c++)
+			for (size_t j = 0; j < sh->opts.value_size; j++)
+				bulk[0].values[i * v + c * (v / sh->values) + j] = (uint8_t)rnd(state);
+	}
+	bulk[1] = bulk[0];
+	for (int i = 0; i < 2; i++)
+		r[i] = side_batch(&s[i], what, &bulk[i]);
+	ck_assert_msg(r[0] == r[1], "%s %s: batch %d%s: ours %d, the kernel %d", sh->name, at, what,
+		      frozen ? " of a frozen map" : "", r[0], r[1]);
+	if (r[0] == -EPERM)
+		return;		/* nothing was looked at, the count neither */
+	ck_assert_msg(bulk[0].count == bulk[1].count, "%s %s: batch %d (%d): ours did %u, the kernel %u", sh->name, at, what,
+		      r[0], bulk[0].count, bulk[1].count);
+	for (int i = 0; reads && i < 2; i++)
+		if (!sorted)
+			sort_bulk(sh, &bulk[i]);
+	ck_assert_msg(!reads || (!memcmp(bulk[0].keys, bulk[1].keys, bulk[0].count * k) &&
+				 !memcmp(bulk[0].values, bulk[1].values, bulk[0].count * v)),
+		      "%s %s: batch %d reads different elements", sh->name, at, what);
+}
+
+START_TEST(batches_and_freezing_give_the_kernels_values_and_errno)
+{
+	const struct map_shape *sh = &shapes[_i];
+	uint32_t rounds = getenv("SOAK") ? 300 : 10;
+	struct uebpf_error err;
+
+	if (!has_batches(sh->opts.type) || !kernel_maps())
+		return;
+	test_host.cpu_slots = possible_cpus();
+	if (sh->values > 1 && test_host.cpu_slots != 2) {
+		printf("skip: per-CPU shapes are written for 2 possible CPUs\n");
+		return;
+	}
+	for (uint32_t round = 1; round <= rounds; round++) {
+		struct side s[2] = { { .name = "ours" }, { .name = "the kernel" } };
+		uint64_t state = round * UINT64_C(0x9e3779b97f4a7c15) | 1;
+		uint32_t frozen_at = (uint32_t)(rnd(&state) % 120);
+		char at[64];
+
+		s[1].fd = kmap_create(&sh->opts, -1);
+		ck_assert_int_eq(map_new(&test_host, &sh->opts, &s[0].map, &err), 0);
+		for (uint32_t step = 0; step < 100; step++) {
+			snprintf(at, sizeof(at), "round %u step %u", round, step);
+			if (step == frozen_at || (step > frozen_at && !(rnd(&state) % 32))) {
+				int a = uebpf_map_freeze(s[0].map), b = kmap_freeze(s[1].fd);
+
+				ck_assert_msg(a == b, "%s %s: freeze: ours %d, the kernel %d", sh->name, at, a, b);
+			}
+			one_batch(s, sh, &state, step >= frozen_at, at);
+			walk_both(&s[0], &s[1], sh, rnd(&state), 2);
+		}
+		side_close(&s[0]);
+		side_close(&s[1]);
+	}
+	maps_host_fini(&test_host);
+}
+END_TEST
+
 static bool stands_in(const struct map_shape *shape, size_t n, uint32_t type)
 {
 	bool found = false;
@@ -229,6 +371,8 @@ int main(void)
 
 	tcase_add_loop_test(t, creation_gives_the_kernels_errno, 0, sizeof(creations) / sizeof(creations[0]));
 	tcase_add_loop_test(t, operations_give_the_kernels_values_and_errno, 0, sizeof(shapes) / sizeof(shapes[0]));
+	tcase_add_loop_test(t, batches_and_freezing_give_the_kernels_values_and_errno, 0,
+			    sizeof(shapes) / sizeof(shapes[0]));
 	tcase_add_test(t, bloom_never_forgets_and_takes_the_kernels_flags);
 	tcase_add_test(t, a_frozen_map_refuses_the_user_side);
 	tcase_add_test(t, each_type_stands_here);
