@@ -449,7 +449,7 @@ static uint32_t latch_of(struct rewriter *rw, uint32_t head, uint32_t tail)
 	const struct insn *insn = rw->code->insn;
 	struct lanes lanes;
 	uint32_t at = tail;
-	int jumps = 0;
+	int jumps = 0, behind = 0;
 
 	/* what nothing falls into is turned already */
 	if (!head || head >= tail || !flow_falls(&insn[head - 1]) || flow_inverse(insn[tail].op) == OP_BAD)
@@ -463,11 +463,14 @@ static uint32_t latch_of(struct rewriter *rw, uint32_t head, uint32_t tail)
 		if (!flow_is_jump(&insn[i]))
 			continue;
 		if ((uint32_t)insn[i].off == at)
-			jumps += i < tail ? 1 : 2;
+			jumps++, behind |= i > tail;
 		else if (i < tail && (uint32_t)insn[i].off < head)
 			return 0;
 	}
-	return jumps > 1 && !(rule_on(rw, RULE_WHOLE) && lanes_at(rw->code, &rw->flow, head, &lanes)) ? at : 0;
+	/* and what is entered there is, too */
+	if (jumps + behind < 2 || jumps != rw->flow.mark[at] / FLOW_ONE)
+		return 0;
+	return rule_on(rw, RULE_WHOLE) && lanes_at(rw->code, &rw->flow, head, &lanes) ? 0 : at;
 }
 
 int rewrite_latches(struct rewriter *rw)
