@@ -66,6 +66,15 @@ static bool count_rounds(const struct rewriter *rw, struct loop *l)
 
 /* ---- running sums ---- */
 
+/* Has the instruction to do with neither T nor A but that it stores T? */
+static bool stores_only(const struct insn *in, const struct insn *copy)
+{
+	struct lane_mem m;
+
+	return lane_mem(in, &m) && m.store && isa_op[in->op].shape != SHAPE_STORE_K && in->src == copy->src && m.base != copy->src &&
+	       m.base != copy->dst && m.index != copy->src && m.index != copy->dst;
+}
+
 /* T += A; A = T is A += T; T = A, and that shows A to be a sum (vm/lanes.c); of use where T is not read any more. */
 static void turn_sums(struct rewriter *rw, uint32_t head, uint32_t tail)
 {
@@ -77,8 +86,8 @@ static void turn_sums(struct rewriter *rw, uint32_t head, uint32_t tail)
 			continue;
 		do
 			sum = &rw->code->insn[--at];
-		while (at > head && !((flow_reads(rw->code, sum) | flow_writes(sum)) & pair) && !flow_is_jump(sum) &&
-		       !(rw->flow.mark[at] & FLOW_TARGET));
+		while (at > head && (!((flow_reads(rw->code, sum) | flow_writes(sum)) & pair) || stores_only(sum, copy)) &&
+		       !flow_is_jump(sum) && !(rw->flow.mark[at] & FLOW_TARGET));
 		switch (sum->op) {
 		case OP_ADD64_X: case OP_XOR64_X: case OP_OR64_X:
 			if (copy->op == OP_MOV32_X)
@@ -89,6 +98,9 @@ static void turn_sums(struct rewriter *rw, uint32_t head, uint32_t tail)
 		}
 		if (sum->dst != copy->src || sum->src != copy->dst || sum->dst == sum->src)
 			continue;
+		for (struct insn *in = sum + 1; in < copy; in++)
+			if (stores_only(in, copy))
+				in->src = copy->dst;
 		sum->dst = copy->dst;
 		sum->src = copy->src;
 		copy->dst = sum->src;

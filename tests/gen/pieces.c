@@ -190,9 +190,11 @@ static void loop(struct text *t, const struct draw *d, uint32_t which)
 		     "if r%d != 128 goto l%u\n", a, l, b, b, a, b, b, c, pick(t, 2) ? "+=" : "^=", b, a, a, l); break;
 	case 1: say(t, "r%d = 0\nl%u: r%d = r9\nr%d += r%d\n*(u32 *)(r%d + 4) = r%d\nr%d += 4\nif r%d < 64 goto l%u\n"
 		     "r%d = 2\n", a, l, b, b, a, b, c, a, a, l, b); break;
-	case 2: say(t, "r%d = 0\nl%u: r%d = r9\nr%d += r%d\nr%d = *(%s *)(r%d + %u)\n%c%d %s %c%d\nr%d += 8\n%c%d = %c%d\n"
-		     "if r%d != 64 goto l%u\n", a, l, b, b, a, b, w, b, k, l & 4 ? 'r' : 'w', b, l & 8 ? "+=" : op, l & 4 ? 'r' : 'w', c, a,
-		     l & 4 ? 'r' : 'w', c, l & 4 ? 'r' : 'w', b, a, l);
+	case 2: say(t, "r%d = 0\nl%u: r%d = r9\nr%d += r%d\nr%d = *(%s *)(r%d + %u)\n%c%d %s %c%d\n", a, l, b, b, a, b, w, b, k, l & 4 ? 'r' : 'w', b,
+		     l & 8 ? "+=" : op, l & 4 ? 'r' : 'w', c);
+		if (pick(t, 2))		/* it is stored, too */
+			say(t, "*(%s *)(r9 + %d) = r%d\n", w, k, pick(t, 6) ? b : c);
+		say(t, "r%d += 8\n%c%d = %c%d\nif r%d != 64 goto l%u\n", a, l & 4 ? 'r' : 'w', c, l & 4 ? 'r' : 'w', b, a, l);
 		if (pick(t, 2))
 			say(t, "r%d = 3\n", b);
 		break;

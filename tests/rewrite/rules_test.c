@@ -147,6 +147,8 @@ static const struct { const char *rule, *before, *after; } single[] = {
 	/* a loop that is entered in its middle, and two jumps back */
 	{ "invariant", "r0 = 0\nr2 = 0\ngoto m\nt: r2 += 1\nif r2 == 9 goto o\nm: r4 = 0x123456789a ll\nr4 += r2\nr4 *= r0\n"
 	  "if r4 > 5 goto t\nr0 ^= r2\nr2 += 1\nif r2 != 9 goto m\no: exit\n", "r1 = 0x123456789a ll\ngoto" },
+	{ "reduce", "r0 = 0\nr2 = 0\nh: r3 = r1\nr3 += r2\nr4 = *(u64 *)(r3 + 0)\nr4 += r0\n*(u64 *)(r3 + 0) = r4\nr2 += 8\nr0 = r4\n"
+	  "if r2 != 104 goto h\nexit\n", "r0 += r4" },
 	{ "unroll", "r0 = 0\nr2 = 0\nh: r3 = r1\nr3 += r2\nr4 = *(u64 *)(r3 + 0)\nr4 *= 3\nr0 ^= r4\nr2 += 8\n"
 	  "if r2 != 256 goto h\nexit\n", "0x38)" },
 	{ "rename", "r0 = 0\nr2 = 1\nr3 = 0\nh: r4 = r2\nr2 = r0\nr2 += r4\nr0 = r4\nr3 += 1\nif r3 != 40 goto h\nexit\n",
