@@ -22,7 +22,7 @@ enum {
 	MESSAGE_CHANCES = MESSAGE_CHARACTER + 256,
 	MESSAGE_EVEN = 1 << 15,		/* at first */
 	MESSAGE_CERTAIN = (1 << 16) - 1,
-	MESSAGE_RATE = 4,		/* a chance moves by one part in 1 << this */
+	MESSAGE_RATE = 5,		/* a chance moves by one part in 1 << this */
 	MESSAGE_RUN = 15,		/* of rows: bytes of a run at most */
 };
 
