@@ -71,6 +71,9 @@ say = $(if $(V),,@echo '  $(1)')
 # Relative relocations packed into a few bytes, where the linker can.
 relr := $(shell $(CC) -shared -Wl,-z,pack-relative-relocs -Werror -o /dev/null -x c /dev/null 2>/dev/null && \
 	echo -Wl,-z,pack-relative-relocs)
+# No holes where sections of one alignment follow another; procedure linkage has no frames to describe.
+tight := $(if $(cold),$(foreach f,--sort-section=alignment --no-ld-generated-unwind-info,$(shell $(CC) -shared -Wl,$(f) \
+	-o /dev/null -x c /dev/null 2>/dev/null && echo -Wl,$(f))))
 machine  := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
 has_jit  := $(and $(filter-out no,$(JIT)),$(wildcard jit/x86_64/*.c),$(filter x86_64,$(if $(findstring -m32,$(CFLAGS) $(CPPFLAGS)),i386,$(machine))))
 lib_src  := $(sort $(wildcard vm/*.c verifier/*.c jit/*.c helpers/*.c maps/*.c loader/*.c loader/elf/*.c loader/filter/*.c) \
@@ -98,8 +101,7 @@ $(BUILD)/obj/maps/hash_write.o: common += $(if $(cold),$(shell $(CC) -Werror -fn
 	-fsyntax-only -x c /dev/null 2>/dev/null && echo -fno-thread-jumps -fno-reorder-blocks))
 # A map's operation is often just the call of another.
 $(filter $(BUILD)/obj/maps/%.o,$(lib_obj)): common += $(if $(cold),-fno-asynchronous-unwind-tables -foptimize-sibling-calls)
-# Files that are shorter without a pass of gcc's, or with one that others are shorter without, measured file by file; not those that each compiled instruction passes
-# through.
+# Files that are shorter without a pass of gcc's, or with one that others are shorter without, measured file by file.
 define without
 $(2:%=$(BUILD)/obj/%.o): common += $(if $(cold),$(shell $(CC) -Werror $(1) -fsyntax-only -x c /dev/null 2>/dev/null && echo $(1)))
 endef
@@ -107,20 +109,26 @@ $(eval $(call without,-fno-inline-functions-called-once,loader/elf/core loader/e
 	loader/link_pack loader/pipeline verifier/scalar_alu verifier/trusted vm/args vm/decode vm/lanes vm/rewrite_loop \
 	vm/rewrite_wide jit/debug jit/gdb jit/x86_64/checked jit/x86_64/compile jit/x86_64/counted jit/x86_64/facts jit/x86_64/lanes))
 $(eval $(call without,-fno-guess-branch-probability,\
-	jit/x86_64/counted loader/adjust loader/elf/btf loader/elf/core loader/filter/cbpf loader/filter/lttng \
-	loader/prog maps/lpm_index maps/mirror verifier/arena verifier/call vm/args))
+	jit/x86_64/counted jit/x86_64/entry jit/x86_64/frame loader/adjust loader/elf/btf loader/elf/core \
+	loader/filter/cbpf loader/filter/lttng loader/prog maps/lpm_index maps/lpm_write maps/mirror \
+	verifier/arena verifier/call verifier/explore vm/args vm/desc vm/rewrite_fuse vm/rewrite_rename))
 $(eval $(call without,-fno-tree-coalesce-vars,\
 	jit/debug jit/x86_64/lanes loader/elf/core_match loader/elf/object loader/elf/view loader/filter/check \
-	loader/link loader/link_pack loader/open loader/type_text loader/verified maps/arena maps/storage \
-	verifier/loop verifier/scan))
+	loader/filter/gen loader/link loader/link_pack loader/open loader/type_text loader/verified maps/arena \
+	maps/storage verifier/alu verifier/loop verifier/memory verifier/scan vm/rewrite_stack))
 $(eval $(call without,-fno-tree-fre,\
-	jit/x86_64/div jit/x86_64/lanes_op jit/x86_64/tame jit/x86_64/unwind loader/elf/first maps/map \
-	verifier/ctx_layout vm/asm))
+	helpers/print jit/x86_64/div jit/x86_64/lanes_op jit/x86_64/select jit/x86_64/tame jit/x86_64/unwind \
+	loader/elf/first maps/map verifier/ctx_layout vm/asm vm/insn vm/interp_slow vm/rewrite vm/rewrite_inline \
+	vm/rewrite_jump))
 $(eval $(call without,-fno-forward-propagate,\
-	helpers/table loader/env_types loader/event_btf vm/lanes))
+	helpers/table jit/x86_64/emit jit/x86_64/update loader/env_types loader/event_btf loader/plain maps/share \
+	verifier/args verifier/jump verifier/scalar_branch verifier/state vm/lanes vm/rewrite_gather \
+	vm/rewrite_range vm/rewrite_value))
 $(eval $(call without,-fno-tree-vrp,\
-	loader/elf/data maps/hash_inline))
-$(eval $(call without,-fno-tree-sink,loader/elf/map vm/mark))
+	jit/pages jit/x86_64/encode loader/elf/data maps/batch maps/hash_inline maps/inner vm/flow \
+	vm/rewrite_chain))
+$(eval $(call without,-fno-tree-sink,\
+	helpers/proto helpers/stack loader/elf/map verifier/stack vm/mark vm/rewrite_dead))
 $(eval $(call without,-fno-tree-loop-optimize,helpers/inline jit/x86_64/dis))
 $(eval $(call without,--param=max-inline-insns-size=4,loader/elf/sym loader/slot_change))
 $(eval $(call without,-ftree-sra,loader/filter/text verifier/verify))
@@ -173,7 +181,7 @@ $(BUILD)/libuebpf.a: $(joined)
 $(BUILD)/libuebpf.so: $(joined) libuebpf.map
 	$(call say,LINK $@)
 	$(Q)$(CC) $(common) $(ldflags) -shared $(if $(cold),-nostartfiles) -Wl,-soname,$(SONAME) -Wl,--version-script=libuebpf.map \
-		-Wl,-z,now -Wl,-z,relro -Wl,-Bsymbolic -Wl,--gc-sections -Wl,-z,noseparate-code $(relr) -o $@ $(joined) $(lib_libs)
+		-Wl,-z,now -Wl,-z,relro -Wl,-Bsymbolic -Wl,--gc-sections -Wl,-z,noseparate-code $(relr) $(tight) -o $@ $(joined) $(lib_libs)
 	$(Q)ln -sf libuebpf.so $(BUILD)/$(SONAME)
 
 pc = sed -e 's|@PREFIX@|$(PREFIX)|;s|@LIBDIR@|$(LIBDIR)|;s|@VERSION@|$(VERSION)|;s|@LIBS@|$(lib_libs)|' uebpf.pc.in
