@@ -217,7 +217,8 @@ static bool is_between(const struct jc *c, uint32_t i, struct between *b)
 	unsigned seen = 0;
 
 	*b = (struct between){ .inside = (uint32_t)in->off == i + 2 };
-	if (!follows(c, i) || (in->op - OP_JEQ64_K) % 4 != (next->op - OP_JEQ64_K) % 4 || isa_op[in->op].shape != SHAPE_JCC_K ||
+	/* rows come in fours: equal width, both with an immediate */
+	if (!follows(c, i) || ((in->op ^ next->op) & 3) || ((in->op - (unsigned)OP_JEQ64_K) & 1) ||
 	    in->dst != next->dst || (!b->inside && in->off != next->off) || !(c->rules & RULE_BETWEEN) || c->flags & JIT_BLIND ||
 	    i + 1 - c->lanes_tail < 2)
 		return false;
