@@ -31,6 +31,19 @@ static int traced(const struct code *code, void *ctx, size_t len, struct uebpf_r
 uint64_t arm_hits[REWRITE_RULE_COUNT];
 uint32_t arm_jit_hits[JIT_RULE_COUNT];
 
+void arms_say_hits(bool all)
+{
+	for (int k = 0; k < REWRITE_RULE_COUNT + JIT_RULE_COUNT; k++) {
+		bool own = k >= REWRITE_RULE_COUNT;
+		const char *name = own ? rule_name(jit_rule_names, k - REWRITE_RULE_COUNT) : rule_name(rewrite_names, k);
+		unsigned long long hits = own ? arm_jit_hits[k - REWRITE_RULE_COUNT] : arm_hits[k];
+
+		printf(" %s%s %llu", name, own ? " (emitter)" : "", hits);
+		ck_assert_msg(hits || !all, "rule %s%s was never hit", name, own ? " of the emitter" : "");
+	}
+	printf("\n");
+}
+
 static int rewritten(const struct arm *arm, struct code *code, struct uebpf_error *err)
 {
 	uint32_t hits[REWRITE_RULE_COUNT] = { 0 };

@@ -27,6 +27,8 @@ const struct arm *rule_arm(size_t k);
 /* How often each rule of the rewriter did something in arms since the start. */
 extern uint64_t arm_hits[];
 extern uint32_t arm_jit_hits[];		/* and of the emitter */
+/* Prints both, of every rule that exists; all: each must have been hit. */
+void arms_say_hits(bool all);
 
 /* "raw", "packet" (xdp-like: data, data_end, data_meta; LD_ABS allowed), "fields"; NULL: unknown. */
 const struct prog_type *test_type(const char *name);

@@ -150,15 +150,7 @@ START_TEST(each_rule_off)
 	for (unsigned i = 0; i < programs; i++)
 		one_program(&g, i, list, n);
 	printf("%u programs in %zu arms with one rule off; hits:", programs, n - 1);
-	for (int k = 0; k < REWRITE_RULE_COUNT; k++)
-		printf(" %s %llu", rule_name(rewrite_names, k), (unsigned long long)arm_hits[k]);
-	for (int k = 0; k < JIT_RULE_COUNT; k++)
-		printf(" %s %u (emitter)", rule_name(jit_rule_names, k), arm_jit_hits[k]);
-	printf("\n");
-	for (int k = 0; k < REWRITE_RULE_COUNT; k++)
-		ck_assert_msg(arm_hits[k], "rule %s was never hit", rule_name(rewrite_names, k));
-	for (int k = 0; k < JIT_RULE_COUNT; k++)
-		ck_assert_msg(arm_jit_hits[k], "the emitter's rule %s was never hit", rule_name(jit_rule_names, k));
+	arms_say_hits(true);
 }
 END_TEST
 
