@@ -296,16 +296,18 @@ static int fits(struct uebpf_object *obj, const char *name, uint32_t i, const st
 		const struct uebpf_map *outer, struct uebpf_error *err)
 {
 	const struct image_map *im = &obj->image->maps[i];
-	const struct uebpf_map_opts *o = &im->opts;
 	const char *bound = outer ? outer->name : map->name;
-	struct geometry a = { o->type, o->key_size, o->value_size,
-			      obj->resized[i] ? obj->resized[i] : o->max_entries, o->flags };
-	struct geometry b = { map->type, map->key_size, map->value_size, map->max_entries, map->flags };
+	struct uebpf_map_opts o = im->opts;
+	struct geometry a, b = { map->type, map->key_size, map->value_size, map->max_entries, map->flags };
 	bool any = outer && (!(map->ops->traits & (MT_ARRAY | MT_RINGBUF)) || b.flags & BPF_F_INNER_MAP);
 	char wants_text[128], has_text[128];
 
-	if (!a.entries)		/* whoever creates the map says */
-		a.entries = b.entries;
+	if (obj->resized[i])
+		o.max_entries = obj->resized[i];
+	if (!o.max_entries)	/* whoever creates the map says */
+		o.max_entries = b.entries;
+	map_adjust_opts(&o);	/* as the map was made */
+	a = (struct geometry){ o.type, o.key_size, o.value_size, o.max_entries, o.flags };
 	if (a.type != b.type || a.key != b.key || a.value != b.value || a.flags != b.flags ||
 	    (a.entries != b.entries && !any)) {
 		shape_text(wants_text, sizeof(wants_text), a);

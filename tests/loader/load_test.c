@@ -282,6 +282,25 @@ START_TEST(a_map_of_maps_is_bound_only_with_inner_maps_of_its_shape)
 }
 END_TEST
 
+/* What makes a map rounds its size or fills it in; the definition is the same. */
+START_TEST(a_map_of_the_same_definition_is_kept_whatever_size_it_was_given)
+{
+	static const char *const names[] = { "odd_ring", "stacks", "perf" };
+	struct uebpf_object *old;
+
+	OBJECT(path, "sized.bpf.c", "-O2 -g -mcpu=v3");
+	open_with(path, NULL);
+	load();
+	old = obj;
+	open_with(path, NULL);
+	ck_assert_int_eq(uebpf_object_replace(obj, old, UEBPF_KEEP_MAPS, &err), 3);
+	load();
+	for (int i = 0; i < 3; i++)
+		ck_assert_ptr_eq(uebpf_object_map(obj, names[i]), uebpf_object_map(old, names[i]));
+	uebpf_object_free(old);
+}
+END_TEST
+
 START_TEST(maps_without_btf_are_told_to_compile_with_g)
 {
 	OBJECT(path, "maps.bpf.c", "-O2 -mcpu=v3");
@@ -485,6 +504,7 @@ int main(void)
 	tcase_add_test(t, btf_map_definitions);
 	tcase_add_test(t, initial_elements_of_prog_array_and_map_of_maps);
 	tcase_add_test(t, a_map_of_maps_is_bound_only_with_inner_maps_of_its_shape);
+	tcase_add_test(t, a_map_of_the_same_definition_is_kept_whatever_size_it_was_given);
 	tcase_add_test(t, maps_without_btf_are_told_to_compile_with_g);
 	tcase_add_test(t, legacy_definitions);
 	tcase_add_test(t, legacy_definition_of_280_bytes_in_its_own_section);
