@@ -110,6 +110,32 @@ static const char *about(uint32_t id)
 	exit(1);
 }
 
+/* Kernel functions (kfuncs) that have no row, and what else programs may miss. */
+static const struct {
+	const char *what, *why;
+} absent[] = {
+	{"bpf_rdonly_cast, bpf_cast_to_kern_ctx",
+	 "they give structs of the kernel, which a process does not have"},
+	{"bpf_dynptr_from_skb, _from_xdp, _from_skb_meta",
+	 "packet memory may move: direct access, skb_load_bytes and xdp_load_bytes do the same"},
+	{"bpf_dynptr_copy, _memset, bpf_probe_read_*_dynptr, bpf_copy_from_user_*",
+	 "not built: dynptr_read, dynptr_write, dynptr_slice and probe_read_* do the same"},
+	{"bpf_strcmp, bpf_strlen, bpf_strchr, bpf_strstr and their kin (Linux 6.17)",
+	 "not built: the helper strncmp, memcmp and loops do the same"},
+	{"bpf_local_irq_save, _restore", "a process has no interrupts to hold off"},
+	{"bpf_iter_task_*, _css_*, _task_vma_*, _bits_*, _kmem_cache_*, _dmabuf_*",
+	 "they walk objects of the kernel; bpf_iter_bits is not built"},
+	{"bpf_obj_new, bpf_obj_drop, bpf_list_*, bpf_rbtree_*, bpf_refcount_acquire",
+	 "not built: objects of the kernel's allocator, typed by BTF"},
+	{"bpf_task_*, bpf_cgroup_*, bpf_cpumask_*, bpf_ct_*, bpf_xfrm_*, bpf_sock_*, bpf_wq_*, "
+	 "scx_*",
+	 "they act on objects of the kernel"},
+	{"fields of a map itself (map->max_entries)",
+	 "a map here is no struct bpf_map: the verifier refuses to follow its address"},
+	{"find_vma with its callback",
+	 "refused by the verifier: the callback's arguments are structs of the kernel"},
+};
+
 static void helpers(void)
 {
 	FILE *f = begin("helpers.md", "Helpers");
@@ -141,6 +167,10 @@ static void helpers(void)
 		cell(f, about(helper_id(h)));
 		fprintf(f, " |\n");
 	}
+	fprintf(f, "\nWhat is not there. A host can add a function of that name (`uebpf_env_add_helper`); a weak one that is "
+		"missing reads as NULL.\n\n| what | why |\n|---|---|\n");
+	for (size_t i = 0; i < sizeof absent / sizeof absent[0]; i++)
+		fprintf(f, "| %s | %s |\n", absent[i].what, absent[i].why);
 	end(f, "helpers.md");
 }
 
