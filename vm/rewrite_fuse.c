@@ -45,7 +45,7 @@ static bool compare_memory(struct rewriter *rw, uint32_t i)
 	struct insn *load = &rw->code->insn[i], *jcc = load + 1;
 	enum op op;
 
-	if (!rule_on(rw, RULE_CMPMEM) || !neighbours(rw, i, 2) || isa_op[jcc->op].shape != SHAPE_JCC_K ||
+	if (!rule_on(rw, RULE_CMPMEM) || isa_op[jcc->op].shape != SHAPE_JCC_K ||
 	    jcc->dst != load->dst || isa_op[load->op].flags & OPF_SIGNED || isa_op[load->op].group == ISA_LINUX ||
 	    !fits32(jcc->imm) || !dead_after(rw, i + 1, load->dst))
 		return false;
@@ -78,7 +78,7 @@ static bool load_operate(struct rewriter *rw, uint32_t i)
 	struct insn *load = &rw->code->insn[i], *alu = load + 1;
 	enum op op;
 
-	if (!rule_on(rw, RULE_LOADOP) || !neighbours(rw, i, 2))
+	if (!rule_on(rw, RULE_LOADOP))
 		return false;
 	op = memory_op(alu);
 	if (op == OP_BAD || alu->src != load->dst || alu->dst == load->dst || isa_op[op].size != isa_op[load->op].size ||
@@ -101,7 +101,7 @@ static void copy_and(struct rewriter *rw, uint32_t i)
 	struct insn out = { .op = (uint16_t)(OP_LEA64 + narrow), .dst = d, .src = s, .imm = alu->imm };
 	enum rewrite_rule rule = RULE_LEA;
 
-	if (!neighbours(rw, i, 2) || alu->dst != d || d == s)
+	if (alu->dst != d || d == s)
 		return;
 	switch (alu->op - 2 * narrow) {		/* the 64-bit form of what has the copy's width */
 	case OP_ADD64_K:
@@ -151,7 +151,7 @@ static void sum_and(struct rewriter *rw, uint32_t i)
 {
 	struct insn *lea = &rw->code->insn[i], *add = lea + 1;
 
-	if (!neighbours(rw, i, 2) || add->op != OP_ADD64_X || add->dst != lea->dst || add->src == add->dst ||
+	if (add->op != OP_ADD64_X || add->dst != lea->dst || add->src == add->dst ||
 	    (add->src == 10 && lea->src == 10) || !rule_on(rw, RULE_LEA))
 		return;
 	*add = (struct insn){ .op = OP_LEAX64, .dst = add->dst, .src = add->src == 10 ? 10 : lea->src, .steps = add->steps,
@@ -166,7 +166,7 @@ static void shift_add(struct rewriter *rw, uint32_t i)
 	struct insn *shift = &rw->code->insn[i], *add = shift + 1;
 	bool same = add->dst == shift->dst, narrow = add->op == OP_ADD32_X;
 
-	if (shift->imm < 1 || shift->imm > 3 || !neighbours(rw, i, 2) || (add->op != OP_ADD64_X && !narrow) || !rule_on(rw, RULE_LEA) ||
+	if (shift->imm < 1 || shift->imm > 3 || (add->op != OP_ADD64_X && !narrow) || !rule_on(rw, RULE_LEA) ||
 	    same == (add->src == shift->dst) || (!same && !dead_after(rw, i + 1, shift->dst)) || !rw->code->compiled)
 		return;
 	*add = (struct insn){ .op = (uint16_t)(OP_LEAX64 + narrow), .dst = add->dst, .src = same ? add->src : add->dst, .steps = add->steps,
@@ -181,7 +181,7 @@ static void add_load(struct rewriter *rw, uint32_t i)
 	struct insn *add = &rw->code->insn[i], *load = add + 1;
 	bool lea = add->op == OP_LEAX64;
 
-	if (!neighbours(rw, i, 2) || load->op < OP_LD_W || load->op > OP_LD_DW || isa_op[load->op].shape != SHAPE_LOAD ||
+	if (load->op < OP_LD_W || load->op > OP_LD_DW || isa_op[load->op].shape != SHAPE_LOAD ||
 	    load->src != add->dst || (!lea && (add->src == add->dst || add->src == 10)) || !rule_on(rw, RULE_INDEX) ||
 	    !rw->code->compiled || (load->dst != add->dst && !dead_after(rw, i + 1, add->dst)) ||
 	    !fits32((int64_t)load->off + (lea ? add->off : 0)))
@@ -242,6 +242,8 @@ void rewrite_fuse(struct rewriter *rw)
 			scale_indices(rw, from, i);
 			i = lanes.tail;		/* engines want to see what it is made of */
 			from = i + 1;
+		} else if (!neighbours(rw, i, 2)) {
+			continue;	/* all that follow are of two, or more */
 		} else if (isa_op[in->op].shape == SHAPE_LOAD) {
 			if (!compare_memory(rw, i))
 				load_operate(rw, i);
