@@ -227,10 +227,11 @@ int rewrite_code(struct code *code, const char *no_rules, uint32_t hits[REWRITE_
 			ret = rw.flow.loops ? rewrite_loops(&rw) : 0;
 		}
 		ret = ret ? ret : settle(&rw);
-		if (!ret && rw.flow.loops) {
+		if (!ret) {
 			rewrite_rename(&rw);
 			ret = settle(&rw);
-			ret = ret ? ret : rewrite_latches(&rw);
+			if (!ret && rw.flow.loops)
+				ret = rewrite_latches(&rw);
 		}
 		if (!ret) {
 			rewrite_sink(&rw);

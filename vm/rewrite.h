@@ -55,7 +55,8 @@ enum rule_needs {
 	RULE(WHOLE, "lanes", NEEDS_FLOW | MOVES_MEMORY | MERGES_BLOCKS, \
 	     "a loop whose rounds can run side by side stays whole for the engine, which does so") \
 	RULE(UNROLL, "unroll", NEEDS_FLOW | MERGES_BLOCKS, "a short loop of known length is unrolled") \
-	RULE(RENAME, "rename", NEEDS_FLOW, "values that change places each round of a loop stay where they are")
+	RULE(RENAME, "rename", NEEDS_FLOW, "a copy is another name for its source") \
+	RULE(SCHEDULE, "schedule", NEEDS_FLOW | MOVES_MEMORY | ONLY_COMPILED, "what most waits for comes first in its block")
 
 enum rewrite_rule {
 #define RULE(id, name, needs, text) RULE_##id,

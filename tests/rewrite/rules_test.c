@@ -153,8 +153,12 @@ static const struct { const char *rule, *before, *after; } single[] = {
 	  "if r2 != 256 goto h\nexit\n", "0x38)" },
 	{ "rename", "r0 = 0\nr2 = 1\nr3 = 0\nh: r4 = r2\nr2 = r0\nr2 += r4\nr0 = r4\nr3 += 1\nif r3 != 40 goto h\nexit\n",
 	  "r2 += r0\nr0 += r2" },
+	{ "schedule", "r2 = *(u64 *)(r1 + 0)\nr3 = *(u64 *)(r1 + 8)\nr4 = *(u64 *)(r1 + 16)\nr1 = *(u64 *)(r1 + 24)\n"
+	  "r3 ^= -9\nr3 *= 9999\nr4 ^= -9\nr4 *= 9999\nr1 ^= -9\nr1 *= 9999\nr2 *= 77\nr2 += 13\nr2 ^= r3\nr2 *= 77\nr2 ^= r4\n"
+	  "r2 *= 77\nr2 ^= r1\nr2 *= 77\nr0 = r2\nexit\n",
+	  "r0 ^= r2\nr0 *= 0x4d\nr2 = *(u64 *)(r1 + 0x10)" },
 	{ "reduce", "r0 = 0\nr2 = 0\nr5 = 0\nh: r3 = r1\nr3 += r2\nr4 = *(u32 *)(r3 + 0)\nr4 += r5\nr2 += 8\nr5 = r4\n"
-	  "if r2 != 256 goto h\nr0 = r5\nexit\n", "r5 += r4" },
+	  "if r2 != 256 goto h\nr0 = r5\nexit\n", "r5 += r" },
 	{ "counter", "r0 = 0\nr3 = 1\nr2 = *(u8 *)(r1 + 0)\nr2 &= 63\nh: r4 = r3\nr3 = *(u32 *)(r1 + 0)\nr0 += r3\nif r4 >= r2 goto o\n"
 	  "r3 = r4\nr3 += 1\nr1 += 4\nif r4 < 50 goto h\no: exit\n", "if r4 < 0x33" },
 	{ "lanes", "r0 = 0\nr2 = 0\nh: r3 = r1\nr3 += r2\nr4 = *(u8 *)(r3 + 0)\nif r4 > 7 goto l\nr0 += 1\nl: r2 += 1\n"
