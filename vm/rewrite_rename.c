@@ -28,6 +28,7 @@ struct node {
 };
 struct block {
 	struct rewriter *rw;
+	const struct subprog *sub;
 	uint32_t head, n, to, allowed, mem;	/* mem: first access that is not put yet */
 	bool schedule;
 	uint8_t now[REGS];	/* while read: value of each register; then at the end */
@@ -55,7 +56,7 @@ static bool is_kind(const struct insn *in)
 	return 1u << isa_op[in->op].shape & KINDS && (isa_op[in->op].shape != SHAPE_FUSED_LOAD || isa_indexed(in->op));
 }
 
-static uint8_t use(struct block *b, uint8_t reg)
+static uint8_t use(struct block *b, uint32_t reg)
 {
 	b->uses[b->now[reg]]++;
 	return b->now[reg];
@@ -73,8 +74,8 @@ static void read_block(struct block *b)
 	uint8_t group = 0, base = NONE;
 
 	memset(b->uses, 0, sizeof b->uses);
-	for (uint8_t r = 0; r < REGS; r++)
-		b->now[r] = r;
+	for (uint32_t r = 0; r < REGS; r++)
+		b->now[r] = (uint8_t)r;
 	for (uint32_t k = 0; k < b->n; k++) {
 		const struct insn *in = &insn[k];
 		struct node *node = &b->node[k];
@@ -128,7 +129,7 @@ static void read_block(struct block *b)
 			zero_up[node->made] = narrow(in);
 		}
 	}
-	for (uint8_t r = 0; r < REGS; r++)
+	for (uint32_t r = 0; r < REGS; r++)
 		if (live >> r & 1)
 			use(b, r);
 }
@@ -139,9 +140,9 @@ static void look_back(struct block *b)
 	uint32_t live = b->rw->flow.live[b->head + b->n];
 
 	memset(b->home, NONE, sizeof b->home);
-	for (uint8_t r = 0; r < REGS; r++)
+	for (uint32_t r = 0; r < REGS; r++)
 		if (live >> r & 1)
-			b->home[b->now[r]] = r;
+			b->home[b->now[r]] = (uint8_t)r;
 	for (uint32_t k = b->n; k-- > 0; ) {
 		const struct node *node = &b->node[k];
 
@@ -297,9 +298,9 @@ static bool put_block(struct block *b)
 
 	b->to = b->mem = 0;
 	memset(b->owner, NONE, sizeof b->owner);
-	for (uint8_t r = 0; r < REGS; r++) {
-		b->at[r] = r;
-		b->owner[r] = b->uses[r] ? r : NONE;
+	for (uint32_t r = 0; r < REGS; r++) {
+		b->at[r] = (uint8_t)r;
+		b->owner[r] = b->uses[r] ? (uint8_t)r : NONE;
 	}
 	for (uint32_t k = 0; k < b->n; k++)
 		if (!b->node[k].done && (!b->schedule || b->node[k].root) && !put_after(b, k))
@@ -312,6 +313,9 @@ static bool try_block(struct block *b, bool schedule)
 	struct code *code = b->rw->code;
 
 	b->schedule = schedule;
+	if (!b->allowed)
+		for (uint32_t i = b->sub->start; i < b->sub->end; i++)
+			b->allowed |= (flow_writes(&code->insn[i]) & 0x3ff) | 0x3f;
 	read_block(b);
 	look_back(b);
 	if (!put_block(b) || (!schedule && b->to == b->n))
@@ -328,9 +332,8 @@ static void rename_sub(struct block *b, const struct subprog *sub)
 	struct rewriter *rw = b->rw;
 	struct lanes lanes;
 
-	b->allowed = 0x3f;
-	for (uint32_t i = sub->start; i < sub->end; i++)
-		b->allowed |= flow_writes(&rw->code->insn[i]) & 0x3ff;
+	b->sub = sub;
+	b->allowed = 0;
 	for (uint32_t i = sub->start, copies; i < sub->end; i += b->n + 1) {
 		const struct insn *in = &rw->code->insn[i];
 
