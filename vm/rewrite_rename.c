@@ -17,7 +17,7 @@
 #include "vm/rewrite_in.h"
 
 enum { LONGEST = 224, VALUES = LONGEST + REGS, NONE = 0xff,
-       SHORTEST = 16, AHEAD = 8 };	/* of a block that is put in order; how far loads step forward in it */
+       SHORTEST = 16, AHEAD = 32 };	/* of a block that is put in order; how far loads step forward in it */
 
 struct node {
 	uint8_t operand[3];	/* values: dst, src, index; NONE */
@@ -29,7 +29,7 @@ struct node {
 struct block {
 	struct rewriter *rw;
 	const struct subprog *sub;
-	uint32_t head, n, to, allowed, mem;	/* mem: first access that is not put yet */
+	uint32_t head, n, to, allowed, turn, mem;	/* mem: first access that is not put yet */
 	bool schedule;
 	uint8_t now[REGS];	/* while read: value of each register; then at the end */
 	uint8_t owner[REGS];	/* while put: value in each register, NONE: none that is read */
@@ -152,13 +152,16 @@ static void look_back(struct block *b)
 }
 
 /* A register that holds nothing that is read, the wanted one if it does so; NO_REG: all do. */
-static uint8_t spare(const struct block *b, uint8_t wanted, uint8_t but)
+static uint8_t spare(struct block *b, uint8_t wanted, uint8_t but)
 {
 	if (wanted != NONE && b->allowed >> wanted & 1 && b->owner[wanted] == NONE && wanted != but)
 		return wanted;
-	for (uint8_t r = 0; r < 10; r++)
-		if (b->allowed >> r & 1 && b->owner[r] == NONE && r != but)
-			return r;
+	for (uint32_t k = 0, r = b->turn; k < REGS; k++, r = r == 10 ? 0 : r + 1) {
+		if (!(b->allowed >> r & 1) || b->owner[r] != NONE || r == but)
+			continue;
+		b->turn = b->schedule ? r + 1 : 0;	/* the longer a register was not used the further a load into it can step */
+		return (uint8_t)r;
+	}
 	return NO_REG;
 }
 
@@ -296,7 +299,7 @@ static bool put_block(struct block *b)
 {
 	uint32_t live = b->rw->flow.live[b->head + b->n];
 
-	b->to = b->mem = 0;
+	b->to = b->mem = b->turn = 0;
 	memset(b->owner, NONE, sizeof b->owner);
 	for (uint32_t r = 0; r < REGS; r++) {
 		b->at[r] = (uint8_t)r;

@@ -156,7 +156,7 @@ static const struct { const char *rule, *before, *after; } single[] = {
 	{ "schedule", "r2 = *(u64 *)(r1 + 0)\nr3 = *(u64 *)(r1 + 8)\nr4 = *(u64 *)(r1 + 16)\nr1 = *(u64 *)(r1 + 24)\n"
 	  "r3 ^= -9\nr3 *= 9999\nr4 ^= -9\nr4 *= 9999\nr1 ^= -9\nr1 *= 9999\nr2 *= 77\nr2 += 13\nr2 ^= r3\nr2 *= 77\nr2 ^= r4\n"
 	  "r2 *= 77\nr2 ^= r1\nr2 *= 77\nr0 = r2\nexit\n",
-	  "r0 ^= r2\nr0 *= 0x4d\nr2 = *(u64 *)(r1 + 0x10)" },
+	  "r0 ^= r2\nr0 *= 0x4d\nr3 = *(u64 *)(r1 + 0x10)" },
 	{ "reduce", "r0 = 0\nr2 = 0\nr5 = 0\nh: r3 = r1\nr3 += r2\nr4 = *(u32 *)(r3 + 0)\nr4 += r5\nr2 += 8\nr5 = r4\n"
 	  "if r2 != 256 goto h\nr0 = r5\nexit\n", "r5 += r" },
 	{ "counter", "r0 = 0\nr3 = 1\nr2 = *(u8 *)(r1 + 0)\nr2 &= 63\nh: r4 = r3\nr3 = *(u32 *)(r1 + 0)\nr0 += r3\nif r4 >= r2 goto o\n"
