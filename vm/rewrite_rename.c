@@ -11,7 +11,8 @@
  * one that takes longer: a processor that looks 200 instructions ahead then has the steps that wait for each other
  * spread over the block, and not at its end behind all that could be made early.  In loops, where the next round stands
  * behind, the compiler's order was the better one.  Memory is accessed in the order of the program but that loads of
- * different words by one address may change places, as on machines that load out of order: none is an acquire. */
+ * different words by one address may change places where no map is: what a run is given is its own, but another writer
+ * of a map may count on the order in which two of its words are read. */
 #include <string.h>
 #include "vm/lanes.h"
 #include "vm/rewrite_in.h"
@@ -108,7 +109,8 @@ static void read_block(struct block *b)
 			uint32_t first = (uint32_t)in->off >> 3, last = ((uint32_t)in->off + isa_op[in->op].size - 1) >> 3;
 			uint64_t bytes = 1ull << (first & 63) | 1ull << (last & 63);
 
-			if (shape != 1u << SHAPE_LOAD || isa_op[in->op].group == ISA_LINUX || base != node->operand[1] || seen & bytes) {
+			if (shape != 1u << SHAPE_LOAD || isa_op[in->op].group == ISA_LINUX || base != node->operand[1] || seen & bytes ||
+			    b->rw->code->nr_map) {
 				group++;
 				seen = 0;
 			}
