@@ -107,7 +107,7 @@ $(2:%=$(BUILD)/obj/%.o): common += $(if $(cold),$(shell $(CC) -Werror $(1) -fsyn
 endef
 $(eval $(call without,-fno-inline-functions-called-once,loader/elf/core loader/elf/ext loader/elf/legacy loader/elf/btf_cut loader/filter/sets loader/filter/lttng loader/link \
 	loader/link_pack loader/pipeline verifier/scalar_alu verifier/trusted vm/args vm/decode vm/lanes vm/rewrite_loop \
-	vm/rewrite_wide jit/debug jit/gdb jit/x86_64/checked jit/x86_64/compile jit/x86_64/counted jit/x86_64/facts jit/x86_64/lanes))
+	vm/rewrite_wide helpers/dynptr jit/debug jit/gdb jit/x86_64/checked jit/x86_64/compile jit/x86_64/counted jit/x86_64/facts jit/x86_64/lanes))
 $(eval $(call without,-fno-guess-branch-probability,\
 	jit/x86_64/counted jit/x86_64/entry jit/x86_64/frame loader/adjust loader/elf/btf loader/elf/core \
 	loader/filter/cbpf loader/filter/lttng loader/prog maps/lpm_index maps/lpm_write maps/mirror \
@@ -122,7 +122,7 @@ $(eval $(call without,-fno-tree-fre,\
 	vm/rewrite_jump))
 $(eval $(call without,-fno-forward-propagate,\
 	helpers/table jit/x86_64/emit jit/x86_64/update loader/env_types loader/event_btf loader/plain maps/share \
-	verifier/args verifier/jump verifier/scalar_branch verifier/state vm/lanes vm/rewrite_gather \
+	verifier/args verifier/jump verifier/scalar_branch verifier/state vm/lanes vm/lanes_fit vm/rewrite_gather \
 	vm/rewrite_range vm/rewrite_value))
 $(eval $(call without,-fno-tree-vrp,\
 	jit/pages jit/x86_64/encode loader/elf/data maps/batch maps/hash_inline maps/inner vm/flow \
