@@ -53,9 +53,6 @@ bool interp_access(struct engine *e, const struct insn *in, uint64_t *r);
 /* The instructions that have no case of their own. */
 enum step interp_far(struct engine *e, const struct insn *in, uint64_t *r);
 
-/* Rounds of the loop behind OP_LANES, as many as go side by side: was that all of it? */
-bool interp_lanes(const struct code *code, const struct insn *in, uint64_t *r);
-
 /* A call with the checks of the code's mode; false: the run ends. */
 bool interp_call(struct engine *e, const struct helper *helper, uebpf_helper_fn fn, uint64_t *r);
 /* The same for callx of a helper's number, and for a helper that may ask for a tail call: NULL without a

@@ -68,7 +68,7 @@ static uint64_t run_body(struct engine *e, const struct xinsn *pc, uint64_t *r, 
 #define MEMOP(n, ...) NEAR(n##64) NEAR(n##32)
 #define MEMJCC(n, ...) NEAR(n##_B) NEAR(n##_H) NEAR(n##_W) NEAR(n##_DW)
 #include "vm/isa.def"
-		FAR(CMPXCHG64) FAR(CMPXCHG32) FAR(CALL_KFUNC) FAR(JA32) FAR(CAST_USER) FAR(CAST_KERN) FAR(LANES)
+		FAR(CMPXCHG64) FAR(CMPXCHG32) FAR(CALL_KFUNC) FAR(JA32) FAR(CAST_USER) FAR(CAST_KERN)
 		NEAR(BAD) NEAR(JA) NEAR(CALL) NEAR(CALL_LOCAL) NEAR(CALLX) NEAR(EXIT) NEAR(MAY_GOTO) NEAR(CHARGE)
 		NEAR(INIT_SET) NEAR(INIT_CHECK) NEAR(CALL_TAIL) NEAR(LD_CALL) NEAR(LD_TLS64) NEAR(LD_TLS32)
 		NEAR(LEAX64_0) NEAR(LEAX32_0)
@@ -268,7 +268,6 @@ leave:
 	FAR_CASES
 		switch (interp_far(e, DECODED, r)) {
 		case STEP_ON: NEXT;
-		case STEP_JUMP: JUMP;
 		case STEP_LEAVE: goto leave;
 		default: goto stop;
 		}

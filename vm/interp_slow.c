@@ -92,7 +92,6 @@ enum step interp_far(struct engine *e, const struct insn *in, uint64_t *r)
 #include "vm/isa.def"
 		}
 		break;
-	case SHAPE_FUSED_JUMP: return interp_lanes(e->call.code, in, r) ? STEP_JUMP : STEP_ON;
 	}
 	v = isa_eval((enum op)in->op, r[in->dst], op->shape == SHAPE_ALU_K ? (uint64_t)in->imm : r[in->src], &ok);
 	if (ok) {

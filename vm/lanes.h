@@ -42,16 +42,6 @@ struct lanes {
 	uint64_t halves, pairs, parts;	/* stores that wait for the next; those that lane_pair and lane_part are true of */
 };
 
-/* What the interpreter is told of such a loop by OP_LANES, in front of it: this in imm; dst: the counter; src: how many
- * limits, and LANE_ENDLESS, LANE_LAST. */
-enum { LANE_LIMITS = 3, LANE_ENDLESS = 4, LANE_LAST = 8, LANE_PLACES = 8 /* accesses in a body, at most */ };
-struct lane_hint {
-	uint16_t steps, sums;
-	struct { uint8_t reg : 4, wide : 1, sign : 1; } limit[2];	/* their numbers are in the jumps */
-	uint16_t more;			/* rounds (no limits), or where from the head the way out is */
-};
-_Static_assert(sizeof(struct lane_hint) == 8, "it fits");
-
 /* An access of an element, or of a pair of them. */
 struct lane_mem { uint8_t base, index, scale, size; int32_t off; bool store, pair; };
 bool lane_mem(const struct insn *in, struct lane_mem *out);

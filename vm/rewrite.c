@@ -241,8 +241,6 @@ int rewrite_code(struct code *code, const char *no_rules, uint32_t hits[REWRITE_
 			rewrite_fuse(&rw);
 			ret = rewrite_compact(&rw);
 		}
-		if (!ret && rw.hits[RULE_WHOLE] && !code->compiled)
-			ret = rewrite_lanes(&rw);
 		if (!ret && rw.hits[RULE_INLINE])	/* callbacks may have become calls */
 			ret = code_count_frames(code, NULL);
 		flow_free(code, &rw.flow);

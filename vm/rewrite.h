@@ -52,8 +52,8 @@ enum rule_needs {
 	RULE(LOADOP, "loadop", NEEDS_FLOW | MOVES_MEMORY, "load and operate in one instruction") \
 	RULE(REDUCE, "reduce", NEEDS_FLOW, "the sum of a loop is kept in the register that carries it round") \
 	RULE(COUNTER, "counter", NEEDS_FLOW, "a counter that goes round by way of a copy stays in one register") \
-	RULE(WHOLE, "lanes", NEEDS_FLOW | MOVES_MEMORY | MERGES_BLOCKS, \
-	     "a loop whose rounds can run side by side stays whole for the engine, which does so") \
+	RULE(WHOLE, "lanes", NEEDS_FLOW | MOVES_MEMORY | MERGES_BLOCKS | ONLY_COMPILED, \
+	     "a loop whose rounds can run side by side stays whole for the JIT, which does so") \
 	RULE(UNROLL, "unroll", NEEDS_FLOW | MERGES_BLOCKS, "a short loop of known length is unrolled") \
 	RULE(RENAME, "rename", NEEDS_FLOW, "a copy is another name for its source") \
 	RULE(SCHEDULE, "schedule", NEEDS_FLOW | MOVES_MEMORY | ONLY_COMPILED, "what most waits for comes first in its block")

@@ -238,9 +238,9 @@ void rewrite_fuse(struct rewriter *rw)
 	for (uint32_t i = 0; i + 1 < rw->code->n; i++) {
 		const struct insn *in = &rw->code->insn[i];
 
-		if (rw->flow.mark[i] & FLOW_LOOP && rewrite_whole(rw, i, &lanes)) {
+		if (rw->flow.mark[i] & FLOW_LOOP && rule_on(rw, RULE_WHOLE) && lanes_at(rw->code, &rw->flow, i, &lanes)) {
 			scale_indices(rw, from, i);
-			i = lanes.tail;		/* engines want to see what it is made of */
+			i = lanes.tail;		/* the JIT wants to see what it is made of */
 			from = i + 1;
 		} else if (!neighbours(rw, i, 2)) {
 			continue;	/* all that follow are of two, or more */

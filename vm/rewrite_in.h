@@ -3,7 +3,6 @@
 #ifndef UEBPF_VM_REWRITE_IN_H
 #define UEBPF_VM_REWRITE_IN_H
 
-#include "vm/lanes.h"
 #include "vm/rewrite.h"
 
 enum { REGS = 11, NO_REG = 15, DELETED = OP_BAD };
@@ -52,8 +51,6 @@ void rewrite_fuse(struct rewriter *rw);		/* rewrite_fuse.c */
 void rewrite_wide(struct rewriter *rw);		/* rewrite_wide.c */
 void rewrite_chains(struct rewriter *rw);	/* rewrite_chain.c */
 int rewrite_loops(struct rewriter *rw);		/* rewrite_loop.c */
-bool rewrite_whole(const struct rewriter *rw, uint32_t head, struct lanes *l);	/* rewrite_lanes.c: does it stay as it is? */
-int rewrite_lanes(struct rewriter *rw);
 void rewrite_rename(struct rewriter *rw);	/* rewrite_rename.c */
 int rewrite_compact(struct rewriter *rw);	/* rewrite.c */
 int rewrite_refresh(struct rewriter *rw);	/* and rw->flow anew */

@@ -363,7 +363,7 @@ int rewrite_loops(struct rewriter *rw)
 
 		if (!flow_is_jump(&rw->code->insn[i]) || head >= i)
 			continue;
-		if (rewrite_whole(rw, head, &lanes) && lanes.tail == i) {
+		if (rule_on(rw, RULE_WHOLE) && lanes_at(rw->code, &rw->flow, head, &lanes) && lanes.tail == i) {
 			hit(rw, RULE_WHOLE);
 			continue;
 		}

@@ -343,7 +343,7 @@ static void rename_sub(struct block *b, const struct subprog *sub)
 		const struct insn *in = &rw->code->insn[i];
 
 		b->n = 0;
-		if (rw->flow.mark[i] & FLOW_LOOP && rewrite_whole(rw, i, &lanes)) {
+		if (rw->flow.mark[i] & FLOW_LOOP && rule_on(rw, RULE_WHOLE) && lanes_at(rw->code, &rw->flow, i, &lanes)) {
 			i = lanes.tail;
 			continue;
 		}

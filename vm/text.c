@@ -60,7 +60,6 @@ static void put_hex(struct text_out *o, const char *plus, const char *minus, int
 	S(BAD, COUNT, FUSED, "%d = %s + %k")	/* fused forms: nothing reads these back */ \
 	S(BAD, COUNT, FUSED_LOAD, "%d %t *%M") \
 	S(BAD, COUNT, FUSED_STORE, "*(%y *)(%x) = %S") \
-	S(LANES, LANES, FUSED_JUMP, "%t goto %j") \
 	S(BAD, COUNT, FUSED_JUMP, "if *%q %t %l goto %j") \
 	S(BAD, COUNT, BAD, "bad")
 

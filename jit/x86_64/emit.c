@@ -653,7 +653,6 @@ enum {
 #define R_LEAX32 BY_lea_indexed, 0
 #define R_MUL3_64 BY_multiply, 1
 #define R_MUL3_32 BY_multiply, 1
-#define R_LANES BY_unsupported, 0
 #define R_CTZ64 BY_count_zeroes, 0
 #define R_MADD BY_load_and, X_ADD
 #define R_MSUB BY_load_and, X_SUB

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* lanes_test.c - random loops over arrays, of the kind that runs in lanes: interpreted as they are, and
- * compiled and interpreted with and without lanes, with blinded constants and with the CPU's least features too.  Memory, r0 and all registers must agree.
+ * compiled with and without lanes, with blinded constants and with the CPU's least features too.  Memory, r0 and all registers must agree.
  * And what compiling very many loops costs.
  *   lanes_test [seed [programs]]		SOAK=1: fifty times as many */
 #include <stdio.h>
@@ -15,7 +15,7 @@
 
 enum { BYTES = 1024 };
 static uint64_t seed;
-static unsigned programs = 20000, kept, in_lanes, in_bands;
+static unsigned programs = 20000, kept, in_lanes;
 static struct jit_pages *pages;
 static uint32_t cpu, all_cpu;
 
@@ -202,7 +202,7 @@ static void compose(struct text *t, uint64_t from)
 
 struct outcome { int64_t status; uint64_t r0; uint8_t mem[BYTES]; };
 
-static int load(struct code *code, const void *slots, uint32_t n, bool compiled)
+static int load(struct code *code, const void *slots, uint32_t n)
 {
 	struct uebpf_error err;
 	int ret;
@@ -211,15 +211,14 @@ static int load(struct code *code, const void *slots, uint32_t n, bool compiled)
 	ret = code_decode(code, slots, n, NULL, 0, 1000000, &err);
 	code->type = &test_raw;
 	code->helpers = &test_helpers;
-	code->compiled = compiled;
+	code->compiled = true;
 	ret = ret ? ret : code_prepare(code, &err);
 	ck_assert_msg(!ret, "%s", err.text);
 	return ret;
 }
 
-/* Runs `slots`; returns the bytes of machine code, or for how many loops the interpreter has OP_LANES. */
-enum how { AS_IT_IS, INTERPRETED, COMPILED };
-static size_t run(const void *slots, uint32_t n, uint64_t from, enum how how, const char *no_rules, uint32_t flags, uint32_t *hits,
+/* Runs `slots`: interpreted as it is, or compiled; returns the bytes of machine code. */
+static size_t run(const void *slots, uint32_t n, uint64_t from, bool jit, const char *no_rules, uint32_t flags, uint32_t *hits,
 		  struct outcome *out)
 {
 	static _Alignas(64) uint8_t mem[BYTES];
@@ -227,13 +226,13 @@ static size_t run(const void *slots, uint32_t n, uint64_t from, enum how how, co
 	struct code code;
 	size_t bytes = 0;
 
-	load(&code, slots, n, how == COMPILED);
+	load(&code, slots, n);
 	for (int i = 0; i < BYTES; i++) {
 		from = from * 6364136223846793005u + 1442695040888963407u;
 		mem[i] = (uint8_t)(from >> 56);
 	}
 	out->r0 = 0;
-	if (how == COMPILED) {
+	if (jit) {
 		struct jit_opts o = { .pages = pages, .cpu = cpu, .no_rules = no_rules, .flags = flags };
 
 		ck_assert_int_eq(rewrite_code(&code, no_rules, hits), 0);
@@ -242,10 +241,6 @@ static size_t run(const void *slots, uint32_t n, uint64_t from, enum how how, co
 		out->status = jit_run(&code, mem, sizeof mem, NULL, &out->r0);
 		jit_free(&code);
 	} else {
-		if (how == INTERPRETED)
-			ck_assert_int_eq(rewrite_code(&code, no_rules, hits), 0);
-		for (uint32_t i = 0; i < code.n; i++)
-			bytes += code.insn[i].op == OP_LANES;
 		ck_assert_int_eq(interp_prepare(&code), 0);
 		out->status = interp_run(&code, mem, sizeof mem, NULL, &out->r0);
 	}
@@ -260,21 +255,20 @@ START_TEST(loops_agree)
 
 	printf("lanes: seed %llu, %u programs\n", (unsigned long long)seed, programs);
 	for (unsigned i = 0; i < programs; i++) {
-		enum { ARMS = 7 };
-		static const char *const off[ARMS] = { NULL, "lanes", NULL, "unroll", NULL, NULL, "lanes" };
+		static const char *const off[] = { NULL, "lanes", NULL, "unroll", NULL };
 		uint32_t hits[REWRITE_RULE_COUNT] = { 0 }, n;
 		static struct outcome want, have;
-		size_t bytes[ARMS];
+		size_t bytes[5];
 		void *slots;
 
 		compose(&t, seed + i);
 		assemble(t.buf, &slots, &n);
-		run(slots, n, seed + i, AS_IT_IS, NULL, 0, NULL, &want);
-		for (int arm = 0; arm < ARMS; arm++) {
+		run(slots, n, seed + i, false, NULL, 0, NULL, &want);
+		for (int arm = 0; arm < 5; arm++) {
 			int at = 0;
 
 			cpu = arm == 4 ? 0 : all_cpu;	/* vectors of 16 bytes */
-			bytes[arm] = run(slots, n, seed + i, arm < 5 ? COMPILED : INTERPRETED, off[arm], arm == 2 ? JIT_BLIND : 0, arm ? NULL : hits, &have);
+			bytes[arm] = run(slots, n, seed + i, true, off[arm], arm == 2 ? JIT_BLIND : 0, arm ? NULL : hits, &have);
 			while (at < BYTES - 1 && want.mem[at] == have.mem[at])
 				at++;
 			ck_assert_msg(want.status == have.status && want.r0 == have.r0 && !memcmp(want.mem, have.mem, BYTES),
@@ -284,13 +278,10 @@ START_TEST(loops_agree)
 		}
 		kept += hits[RULE_WHOLE] != 0;
 		in_lanes += bytes[0] != bytes[1];
-		in_bands += bytes[5] != 0;
-		ck_assert_uint_eq(bytes[6], 0);
 		free(slots);
 	}
-	printf("%u loops left whole, %u in lanes, interpreted %u\n", kept, in_lanes, in_bands);
+	printf("%u loops left whole, %u in lanes\n", kept, in_lanes);
 	ck_assert_uint_gt(in_lanes, programs / 6);
-	ck_assert_uint_gt(in_bands, programs / 12);
 }
 END_TEST
 
@@ -317,22 +308,11 @@ static const struct { const char *what; int size; const char *body; bool open; }
 	{ "other byte order, upper bits", 4, "r2 = be64 r2\nr2 >>= 36\nw5 ^= w2\n", false },
 };
 
-/* Choices, what the round before had, and accesses of parts are left to the JIT. */
-static bool compiled_only(const char *body)
-{
-	static const char *const what[] = { "goto k", "w6 = w2", "r9 += ", "r4 + 1)" };
-	bool only = false;
-
-	for (unsigned i = 0; i < sizeof what / sizeof *what; i++)
-		only |= strstr(body, what[i]) != NULL;
-	return only;
-}
-
 START_TEST(these_run_in_lanes)
 {
 	static struct outcome want, have;
 	static struct text t;
-	size_t bytes[4];
+	size_t bytes[3];
 	uint32_t n;
 	void *slots;
 
@@ -344,17 +324,15 @@ START_TEST(these_run_in_lanes)
 	say(&t, must[_i].open ? "r8 += %d\nif r8 < r7 goto h\n" : "r8 += %d\nif r8 != %d goto h\n", must[_i].size, 64 * must[_i].size);
 	say(&t, "x: r6 ^= r5\n*(u64 *)(r9 + 0) = r6\nr0 = r5\nexit\n");
 	assemble(t.buf, &slots, &n);
-	run(slots, n, 1, AS_IT_IS, NULL, 0, NULL, &want);
-	for (int arm = 0; arm < 4; arm++) {
+	run(slots, n, 1, false, NULL, 0, NULL, &want);
+	for (int arm = 0; arm < 3; arm++) {
 		cpu = arm == 2 ? 0 : all_cpu;
-		bytes[arm] = run(slots, n, 1, arm < 3 ? COMPILED : INTERPRETED, arm == 1 ? "lanes,unroll" : NULL, 0, NULL, &have);
+		bytes[arm] = run(slots, n, 1, true, arm == 1 ? "lanes,unroll" : NULL, 0, NULL, &have);
 		ck_assert_msg(want.r0 == have.r0 && !memcmp(want.mem, have.mem, BYTES), "%s, arm %d: r0 0x%llx, should be 0x%llx",
 			      must[_i].what, arm, (unsigned long long)have.r0, (unsigned long long)want.r0);
 	}
 	cpu = all_cpu;
 	ck_assert_msg(bytes[0] > bytes[1] + 64 && bytes[2] > bytes[1] + 64, "%s: %zu bytes, without lanes %zu", must[_i].what, bytes[0], bytes[1]);
-	ck_assert_msg(bytes[3] == !compiled_only(must[_i].body), "%s: interpreted, %zu loops in lanes",
-		      must[_i].what, bytes[3]);
 	free(slots);
 }
 END_TEST
@@ -395,7 +373,7 @@ static double cost(unsigned part, uint32_t n)
 	} else {
 		raw_store(slots + 8 * at++, (struct raw_insn){ .code = 0x95 });
 	}
-	load(&code, slots, at, true);
+	load(&code, slots, at);
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
 	ck_assert_int_eq(rewrite_code(&code, NULL, NULL), 0);
 	ck_assert_int_eq(jit_compile(&code, &o, &err), 0);
