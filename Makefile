@@ -93,45 +93,8 @@ $(lib_obj): common += $(pack)
 $(hot:%=$(BUILD)/obj/%.o): common += $(if $(cold),$(dense))
 # Cold, but helpers are called from here, and an exception of theirs goes through.
 $(BUILD)/obj/vm/interp_slow.o: common += $(if $(cold),-fasynchronous-unwind-tables)
-# Half a kilobyte; 0.05 to 0.5 % more instructions in the checked interpreter.
-$(BUILD)/obj/vm/call.o: common += $(if $(cold),$(shell $(CC) -Werror -fno-inline-small-functions -fsyntax-only -x c \
-	/dev/null 2>/dev/null && echo -fno-inline-small-functions))
-# 400 bytes, and no slower.
-$(BUILD)/obj/maps/hash_write.o: common += $(if $(cold),$(shell $(CC) -Werror -fno-thread-jumps -fno-reorder-blocks \
-	-fsyntax-only -x c /dev/null 2>/dev/null && echo -fno-thread-jumps -fno-reorder-blocks))
-# A map's operation is often just the call of another.
-$(filter $(BUILD)/obj/maps/%.o,$(lib_obj)): common += $(if $(cold),-fno-asynchronous-unwind-tables -foptimize-sibling-calls)
-# Files that are shorter without a pass of gcc's, or with one that others are shorter without, measured file by file.
-define without
-$(2:%=$(BUILD)/obj/%.o): common += $(if $(cold),$(shell $(CC) -Werror $(1) -fsyntax-only -x c /dev/null 2>/dev/null && echo $(1)))
-endef
-$(eval $(call without,-fno-inline-functions-called-once,loader/elf/core loader/elf/ext loader/elf/legacy loader/elf/btf_cut loader/filter/sets loader/filter/lttng loader/link \
-	loader/link_pack loader/pipeline verifier/scalar_alu verifier/trusted vm/args vm/decode vm/lanes vm/rewrite_loop \
-	vm/rewrite_wide helpers/dynptr jit/debug jit/gdb jit/x86_64/checked jit/x86_64/compile jit/x86_64/counted jit/x86_64/facts jit/x86_64/lanes))
-$(eval $(call without,-fno-guess-branch-probability,\
-	jit/x86_64/counted jit/x86_64/entry jit/x86_64/frame loader/adjust loader/elf/btf loader/elf/core \
-	loader/filter/cbpf loader/filter/lttng loader/prog maps/lpm_index maps/lpm_write maps/mirror \
-	verifier/arena verifier/call verifier/explore vm/args vm/desc vm/rewrite_fuse vm/rewrite_rename))
-$(eval $(call without,-fno-tree-coalesce-vars,\
-	jit/debug jit/x86_64/lanes loader/elf/core_match loader/elf/object loader/elf/view loader/filter/check \
-	loader/filter/gen loader/link loader/link_pack loader/open loader/type_text loader/verified maps/arena \
-	maps/storage verifier/alu verifier/loop verifier/memory verifier/scan vm/rewrite_stack))
-$(eval $(call without,-fno-tree-fre,\
-	helpers/print jit/x86_64/div jit/x86_64/lanes_op jit/x86_64/select jit/x86_64/tame jit/x86_64/unwind \
-	loader/elf/first maps/map verifier/ctx_layout vm/asm vm/insn vm/interp_slow vm/rewrite vm/rewrite_inline \
-	vm/rewrite_jump))
-$(eval $(call without,-fno-forward-propagate,\
-	helpers/table jit/x86_64/emit jit/x86_64/update loader/env_types loader/event_btf loader/plain maps/share \
-	verifier/args verifier/jump verifier/scalar_branch verifier/state vm/lanes vm/lanes_fit vm/rewrite_gather \
-	vm/rewrite_range vm/rewrite_value))
-$(eval $(call without,-fno-tree-vrp,\
-	jit/pages jit/x86_64/encode loader/elf/data maps/batch maps/hash_inline maps/inner vm/flow \
-	vm/rewrite_chain))
-$(eval $(call without,-fno-tree-sink,\
-	helpers/proto helpers/stack loader/elf/map verifier/stack vm/mark vm/rewrite_dead))
-$(eval $(call without,-fno-tree-loop-optimize,helpers/inline jit/x86_64/dis))
-$(eval $(call without,--param=max-inline-insns-size=4,loader/elf/sym loader/slot_change))
-$(eval $(call without,-ftree-sra,loader/filter/text verifier/verify))
+# File by file, what makes the library shorter.
+include scripts/size.mk
 # Copies of what is known of a register: calls are half a microsecond faster per program than rep movs.
 $(BUILD)/obj/vm/rewrite_local.o: common += $(if $(cold),$(shell $(CC) -Werror -mstringop-strategy=libcall -fsyntax-only \
 	-x c /dev/null 2>/dev/null && echo -mstringop-strategy=libcall))
