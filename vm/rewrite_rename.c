@@ -34,7 +34,8 @@ struct block {
 	bool schedule;
 	uint8_t now[REGS];	/* while read: value of each register; then at the end */
 	uint8_t owner[REGS];	/* while put: value in each register, NONE: none that is read */
-	uint8_t at[VALUES], uses[VALUES], home[VALUES];	/* register, reads to come, wanted register of each value */
+	uint8_t at[VALUES], home[VALUES];	/* register, wanted register of each value */
+	uint16_t uses[VALUES];	/* reads to come: an instruction may read a value up to three times */
 	struct node node[LONGEST];
 	struct insn out[LONGEST];
 	uint32_t slot[LONGEST];

@@ -225,10 +225,11 @@ static bool is_between(const struct jc *c, uint32_t i, struct between *b)
 	/* where each does not jump (or the second, when the first jumps over it, does): from the one bound on or up to the other */
 	for (int k = 0; k < 2; k++) {
 		unsigned row = ((k && b->inside ? flow_inverse(in[1].op) : in[k].op) - (unsigned)OP_JEQ64_K) / 4;
-		unsigned above = LANE_GREATER_ROWS >> row & 1;
+		unsigned above;
 
 		if (row > 10 || !(LANE_LESS_ROWS >> row & 1))
 			return false;
+		above = LANE_GREATER_ROWS >> row & 1;
 		b->bound[above] = in[k].imm + (row & 1 ? 0 : above ? -1 : 1);
 		seen += 1u + above + (LANE_SIGNED_ROWS >> row & 1) * 4;
 	}

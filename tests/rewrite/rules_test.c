@@ -282,6 +282,34 @@ START_TEST(composed_programs_agree)
 }
 END_TEST
 
+/* A value that one block reads more than 256 times is not taken for one that nobody reads any more. */
+START_TEST(values_are_read_more_often_than_a_byte_counts)
+{
+	static struct text t;
+
+	for (int stores = 118; stores <= 140; stores++) {
+		struct outcome want, have;
+		struct uebpf_error err;
+		uint32_t n;
+		void *slots;
+
+		t.n = 0;
+		for (int i = 0; i < stores; i++)
+			say(&t, "*(u64 *)(r1 + %d) = r1\n", i % 16 * 8);
+		for (int i = 0; i < 4; i++)
+			say(&t, "r3 = *(u64 *)(r1 + %d)\nr4 = r3\nr5 = r4\nr5 *= r3\nr4 += r5\nr%d = r4\n", 128 + 8 * i, i + 6);
+		say(&t, "r0 = r6\nr0 ^= r7\nr0 *= r8\nr0 += r9\nr2 = *(u64 *)(r1 + 200)\nr0 += r2\nexit\n");
+		ck_assert_msg(!asm_text(t.buf, &slots, &n, &err), "%s in\n%s", err.text, t.buf);
+		run(slots, n, 1, false, false, NULL, false, NULL, &want);
+		run(slots, n, 1, false, true, NULL, true, NULL, &have);
+		compare(t.buf, 1, NULL, &want, &have, "jit");
+		run(slots, n, 1, false, true, "schedule", true, NULL, &have);
+		compare(t.buf, 1, "schedule", &want, &have, "jit");
+		free(slots);
+	}
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
 	TCase *t = test_case("rewrite/rules", 0);
@@ -298,6 +326,7 @@ int main(int argc, char **argv)
 	pages = jit_pages_new(NULL);
 	jit_cpu_detect(NULL, &cpu);
 	tcase_add_test(t, each_rule_does_what_it_says);
+	tcase_add_test(t, values_are_read_more_often_than_a_byte_counts);
 	tcase_add_test(t, composed_programs_agree);
 	return run_tests();
 }
