@@ -29,7 +29,7 @@ static int dyn_at(struct uebpf_call *call, const struct dyn *dyn, uint64_t offse
 FN(dynptr_from_mem)
 {
 	struct dyn *dyn = ptr(r4);
-	int err = r3 ? -EINVAL : r2 > DYN_MAX ? -E2BIG : 0;
+	int err = r2 > DYN_MAX ? -E2BIG : r3 ? -EINVAL : 0;
 
 	memset(dyn, 0, sizeof *dyn);
 	if (!err)
@@ -87,8 +87,10 @@ FN(dynptr_write)
 {
 	struct dyn *dyn = ptr(r1);
 	uint64_t at = 0;
-	int err = r5 || dyn->size & DYN_READ_ONLY ? -EINVAL : dyn_at(call, dyn, r2, r4, ACCESS_WRITE, &at);
+	int err = dyn->size & DYN_READ_ONLY ? -EINVAL : dyn_at(call, dyn, r2, r4, ACCESS_WRITE, &at);
 
+	if (!err && r5)	/* only then, as in the kernel */
+		err = -EINVAL;
 	if (!err)
 		memmove(ptr(at), ptr(r3), (uint32_t)r4);
 	return (uint64_t)(int64_t)err;

@@ -79,20 +79,24 @@ enum {
 };
 #define ENCAP_L2_MASK ((uint64_t)BPF_ADJ_ROOM_ENCAP_L2_MASK << BPF_ADJ_ROOM_ENCAP_L2_SHIFT)
 
-/* Which of the known flags go together; 0, -EINVAL. */
-static int room_flags(uint64_t flags, bool shrink, uint32_t diff)
+/* Which of the known flags go together; 0, -EINVAL, -EALREADY (a second time around the packet). */
+static int room_flags(const struct uebpf_packet *packet, uint64_t flags, bool shrink, uint32_t diff)
 {
 	uint64_t l2 = flags >> BPF_ADJ_ROOM_ENCAP_L2_SHIFT;
 
 	if (flags & DECAP && (!shrink || (flags & DECAP) == DECAP))
 		return -EINVAL;
+	if (shrink)
+		return flags & ~(uint64_t)(BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET | DECAP) ? -EINVAL : 0;
 	if (!(flags & ENCAP_L3))
 		return 0;	/* the other encapsulation flags then mean nothing */
 	if ((flags & ENCAP_L3) == ENCAP_L3 || (flags & ENCAP_L4) == ENCAP_L4)
 		return -EINVAL;
 	if (flags & BPF_F_ADJ_ROOM_ENCAP_L2_ETH && l2 < ETH_LEN)
 		return -EINVAL;
-	return shrink || l2 <= diff ? 0 : -EINVAL;
+	if (PACKET_HAS(packet, encapsulated) && packet->encapsulated)
+		return -EALREADY;
+	return l2 <= diff ? 0 : -EINVAL;
 }
 
 static int adjust_room(struct uebpf_call *call, struct uebpf_packet *packet, int32_t diff, uint32_t mode,
@@ -119,14 +123,17 @@ static int adjust_room(struct uebpf_call *call, struct uebpf_packet *packet, int
 		least = flags & DECAP_L3_IPV4 ? IPV4_LEN : IPV6_LEN;
 	if (shrink ? size >= left || left - size < least : packet_len(packet) + size > LEN_MAX)
 		return -ENOTSUPP;
-	err = room_flags(flags, shrink, size);
+	err = room_flags(packet, flags, shrink, size);
 	if (!err)
 		err = shrink ? packet_close(call, packet, at, size) : packet_open(call, packet, at, size);
 	if (err)
 		return err;
 	packet->hash = 0;
-	if (!shrink && flags & ENCAP_L3)
+	if (!shrink && flags & ENCAP_L3) {
+		if (PACKET_HAS(packet, encapsulated))
+			packet->encapsulated = 1;
 		packet_set_protocol(packet, flags & BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 ? PROTO_IPV6 : PROTO_IPV4);
+	}
 	if (shrink && flags & DECAP)
 		packet_set_protocol(packet, flags & DECAP_L3_IPV6 ? PROTO_IPV6 : PROTO_IPV4);
 	return 0;

@@ -609,7 +609,7 @@ struct uebpf_packet {
 	struct uebpf_tunnel *tunnel;	/* what the tunnel helpers read and write, or NULL */
 	uint64_t socket_cookie;		/* get_socket_cookie */
 	uint32_t socket_uid;		/* get_socket_uid, when socket_cookie is not 0 */
-	uint32_t pad;
+	uint32_t encapsulated;		/* skb_adjust_room put headers around it: not a second time (-EALREADY) */
 };
 /* Tunnel metadata of a packet; bytes as in the kernel's struct bpf_tunnel_key (linux/bpf.h). */
 struct uebpf_tunnel {

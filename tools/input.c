@@ -15,6 +15,7 @@
 enum {
 	MAX_INPUT = 1 << 30,		/* bytes read from one file */
 	HEAD_ROOM = 256,		/* XDP_PACKET_HEADROOM */
+	XDP_FRAME = 40,			/* of it, at its start: the kernel's struct xdp_frame, not a program's */
 	FRAME_ROOM = 3520,		/* a 4096-byte frame less head room and the kernel's 320 at the end */
 	ETHER = 14, ZERO_PACKET = 64, OPEN_ZEROS = 64
 };
@@ -180,7 +181,8 @@ void input_make(struct session *s, struct input *in, const void *data, size_t le
 		in->packet_first = (struct uebpf_packet){
 			.size = sizeof(struct uebpf_packet), .data = start, .data_end = start + len - in->link,
 			.data_meta = start,
-			.head = in->room, .tail = in->room + in->room_size,
+			.head = in->room + (s->info.kernel_type == BPF_PROG_TYPE_XDP ? XDP_FRAME : 0),
+			.tail = in->room + in->room_size,
 			.ifindex = 1, .protocol = ether_type(data, len), .wire_len = (uint32_t)(len - in->link),
 			.len = (uint32_t)(len - in->link), .tstamp = time_ns,
 		};

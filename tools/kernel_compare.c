@@ -32,6 +32,9 @@ bool kernel_same_result(struct session *s, const struct kernel_result *res, stru
 	bool same = (uint32_t)r0 == res->retval;
 	struct bytes ours = input_bytes(in);
 
+	/* The kernel hands out an xdp program's metadata as the first of its packet. */
+	if (in->kind == UEBPF_CTX_PACKET && s->info.kernel_type == BPF_PROG_TYPE_XDP && in->packet.data_meta)
+		ours = (struct bytes){ in->packet.data_meta, (size_t)(in->packet.data_end - in->packet.data_meta) };
 	tell = tell && !s->opt->quiet;
 	if (tell && !s->opt->json) {
 		if (!s->opt->pcap && !s->opt->events)

@@ -211,6 +211,7 @@ SEC("xdp") int dynptrs(void *ctx)
 	CHECK(bpf_dynptr_write(&ptr, 0, text, 8, 0) == 0);
 	CHECK(bpf_dynptr_write(&ptr, 1, text, 8, 0) == -7);
 	CHECK(bpf_dynptr_write(&ptr, 0, text, 8, 1) == -22);
+	CHECK(bpf_dynptr_write(&ptr, 1, text, 8, 1) == -7);
 	CHECK(bpf_dynptr_read(back, 4, &ptr, 2, 0) == 0 && back[0] == 'c' && back[3] == 'f');
 	CHECK(bpf_dynptr_read(back, 4, &ptr, 5, 0) == -7);
 	CHECK(bpf_dynptr_read(back, 4, &ptr, 0, 7) == -22);
