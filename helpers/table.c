@@ -83,6 +83,7 @@ enum { RET_EXTRA = 8, RET_SPECIAL = 11 };	/* above the range or object: inliner 
 #define RANGE(name) (RET_SCALAR | R_##name << 8)
 #define UPTO_SIZE (RET_SCALAR | RET_UPTO_SIZE << 4)
 #define ACQUIRES(kind) (RET_##kind | RET_ACQUIRES << 4)
+#define ACQUIRES_ALONE (RET_VOID | (RET_ACQUIRES | RET_ALONE) << 4)
 #define NEXT_NUMBER (RET_MEM_OR_NULL | RET_RDONLY << 4 | 4 << RET_EXTRA)
 #define RDONLY_MEM_OR_NULL (RET_MEM_OR_NULL | RET_RDONLY << 4)
 #define SOCKET(object, flags) (RET_SOCK_OR_NULL | (flags) << 4 | OBJECT_##object << 8)

@@ -275,6 +275,16 @@ static int callback_returns(struct env *e, uint32_t ret, uint32_t round)
 
 /* ---- helpers ---- */
 
+/* 1 + the index of what the helper acquired last and is still held, or 0. */
+static uint32_t last_held(const struct env *e, const struct helper *h)
+{
+	uint32_t i = e->st.h.nr_refs;
+
+	while (i && code_helper(e->code, &e->code->insn[e->st.h.ref[i - 1].pc]) != h)
+		i--;
+	return i;
+}
+
 static int offered(struct env *e, const struct helper *h)
 {
 	uint32_t groups = e->code->type->groups, not_in;	/* the latter by what is in maps, not by the helper */
@@ -287,6 +297,8 @@ static int offered(struct env *e, const struct helper *h)
 	if (!(helper_groups(h) & (HG_BASE | groups)) || ((groups & not_in) && !(groups & HG_HOST)))
 		return refuse(e, UEBPF_E_FORM, "the kernel does not offer helper %s to %s programs", helper_name(h),
 			      e->code->type->name);
+	if (helper_returns(h) == RET_VOID && helper_ret(h).flags & RET_ALONE && last_held(e, h))
+		return refuse(e, UEBPF_E_FORM, "Linux up to 6.18 refuses a %s inside another", helper_name(h));
 	if ((h->flags & HF_GPL) && !e->code->gpl)
 		return refuse(e, UEBPF_E_FORM, "helper %s needs a GPL-compatible licence in section \"license\"",
 			      helper_name(h));
@@ -296,14 +308,12 @@ static int offered(struct env *e, const struct helper *h)
 /* What the row before acquired last: a pair without arguments, such as a lock of its own. */
 static int release_last(struct env *e, struct args *a)
 {
-	uint32_t i = e->st.h.nr_refs;
+	uint32_t i = last_held(e, a->h - 1);
 
-	while (i-- > 0)
-		if (code_helper(e->code, &e->code->insn[e->st.h.ref[i].pc]) == a->h - 1) {
-			a->release = e->st.h.ref[i].id;
-			return 0;
-		}
-	return unsafe_(e, -1, NULL, "%s without a %s before it", helper_name(a->h), helper_name(a->h - 1));
+	if (!i)
+		return unsafe_(e, -1, NULL, "%s without a %s before it", helper_name(a->h), helper_name(a->h - 1));
+	a->release = e->st.h.ref[i - 1].id;
+	return 0;
 }
 
 /* The other program takes the place of this function and may do to the packet what it likes; then its

@@ -115,6 +115,7 @@ enum ret_flags {
 	RET_UPTO_SIZE = 2,	/* scalar in [-4095, value of the first ARG_SIZE or ARG_SIZE0 argument] */
 	RET_DOUBLE = 4,		/* scalar: the bits of a double (filter expressions) */
 	RET_RDONLY = 8,		/* memory that is not to be written */
+	RET_ALONE = 8,		/* of nothing: kernel policy: not while one like it is held */
 };
 
 enum helper_flags {

@@ -167,6 +167,20 @@ SEC("syscall") int bad_rcu_left(void *ctx)
 	bpf_rcu_read_lock();
 	return 0;
 }
+static __noinline u64 inside(u64 x)
+{
+	bpf_rcu_read_lock();
+	x += out[2];
+	bpf_rcu_read_unlock();
+	return x;
+}
+SEC("syscall") int form_rcu_twice(void *ctx)
+{
+	bpf_rcu_read_lock();
+	out[0] = inside(out[1]);
+	bpf_rcu_read_unlock();
+	return 0;
+}
 SEC("syscall") int bad_rcu_not_begun(void *ctx)
 {
 	bpf_rcu_read_unlock();
