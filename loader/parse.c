@@ -122,6 +122,7 @@ static int parse_integer(struct in *in, uint32_t type, uint64_t *value, enum sig
 	struct btf_enumerator e;
 	char name[NAME_MAX_], *end;
 	bool quoted = next(in) == '"';
+	const char *start = in->at;
 	int ret, saved = errno;
 
 	*value = 0;
@@ -155,6 +156,7 @@ static int parse_integer(struct in *in, uint32_t type, uint64_t *value, enum sig
 		*value = name[0] == 't';
 		return 0;
 	}
+	in->at = start;
 	return (bad)(in, btf_kind(in->btf, type) == BTF_INT ? "not a number" : "no such enumerator", name);
 }
 

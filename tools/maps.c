@@ -458,7 +458,7 @@ void maps_push(struct session *s)
 	while ((map = uebpf_object_next_map(s->obj, map))) {
 		long r = info_of(map).share == UEBPF_SHARE_MIRRORED ? uebpf_map_push(map) : 0;
 
-		if (r < 0)
+		if (r < 0 && r != -EOPNOTSUPP)	/* without a copy here nothing waits to be written */
 			note("map %s: not written back to the kernel: %s", uebpf_map_name(map), strerror((int)-r));
 	}
 }
