@@ -726,7 +726,8 @@ UEBPF_API int uebpf_map_lookup(struct uebpf_map *map, const void *key, void *val
 UEBPF_API int uebpf_map_update(struct uebpf_map *map, const void *key, const void *value, uint64_t flags);
 UEBPF_API int uebpf_map_delete(struct uebpf_map *map, const void *key);
 UEBPF_API int uebpf_map_lookup_delete(struct uebpf_map *map, const void *key, void *value);
-/* key NULL: the first.  -ENOENT after the last; an unknown key starts again, as the kernel does. */
+/* key NULL: the first.  -ENOENT after the last; an unknown key starts again, as the kernel does: bound a walk
+ * by max_entries where others remove keys or a peer is hostile. */
 UEBPF_API int uebpf_map_next_key(struct uebpf_map *map, const void *key, void *next);
 /* Many at once.  lookup_batch reads up to *count elements after `from` (key NULL: from the start; not the
  * same memory as keys) and sets *count; 0, or -ENOENT when the end was reached (what came before is
