@@ -124,6 +124,65 @@ START_TEST(each_rule_does_what_it_says)
 }
 END_TEST
 
+static bool holds(int how, bool wide, uint64_t x, int32_t imm)
+{
+	uint64_t k = wide ? (uint64_t)(int64_t)imm : (uint32_t)imm;
+	int64_t sx, sk = imm;
+
+	x = wide ? x : (uint32_t)x;
+	sx = wide ? (int64_t)x : (int32_t)x;
+	switch (how) {
+	case 0: return x > k;
+	case 1: return x >= k;
+	case 2: return x < k;
+	case 3: return x <= k;
+	case 4: return sx > sk;
+	case 5: return sx >= sk;
+	case 6: return sx < sk;
+	default: return sx <= sk;
+	}
+}
+
+/* Two comparisons in all pairs with what is at the ends of the ranges, empty ones and those of one number included. */
+START_TEST(between_holds_at_its_bounds)
+{
+	static const char *const cmp[] = { ">", ">=", "<", "<=", "s>", "s>=", "s<", "s<=" };
+	static const int32_t end[] = { INT32_MIN, INT32_MIN + 1, -1, 0, 1, 57, INT32_MAX };
+	static const uint64_t value[] = { 0, 1, 2, 56, 57, 58, INT32_MAX - 1, INT32_MAX, 1ull << 31, (1ull << 31) + 1, UINT32_MAX - 1, UINT32_MAX,
+		1ull << 32, (1ull << 32) + 57, INT64_MAX, 1ull << 63, 0xffffffff7fffffff, 0xffffffff80000000, 0xffffffff80000001,
+		UINT64_MAX - 1, UINT64_MAX };
+	enum { WAYS = sizeof cmp / sizeof *cmp, ENDS = sizeof end / sizeof *end };
+	int rule = rule_index(jit_rule_names, "between", 7), a = end[_i % ENDS], b = end[_i / ENDS];
+	const struct arm *arm = arm_named("jit trusted");
+	uint32_t before = arm_jit_hits[rule], n;
+
+	for (int form = 0; form < WAYS * WAYS * 4; form++) {
+		int first = form % WAYS, second = form / WAYS % WAYS;
+		bool wide = form / WAYS / WAYS & 1, inside = form / WAYS / WAYS & 2;
+		char z = wide ? 'r' : 'w', text[256];
+		struct uebpf_error err;
+		struct code code;
+		void *slots;
+
+		snprintf(text, sizeof text, "r0 = 0\nr2 = *(u64 *)(r1 + 0)\nif %c2 %s %d goto %s\nif %c2 %s %d goto l\nr0 = r2\nr0 *= 5\n"
+			 "l: r0 += 1\nexit\n", z, cmp[first], a, inside ? "+1" : "l", z, cmp[second], b);
+		assemble(text, &slots, &n);
+		ck_assert_msg(!arm_load(arm, &code, slots, n, &test_raw, &err), "%s\n%s", err.text, text);
+		free(slots);
+		for (size_t i = 0; i < sizeof value / sizeof *value; i++) {
+			bool one = holds(first, wide, value[i], a), two = holds(second, wide, value[i], b);
+			uint64_t x = value[i], r0 = 0, want = (inside ? !one && two : one || two) ? 1 : 5 * x + 1;
+
+			ck_assert_int_eq(arm->run(&code, &x, sizeof x, NULL, &r0), 0);
+			ck_assert_msg(r0 == want, "0x%llx: 0x%llx, should be 0x%llx, of\n%s", (unsigned long long)x,
+				      (unsigned long long)r0, (unsigned long long)want, text);
+		}
+		arm_free(arm, &code);
+	}
+	ck_assert_msg(arm_jit_hits[rule] > before || a != 1 || b != 57, "never one comparison of two");
+}
+END_TEST
+
 START_TEST(each_has_a_test)
 {
 	for (int k = 0; k < JIT_RULE_COUNT; k++) {
@@ -146,6 +205,7 @@ int main(void)
 		return 0;
 	}
 	tcase_add_test(t, each_has_a_test);
+	tcase_add_loop_test(t, between_holds_at_its_bounds, 0, 49);
 	tcase_add_loop_test(t, each_rule_does_what_it_says, 0, sizeof single / sizeof single[0]);
 	return run_tests();
 }
