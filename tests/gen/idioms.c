@@ -84,7 +84,7 @@ static const char *const idioms[] = {
 	"wB &= 31\nrD = 0\nrA = rM\nh: wE = *(u8 *)(rA + 8)\nwE ^= wB\n*(u8 *)(rA + 8) = rE\nrA += 1\nrD += 1\nif rB > rD goto h\n"
 	"rA = %i\nrE = %n\n",
 	"rA = 0\nh: rB = rM\nrB += rA\nrC = *(u8 *)(rB + 0)\nif rC %c %i goto l\nrD += rC\nif rC %c %i goto l\nrD *= 3\n"
-	"l: rE ^= rD\nrA += 1\nif rA != 50 goto h\nrB = %i\nrC = %i\n",
+	"l: rE ^= rD\nrA += 1\nif rA != 9 goto h\nrB = %i\nrC = %i\n",
 	"rA = 0\nh: rB = rM\nrB += rA\nrC = *(u16 *)(rB + 2)\nrD = *(u16 *)(rB + 0)\nwC *= 5\nrC &= 0xffff\nrE += rC\nrE += rD\nrA += 4\n"
 	"if rA != 64 goto h\nrB = %i\nrC = %i\nrD = %n\n",
 	"rA = 0\nrD = rM\nh: rB = rM\nrB += rA\nrC = *(u8 *)(rB + 0)\n*(u8 *)(rD + 33) = rC\nrC >>= 4\n*(u8 *)(rD + 32) = rC\nrD += 2\nrA += 1\n"

@@ -276,7 +276,7 @@ static void loop(struct text *t, const struct draw *d, uint32_t which)
 		say(t, "r%d = %d\nl%u: r%d = r9\nr%d += r%d\nr%d = *(u8 *)(r%d + %d)\n", a, (int)pick(t, 9), l, b, b, a, c, b, k);
 		say(t, "if r%d %s %d goto l%u\nr%d = *(u8 *)(r%d + 1)\nr%d ^= 5\nif r%d %s %d goto l%u\n", c, cc, imm, l + 1, c, b, pick(t, 2) ? b : c, c, cc,
 		    (int)pick(t, 256), pick(t, 4) ? l + 1 : l + 2);
-		say(t, "r%d *= 3\nl%u: *(%s *)(r9 + %d) = r%d\nr%d += %d\nif r%d %s 20 goto l%u\nl%u: r%d = 3\n", c, l + 1, w, k + 70, c, a,
+		say(t, "r%d *= 3\nl%u: *(%s *)(r9 + %d) = r%d\nr%d += %d\nif r%d %s 7 goto l%u\nl%u: r%d = 3\n", c, l + 1, w, k + 70, c, a,
 		    1 + (int)pick(t, 3), a, pick(t, 2) ? "<" : "s<=", l, l + 2, b);
 		break;
 	case 11:	/* a root, bit by bit: whether one is kept waits for what was kept */
