@@ -69,7 +69,8 @@ void walk_fold(struct walk *w, struct insn *in)
 			return;
 		value = isa_eval((enum op)in->op, (uint64_t)d->value,
 				 (uint64_t)(k_form ? in->imm : s->value), &ok);
-		if (ok) {
+		/* A copy is shorter than a number of 64 bits, which stands in front of a loop perhaps. */
+		if (ok && (in->op != OP_MOV64_X || fits32((int64_t)value) || value == (uint32_t)value)) {
 			set_const(in, value);
 			hit(w->rw, RULE_FOLD);
 		}
