@@ -179,6 +179,22 @@ START_TEST(the_helper_is_gone)
 }
 END_TEST
 
+/* An array's address, made in front of a loop, is not made again where it is copied. */
+START_TEST(an_address_is_made_once_for_each_loop)
+{
+	static char text[1 << 16];
+	int made = 0;
+
+	if (!object[0])
+		return;
+	uebpf_prog_dump(uebpf_object_prog(object[COMPILED], "look_loop"), "rewrite", text, sizeof text);
+	ck_assert_msg(!strstr(text, ": call"), "%s", text);
+	for (const char *at = text; (at = strstr(at, " ll\n")) != NULL; at++)
+		made++;
+	ck_assert_msg(made == 2, "%s", text);
+}
+END_TEST
+
 START_TEST(each_element_is_visited_as_by_the_helper)
 {
 	static const char *const names[] = {"each_word", "each_flags", "each_own", "each_nested"};
@@ -365,6 +381,7 @@ int main(int argc, char **argv)
 	tcase_add_test(t, strings_compare_as_the_helper_does);
 	tcase_add_test(t, loops_run_as_the_helper_s);
 	tcase_add_test(t, the_helper_is_gone);
+	tcase_add_test(t, an_address_is_made_once_for_each_loop);
 	tcase_add_test(t, each_element_is_visited_as_by_the_helper);
 	tcase_add_test(t, tail_calls_go_where_the_helper_goes);
 	tcase_add_test(t, tail_calls_into_other_code_are_refused);

@@ -116,6 +116,7 @@ SEC("xdp") int loop_either(struct xdp_md *ctx)
 static long (*for_each)(void *map, void *fn, void *arg, u64 flags) = (void *)164;
 struct wide { u32 a, b, c; };
 struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 37); __type(key, u32); __type(value, u64); } words SEC(".maps");
+struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 256); __type(key, u32); __type(value, u64); } bytes SEC(".maps");
 struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 5); __type(key, u32); __type(value, struct wide); } wides SEC(".maps");
 struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1); __type(key, u32); __type(value, u8); } single SEC(".maps");
 struct { __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY); __uint(max_entries, 6); __type(key, u32); __type(value, u64); } own SEC(".maps");
@@ -197,6 +198,31 @@ SEC("xdp") int each_nested(struct xdp_md *ctx)
 }
 
 /* ---- tail calls: what led there stays in the packet, too ---- */
+
+/* The address of the map's values is a constant of each loop. */
+SEC("raw") u64 look_loop(u8 *in, u64 len)
+{
+	u64 sum = 0, *v;
+	u32 k;
+
+	if (len < IN)
+		return 0;
+#pragma nounroll
+	for (int i = 0; i < IN; i++) {
+		k = in[i];
+		v = bpf_map_lookup_elem(&bytes, &k);
+		if (v)
+			*v += 1;
+	}
+#pragma nounroll
+	for (int i = 0; i < 8; i++) {
+		k = in[i];
+		v = bpf_map_lookup_elem(&bytes, &k);
+		if (v)
+			sum += *v;
+	}
+	return sum;
+}
 
 struct { __uint(type, BPF_MAP_TYPE_PROG_ARRAY); __uint(max_entries, 6); __type(key, u32); __type(value, u32); } next SEC(".maps");
 
