@@ -2,7 +2,6 @@
 /* emit.c - the emitters of the rows of vm/isa.def.  The table at the end is made from the .def, so a row
  * without emitter does not compile.  Rows that differ in one detail share an emitter, which gets it as `arg`. */
 #include "jit/x86_64/jc.h"
-#include "vm/lanes.h"
 
 bool live_after(const struct jc *c, int guest)
 {
@@ -89,12 +88,6 @@ static void and(struct jc *c, unsigned op)
 		group1(c, op);
 }
 
-/* May the next instruction be done with instruction i? */
-static bool follows(const struct jc *c, uint32_t i)
-{
-	return !c->checked && i + 1 < c->code->n && !(c->flow.mark[i + 1] & FLOW_TARGET);
-}
-
 /* d = s * k in steps that are faster together than imul's three cycles: k is 3, 5, 9 or 2^n - 1 or 2^n + 1. */
 static bool multiply_quickly(struct jc *c, bool w, int d, int s, int64_t k)
 {
@@ -111,7 +104,7 @@ static bool multiply_quickly(struct jc *c, bool w, int d, int s, int64_t k)
 	}
 	x_mov(&c->b, true, TMP, s);
 	x_shift_k(&c->b, w, X_SHL, TMP, n);
-	if (d == s && next->op == (w ? OP_ADD64_X : OP_ADD32_X) && next->dst == c->in->dst && next->src != next->dst && follows(c, c->i)) {
+	if (d == s && next->op == (w ? OP_ADD64_X : OP_ADD32_X) && next->dst == c->in->dst && next->src != next->dst && jc_follows(c, c->i)) {
 		x_alu(&c->b, w, minus ? X_SUB : X_ADD, d, c->reg[next->src]);	/* beside the shift */
 		x_alu(&c->b, w, minus ? X_SUB : X_ADD, minus ? TMP : d, minus ? d : TMP);
 		if (minus)
@@ -208,53 +201,9 @@ static void jump_on(struct jc *c, enum x_cc cc)
 		jc_jcc(c, cc, target(c));
 }
 
-/* Two jumps on one register that ask whether it is between two numbers: instruction i and the next. */
-struct between { int64_t bound[2]; bool inside; };
-
-static bool is_between(const struct jc *c, uint32_t i, struct between *b)
-{
-	const struct insn *in = &c->code->insn[i], *next = in + 1;
-	unsigned seen = 0;
-
-	*b = (struct between){ .inside = (uint32_t)in->off == i + 2 };
-	/* rows come in fours: equal width, both with an immediate */
-	if (!follows(c, i) || ((in->op ^ next->op) & 3) || ((in->op - (unsigned)OP_JEQ64_K) & 1) ||
-	    in->dst != next->dst || (!b->inside && in->off != next->off) || !(c->rules & RULE_BETWEEN) || c->flags & JIT_BLIND ||
-	    i + 1 - c->lanes_tail < 2)
-		return false;
-	/* where each does not jump (or the second, when the first jumps over it, does): from the one bound on or up to the other */
-	for (int k = 0; k < 2; k++) {
-		unsigned row = ((k && b->inside ? flow_inverse(in[1].op) : in[k].op) - (unsigned)OP_JEQ64_K) / 4;
-		unsigned above;
-
-		if (row > 10 || !(LANE_LESS_ROWS >> row & 1))
-			return false;
-		above = LANE_GREATER_ROWS >> row & 1;
-		b->bound[above] = in[k].imm + (row & 1 ? 0 : above ? -1 : 1);
-		seen += 1u + above + (LANE_SIGNED_ROWS >> row & 1) * 4;
-	}
-	return (seen & 3) == 3 && seen != 7 && b->bound[0] <= b->bound[1] && x_fits32(b->bound[1] - b->bound[0]) &&
-	       x_fits32(-b->bound[0]) && (seen > 3 || b->bound[0] > 0);
-}
-
-static bool jump_between(struct jc *c)
-{
-	int width = wide(c);
-	struct between b;
-
-	if (!is_between(c, c->i, &b))
-		return false;
-	x_lea(&c->b, width, TMP, x_at(dst(c), (int32_t)-b.bound[0]));
-	x_alu_k(&c->b, width, X_CMP, TMP, (int32_t)(b.bound[1] - b.bound[0]));
-	jc_jcc(c, b.inside ? CC_BE : CC_A, emit_leave(c, c->insn_label + (uint32_t)c->in[1].off));
-	jc_hit(c, RULE_BETWEEN);
-	c->skip = 1;
-	return true;
-}
-
 static void jump_if(struct jc *c, unsigned cc)
 {
-	if (jump_between(c))
+	if (emit_between(c))
 		return;
 	compare(c, alu_form(c), cc & TEST);
 	jump_on(c, cc & 15);
@@ -288,7 +237,7 @@ static bool load_swapped(struct jc *c, int size)
 	const struct insn *next = c->in + 1;
 	bool w = size == 8;
 
-	if (!(c->cpu & JIT_CPU_MOVBE) || !follows(c, c->i) || next->dst != c->in->dst ||
+	if (!(c->cpu & JIT_CPU_MOVBE) || !jc_follows(c, c->i) || next->dst != c->in->dst ||
 	    (size == 4 ? next->op != OP_BE32 && next->op != OP_BSWAP32 :
 			 size != 8 || (next->op != OP_BE64 && next->op != OP_BSWAP64)))
 		return false;
@@ -346,7 +295,7 @@ static bool store_zeroes(struct jc *c)
 {
 	const struct insn *in = c->in, *next = in + 1;	/* none behind one that stands alone: checked code's rounds */
 
-	if (!follows(c, c->i) || in->imm || next->op != OP_ST_DW || next->imm || next->dst != in->dst ||
+	if (!jc_follows(c, c->i) || in->imm || next->op != OP_ST_DW || next->imm || next->dst != in->dst ||
 	    (in->off - next->off != 8 && next->off - in->off != 8))
 		return false;
 	jc_hit(c, RULE_PAIR);
@@ -719,13 +668,12 @@ enum spare emit_spare(const struct jc *c, uint32_t i)
 			      1ull << BY_count_zeroes | 1ull << BY_load_and | 1ull << BY_load_jump;
 	const struct insn *in = &c->code->insn[i];
 	uint8_t by = row[in->op].by, shape = isa_op[in->op].shape;
-	struct between b;
 
 	if (by == BY_fetch_loop)
 		return SPARE_NONE;
 	if (!(none >> by & 1) || (flow_is_jump(in) && (uint32_t)in->off == i + 2) || (by == BY_multiply && shape != SHAPE_ALU_X) ||
 	    (by == BY_shift && shape == SHAPE_ALU_X && !(c->cpu & JIT_CPU_BMI2)) ||
-	    (by == BY_load_jump && isa_op[in->op].size == 2) || (by == BY_jump_if && is_between(c, i, &b)))
+	    (by == BY_load_jump && isa_op[in->op].size == 2) || (by == BY_jump_if && between_at(c, i)))
 		return SPARE_R9;
 	return SPARE_ALL;
 }

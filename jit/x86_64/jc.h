@@ -162,6 +162,16 @@ enum spare emit_spare(const struct jc *c, uint32_t i);	/* what instruction i lea
 /* After the comparison of c->in: a conditional move in place of its jump over a move; false: it is none. */
 bool emit_select(struct jc *c, enum x_cc cc);
 
+/* May the next instruction be done with instruction i? */
+static inline bool jc_follows(const struct jc *c, uint32_t i)
+{
+	return !c->checked && i + 1 < c->code->n && !(c->flow.mark[i + 1] & FLOW_TARGET);
+}
+
+/* ---- between.c ---- */
+bool emit_between(struct jc *c);			/* c->in and the next instruction; false: they ask something else */
+bool between_at(const struct jc *c, uint32_t i);	/* would those at i do? */
+
 /* ---- update.c ---- */
 /* From load c->in on, whose operand is m, one operation on memory; false: it is none. */
 bool emit_update(struct jc *c, struct x_mem m);
