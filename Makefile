@@ -38,7 +38,7 @@ $(error MODE=$(MODE) is not one of release debug asan ubsan tsan cov fuzz)
 endif
 # Size matters: what a run passes through is built for speed and can be unwound; the rest
 # (loading, verifying, text) for size.  A user's own CFLAGS win.
-hot  := vm/interp vm/interp_checked vm/call maps/hash_find maps/hash_lru maps/hash_twin maps/hash_write \
+hot  := vm/interp/interp vm/interp/checked vm/call maps/hash_find maps/hash_lru maps/hash_twin maps/hash_write \
 	maps/lpm_find maps/ring_write helpers/map helpers/ring jit/run loader/run loader/slot
 # What gcc 12 still does at -Oz although it makes this code longer: 4 % of the whole, measured one by one.
 lean := -fno-tree-dominator-opts -fno-tree-sra -fno-caller-saves -fno-thread-jumps -fno-ipa-sra \
@@ -76,8 +76,8 @@ tight := $(if $(cold),$(foreach f,--sort-section=alignment --no-ld-generated-unw
 	-o /dev/null -x c /dev/null 2>/dev/null && echo -Wl,$(f))))
 machine  := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
 has_jit  := $(and $(filter-out no,$(JIT)),$(wildcard jit/x86_64/*.c),$(filter x86_64,$(if $(findstring -m32,$(CFLAGS) $(CPPFLAGS)),i386,$(machine))))
-lib_src  := $(sort $(wildcard vm/*.c verifier/*.c jit/*.c helpers/*.c maps/*.c loader/*.c loader/elf/*.c loader/filter/*.c) \
-	$(if $(has_jit),$(wildcard jit/x86_64/*.c)))
+folders  := vm vm/rewrite vm/interp verifier jit $(if $(has_jit),jit/x86_64) helpers maps loader loader/elf loader/filter
+lib_src  := $(sort $(wildcard $(folders:=/*.c)))
 # A part that is left out has a file of its own that says so.
 lib_src  := $(filter-out $(if $(filter no,$(ELF)),loader/elf/view.c,loader/no_elf.c) \
 	$(if $(filter no,$(FILTERS)),$(filter-out %/cbpf.c,$(wildcard loader/filter/*.c)),loader/no_filters.c) \
@@ -92,14 +92,14 @@ $(filter-out $(hot:%=$(BUILD)/obj/%.o),$(lib_obj)): common += $(cold)
 $(lib_obj): common += $(pack)
 $(hot:%=$(BUILD)/obj/%.o): common += $(if $(cold),$(dense))
 # Cold, but helpers are called from here, and an exception of theirs goes through.
-$(BUILD)/obj/vm/interp_slow.o: common += $(if $(cold),-fasynchronous-unwind-tables)
+$(BUILD)/obj/vm/interp/slow.o: common += $(if $(cold),-fasynchronous-unwind-tables)
 # File by file, what makes the library shorter.
 include scripts/size.mk
 # Copies of what is known of a register: calls are half a microsecond faster per program than rep movs.
-$(BUILD)/obj/vm/rewrite_local.o: common += $(if $(cold),$(shell $(CC) -Werror -mstringop-strategy=libcall -fsyntax-only \
+$(BUILD)/obj/vm/rewrite/local.o: common += $(if $(cold),$(shell $(CC) -Werror -mstringop-strategy=libcall -fsyntax-only \
 	-x c /dev/null 2>/dev/null && echo -mstringop-strategy=libcall))
 # clang 19 merges the interpreter's indirect jumps into one and then declines to duplicate so large a block.
-$(BUILD)/obj/vm/interp.o: common += $(shell $(CC) -mllvm -tail-dup-pred-size=10000 -mllvm \
+$(BUILD)/obj/vm/interp/interp.o: common += $(shell $(CC) -mllvm -tail-dup-pred-size=10000 -mllvm \
 	-tail-dup-succ-size=10000 -fsyntax-only -x c /dev/null 2>/dev/null && \
 	echo -mllvm -tail-dup-pred-size=10000 -mllvm -tail-dup-succ-size=10000)
 $(BUILD)/obj/%.o: %.c VERSION Makefile

@@ -14,7 +14,7 @@
 #include "bench/jit_batch.h"
 #include "include/uebpf.h"
 #include "jit/jit.h"
-#include "vm/rewrite.h"
+#include "vm/rewrite/rewrite.h"
 
 enum { SAMPLES = 101, FEW = 1, MANY = 33, RECORDS = 1000000, RECORD = 64 };
 static FILE *csv;

@@ -57,7 +57,7 @@ void jit_free(struct code *code);
 size_t jit_code_bytes(const struct code *code);		/* machine code; 0: not compiled */
 
 enum { JIT_RULE_COUNT = 9 };
-extern const char jit_rule_names[];	/* the emitter's own rules; as rewrite_names (vm/rewrite.h) */
+extern const char jit_rule_names[];	/* the emitter's own rules; as rewrite_names (vm/rewrite/rewrite.h) */
 
 /* ---- running ---- */
 /* As interp_run. */

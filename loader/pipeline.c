@@ -11,7 +11,7 @@
 #include "loader/verified.h"
 #include "maps/maps.h"
 #include "vm/mem.h"
-#include "vm/rewrite.h"
+#include "vm/rewrite/rewrite.h"
 #include "vm/message.h"
 
 /* All that loading needs to know, in one place. */

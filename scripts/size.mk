@@ -17,30 +17,30 @@ $(eval $(call with,-fno-inline-functions-called-once,\
 	helpers/dynptr jit/debug jit/gdb jit/x86_64/checked jit/x86_64/compile jit/x86_64/counted \
 	jit/x86_64/facts jit/x86_64/lanes loader/elf/btf_cut loader/elf/core loader/elf/ext \
 	loader/elf/legacy loader/filter/lttng loader/filter/sets loader/link loader/link_pack \
-	loader/pipeline verifier/scalar_alu verifier/trusted vm/args vm/decode vm/lanes vm/rewrite_loop \
-	vm/rewrite_wide))
+	loader/pipeline verifier/scalar_alu verifier/trusted vm/args vm/decode vm/lanes vm/rewrite/loop \
+	vm/rewrite/wide))
 $(eval $(call with,-fno-guess-branch-probability,\
 	jit/x86_64/counted jit/x86_64/entry jit/x86_64/frame loader/adjust loader/elf/btf loader/elf/core \
 	loader/filter/cbpf loader/filter/lttng loader/prog maps/lpm_index maps/lpm_write maps/mirror \
-	verifier/arena verifier/call verifier/explore vm/args vm/desc vm/rewrite_fuse vm/rewrite_rename))
+	verifier/arena verifier/call verifier/explore vm/args vm/desc vm/rewrite/fuse vm/rewrite/rename))
 $(eval $(call with,-fno-tree-coalesce-vars,\
 	jit/debug jit/x86_64/lanes loader/elf/core_match loader/elf/object loader/elf/view \
 	loader/filter/check loader/filter/gen loader/link loader/link_pack loader/open loader/type_text \
 	loader/verified maps/arena maps/storage verifier/alu verifier/loop verifier/memory verifier/scan \
-	vm/rewrite_stack))
+	vm/rewrite/stack))
 $(eval $(call with,-fno-tree-fre,\
 	helpers/print jit/x86_64/div jit/x86_64/lanes_op jit/x86_64/select jit/x86_64/tame jit/x86_64/unwind \
-	loader/elf/first maps/map verifier/ctx_layout vm/asm vm/insn vm/interp_slow vm/rewrite \
-	vm/rewrite_inline vm/rewrite_jump))
+	loader/elf/first maps/map verifier/ctx_layout vm/asm vm/insn vm/interp/slow vm/rewrite/rewrite \
+	vm/rewrite/inline vm/rewrite/jump))
 $(eval $(call with,-fno-forward-propagate,\
 	helpers/table jit/x86_64/emit jit/x86_64/update loader/env_types loader/event_btf loader/plain \
 	maps/share verifier/args verifier/jump verifier/scalar_branch verifier/state vm/lanes vm/lanes_fit \
-	vm/rewrite_gather vm/rewrite_range vm/rewrite_value))
+	vm/rewrite/gather vm/rewrite/range vm/rewrite/value))
 $(eval $(call with,-fno-tree-vrp,\
 	jit/pages jit/x86_64/encode loader/elf/data maps/batch maps/hash_inline maps/inner vm/flow \
-	vm/rewrite_chain))
+	vm/rewrite/chain))
 $(eval $(call with,-fno-tree-sink,\
-	helpers/proto helpers/stack loader/elf/map verifier/stack vm/mark vm/rewrite_dead))
+	helpers/proto helpers/stack loader/elf/map verifier/stack vm/mark vm/rewrite/dead))
 $(eval $(call with,-fno-tree-loop-optimize,\
 	helpers/inline jit/x86_64/dis))
 $(eval $(call with,--param=max-inline-insns-size=4,\

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* code.c - copies and frees of programs; every array is exactly as long as its count says. */
 #include <string.h>
-#include "vm/interp_form.h"
+#include "vm/interp/form.h"
 #include "vm/mem.h"
 
 static void *copy(const struct code *code, const void *from, uint32_t n, size_t size, bool *ok)

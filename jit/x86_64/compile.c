@@ -6,7 +6,7 @@
 #include <string.h>
 #include "jit/x86_64/jc.h"
 #include "vm/mem.h"
-#include "vm/rewrite.h"
+#include "vm/rewrite/rewrite.h"
 #include "vm/message.h"
 
 enum { ROOM = 512 };

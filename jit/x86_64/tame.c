@@ -9,7 +9,7 @@
 #include <errno.h>
 #include "jit/x86_64/jc.h"
 #include "vm/mem.h"
-#include "vm/rewrite.h"
+#include "vm/rewrite/rewrite.h"
 
 /* Is what instruction c->i does known to be good?  *need: of the context, at most. */
 static bool judge(struct jc *c, uint32_t *need)

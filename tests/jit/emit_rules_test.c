@@ -7,7 +7,7 @@
 #include "jit/jit.h"
 #include "tests/util/arms.h"
 #include "tests/util/run.h"
-#include "vm/rewrite.h"
+#include "vm/rewrite/rewrite.h"
 
 enum { WORDS = 32 };
 

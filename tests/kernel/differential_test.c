@@ -20,7 +20,7 @@
 #include <unistd.h>
 #include "tests/gen/gen.h"
 #include "tests/util/arms.h"
-#include "vm/rewrite.h"
+#include "vm/rewrite/rewrite.h"
 #include "tests/util/run.h"
 #include "tests/util/text.h"
 

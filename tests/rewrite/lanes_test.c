@@ -11,7 +11,7 @@
 #include "tests/util/arms.h"
 #include "tests/util/run.h"
 #include "tests/util/text.h"
-#include "vm/rewrite.h"
+#include "vm/rewrite/rewrite.h"
 
 enum { BYTES = 1024 };
 static uint64_t seed;

@@ -11,7 +11,7 @@
 #include "tests/gen/pieces.h"
 #include "tests/util/arms.h"
 #include "tests/util/run.h"
-#include "vm/rewrite.h"
+#include "vm/rewrite/rewrite.h"
 
 enum { WORDS = 32 };
 static uint64_t seed;

@@ -4,7 +4,7 @@
 #include "jit/jit.h"
 #include "maps/maps.h"
 #include "vm/mem.h"
-#include "vm/rewrite.h"
+#include "vm/rewrite/rewrite.h"
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>

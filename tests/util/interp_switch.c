@@ -6,4 +6,4 @@
 #define interp_trace interp_switch_trace
 #define interp_is_alone interp_switch_is_alone
 #define interp_run_alone interp_switch_run_alone
-#include "vm/interp.c"
+#include "vm/interp/interp.c"

@@ -24,7 +24,7 @@
 #include "maps/maps.h"
 #include "tests/util/run.h"
 #include "verifier/verifier.h"
-#include "vm/rewrite.h"
+#include "vm/rewrite/rewrite.h"
 
 enum { PAGES = 16, BYTES = PAGES * MAP_PAGE, SAVED = 0xf000, TEXT = 1 << 14, SLOTS = 8, REGS = 9 };
 static uint64_t seed = 1;

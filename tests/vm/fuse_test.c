@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* fuse_test.c - every fused case of the interpreter (vm/fuse.def): is it chosen for the instructions
+/* fuse_test.c - every fused case of the interpreter (vm/interp/fuse.def): is it chosen for the instructions
  * that it is for, and does it do what they do one by one?  The yardstick is a small evaluator here, made
  * of the meanings in the instruction table, not of the interpreter's steps.
  *   fuse_test [seed]		SOAK=1: a hundred times as many operands per row */
@@ -10,7 +10,7 @@
 #include <time.h>
 #include "tests/util/arms.h"
 #include "tests/util/run.h"
-#include "vm/interp_form.h"
+#include "vm/interp/form.h"
 #include "vm/flow.h"
 
 enum { GROUP = 10, PLACES = 4, AFTER = GROUP + PLACES + 1, WORDS = 64, BYTES = WORDS * 8, TRIES = 4000 };
@@ -38,7 +38,7 @@ static const struct row rows[] = {
 			       X_##a##_##r##_##b##_##q##_##c, 3, { REL_##r, REL_##q } },
 #define FUSE4(a, r, b, q, c, p, d) { #a " " #r " " #b " " #q " " #c " " #p " " #d, { X_##a, X_##b, X_##c, X_##d }, \
 	X_##a##_##r##_##b##_##q##_##c##_##p##_##d, 4, { REL_##r, REL_##q, REL_##p } },
-#include "vm/fuse.def"
+#include "vm/interp/fuse.def"
 };
 enum { ROWS = sizeof rows / sizeof rows[0] };
 

@@ -15,7 +15,7 @@
 #include "tests/util/arms.h"
 #include "tests/util/run.h"
 #include "tests/util/text.h"
-#include "vm/rewrite.h"
+#include "vm/rewrite/rewrite.h"
 
 static uint64_t seed;
 static unsigned programs = 2000;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* interp_checked.c - what checked runs do outside of the loop (interp_in.h). */
-#include "vm/interp_in.h"
+/* checked.c - what checked runs do outside of the loop (in.h). */
+#include "vm/interp/in.h"
 
 /* ---- checked memory ---- */
 

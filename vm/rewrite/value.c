@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* rewrite_value.c - rules of the walk (rewrite_local.c) that follow from a known value: constants, branches whose
+/* value.c - rules of the walk (local.c) that follow from a known value: constants, branches whose
  * outcome is known, copies. */
-#include "vm/rewrite_walk.h"
+#include "vm/rewrite/walk.h"
 
 /* ---- constants ---- */
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* interp.c - the interpreter.  One body (interp_loop.h) runs every mode: in checked code each access is an
- * op of its own that tests it (interp_form.h), and what a call needs besides is out of line.
+/* interp.c - the interpreter.  One body (loop.h) runs every mode: in checked code each access is an
+ * op of its own that tests it (form.h), and what a call needs besides is out of line.
  *
  * Registers live in an array, frames in another; the guest's stack is one block on the host's stack,
  * as large as the program's call graph needs.  A run allocates nothing, takes no lock and makes no
  * system call.  Helpers that call back (bpf_loop) re-enter the same body one frame deeper.  What is
- * executed is the program in the interpreter's own form (interp_form.h). */
+ * executed is the program in the interpreter's own form (form.h). */
 #include <errno.h>
 #include <string.h>
-#include "vm/interp_in.h"
+#include "vm/interp/in.h"
 #include "vm/self.h"
 
 #define noinline __attribute__((noinline))
@@ -37,9 +37,9 @@ static uint32_t first_init(const struct code *code)
 
 static void run_nested(struct engine *e, const struct code *to, uint64_t *r);
 
-#include "vm/interp_step.h"
+#include "vm/interp/step.h"
 
-#include "vm/interp_loop.h"
+#include "vm/interp/loop.h"
 
 /* uebpf_call.callback: a helper runs a subprogram of its caller, one frame deeper. */
 static uint64_t run_callback(struct uebpf_call *call, uint64_t fn, uint64_t r1, uint64_t r2, uint64_t r3,

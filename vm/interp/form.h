@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* interp_form.h - the form in which the interpreter executes a program.  Private to vm/interp*.
+/* form.h - the form in which the interpreter executes a program.  Private to vm/interp*.
  *
  * One struct xinsn for each struct insn, at the same index, so that a place in one is a place in the
  * other: operands are whole bytes, jumps are distances in bytes, addresses of maps and functions are
  * constants.  The op is the instruction's own, a variant of it (X_LDI0_*: scale 0; X_CLD_*, X_CST*: the
  * access is checked, and the only one that checked code has), or a fused form
- * (vm/fuse.def) that executes the instruction and the next one to three.  Those keep their own op, so a
+ * (vm/interp/fuse.def) that executes the instruction and the next one to three.  Those keep their own op, so a
  * jump into the middle of a fused group is nothing special, and neither is a fault there. */
 #ifndef UEBPF_VM_INTERP_FORM_H
 #define UEBPF_VM_INTERP_FORM_H
@@ -65,7 +65,7 @@ enum xop {
 #define FUSE2(a, r, b) X_##a##_##r##_##b,
 #define FUSE3(a, r, b, q, c) X_##a##_##r##_##b##_##q##_##c,
 #define FUSE4(a, r, b, q, c, p, d) X_##a##_##r##_##b##_##q##_##c##_##p##_##d,
-#include "vm/fuse.def"
+#include "vm/interp/fuse.def"
 	X_COUNT
 };
 _Static_assert((int)X_LAST_OWN == OP_COUNT - 1, "variants follow the instruction set");

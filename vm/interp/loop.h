@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* interp_loop.h - the body of the interpreter, included by interp.c.  Cases are made of the steps in
- * interp_step.h, one to four each.  A traced run executes a copy of the program whose every op is X_BAD:
+/* loop.h - the body of the interpreter, included by interp.c.  Cases are made of the steps in
+ * step.h, one to four each.  A traced run executes a copy of the program whose every op is X_BAD:
  * that case calls the tracer and goes on with the op of the original, so that other runs pay nothing.
  *
  * Dispatch is threaded: each case ends in its own indirect jump through a table of labels, so that
@@ -75,7 +75,7 @@ static uint64_t run_body(struct engine *e, const struct xinsn *pc, uint64_t *r, 
 #define FUSE2(a, ab, b) NEAR(a##_##ab##_##b)
 #define FUSE3(a, ab, b, bc, c) NEAR(a##_##ab##_##b##_##bc##_##c)
 #define FUSE4(a, ab, b, bc, c, cd, d) NEAR(a##_##ab##_##b##_##bc##_##c##_##cd##_##d)
-#include "vm/fuse.def"
+#include "vm/interp/fuse.def"
 	};
 	DISPATCH;
 #undef NEAR
@@ -131,7 +131,7 @@ again:
 		pc += 4; \
 		DISPATCH; \
 	}
-#include "vm/fuse.def"
+#include "vm/interp/fuse.def"
 
 	CASE(LD_CALL) DST = (uint64_t)(int64_t)*(const int32_t *)((const char *)&e->call + K); NEXT;
 	CASE(LD_TLS64) DST = *(const uint64_t *)(self_thread() + (int64_t)K); NEXT;

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 #include "vm/mem.h"
-#include "vm/rewrite_in.h"
+#include "vm/rewrite/in.h"
 #include "vm/message.h"
 
 const uint8_t rewrite_needs[REWRITE_RULE_COUNT] = {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* interp_form.c - from decoded instructions to what the interpreter executes (interp_form.h).
+/* form.c - from decoded instructions to what the interpreter executes (form.h).
  *
  * Fused forms are chosen from the end to the start, each instruction for itself: the form from which
  * the fewest dispatches lead to the end of the straight line.  The last few choices are all that it
  * takes to know, so there is no table but that of the forms. */
 #include <errno.h>
-#include "vm/interp_form.h"
+#include "vm/interp/form.h"
 #include "vm/mem.h"
 
 /* ---- operands ---- */
@@ -90,7 +90,7 @@ static const struct form forms[] = {
 #define FUSE2(a, r, b) { { X_##a, X_##b }, HOW(2, r, N, N) },
 #define FUSE3(a, r, b, q, c) { { X_##a, X_##b, X_##c }, HOW(3, r, q, N) },
 #define FUSE4(a, r, b, q, c, p, d) { { X_##a, X_##b, X_##c, X_##d }, HOW(4, r, q, p) },
-#include "vm/fuse.def"
+#include "vm/interp/fuse.def"
 };
 enum { FORMS = sizeof forms / sizeof forms[0] };
 _Static_assert((int)FORMS == (int)X_COUNT - (int)X_FUSED, "rows and ops in one order");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* rewrite_bits.c - rules of the walk (rewrite_local.c) that see through shifts and sums: extensions, rotations,
+/* bits.c - rules of the walk (local.c) that see through shifts and sums: extensions, rotations,
  * numbers put together from pieces, addresses. */
-#include "vm/rewrite_walk.h"
+#include "vm/rewrite/walk.h"
 
 /* ---- extensions by shifts ---- */
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* rewrite_dead.c - loads that step forward to their address, a backward walk that drops what nobody reads, and what
+/* dead.c - loads that step forward to their address, a backward walk that drops what nobody reads, and what
  * is read on one way only steps behind the branch. */
 #include <string.h>
-#include "vm/rewrite_in.h"
+#include "vm/rewrite/in.h"
 
 enum { SINK = 6 };	/* so far before a branch it is looked for */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* rewrite_chain.c - d ^= a; d ^= b is a ^= b; d ^= a where d is what comes last: a value that many steps
+/* chain.c - d ^= a; d ^= b is a ^= b; d ^= a where d is what comes last: a value that many steps
  * depend on waits for one operation instead of two.  The same for + and | and &. */
-#include "vm/rewrite_in.h"
+#include "vm/rewrite/in.h"
 
 /* When each register's value is there, in cycles since the block began. */
 struct times { uint32_t at[REGS]; };

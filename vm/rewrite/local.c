@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* rewrite_local.c - the walk over extended basic blocks for their rules: forward, it knows of each register
+/* local.c - the walk over extended basic blocks for their rules: forward, it knows of each register
  * what it holds (a constant, a copy of another register, base + index << scale + offset, one half of
- * a rotation).  The rules that use it are in rewrite_value.c and rewrite_bits.c.
+ * a rotation).  The rules that use it are in value.c and bits.c.
  *
  * What is known of a register names other registers together with their versions: a write to one
  * raises its version, and everything that names an older one is void without further ado. */
 #include <stddef.h>
 #include <string.h>
-#include "vm/rewrite_walk.h"
+#include "vm/rewrite/walk.h"
 
 void walk_forget(struct walk *w, int r, bool number)
 {

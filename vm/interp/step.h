@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* interp_step.h - what one instruction does, as a function that the interpreter's cases are made of:
+/* step.h - what one instruction does, as a function that the interpreter's cases are made of:
  * one step is a case, two or three steps are a fused case.  Included by interp.c only.
  *
  * A step finds its operands in the registers, or (rel) one of them in *v, where the step before left

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* rewrite_fuse.c - two or three neighbours become one instruction (fused rows of vm/isa.def). */
+/* fuse.c - two or three neighbours become one instruction (fused rows of vm/isa.def). */
 #include "vm/lanes.h"
-#include "vm/rewrite_in.h"
+#include "vm/rewrite/in.h"
 
 /* Instructions i .. i + n - 1 run one after the other, and nothing jumps between them. */
 static bool neighbours(const struct rewriter *rw, uint32_t i, uint32_t n)

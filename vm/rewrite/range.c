@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* rewrite_range.c - unsigned bounds of registers, for branches whose outcome they decide: a byte is below
+/* range.c - unsigned bounds of registers, for branches whose outcome they decide: a byte is below
  * 256, the address of a map's value is not null, a value was compared before. */
-#include "vm/rewrite_walk.h"
+#include "vm/rewrite/walk.h"
 
 static void set(struct known *now, uint64_t lo, uint64_t hi) { now->lo = lo; now->hi = hi; }
 

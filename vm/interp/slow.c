@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* interp_slow.c - the parts of an interpreted run that are rare (interp_in.h). */
+/* slow.c - the parts of an interpreted run that are rare (in.h). */
 #include <errno.h>
 #include <string.h>
-#include "vm/interp_in.h"
+#include "vm/interp/in.h"
 #include "vm/mem.h"
 
 /* ---- instructions without a case of their own ---- */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* rewrite_walk.h - what the forward walk over extended basic blocks knows (rewrite_local.c), for the files of its rules. */
+/* walk.h - what the forward walk over extended basic blocks knows (local.c), for the files of its rules. */
 #ifndef UEBPF_VM_REWRITE_WALK_H
 #define UEBPF_VM_REWRITE_WALK_H
 
-#include "vm/rewrite_in.h"
+#include "vm/rewrite/in.h"
 
 enum { SLOTS = 64, FULL = 0xff };
 /* zero-extended memory at base + off, `size` bytes (0: not known), << shift; of memory as it was at `at`. */
@@ -55,12 +55,12 @@ bool range_keeps(const struct insn *in, const struct known *d);
 /* What its falling through says of d. */
 void range_refine(const struct insn *in, struct known *d);
 
-/* rewrite_local.c */
+/* local.c */
 void walk_forget(struct walk *w, int r, bool number);	/* number: but not that */
 uint8_t walk_copy_of(const struct walk *w, uint8_t r);	/* the register that r was copied from, or r */
 const struct known *walk_sum_of(const struct walk *w, uint8_t r);	/* what is known of r as a sum; NULL: nothing */
 
-/* rewrite_value.c: register operands to immediates; constants folded; a branch on an outcome that was kept; a
+/* value.c: register operands to immediates; constants folded; a branch on an outcome that was kept; a
  * branch that is decided; copies' sources. */
 void walk_constants(struct walk *w, struct insn *in);
 void walk_fold(struct walk *w, struct insn *in);
@@ -68,7 +68,7 @@ void walk_flag(struct walk *w, struct insn *in);
 void walk_branch(struct walk *w, struct insn *in);
 void walk_copies(struct walk *w, struct insn *in);
 
-/* rewrite_bits.c */
+/* bits.c */
 void walk_extension(struct walk *w, uint32_t i);
 bool walk_needless(struct walk *w, const struct insn *in);	/* changes nothing */
 bool walk_rotate(struct walk *w, struct insn *in);
@@ -78,11 +78,11 @@ void walk_address(struct walk *w, struct insn *in);
 void walk_half(const struct insn *in, uint32_t i, const struct known *before, struct half *out);
 struct piece walk_piece(const struct walk *w, const struct insn *in, const struct known *d);
 
-/* rewrite_gather.c */
+/* gather.c */
 void walk_gather(struct walk *w, struct insn *in, uint32_t i);
 void gather_end(struct walk *w);
 
-/* rewrite_stack.c: loads from the frame are what was stored there. */
+/* stack.c: loads from the frame are what was stored there. */
 void stack_step(struct walk *w, struct insn *in);
 /* What holds all that the load from the frame reads, or NULL. */
 const struct slot *frame_slot(const struct walk *w, const struct insn *load);

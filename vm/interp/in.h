@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* interp_in.h - the state of an interpreted run, and what of a run is too rare to stand in the loop
- * (interp_slow.c, built for size).  Private to vm/interp*. */
+/* in.h - the state of an interpreted run, and what of a run is too rare to stand in the loop
+ * (slow.c, built for size).  Private to vm/interp*. */
 #ifndef UEBPF_VM_INTERP_IN_H
 #define UEBPF_VM_INTERP_IN_H
 
-#include "vm/interp_form.h"
+#include "vm/interp/form.h"
 
 /* What a callee must give back to its caller. */
 struct frame {

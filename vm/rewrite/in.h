@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* rewrite_in.h - shared by the files of the rewriter. */
+/* in.h - shared by the files of the rewriter. */
 #ifndef UEBPF_VM_REWRITE_IN_H
 #define UEBPF_VM_REWRITE_IN_H
 
-#include "vm/rewrite.h"
+#include "vm/rewrite/rewrite.h"
 
 enum { REGS = 11, NO_REG = 15, DELETED = OP_BAD };
 /* Can memory of the frame change other than by accesses through r10 itself? */
@@ -34,24 +34,24 @@ _Static_assert(OP_STX_W == OP_LD_W + 1 && OP_LD_DW == OP_LD_W + 9 && OP_STI_W ==
 	       OP_LD_B - OP_LD_H == 3 && OP_LDI_B - OP_LDI_H == 2, "indexed_op");
 static inline bool fits32(int64_t v) { return v == (int32_t)v; }
 
-int rewrite_inline(struct rewriter *rw);	/* rewrite_inline.c */
-int rewrite_jumps(struct rewriter *rw);		/* rewrite_jump.c */
+int rewrite_inline(struct rewriter *rw);	/* inline.c */
+int rewrite_jumps(struct rewriter *rw);		/* jump.c */
 int rewrite_tails(struct rewriter *rw);
 int rewrite_places(struct rewriter *rw);
 int rewrite_latches(struct rewriter *rw);
-int rewrite_invariants(struct rewriter *rw);	/* rewrite_invariant.c */
-void rewrite_blocks(struct rewriter *rw);	/* rewrite_local.c */
-void rewrite_hoist(struct rewriter *rw);	/* rewrite_dead.c */
+int rewrite_invariants(struct rewriter *rw);	/* invariant.c */
+void rewrite_blocks(struct rewriter *rw);	/* local.c */
+void rewrite_hoist(struct rewriter *rw);	/* dead.c */
 void rewrite_dead(struct rewriter *rw);
 void rewrite_sink(struct rewriter *rw);
-void rewrite_frames(struct rewriter *rw);	/* rewrite_stack.c: rw->frame as the code is now */
+void rewrite_frames(struct rewriter *rw);	/* stack.c: rw->frame as the code is now */
 void rewrite_stack(struct rewriter *rw);
 bool rewrite_promote(struct rewriter *rw);
-void rewrite_fuse(struct rewriter *rw);		/* rewrite_fuse.c */
-void rewrite_wide(struct rewriter *rw);		/* rewrite_wide.c */
-void rewrite_chains(struct rewriter *rw);	/* rewrite_chain.c */
-int rewrite_loops(struct rewriter *rw);		/* rewrite_loop.c */
-void rewrite_rename(struct rewriter *rw);	/* rewrite_rename.c */
+void rewrite_fuse(struct rewriter *rw);		/* fuse.c */
+void rewrite_wide(struct rewriter *rw);		/* wide.c */
+void rewrite_chains(struct rewriter *rw);	/* chain.c */
+int rewrite_loops(struct rewriter *rw);		/* loop.c */
+void rewrite_rename(struct rewriter *rw);	/* rename.c */
 int rewrite_compact(struct rewriter *rw);	/* rewrite.c */
 int rewrite_refresh(struct rewriter *rw);	/* and rw->flow anew */
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* rewrite_inline.c - helper calls whose row has an inliner become instructions, where the verifier knows
+/* inline.c - helper calls whose row has an inliner become instructions, where the verifier knows
  * enough of the call (code->site) or, in trusted code, the instructions before it say so.  Knows no helper and no map type. */
 #include <errno.h>
 #include "vm/mem.h"
-#include "vm/rewrite_in.h"
+#include "vm/rewrite/in.h"
 
 enum { MOST = IN_PLACE_MOST, MOST_INTERPRETED = 16 };
 enum { SCRATCH = 32 };	/* bytes of a frame beyond what the program has, for these */

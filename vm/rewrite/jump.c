@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* rewrite_jump.c - rules on control flow.  A CHARGE between a jump and what it leads to stops them:
+/* jump.c - rules on control flow.  A CHARGE between a jump and what it leads to stops them:
  * the steps there have to be paid. */
 #include <errno.h>
 #include <string.h>
 #include "vm/lanes.h"
 #include "vm/mem.h"
-#include "vm/rewrite_in.h"
+#include "vm/rewrite/in.h"
 
 enum { CHAIN = 8, SWEEPS = 64 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* rewrite_wide.c - neighbouring pieces of memory as one: a number put together from its halves is one load,
+/* wide.c - neighbouring pieces of memory as one: a number put together from its halves is one load,
  * a copy in pieces is a copy in larger ones.  Pieces of pieces follow, so bytes become words.  What stands
  * between the accesses keeps the rule away; so does a store that may reach the second load. */
-#include "vm/rewrite_in.h"
+#include "vm/rewrite/in.h"
 
 enum { PARTS = 4 };
 

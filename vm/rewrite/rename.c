@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* rewrite_rename.c - a block's values get registers anew, and its instructions another order.
+/* rename.c - a block's values get registers anew, and its instructions another order.
  *
  * A value is what one instruction of the block makes, or what a register holds where the block begins.  A copy makes
  * none: it is another name.  Instructions are put one by one; each gets its operands where they are, and its result
@@ -15,7 +15,7 @@
  * of a map may count on the order in which two of its words are read. */
 #include <string.h>
 #include "vm/lanes.h"
-#include "vm/rewrite_in.h"
+#include "vm/rewrite/in.h"
 
 enum { LONGEST = 224, VALUES = LONGEST + REGS, NONE = 0xff,
        SHORTEST = 16, AHEAD = 32 };	/* of a block that is put in order; how far loads step forward in it */

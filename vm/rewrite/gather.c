@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* rewrite_gather.c - a number that is stored byte by byte (compilers do so where memory may not be aligned: fields
+/* gather.c - a number that is stored byte by byte (compilers do so where memory may not be aligned: fields
  * of a packet) is stored as one, where the first of its pieces was. */
-#include "vm/rewrite_walk.h"
+#include "vm/rewrite/walk.h"
 
 static void finish(struct walk *w, struct gather *g)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* rewrite_loop.c - loops of one block: unrolled, the counter's steps folded into displacements.
+/* loop.c - loops of one block: unrolled, the counter's steps folded into displacements.
  * Where the number of rounds is only known at run time, whole groups of rounds run in an unrolled loop in front
  * of the original, which does the rest. */
 #include <errno.h>
 #include "vm/lanes.h"
 #include "vm/mem.h"
-#include "vm/rewrite_in.h"
+#include "vm/rewrite/in.h"
 
 enum { MAX_BODY = 24, MAX_OUT = 96, MIN_ROUNDS = 8, RUNTIME_BODY = 12, MAX_SUMS = 64 };
 

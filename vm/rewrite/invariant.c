@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* rewrite_invariant.c - the address of a map's value, or a number of 64 bits, that a loop makes anew in each
+/* invariant.c - the address of a map's value, or a number of 64 bits, that a loop makes anew in each
  * round is made once before it, in a register that the loop leaves alone; where an index was added to it, it
  * becomes the base of the access. */
 #include <errno.h>
-#include "vm/rewrite_in.h"
+#include "vm/rewrite/in.h"
 
 /* Numbers moved, loops looked at for them, and how far a loop's end is looked for: work stays linear in the program. */
 enum { MOST = 8, TRIES = 64, REACH = 256, NEAR = 8 };

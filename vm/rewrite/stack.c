@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* rewrite_stack.c - the frame of a function as the place where its program keeps values: what is loaded is
+/* stack.c - the frame of a function as the place where its program keeps values: what is loaded is
  * what was stored, and what nobody loads is not stored.
  *
  * Nothing else can touch a frame whose address the function never takes: a pointer that a program may
  * use comes from r10 or it points elsewhere.  Accesses with an index reach any byte of the frame; once
  * the address is copied or handed to a call, any store and any call may change it. */
 #include <string.h>
-#include "vm/rewrite_walk.h"
+#include "vm/rewrite/walk.h"
 
 static bool is_indexed(const struct insn *in)
 {
