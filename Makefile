@@ -39,7 +39,7 @@ endif
 # Size matters: what a run passes through is built for speed and can be unwound; the rest
 # (loading, verifying, text) for size.  A user's own CFLAGS win.
 hot  := vm/interp/interp vm/interp/checked vm/call maps/hash_find maps/hash_lru maps/hash_twin maps/hash_write \
-	maps/lpm_find maps/ring_write helpers/map helpers/ring jit/run loader/run loader/slot
+	maps/lpm_find maps/ring_write helpers/callback helpers/map helpers/ring jit/run loader/run loader/slot
 # What gcc 12 still does at -Oz although it makes this code longer: 4 % of the whole, measured one by one.
 lean := -fno-tree-dominator-opts -fno-tree-sra -fno-caller-saves -fno-thread-jumps -fno-ipa-sra \
 	-fno-move-loop-invariants -fno-tree-forwprop -fno-jump-tables -fira-region=all -fno-tree-pta \

@@ -25,6 +25,7 @@ static const struct { const char *name, *text; bool checked_only; } programs[] =
 	{ "frame", "*(u64 *)(r10 - 8) = 4\nr1 = *(u64 *)(r10 - 8)\nr2 = r10\nr2 += -8\ncall 65536\nr1 = *(u64 *)(r10 - 8)\n"
 		   "r0 += r1\nr0 += -1\nexit\n", false },
 	{ "local", "r7 = 1\nr1 = 4\ncall f\nr0 += r7\nexit\nf: r6 = 2\nr8 = 0\ncall 65536\nr0 += r6\nexit\n", false },
+	{ "loop", "r1 = 1\nr2 = func f ll\nr3 = 0\nr4 = 0\ncall 181\nr0 += 7\nexit\nf: r1 = 4\ncall 65536\nr0 = 0\nexit\n", false },
 	{ "first read", "r2 = *(u8 *)(r1 + 0)\nif r2 == 9 goto l\nr7 = 1\nl: r1 = 4\ncall f\nr0 += r7\nexit\n"
 			"f: r6 = 2\ncall 65536\nr0 += r6\nexit\n", true },
 	{ "callx", "r7 = *(u8 *)(r1 + 0)\nr6 = 65536\nr6 += r7\nr1 = 7\ncallx r6\nexit\n", true },
