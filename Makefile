@@ -39,7 +39,7 @@ endif
 # Size matters: what a run passes through is built for speed and can be unwound; the rest
 # (loading, verifying, text) for size.  A user's own CFLAGS win.
 hot  := vm/interp/interp vm/interp/checked vm/call maps/hash_find maps/hash_lru maps/hash_twin maps/hash_write \
-	maps/lpm_find maps/ring_write helpers/callback helpers/map helpers/ring jit/run loader/run loader/slot
+	maps/lpm_find maps/ring_write helpers/callback helpers/map helpers/ring jit/miss jit/run loader/run loader/slot
 # What gcc 12 still does at -Oz although it makes this code longer: 4 % of the whole, measured one by one.
 lean := -fno-tree-dominator-opts -fno-tree-sra -fno-caller-saves -fno-thread-jumps -fno-ipa-sra \
 	-fno-move-loop-invariants -fno-tree-forwprop -fno-jump-tables -fira-region=all -fno-tree-pta \
@@ -81,7 +81,7 @@ lib_src  := $(sort $(wildcard $(folders:=/*.c)))
 # A part that is left out has a file of its own that says so.
 lib_src  := $(filter-out $(if $(filter no,$(ELF)),loader/elf/view.c,loader/no_elf.c) \
 	$(if $(filter no,$(FILTERS)),$(filter-out %/cbpf.c,$(wildcard loader/filter/*.c)),loader/no_filters.c) \
-	$(if $(has_jit),jit/none.c,jit/run.c jit/pages.c jit/debug.c jit/gdb.c),$(lib_src))
+	$(if $(has_jit),jit/none.c,jit/run.c jit/miss.c jit/code.c jit/pages.c jit/debug.c jit/gdb.c),$(lib_src))
 lib_obj  := $(lib_src:%.c=$(BUILD)/obj/%.o)
 lib_libs := $(if $(filter no,$(ELF)),,-lelf)
 inner    := $(BUILD)/libuebpf-inner.a

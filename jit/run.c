@@ -1,169 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* run.c - what happens around and beneath a compiled run: building its state, the long way of
- * checked accesses and helper calls, callbacks and tail calls.  Nothing here depends on the machine. */
+/* run.c - what happens around and beneath a compiled run: building its state, helper calls of checked code,
+ * callbacks and tail calls.  Nothing here depends on the machine. */
 #include <errno.h>
 #include <string.h>
 #include "jit/state.h"
 
 /* This file is built for speed but for what few runs pass through. */
 #define COLD __attribute__((cold, noinline))
-
-static uint64_t run_callback(struct uebpf_call *call, uint64_t fn, uint64_t r1, uint64_t r2, uint64_t r3,
-			     uint64_t r4, uint64_t r5);
-
-/* ---- windows ---- */
-
-static __attribute__((noinline)) void open_window(struct jit_window *w, uint64_t lo, uint64_t hi, uint32_t access)
-{
-	uint64_t read = access & ACCESS_READ ? ~0ull : 0, write = access & ACCESS_WRITE ? ~0ull : 0;
-	uint64_t len = hi - lo, limit[4] = { len, len - 1, len - 3, len - 7 };
-
-	if (__builtin_expect(len < 8, 0))
-		for (int k = 0; k < 4; k++)
-			limit[k] = len >= 1u << k ? len - (1u << k) + 1 : 0;
-	w->lo = lo;
-	for (int k = 0; k < 4; k++) {
-		w->read[k] = limit[k] & read;
-		w->write[k] = limit[k] & write;
-	}
-}
-
-static __attribute__((noinline)) void close_free_windows(struct jit_state *state)
-{
-	for (uint32_t k = WINDOW_FREE; k < state->jit->nr_window; k++)
-		memset(&state->window[k], 0, sizeof state->window[k]);
-	state->stack_memo = 0;
-}
-
-static COLD void open_own_windows(struct jit_state *state)
-{
-	const struct region *own = state->call.own;
-
-	open_window(&state->window[WINDOW_CTX], own[OWN_CTX].lo, own[OWN_CTX].hi, own[OWN_CTX].access);
-	open_window(&state->window[WINDOW_PACKET], own[OWN_PACKET].lo, own[OWN_PACKET].hi, own[OWN_PACKET].access);
-	close_free_windows(state);
-}
-
-void jit_forget(struct jit_state *state)
-{
-	close_free_windows(state);
-}
-
-/* Most checked runs never leave the compiled code, so what only helpers and the long way look at is
- * filled in when one of them is reached. */
-static COLD void make_ready(struct jit_state *state)
-{
-	struct uebpf_call *call = &state->call;
-	uint64_t left = call->left;
-	uint32_t depth = call->depth;
-	int status = call->status;
-
-	state->ready = true;
-	call_begin(call, call->code, call->ctx, call->ctx_len, call->run);
-	call->left = left;
-	call->depth = depth;
-	call->status = status;
-	call->callback = run_callback;
-	call->engine = state;
-}
-
-static inline void get_ready(struct jit_state *state)
-{
-	if (!state->ready)
-		make_ready(state);
-}
-
-static __attribute__((noinline)) void set_stack_region(struct jit_state *state)
-{
-	struct region *r = &state->call.own[OWN_STACK];
-
-	*r = (struct region){ 0 };
-	if (state->frame_size)
-		*r = (struct region){ .lo = (uintptr_t)(state->stack_end -
-							(uint64_t)state->call.depth * state->frame_size),
-				      .hi = (uintptr_t)state->stack_end, .access = ACCESS_READ | ACCESS_WRITE };
-}
-
-static COLD void remember(struct jit_state *state, struct jit_window *w, const struct region *r, uint64_t addr)
-{
-	if (r == &state->call.own[OWN_STACK]) {
-		/* One frame only, so that what ends with an inner frame is told by stack_memo. */
-		uint64_t below = (state->stack_end - 1 - addr) / state->frame_size;
-		uint64_t hi = state->stack_end - below * state->frame_size;
-
-		open_window(w, hi - state->frame_size, hi, r->access);
-		state->stack_memo = 1;
-	} else if (r->stride) {
-		uint64_t lo = addr - (addr - r->lo) % r->stride + r->first;
-
-		open_window(w, lo, lo + r->len, r->access);
-	} else {
-		open_window(w, r->lo, r->hi, r->access);
-	}
-}
-
-static COLD uint32_t fault(struct jit_state *state, const struct jit_site *site, uint64_t addr)
-{
-	state->call.status = -EFAULT;
-	state->call.address = addr;
-	state->call.pc = site->insn;
-	state->call.left += (uint32_t)site->rest;
-	return 2;
-}
-
-/* ---- steps ---- */
-
-enum { SLICE = 1 << 14 };	/* steps, some microseconds */
-
-/* The first slice of what call.left says; none when the flag is up. */
-static COLD void slice(struct jit_state *state)
-{
-	uint64_t left = state->call.left + state->reserve;
-
-	state->call.left = __atomic_load_n(state->call.abort, __ATOMIC_RELAXED) ? 0 : left < SLICE ? left : SLICE;
-	state->reserve = left - state->call.left;
-}
-
-uint32_t jit_refill(struct jit_state *state, uint32_t insn)
-{
-	uint64_t was = state->call.left;
-
-	if (__atomic_load_n(state->call.abort, __ATOMIC_RELAXED)) {
-		state->call.status = -ECANCELED;
-		state->call.pc = insn;
-		return 2;
-	}
-	if (!state->reserve)
-		return 1;
-	/* a block may need more than one slice */
-	state->call.left = was + (state->reserve < SLICE ? state->reserve : SLICE);
-	state->reserve -= state->call.left - was;
-	return 0;
-}
-
-COLD uint32_t jit_miss(struct jit_state *state, uint32_t index, uint64_t addr)
-{
-	const struct jit_site *site = &state->jit->site[index];
-	struct uebpf_call *call = &state->call;
-	const struct region *ctx = &call->own[OWN_CTX], *r;
-	bool translated, load = site->access == ACCESS_READ;
-
-	get_ready(state);
-	if (site->atomic && (addr & (site->size - 1u)))
-		return fault(state, site, addr);
-	set_stack_region(state);
-	r = call_find_region(call, addr, site->size, site->access);
-	translated = !site->atomic && ctx->access & ACCESS_CTX && region_holds(ctx, addr, site->size) &&
-		     !(ctx->access & site->access);
-	if (r && (site->window >= WINDOW_FREE || (r == ctx && site->window == WINDOW_CTX)))
-		remember(state, &state->window[site->window], r, addr);
-	if (r && !translated)
-		return 0;
-	if (translated && (load ? call_load(call, addr, site->size, &state->r[0]) :
-				  call_store(call, addr, site->size, state->r[1])))
-		return 1;
-	return fault(state, site, addr);
-}
 
 /* ---- calls ---- */
 
@@ -176,7 +19,7 @@ static __attribute__((noinline)) const struct region *call_helper(struct jit_sta
 	uint64_t *r = state->r;
 
 	call->helper = helper;
-	set_stack_region(state);
+	jit_stack_region(state);
 	r[0] = 0;
 	if (!call_check_args(call, helper, r))
 		return NULL;
@@ -185,10 +28,10 @@ static __attribute__((noinline)) const struct region *call_helper(struct jit_sta
 		return NULL;
 	value = call_returned(call, helper, r);
 	if (gen != call->packet_gen)
-		open_own_windows(state);
+		jit_own_windows(state);
 	else if (nr != call->nr_own || next != call->next_own || helper_of_host(helper) ||
 		 helper->flags & HF_DISTURBS)
-		close_free_windows(state);
+		jit_forget(state);
 	return value;
 }
 
@@ -200,13 +43,13 @@ uint64_t jit_checked_call(struct jit_state *state, uint32_t index, uint32_t wind
 	const struct region *value;
 	uint64_t *r = state->r;
 
-	get_ready(state);
+	jit_get_ready(state);
 	value = call_helper(state, helper, (uebpf_helper_fn)(intptr_t)insn->imm);
 	if (!value && !call->status && !call->tail && r[0] &&
 	    (helper_returns(helper) == RET_VALUE_OR_NULL || helper_returns(helper) == RET_VALUE))
 		value = call_find_region(call, r[0], 1, ACCESS_READ);
 	if (value)
-		remember(state, &state->window[window], value, r[0]);
+		jit_remember(state, &state->window[window], value, r[0]);
 	return r[0];
 }
 
@@ -216,7 +59,7 @@ static COLD const void *function_at(struct jit_state *state, uint64_t fn)
 	const struct code *code = state->call.code;
 	const struct subprog *sub = code_function(code, fn);
 
-	get_ready(state);
+	jit_get_ready(state);
 	return sub ? state->jit->text + state->jit->sub_off[sub - code->sub] : NULL;
 }
 
@@ -243,8 +86,8 @@ COLD const void *jit_callx(struct jit_state *state, uint64_t fn)
 	return call->status ? NULL : JIT_CALLED;
 }
 
-static uint64_t run_callback(struct uebpf_call *call, uint64_t fn, uint64_t r1, uint64_t r2, uint64_t r3,
-			     uint64_t r4, uint64_t r5)
+uint64_t jit_run_callback(struct uebpf_call *call, uint64_t fn, uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4,
+			  uint64_t r5)
 {
 	struct jit_state *state = call->engine;
 	const uint64_t args[5] = { r1, r2, r3, r4, r5 };
@@ -276,31 +119,13 @@ static uint64_t run_callback(struct uebpf_call *call, uint64_t fn, uint64_t r1, 
 	state->fp = fp;
 	call->depth--;
 	if (code->checked) {
-		set_stack_region(state);
-		close_free_windows(state);
+		jit_stack_region(state);
+		jit_forget(state);
 	}
 	return r0;
 }
 
-COLD uint32_t jit_packet_load(struct jit_state *state, uint64_t r6, uint32_t off, uint32_t size)
-{
-	get_ready(state);
-	if (call_packet_load(&state->call, r6, (int32_t)off, size, &state->r[0]))
-		return 1;
-	state->r[0] = 0;
-	return state->call.status ? 2 : 0;
-}
-
 /* ---- a run ---- */
-
-/* As call_begin makes the region. */
-uint32_t jit_ctx_access(const struct prog_type *type)
-{
-	if (type->flags & TYPE_RAW)
-		return ACCESS_READ | ACCESS_WRITE;
-	return type->flags & TYPE_DIRECT ? ACCESS_READ |
-	       (type->flags & TYPE_CTX_WRITE && !type->nr_fields ? ACCESS_WRITE : 0) : 0;
-}
 
 static int run_plain(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0);
 static int run_checked(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0);
@@ -316,7 +141,7 @@ COLD void jit_plan_run(struct jit_code *jit)
 
 	jit->tail_type = code->checked || code->metered ? NULL : type;
 	jit->run = jit->plain ? run_plain : code->checked ? run_checked : run_full;
-	jit->first_slice = jit->sliced && code->budget > SLICE ? SLICE : code->budget;
+	jit->first_slice = jit->sliced && code->budget > JIT_SLICE ? JIT_SLICE : code->budget;
 	jit->first_reserve = code->budget - jit->first_slice;
 	jit->frames = code->frames;
 	jit->frame_size = code->checked && code->uses_stack ? (code->stack_size + 15) & ~15u : 0;
@@ -340,7 +165,7 @@ static inline void first_windows(struct jit_state *state, const struct jit_code 
 
 	state->ctx_room = call->ctx ? len : 0;
 	if (jit->ctx_window)
-		open_window(&state->window[WINDOW_CTX], (uintptr_t)call->ctx,
+		jit_open_window(&state->window[WINDOW_CTX], (uintptr_t)call->ctx,
 			    (uintptr_t)call->ctx + state->ctx_room, jit->ctx_access);
 	else
 		memset(&state->window[WINDOW_CTX], 0, sizeof(struct jit_window));
@@ -348,11 +173,11 @@ static inline void first_windows(struct jit_state *state, const struct jit_code 
 		const struct uebpf_packet *p = call->ctx;
 		uint32_t write = call->code->type->flags & TYPE_PACKET_WRITE ? ACCESS_WRITE : 0;
 
-		open_window(&state->window[WINDOW_PACKET], (uintptr_t)p->data, (uintptr_t)p->data_end,
+		jit_open_window(&state->window[WINDOW_PACKET], (uintptr_t)p->data, (uintptr_t)p->data_end,
 			    ACCESS_READ | write);
 	}
 	if (jit->nr_window > WINDOW_FREE)
-		close_free_windows(state);
+		jit_forget(state);
 }
 
 static uint64_t on_stack(struct jit_state *state, const struct jit_code *jit)
@@ -389,9 +214,9 @@ static COLD const void *run_nested(struct jit_state *state, const struct code *t
 	call->depth = 1;
 	set_engine(state, jit);
 	if (to->checked)
-		open_own_windows(state);
+		jit_own_windows(state);
 	if (jit->sliced)
-		slice(state);
+		jit_slice(state);
 	state->r[0] = jit->plain ? jit->plain(call->ctx, call->ctx_len, call->host) : go(state, jit);
 	if (call->status)
 		return NULL;
@@ -402,8 +227,8 @@ static COLD const void *run_nested(struct jit_state *state, const struct code *t
 	state->stack_end = stack_end;
 	call->code = from->code;
 	if (to->checked) {
-		set_stack_region(state);
-		close_free_windows(state);
+		jit_stack_region(state);
+		jit_forget(state);
 	}
 	return from->result;
 }
@@ -423,9 +248,9 @@ COLD const void *jit_take_tail(struct jit_state *state)
 	state->jit = to->jit;
 	state->init = 1u << 10 | 1u << 1 | (to->type->flags & TYPE_RAW ? 1u << 2 : 0);
 	if (to->checked)
-		open_own_windows(state);
+		jit_own_windows(state);
 	if (to->jit->sliced)
-		slice(state);
+		jit_slice(state);
 	return to->jit->tail;
 }
 
@@ -435,11 +260,11 @@ static uint64_t run_state(struct jit_state *state, const struct code *code)
 
 	set_engine(state, code->jit);
 	state->ready = true;
-	state->call.callback = run_callback;
+	state->call.callback = jit_run_callback;
 	state->call.engine = state;
 	state->reserve = 0;
 	if (code->jit->sliced)
-		slice(state);
+		jit_slice(state);
 	value = go(state, code->jit);
 	state->call.left += state->reserve;
 	return value;
@@ -487,7 +312,7 @@ static int run_checked(const struct code *code, void *ctx, size_t ctx_len, struc
 		call->left = budget;
 		state.reserve = 0;
 		if (jit->sliced)
-			slice(&state);
+			jit_slice(&state);
 	}
 	set_engine(&state, jit);
 	first_windows(&state, jit);
@@ -509,7 +334,7 @@ static int run_checked(const struct code *code, void *ctx, size_t ctx_len, struc
 }
 
 /* The usual checked run, of a program without calls and frame and without options: only what its code reads
- * is set; get_ready() does the rest when something unusual happens. */
+ * is set; jit_get_ready() does the rest when something unusual happens. */
 static int run_quick(const struct code *code, void *ctx, size_t ctx_len, struct uebpf_run *run, uint64_t *r0)
 {
 	static const uint32_t never;
@@ -608,24 +433,3 @@ uint64_t jit_run_bare(void *ctx, size_t len, void *host, struct jit_code *jit)
 	value = run_state(&state, jit->code);
 	return call_end(&state.call) ? 0 : value;
 }
-
-uebpf_entry jit_plain(const struct code *code)
-{
-	return code->jit ? code->jit->plain : NULL;
-}
-
-uebpf_entry jit_entry(const struct code *code)
-{
-	if (!code->jit || code->checked || code->metered)
-		return NULL;
-	return code->jit->plain ? code->jit->plain : code->jit->bare;
-}
-
-COLD jit_batch_fn jit_batch(const struct code *code, bool packets)
-{
-	return !code->jit ? NULL : packets ? code->jit->packets : code->jit->batch;
-}
-
-COLD bool jit_batch_views(const struct code *code) { return code->jit && code->jit->packets_view; }
-
-size_t jit_code_bytes(const struct code *code) { return code->jit ? code->jit->bytes : 0; }

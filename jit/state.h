@@ -84,14 +84,12 @@ struct jit_code {
 	uint64_t first_slice, first_reserve;	/* of the program's own budget */
 };
 
-/* ---- called by machine code (run.c) ---- */
+/* ---- called by machine code (run.c, miss.c) ---- */
 /* A checked access missed its window: 0 it is good, go on; 1 done, a load's value is in r[0]; 2 fault. */
 uint32_t jit_miss(struct jit_state *state, uint32_t site, uint64_t addr);
 /* call.left is less than the block at `insn` needs: 0 there is more now, 1 there is no more, 2 the abort
  * flag is up and status is set. */
 uint32_t jit_refill(struct jit_state *state, uint32_t insn);
-/* enum access that programs of this type have to their context itself. */
-uint32_t jit_ctx_access(const struct prog_type *type);
 /* Checked helper call of instruction `insn`, arguments in r[1..5]; a value that it returns is expected to be
  * reached through `window`. */
 uint64_t jit_checked_call(struct jit_state *state, uint32_t insn, uint32_t window);
@@ -104,8 +102,33 @@ uint32_t jit_packet_load(struct jit_state *state, uint64_t r6, uint32_t off, uin
  * run then (r1-r5 in state->r, result in r[0]); NULL: call.status is set. */
 #define JIT_CALLED ((const void *)1)
 const void *jit_callx(struct jit_state *state, uint64_t fn);
-/* A frame ended: windows that remember frames are emptied. */
+/* A frame ended, or memory may have gone: windows that remember what was hit are emptied. */
 void jit_forget(struct jit_state *state);
+
+/* ---- between run.c and miss.c ---- */
+enum { JIT_SLICE = 1 << 14 };	/* steps, some microseconds */
+/* The first slice of what call.left says; none when the abort flag is up. */
+void jit_slice(struct jit_state *state);
+void jit_open_window(struct jit_window *w, uint64_t lo, uint64_t hi, uint32_t access);
+/* The context's and the packet's windows as the call has them; the others are emptied. */
+void jit_own_windows(struct jit_state *state);
+/* The call's region of the stack, as deep as the run is. */
+void jit_stack_region(struct jit_state *state);
+void jit_remember(struct jit_state *state, struct jit_window *w, const struct region *r, uint64_t addr);
+uint64_t jit_run_callback(struct uebpf_call *call, uint64_t fn, uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4,
+			  uint64_t r5);
+/* Most checked runs never leave the compiled code, so what only helpers and the long way look at is
+ * filled in when one of them is reached. */
+void jit_make_ready(struct jit_state *state);
+static inline void jit_get_ready(struct jit_state *state)
+{
+	if (!state->ready)
+		jit_make_ready(state);
+}
+
+/* ---- of a compiled program ---- */
+/* enum access that programs of this type have to their context itself. */
+uint32_t jit_ctx_access(const struct prog_type *type);
 /* Fills in what run.c needs to know of a compiled program. */
 void jit_plan_run(struct jit_code *jit);
 /* The bare entry of a program that needs a state. */
