@@ -49,3 +49,9 @@ $(eval $(call with,--param=max-inline-insns-size=4,\
 	loader/elf/sym loader/slot_change))
 $(eval $(call with,-ftree-sra,\
 	loader/filter/text verifier/verify))
+# Calls of C library functions that few others call go through the table of addresses: those need no procedure linkage
+# (16 bytes each).
+$(eval $(call with,-fno-plt,\
+	helpers/inline helpers/probe helpers/ring helpers/stack helpers/task jit/pages jit/x86_64/unwind loader/elf/view \
+	loader/filter/cbpf loader/filter/parse loader/link_pack loader/parse_addr maps/bpf maps/ring maps/share vm/mem \
+	vm/message vm/self))
