@@ -18,7 +18,7 @@ $(eval $(call with,-fno-asynchronous-unwind-tables -foptimize-sibling-calls,$(ba
 $(eval $(call with,-fno-inline-functions-called-once,\
 	helpers/dynptr jit/debug jit/gdb jit/x86_64/checked jit/x86_64/compile jit/x86_64/counted \
 	jit/x86_64/facts jit/x86_64/lanes loader/elf/btf_cut loader/elf/core loader/elf/ext \
-	loader/elf/legacy loader/filter/lttng loader/filter/sets loader/link loader/link_pack \
+	loader/elf/legacy loader/filter/lttng loader/filter/sets loader/link loader/link_reloc loader/link_pack \
 	loader/pipeline verifier/scalar_alu verifier/trusted vm/args vm/decode vm/lanes vm/rewrite/loop \
 	vm/rewrite/wide))
 $(eval $(call with,-fno-guess-branch-probability,\
@@ -27,7 +27,7 @@ $(eval $(call with,-fno-guess-branch-probability,\
 	verifier/arena verifier/call verifier/explore vm/args vm/desc vm/rewrite/fuse vm/rewrite/rename))
 $(eval $(call with,-fno-tree-coalesce-vars,\
 	jit/debug jit/x86_64/lanes loader/elf/core_match loader/elf/object loader/elf/view \
-	loader/filter/check loader/filter/gen loader/link loader/link_pack loader/open loader/type_text \
+	loader/filter/check loader/filter/gen loader/link loader/link_reloc loader/link_pack loader/open loader/type_text \
 	loader/verified maps/arena maps/storage verifier/alu verifier/loop verifier/memory verifier/scan \
 	vm/rewrite/stack))
 $(eval $(call with,-fno-tree-fre,\

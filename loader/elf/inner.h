@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* inner.h - what the loader's own files share about one object: the checked view of its bytes,
- * symbols, functions, relocations, externs.  Only loader/elf and link.c include it. */
+ * symbols, functions, relocations, externs.  Only loader/elf and link.h include it. */
 #ifndef UEBPF_LOADER_ELF_INNER_H
 #define UEBPF_LOADER_ELF_INNER_H
 
