@@ -32,7 +32,7 @@ $(eval $(call with,-fno-tree-coalesce-vars,\
 	vm/rewrite/stack))
 $(eval $(call with,-fno-tree-fre,\
 	helpers/print jit/x86_64/div jit/x86_64/lanes_op jit/x86_64/select jit/x86_64/tame jit/x86_64/unwind \
-	loader/elf/first maps/map verifier/ctx_layout vm/asm vm/insn vm/interp/slow vm/rewrite/rewrite \
+	loader/elf/first maps/map verifier/ctx_layout vm/asm vm/asm_value vm/insn vm/interp/slow vm/rewrite/rewrite \
 	vm/rewrite/inline vm/rewrite/jump))
 $(eval $(call with,-fno-forward-propagate,\
 	helpers/table jit/x86_64/emit jit/x86_64/update loader/env_types loader/event_btf loader/plain \
