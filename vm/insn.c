@@ -40,11 +40,6 @@ enum { LD = 0, LDX = 1, ST = 2, STX = 3, ALU32 = 4, JMP64 = 5, JMP32 = 6, ALU64 
 enum { IMM = 0x00, ABS = 0x20, IND = 0x40, MEMORY = 0x60, MEMSX = 0x80, ATOM = 0xc0 };
 enum { SIZE_W = 4, SIZE_H = 2, SIZE_B = 1, SIZE_DW = 8, SIZE_SW = 4, SIZE_SH = 2, SIZE_SB = 1 };
 
-/* Conformance groups: RFC 9669 section 2.4 and appendix A. */
-#define DIVMUL(c, w) ((c) == 2 || (c) == 3 || (c) == 9 ? ISA_DIVMUL##w : ISA_BASE##w)
-#define GROUP_LINUX(n) (OP_##n == OP_CALLX || OP_##n == OP_CALL_KFUNC || OP_##n == OP_MAY_GOTO || \
-			OP_##n == OP_CAST_USER || OP_##n == OP_CAST_KERN)
-
 /* All names and texts as one block, so that the table holds offsets and needs no relocation.  A name
  * belongs to an op, a text to a row. */
 static const struct strings {
@@ -57,78 +52,43 @@ static const struct strings {
 #include "vm/isa_strings.h"
 };
 
-_Static_assert(sizeof(struct strings) <= 4096, "12 bits reach every name");
 /* What a form adds to its row's name. */
 static const char forms[][5] = { "", "64_K", "64_X", "32_K", "32_X", "64", "32", "_B", "_H", "_W", "_DW" };
 enum { F_, F_64_K, F_64_X, F_32_K, F_32_X, F_64, F_32, F__B, F__H, F__W, F__DW };
 
-#define FORM(name, form, text, shape, code, size, flags, group) \
-	[OP_##name##form] = { shape, code, flags, size, group, offsetof(struct strings, n_##name), F_##form, \
-			      offsetof(struct strings, t_##text) },
-#define ROW(name, text, shape, code, size, flags, group) FORM(name, , text, shape, code, size, flags, group)
-#define ALUS(n, c, w) \
-	FORM(n, w##_K, n, SHAPE_ALU_K, (c) << 4 | ALU##w, 0, WIDTH(w), DIVMUL(c, w)) \
-	FORM(n, w##_X, n, SHAPE_ALU_X, (c) << 4 | ALU##w | X, 0, WIDTH(w), DIVMUL(c, w))
-#define JCCS(n, c, w) \
-	FORM(n, w##_K, n, SHAPE_JCC_K, (c) << 4 | JMP##w, 0, WIDTH(w), ISA_BASE##w) \
-	FORM(n, w##_X, n, SHAPE_JCC_X, (c) << 4 | JMP##w | X, 0, WIDTH(w), ISA_BASE##w)
-#define ATOMICS(n, flags) \
-	FORM(n, 64, n, SHAPE_ATOMIC, ATOM | 0x18 | STX, 8, OPF_WIDTH64 | (flags), ISA_ATOMIC64) \
-	FORM(n, 32, n, SHAPE_ATOMIC, ATOM | STX, 4, flags, ISA_ATOMIC32)
-#define WIDTH(w) ((w) == 64 ? OPF_WIDTH64 : 0)
-#define BASE(size) ((size) == 8 ? ISA_BASE64 : ISA_BASE32)
 const struct op_info isa_op[OP_COUNT] = {
-	ROW(BAD, BAD, SHAPE_BAD, 0, 0, 0, 0)
-#define ALU(n, c, o, t, e) ALUS(n, c, 64) ALUS(n, c, 32)
-#define MOVSX(n, w, o, t, type) ROW(n##w##_X, n##w, SHAPE_ALU_X, 0xb0 | ALU##w | X, 0, WIDTH(w), ISA_BASE##w)
-#define UN(n, c, i, t, e) ROW(n, n, SHAPE_UN, c, 0, WIDTH(((c) & 7) == ALU64 ? 64 : i), \
-			      ((c) & 7) == ALU64 || (i) == 64 ? ISA_BASE64 : ISA_BASE32)
-#define JCC(n, c, t, e) JCCS(n, c, 64) JCCS(n, c, 32)
-#define MEM(n, s, type) \
-	ROW(LD_##n, MEM_##n, SHAPE_LOAD, MEMORY | (s) | LDX, SIZE_##n, 0, BASE(SIZE_##n)) \
-	ROW(STX_##n, MEM_##n, SHAPE_STORE_X, MEMORY | (s) | STX, SIZE_##n, 0, BASE(SIZE_##n)) \
-	ROW(ST_##n, MEM_##n, SHAPE_STORE_K, MEMORY | (s) | ST, SIZE_##n, 0, BASE(SIZE_##n))
-#define LDSX(n, s, type) ROW(LD_##n, MEM_##n, SHAPE_LOAD, MEMSX | (s) | LDX, SIZE_##n, OPF_SIGNED, ISA_BASE64)
-#define ATOMIC(n, i, t, e) ATOMICS(n, 0)
-#define FETCH(n, i, t, e) ATOMICS(n, OPF_FETCH)
-#define ACQREL(n, s, type) \
-	ROW(LDACQ_##n, MEM_##n, SHAPE_LOAD, ATOM | (s) | STX, SIZE_##n, OPF_LINUX, ISA_LINUX) \
-	ROW(STREL_##n, MEM_##n, SHAPE_STORE_X, ATOM | (s) | STX, SIZE_##n, OPF_LINUX, ISA_LINUX)
-#define PKT(n, s, type) \
-	ROW(ABS_##n, MEM_##n, SHAPE_PKT_ABS, ABS | (s) | LD, SIZE_##n, 0, ISA_PACKET) \
-	ROW(IND_##n, MEM_##n, SHAPE_PKT_IND, IND | (s) | LD, SIZE_##n, 0, ISA_PACKET)
-#define WIDE(n, s, t) ROW(n, n, SHAPE_WIDE, 0x18, 0, OPF_WIDTH64, ISA_BASE64)
-#define OP(n, shape, c, s, t) \
-	ROW(n, n, shape, c, shape == SHAPE_ATOMIC ? ((c) == 0xdb ? 8 : 4) : 0, \
-	    (shape == SHAPE_ATOMIC ? OPF_FETCH | ((c) == 0xdb ? OPF_WIDTH64 : 0) : 0) | \
-	    (shape == SHAPE_ALU_X ? OPF_WIDTH64 : 0) | (GROUP_LINUX(n) ? OPF_LINUX : 0), \
-	    shape == SHAPE_ATOMIC ? ((c) == 0xdb ? ISA_ATOMIC64 : ISA_ATOMIC32) : \
-	    GROUP_LINUX(n) ? ISA_LINUX : ISA_BASE32)
-#define OURS(n, form, t, shape, size, flags) FORM(n, form, t, shape, 0, size, OPF_INNER | (flags), ISA_INTERNAL)
-#define INNER(n, shape, t) OURS(n, , n, shape, 0, 0)
-#define FUSED(n, shape, w, t) OURS(n, , n, shape, 0, WIDTH(w))
-#define INDEX(n, s, type) OURS(LDI_##n, , MEM_##n, SHAPE_FUSED_LOAD, s, 0) OURS(STI_##n, , MEM_##n, SHAPE_FUSED_STORE, s, 0)
-#define MEMOP(n, t, e) OURS(n, 64, n, SHAPE_FUSED_LOAD, 8, OPF_WIDTH64) OURS(n, 32, n, SHAPE_FUSED_LOAD, 4, 0)
-#define MEMJCC(n, t, e) \
-	OURS(n, _B, n, SHAPE_FUSED_JUMP, 1, 0) OURS(n, _H, n, SHAPE_FUSED_JUMP, 2, 0) \
-	OURS(n, _W, n, SHAPE_FUSED_JUMP, 4, 0) OURS(n, _DW, n, SHAPE_FUSED_JUMP, 8, 0)
-#include "vm/isa.def"
+#define FORM(name, form, text, shape, code, size, flags, group) [OP_##name##form] = { shape, code, flags, size, group },
+#include "vm/isa_rows.h"
+};
+/* What only texts need, packed with them: each kind by itself, which packs better. */
+#define WORDS MESSAGE_PACKED __attribute__((aligned(2)))
+static const uint16_t name_at[OP_COUNT] WORDS = {
+#define FORM(name, form, ...) [OP_##name##form] = offsetof(struct strings, n_##name),
+#include "vm/isa_rows.h"
+};
+static const uint16_t text_at[OP_COUNT] WORDS = {
+#define FORM(name, form, text, ...) [OP_##name##form] = offsetof(struct strings, t_##text),
+#include "vm/isa_rows.h"
+};
+static const uint8_t name_form[OP_COUNT] MESSAGE_PACKED = {
+#define FORM(name, form, ...) [OP_##name##form] = F_##form,
+#include "vm/isa_rows.h"
 };
 
-static const char *string_at(uint32_t at)
+static const char *string_at(const uint16_t *at, uint16_t op)
 {
-	return message_text(&strings) + at;
+	return message_text(&strings) + ((const uint16_t *)message_text(at))[op];
 }
 
 const char *isa_name(uint16_t op, char buf[ISA_NAME])
 {
-	snprintf(buf, ISA_NAME, "%s%s", string_at(isa_op[op].name_at), forms[isa_op[op].form]);
+	snprintf(buf, ISA_NAME, "%s%s", string_at(name_at, op), forms[(uint8_t)message_text(name_form)[op]]);
 	return buf;
 }
 
 const char *isa_text(uint16_t op)
 {
-	return string_at(isa_op[op].text_at);
+	return string_at(text_at, op);
 }
 
 /* ---- selection ---- */

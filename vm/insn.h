@@ -94,9 +94,8 @@ struct op_info {
 	uint8_t flags;
 	uint8_t size : 4;	/* bytes of memory touched; 0 = none */
 	uint8_t group : 4;	/* enum isa_group */
-	uint16_t name_at : 12, form : 4, text_at;	/* isa_name, isa_text */
 };
-_Static_assert(sizeof(struct op_info) == 8, "the table stays small");
+_Static_assert(sizeof(struct op_info) == 4, "the table stays small");
 extern const struct op_info isa_op[OP_COUNT];
 enum { ISA_NAME = 16 };
 const char *isa_name(uint16_t op, char buf[ISA_NAME]);	/* "ADD64_K", in buf */
