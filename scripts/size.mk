@@ -24,7 +24,7 @@ $(eval $(call with,-fno-inline-functions-called-once,\
 $(eval $(call with,-fno-guess-branch-probability,\
 	jit/x86_64/counted jit/x86_64/entry jit/x86_64/frame loader/adjust loader/elf/btf loader/elf/core \
 	loader/filter/cbpf loader/filter/lttng loader/prog maps/lpm_index maps/lpm_write maps/mirror \
-	verifier/arena verifier/call verifier/explore vm/args vm/desc vm/rewrite/fuse vm/rewrite/rename))
+	verifier/arena verifier/call verifier/explore verifier/frame vm/args vm/desc vm/rewrite/fuse vm/rewrite/rename))
 $(eval $(call with,-fno-tree-coalesce-vars,\
 	jit/debug jit/x86_64/lanes loader/elf/core_match loader/elf/object loader/elf/view \
 	loader/filter/check loader/filter/gen loader/link loader/link_reloc loader/link_pack loader/open loader/type_text \
@@ -42,7 +42,7 @@ $(eval $(call with,-fno-tree-vrp,\
 	jit/pages jit/x86_64/encode loader/elf/data maps/batch maps/hash_inline maps/inner vm/flow \
 	vm/rewrite/chain))
 $(eval $(call with,-fno-tree-sink,\
-	helpers/proto helpers/stack loader/elf/map verifier/stack vm/mark vm/rewrite/dead))
+	helpers/proto helpers/stack loader/elf/map verifier/frame verifier/stack vm/mark vm/rewrite/dead))
 $(eval $(call with,-fno-tree-loop-optimize,\
 	helpers/inline jit/x86_64/dis))
 $(eval $(call with,--param=max-inline-insns-size=4,\

@@ -371,6 +371,8 @@ int hold(struct env *e, uint32_t *ref);	/* something is acquired: *ref, new when
 int check_args(struct env *e, struct args *a);	/* each argument of a->h against its contract */
 bool is_null(const struct reg *r);
 /* call.c */
+void release_ref(struct env *e, uint32_t ref);	/* is over, whatever hangs on it */
+void lose_arguments(struct env *e);		/* r1-r5, as a call does */
 int do_call(struct env *e);
 int do_local(struct env *e);
 uint32_t most_frames(const struct env *e);	/* that may be nested */
@@ -378,6 +380,8 @@ int too_deep(struct env *e);
 int do_exit(struct env *e);
 int do_packet_load(struct env *e);
 int helper_finish(struct env *e);
+/* The callback of the call at `ret` is about to run for the first time (round 0) or has returned. */
+int callback_returns(struct env *e, uint32_t ret, uint32_t round);
 int leave_early(struct env *e);
 /* explore.c, loop.c */
 void fetch(struct env *e, uint32_t pc);	/* pc is the instruction at hand */
