@@ -27,7 +27,7 @@ $(eval $(call with,-fno-guess-branch-probability,\
 	verifier/arena verifier/call verifier/explore verifier/frame vm/args vm/desc vm/rewrite/fuse vm/rewrite/rename))
 $(eval $(call with,-fno-tree-coalesce-vars,\
 	jit/debug jit/x86_64/lanes loader/elf/core_match loader/elf/object loader/elf/view \
-	loader/filter/check loader/filter/gen loader/link loader/link_reloc loader/link_pack loader/open loader/type_text \
+	loader/filter/check loader/filter/gen loader/filter/value loader/link loader/link_reloc loader/link_pack loader/open loader/type_text \
 	loader/verified maps/arena maps/storage verifier/alu verifier/loop verifier/memory verifier/scan \
 	vm/rewrite/stack))
 $(eval $(call with,-fno-tree-fre,\

@@ -85,6 +85,8 @@ void gen_goto(struct gen *g, bool is, const struct way *w);
 void gen_stack(struct gen *g, const struct tree *t, uint32_t bytes);
 /* The number or pointer in a field, in its cache or in register `reg`; NULL pointers reject. */
 uint32_t gen_field(struct gen *g, const struct uebpf_field *field, uint32_t reg);
+/* Element i of an array or sequence; one that is not there rejects. */
+void gen_element(struct gen *g, const struct uebpf_field *field, uint32_t i, uint32_t reg);
 /* `size` bytes at byte `at` of the event's field, zero-extended. */
 void gen_load(struct gen *g, uint8_t code, uint32_t reg, const struct uebpf_field *field, uint32_t at);
 void gen_address(struct gen *g, uint32_t reg, const struct uebpf_field *field);
