@@ -80,7 +80,7 @@ folders  := vm vm/rewrite vm/interp verifier jit $(if $(has_jit),jit/x86_64) hel
 lib_src  := $(sort $(wildcard $(folders:=/*.c)))
 # A part that is left out has a file of its own that says so.
 lib_src  := $(filter-out $(if $(filter no,$(ELF)),loader/elf/view.c,loader/no_elf.c) \
-	$(if $(filter no,$(FILTERS)),$(filter-out %/cbpf.c,$(wildcard loader/filter/*.c)),loader/no_filters.c) \
+	$(if $(filter no,$(FILTERS)),$(filter-out %/cbpf.c %/cbpf_survey.c,$(wildcard loader/filter/*.c)),loader/no_filters.c) \
 	$(if $(has_jit),jit/none.c,jit/run.c jit/miss.c jit/code.c jit/pages.c jit/debug.c jit/gdb.c),$(lib_src))
 lib_obj  := $(lib_src:%.c=$(BUILD)/obj/%.o)
 lib_libs := $(if $(filter no,$(ELF)),,-lelf)

@@ -23,7 +23,7 @@ $(eval $(call with,-fno-inline-functions-called-once,\
 	vm/rewrite/wide))
 $(eval $(call with,-fno-guess-branch-probability,\
 	jit/x86_64/counted jit/x86_64/entry jit/x86_64/frame loader/adjust loader/elf/btf loader/elf/core \
-	loader/filter/cbpf loader/filter/lttng loader/prog maps/lpm_index maps/lpm_write maps/mirror \
+	loader/filter/cbpf loader/filter/cbpf_survey loader/filter/lttng loader/prog maps/lpm_index maps/lpm_write maps/mirror \
 	verifier/arena verifier/call verifier/explore verifier/frame vm/args vm/desc vm/rewrite/fuse vm/rewrite/rename))
 $(eval $(call with,-fno-tree-coalesce-vars,\
 	jit/debug jit/x86_64/lanes loader/elf/core_match loader/elf/object loader/elf/view \

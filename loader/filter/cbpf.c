@@ -9,289 +9,18 @@
  * in the kernel.  Offsets that no verifier can follow (64 KiB and more) go through skb_load_bytes, so that big packets
  * give the same answer.
  *
- * Classic code only jumps forward, so one sweep back and one forth tell, for each instruction,
- *  - what is read before it is written (nothing else is zeroed);
- *  - how long a packet must be for the filter not to end with 0 whatever happens, which one comparison in front of the
- *    first load asks for, and how long it is known to be: a load within needs no comparison;
- *  - whether a loaded word is only compared for equality or masked: then the constants are in network order instead. */
+ * What is known of a filter beforehand is found out in cbpf_survey.c. */
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include "loader/filter/cbpf.h"
-#include "vm/code.h"
+#include "loader/filter/cbpf_in.h"
 
-/* Classic opcode fields (linux/filter.h). */
-enum { C_LD, C_LDX, C_ST, C_STX, C_ALU, C_JMP, C_RET, C_MISC };
-enum { M_IMM = 0x00, M_ABS = 0x20, M_IND = 0x40, M_MEM = 0x60, M_LEN = 0x80, M_MSH = 0xa0 };
-enum { SZ_W = 0x00, SZ_B = 0x10, SRC_X = 0x08, RET_A = 0x10, MISC_TXA = 0x80 };
-enum { ALU_DIV = 0x30, ALU_OR = 0x40, ALU_AND = 0x50, ALU_LSH = 0x60, ALU_RSH = 0x70, ALU_NEG = 0x80, ALU_MOD = 0x90,
-       ALU_XOR = 0xa0 };
-enum { J_JA = 0x00, J_JEQ = 0x10, J_JGT = 0x20, J_JGE = 0x30, J_JSET = 0x40 };
 enum { MAX_INSNS = 4096 };	/* BPF_MAXINSNS of the kernel */
-enum { SCRATCH = 16 };
-#define ANCILLARY 0xfffff000u	/* SKF_AD_OFF: offsets from here on are not packet bytes */
-
 enum { A = 0, AT_X = 2, FP = 10 };
 /* The program type's view of its context: loader/types.def, type cbpf. */
 enum { VIEW_DATA = 0, VIEW_END = 4, VIEW_WIRE_LEN = 24 };
-enum { HELPER_SKB_LOAD_BYTES = 26, FAR_LIMIT = 0xffff };
-enum { NEAR = 0x7fff };			/* offsets that an instruction holds */
 enum { ISLAND = 30000, SLOTS = 28 };	/* slots that a jump surely spans; that an instruction becomes at most */
-enum { READ_A = 1, READ_X = 2, READ_M = 4 };	/* READ_M << k */
-#define ALL UINT32_MAX
-#define NONE UINT16_MAX
-
-enum { NO_LOAD, ABS, IND };		/* a load of packet bytes whose address a verifier follows; IND: from r2 on */
-
-/* A classic instruction and what holds in front of it. */
-struct spot {
-	uint32_t reads, writes;		/* READ_... */
-	uint32_t live;			/* READ_... before they are written */
-	uint32_t end;			/* of a load: behind its last byte */
-	uint32_t need, need_x;		/* bytes from the packet's begin, from X on, without which the filter
-					 * returns 0; ALL: it does anyway */
-	uint32_t have, have_x;		/* bytes known to be there (x: r2 is valid); ALL: not reachable */
-	uint32_t start;			/* its first slot */
-	uint16_t to[2];			/* what may come next */
-	uint16_t value;			/* which load A comes from, if it is read: see same() */
-	uint16_t like;			/* of a load: another one that meets it in a use */
-	uint8_t nr_to;
-	uint8_t size, kind;		/* of a load */
-	bool number;			/* of a load: somebody needs it in this machine's order */
-};
-
-struct out {
-	const struct uebpf_cbpf_insn *in;
-	uint32_t nr_in;
-	struct spot *spot;		/* nr_in, and one that stands for whatever is no load */
-	uint8_t *slot;			/* room for SLOTS each */
-	uint32_t n;
-	uint32_t resolved;		/* slots whose jumps to "return 0" are done */
-	uint32_t first_drop;		/* or ALL */
-	bool calls;			/* a load may lie far away: skb_load_bytes */
-	uint8_t x, ctx, data, end;	/* registers */
-};
-
-/* ---- the classic side ---- */
-
-/* Why instruction *in with `left` others behind it is none, or NULL. */
-static const char *wrong(const struct uebpf_cbpf_insn *in, uint32_t left)
-{
-	const char *const scratch = MESSAGE_TEXT("a scratch word outside of M[0..15]");
-	uint32_t code = in->code, k = in->k, mode = code & 0xe0, size = code & 0x18, op = code & 0xf0;
-	bool to_x = (code & 7) == C_LDX;
-
-	if (code > 0xff)
-		return MESSAGE_TEXT("an unknown opcode");
-	switch (code & 7) {
-	case C_LD: case C_LDX:
-		if (size == 0x18)
-			return MESSAGE_TEXT("a load of 8 bytes");
-		if (mode == M_ABS || mode == M_IND)
-			return to_x ? MESSAGE_TEXT("a packet load into X") : k < ANCILLARY ? NULL :
-			       MESSAGE_TEXT("an ancillary load (SKF_AD_OFF, SKF_LL_OFF, SKF_NET_OFF): only the kernel "
-					    "has its data");
-		if (mode == M_MSH)
-			return to_x && size == SZ_B ? NULL : MESSAGE_TEXT("a 4*([k]&0xf) load that is not a byte into X");
-		if (mode > M_MSH)
-			return MESSAGE_TEXT("a load with an unknown mode");
-		return size != SZ_W ?
-		       MESSAGE_TEXT("a load of a constant, a scratch word or the length that is not a word") :
-		       mode == M_MEM && k >= SCRATCH ? scratch : NULL;
-	case C_ST: case C_STX:
-		return k >= SCRATCH || code & 0xf8 ? scratch : NULL;
-	case C_ALU:
-		return op > ALU_XOR ? MESSAGE_TEXT("an unknown arithmetic operation") :
-		       code & SRC_X ? NULL :
-		       (op == ALU_DIV || op == ALU_MOD) && !k ?
-		       MESSAGE_TEXT("a division by the constant 0") :
-		       (op == ALU_LSH || op == ALU_RSH) && k >= 32 ? MESSAGE_TEXT("a shift by 32 or more") : NULL;
-	case C_JMP:
-		return op > J_JSET ? MESSAGE_TEXT("an unknown jump") :
-		       (op == J_JA ? k : in->jt > in->jf ? in->jt : in->jf) >= left ?
-		       MESSAGE_TEXT("a jump past the end") : NULL;
-	case C_RET:
-		return size == SRC_X || size == 0x18 || mode ? MESSAGE_TEXT("an unknown return") : NULL;
-	default:
-		return (code | MISC_TXA) != 0x87 ? MESSAGE_TEXT("an unknown instruction of class misc") : NULL;
-	}
-}
-
-static uint32_t most(uint32_t a, uint32_t b) { return a > b ? a : b; }
-
-/* Instruction i by itself; *max_x grows to what it may set X to. */
-static void describe(struct out *o, uint32_t i, uint32_t *max_x)
-{
-	const struct uebpf_cbpf_insn *in = &o->in[i];
-	struct spot *s = &o->spot[i];
-	uint32_t mode = in->code & 0xe0, x = in->code & SRC_X ? READ_X : 0, m = (uint32_t)READ_M << (in->k & 15);
-	bool always = (in->code & 0xf0) == J_JA;
-
-	*s = (struct spot){ .have = ALL, .have_x = ALL, .like = (uint16_t)i, .value = NONE, .nr_to = 1,
-			    .size = (uint8_t)(4u >> (in->code >> 3 & 3)), .to = { (uint16_t)(i + 1) } };
-	switch (in->code & 7) {
-	case C_LDX:
-		*max_x = most(*max_x, mode == M_MSH ? 60 : mode == M_IMM ? in->k : ALL);
-		/* fallthrough */
-	case C_LD:
-		s->writes = (in->code & 7) == C_LDX ? READ_X : READ_A;
-		s->reads = mode == M_IND ? READ_X : mode == M_MEM ? m : 0;
-		s->end = in->k + s->size;
-		if (mode == M_IND)
-			s->kind = IND;
-		else if ((mode == M_ABS || mode == M_MSH) && s->end <= FAR_LIMIT && s->end > in->k)
-			s->kind = ABS;
-		else
-			o->calls |= mode == M_ABS || mode == M_MSH;
-		break;
-	case C_ST: case C_STX:
-		s->reads = in->code & 1 ? READ_X : READ_A;
-		s->writes = m;
-		break;
-	case C_ALU:
-		s->reads = READ_A | ((in->code & 0xf0) == ALU_NEG ? 0 : x);
-		s->writes = READ_A;
-		break;
-	case C_JMP:
-		s->reads = always ? 0 : READ_A | x;
-		s->nr_to = always ? 1 : 2;
-		s->to[0] = (uint16_t)(i + 1 + (always ? in->k : in->jt));
-		s->to[1] = (uint16_t)(i + 1 + in->jf);
-		break;
-	case C_RET:
-		s->reads = in->code & RET_A ? READ_A : 0;
-		s->nr_to = 0;
-		break;
-	default:
-		s->reads = in->code & MISC_TXA ? READ_X : READ_A;
-		s->writes = in->code & MISC_TXA ? READ_A : READ_X;
-		*max_x = in->code & MISC_TXA ? *max_x : ALL;
-	}
-}
-
-/* ---- what is known ---- */
-
-static uint32_t least(uint32_t a, uint32_t b) { return a < b ? a : b; }
-
-/* Before instruction i, what comes behind it being known: live, need. */
-static void look_back(const struct out *o, uint32_t i)
-{
-	struct spot *s = &o->spot[i];
-
-	s->need = s->need_x = s->nr_to || (!s->reads && !o->in[i].k) ? ALL : 0;	/* no follower: a return */
-	for (uint32_t n = 0; n < s->nr_to; n++) {
-		const struct spot *t = &o->spot[s->to[n]];
-
-		s->live |= t->live;
-		s->need = least(s->need, t->need);
-		s->need_x = least(s->need_x, t->need_x);
-	}
-	s->live = (s->live & ~s->writes) | s->reads;
-	if (s->writes & READ_X && s->need_x != ALL)
-		s->need_x = 0;
-	if (s->kind == ABS)
-		s->need = most(s->need, s->end);
-	else if (s->kind)
-		s->need_x = most(s->need_x, s->end);
-}
-
-/* Loads that one use may see are one group, of which the last one here speaks. */
-static struct spot *same(const struct out *o, uint32_t i)
-{
-	while (o->spot[i].like != i)
-		i = o->spot[i].like = o->spot[o->spot[i].like].like;
-	return &o->spot[i];
-}
-
-static void meet(const struct out *o, uint32_t a, uint32_t b)
-{
-	struct spot *x = same(o, a), *y = same(o, b);
-
-	x->number |= y->number || x->size != y->size;
-	y->like = x->like;
-}
-
-/* Bytes to ask for where `end` are needed now and `need` at last. */
-static uint32_t to_ask(uint32_t need, uint32_t end)
-{
-	return need <= NEAR ? need : end;
-}
-
-/* A constant operand that can be in network order: A == k, A & k, A | k, A ^ k. */
-static bool swaps(const struct uebpf_cbpf_insn *in, const struct spot *load)
-{
-	uint32_t op = in->code & 0xf0;
-
-	if (in->code & SRC_X)
-		return false;
-	if ((in->code & 7) == C_JMP)
-		return op == J_JEQ || op == J_JSET;
-	return (in->code & 7) == C_ALU &&
-	       (op == ALU_AND || ((op == ALU_OR || op == ALU_XOR) && (load->size == 4 || !(in->k >> 8 * load->size))));
-}
-
-/* Behind instruction i, what is in front of it being known: have, and where A comes from. */
-static void look_on(const struct out *o, uint32_t i)
-{
-	struct spot *s = &o->spot[i], *load = same(o, s->value == NONE ? o->nr_in : s->value);
-	uint32_t have = s->have, have_x = s->have_x, value = s->value;
-
-	if (have == ALL)
-		return;
-	if (s->kind == ABS && s->end > have)
-		have = to_ask(s->need, s->end);
-	if (s->kind == IND && s->end > have_x)
-		have_x = to_ask(s->need_x, s->end);
-	if (s->writes & READ_X)
-		have_x = 0;
-	if (!swaps(&o->in[i], load)) {
-		load->number |= s->reads & READ_A;
-		if (s->writes & READ_A)
-			value = s->kind ? i : o->nr_in;
-	}
-	for (uint32_t n = 0; n < s->nr_to; n++) {
-		struct spot *t = &o->spot[s->to[n]];
-
-		t->have = least(t->have, have);
-		t->have_x = least(t->have_x, have_x);
-		if (!(t->live & READ_A) || t->value == value)
-			continue;
-		if (t->value != NONE)
-			meet(o, value, t->value);
-		t->value = (uint16_t)value;
-	}
-}
-
-static void survey(struct out *o)
-{
-	uint32_t n = o->nr_in, max_x = 0;
-	bool asks_len = false;
-
-	for (uint32_t i = 0; i < n; i++) {
-		describe(o, i, &max_x);
-		asks_len |= (o->in[i].code & 6) == 0 && (o->in[i].code & 0xe0) == M_LEN;
-	}
-	/* libpcap's own filters set X to the length of a header, 60 at most: nothing in them lies far away. */
-	for (uint32_t i = 0; i < n; i++)
-		o->calls |= o->spot[i].kind == IND && (uint64_t)o->spot[i].end + max_x > NEAR;
-	for (uint32_t i = 0; i < n; i++)
-		if (o->calls && o->spot[i].kind == IND)
-			o->spot[i].kind = NO_LOAD;
-	o->spot[0].have = o->spot[0].have_x = 0;
-	o->spot[0].value = (uint16_t)n;
-	o->spot[n] = (struct spot){ .like = (uint16_t)n, .number = true };
-	o->x = o->calls ? 9 : 5;
-	o->ctx = o->calls || asks_len ? 6 : 1;
-	o->data = o->calls ? 7 : 3;
-	o->end = o->calls ? 8 : 4;
-	for (uint32_t i = n; i-- > 0;)
-		look_back(o, i);
-	for (uint32_t i = 0; i < n; i++)
-		look_on(o, i);
-}
-
-/* ---- the new side ---- */
 
 /* Opcodes of RFC 9669; a register's number joins them as on the wire. */
 enum { LDX_W = 0x61, LDX_H = 0x69, LDX_B = 0x71, ST_W = 0x62, STX_W = 0x63, LDDW = 0x18, MOV32 = 0xbc, MOV32K = 0xb4, MOV = 0xbf, ADD = 0x0f, ADDK = 0x07,
@@ -415,7 +144,7 @@ static void load_packet(struct out *o, uint32_t i, uint32_t dst)
 			ask(o, base, to_ask(need, s->end));
 		emit(o, s->size == 4 ? LDX_W : s->size == 2 ? LDX_H : LDX_B, dst | (off < 0 ? 1 : base) << 4, off, 0);
 	}
-	if (s->size > 1 && (!s->kind || same(o, i)->number))
+	if (s->size > 1 && (!s->kind || cbpf_same(o, i)->number))
 		op_k(o, BE, dst, s->size * 8u);
 }
 
@@ -455,10 +184,10 @@ static void load(struct out *o, uint32_t i)
 /* Operand k of instruction i as A is there. */
 static uint32_t constant(const struct out *o, uint32_t i)
 {
-	const struct spot *load = same(o, o->spot[i].value);
+	const struct spot *load = cbpf_same(o, o->spot[i].value);
 	uint32_t k = o->in[i].k;
 
-	if (load->number || load->size == 1 || !swaps(&o->in[i], load) || __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
+	if (load->number || load->size == 1 || !cbpf_swaps(&o->in[i], load) || __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
 		return k;
 	return load->size == 4 ? __builtin_bswap32(k) : (k & 0xffff0000) | __builtin_bswap16((uint16_t)k);
 }
@@ -559,7 +288,7 @@ int cbpf_translate(const struct uebpf_cbpf_insn *in, uint32_t n, void **slots, u
 		return error_set(err, UEBPF_STAGE_FILTER, UEBPF_E_LIMIT, -EINVAL, 0,
 				 "a classic filter has 1 to %d instructions, this one %u", MAX_INSNS, n);
 	for (i = 0; i < n && !why; i++)
-		why = wrong(&in[i], n - i - 1);
+		why = cbpf_wrong(&in[i], n - i - 1);
 	if (!why && (in[n - 1].code & 7) != C_RET)
 		why = MESSAGE_TEXT("the last one, and not a return");
 	if (why)
@@ -569,7 +298,7 @@ int cbpf_translate(const struct uebpf_cbpf_insn *in, uint32_t n, void **slots, u
 	o.spot = malloc((n + 1) * sizeof(*o.spot));
 	o.slot = malloc((n + 2) * (size_t)(SLOTS * 8));
 	if (o.spot && o.slot) {
-		survey(&o);
+		cbpf_survey(&o);
 		translate(&o);
 		*slots = o.slot;
 		*nslots = o.n;
