@@ -42,7 +42,7 @@ int jit_cpu_detect(const char *off, uint32_t *features)
 	return 0;
 }
 
-const char jit_rule_names[] = "magic\0align\0pair\0vector\0select\0lanes\0update\0predict\0between\0";	/* order: enum jit_rule */
+const char jit_rule_names[] = "magic\0align\0pair\0vector\0select\0lanes\0update\0predict\0between\0flags\0";	/* order: enum jit_rule */
 
 int jit_cpu_text(uint32_t features, char *buf, size_t cap)
 {

@@ -56,7 +56,7 @@ int jit_compile(struct code *code, const struct jit_opts *opts, struct uebpf_err
 void jit_free(struct code *code);
 size_t jit_code_bytes(const struct code *code);		/* machine code; 0: not compiled */
 
-enum { JIT_RULE_COUNT = 9 };
+enum { JIT_RULE_COUNT = 10 };
 extern const char jit_rule_names[];	/* the emitter's own rules; as rewrite_names (vm/rewrite/rewrite.h) */
 
 /* ---- running ---- */

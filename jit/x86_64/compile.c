@@ -370,7 +370,7 @@ static int begin(struct jc *c)
 	static const uint8_t home[11] = { RAX, RDI, RSI, RDX, RCX, R8, RBX, R13, R14, R15, RBP };
 
 	memcpy(c->reg, home, sizeof home);
-	c->slow_label = c->zeroes_at = c->lanes_tail = UNSET;
+	c->slow_label = c->zeroes_at = c->lanes_tail = c->flags_at = c->set_at = UNSET;
 	c->next_window = c->nr_window = WINDOW_FREE;
 	c->sub = mem_array(c->host, c->code->nr_sub, sizeof *c->sub);
 	if (!c->sub || flow_build(c->code, &c->flow))

@@ -80,6 +80,8 @@ static void and(struct jc *c, unsigned op)
 	const struct insn *in = c->in;
 	int64_t k = isa_op[in->op].shape == SHAPE_ALU_K ? in->imm : -1;
 
+	if (emit_flags(c, 0, x_at(dst(c), 0)))
+		return;
 	if (k == 0xff || k == 0xffff)
 		x_ext(&c->b, k == 0xff ? 1 : 2, false, false, dst(c), dst(c));
 	else if (k >= 0 && !blinded(c, k))	/* clears the upper half in either width */
@@ -143,6 +145,8 @@ static void move(struct jc *c, unsigned unused)
 	struct form f = alu_form(c);
 
 	(void)unused;
+	if (f.imm ? emit_set(c) : emit_flags(c, 1, x_at(f.s, 0)))
+		return;
 	if (f.imm)
 		emit_const(c, f.d, f.w ? (uint64_t)f.k : (uint32_t)f.k);
 	else
@@ -203,10 +207,14 @@ static void jump_on(struct jc *c, enum x_cc cc)
 
 static void jump_if(struct jc *c, unsigned cc)
 {
-	if (emit_between(c))
-		return;
-	compare(c, alu_form(c), cc & TEST);
+	if (c->flags_at != c->i || cc & TEST) {
+		if (emit_between(c))
+			return;
+		compare(c, alu_form(c), cc & TEST);
+	}
 	jump_on(c, cc & 15);
+	if (!(cc & TEST))
+		emit_kept(c);
 }
 
 static void jump(struct jc *c, unsigned unused)
@@ -256,6 +264,9 @@ static bool ctx_field(struct jc *c, bool sign)
 	return true;
 }
 
+/* What is loaded and used at once. */
+static bool load_into(struct jc *c, struct x_mem m) { return emit_update(c, m) || emit_flags(c, 1, m); }
+
 /* acquire: under x86's memory order a load acquires and a store releases. */
 static void load(struct jc *c, unsigned acquire)
 {
@@ -264,7 +275,7 @@ static void load(struct jc *c, unsigned acquire)
 	struct x_mem m;
 
 	if (!acquire && ((!sign && (load_swapped(c, size(c)) || (size(c) == 8 && emit_vector(c)))) ||
-			 ctx_field(c, sign) || (!sign && emit_update(c, x_at(src(c), c->in->off)))))
+			 ctx_field(c, sign) || (!sign && load_into(c, x_at(src(c), c->in->off)))))
 		return;
 	m = emit_guard(c, c->in->src, c->in->off, size(c), acquire ? GUARD_ATOMIC | ACCESS_READ : ACCESS_READ, &cold);
 	x_load(&c->b, size(c), sign, dst(c), m);
@@ -471,9 +482,11 @@ static void lea_indexed(struct jc *c, unsigned unused)
 }
 static void load_indexed(struct jc *c, unsigned unused)
 {
+	struct x_mem m = indexed(c, src(c));
+
 	(void)unused;
-	if (!emit_update(c, indexed(c, src(c))))
-		x_load(&c->b, size(c), false, dst(c), indexed(c, src(c)));
+	if (!load_into(c, m))
+		x_load(&c->b, size(c), false, dst(c), m);
 }
 static void store_indexed(struct jc *c, unsigned unused)
 {

@@ -267,6 +267,7 @@ void x_endbr64(struct x_buf *b) { x_32(b, 0xfa1e0ff3); }
 void x_pause(struct x_buf *b) { x_8(b, 0xf3); x_8(b, 0x90); }
 void x_lfence(struct x_buf *b) { x_8(b, 0x0f); x_8(b, 0xae); x_8(b, 0xe8); }
 void x_cmov(struct x_buf *b, bool w, enum x_cc cc, int d, int s) { x_rr(b, x_w(w) | X_0F, 0x40u | cc, d, s); }
+void x_setcc(struct x_buf *b, enum x_cc cc, int d) { x_rr(b, X_0F | X_RM8, 0x90u | cc, 0, d); }
 
 void x_nops(struct x_buf *b, unsigned n)
 {

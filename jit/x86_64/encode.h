@@ -107,6 +107,7 @@ void x_endbr64(struct x_buf *b);
 void x_pause(struct x_buf *b);
 void x_lfence(struct x_buf *b);
 void x_cmov(struct x_buf *b, bool w, enum x_cc cc, int d, int s);
+void x_setcc(struct x_buf *b, enum x_cc cc, int d);	/* the low byte */
 /* The recommended multi-byte nops (SDM volume 2, NOP). */
 void x_nops(struct x_buf *b, unsigned n);
 

@@ -63,7 +63,7 @@ struct jsub {
 };
 
 enum jit_rule { RULE_MAGIC = 1, RULE_ALIGN = 2, RULE_PAIR = 4, RULE_VECTOR = 8, RULE_SELECT = 16, RULE_LANES = 32,
-		RULE_UPDATE = 64, RULE_PREDICT = 128, RULE_BETWEEN = 256 };	/* jit_rule_names (jit/cpu.c) */
+		RULE_UPDATE = 64, RULE_PREDICT = 128, RULE_BETWEEN = 256, RULE_FLAGS = 512 };	/* jit_rule_names (jit/cpu.c) */
 
 struct jc {				/* what is used most first: one byte reaches it */
 	struct x_buf b;
@@ -74,6 +74,7 @@ struct jc {				/* what is used most first: one byte reaches it */
 	struct jsub *cur;
 	uint32_t cur_start;
 	uint32_t zeroes_at;		/* instruction at which xmm0 is zero */
+	uint32_t flags_at, set_at;	/* the jump whose comparison is done; the jump over a move that setcc stands for */
 	uint32_t lanes_tail, lanes_head;	/* the jump back of a loop in lanes goes to this label */
 	uint8_t reg[11];
 	bool state, metered, checked;
@@ -161,6 +162,10 @@ enum spare emit_spare(const struct jc *c, uint32_t i);	/* what instruction i lea
 /* ---- select.c ---- */
 /* After the comparison of c->in: a conditional move in place of its jump over a move; false: it is none. */
 bool emit_select(struct jc *c, enum x_cc cc);
+/* r = 0 or 1, c->in, and then by a jump over a move the other: the first part of a setcc; false: it is none. */
+bool emit_set(struct jc *c);
+/* Behind c->in, a jump, and a move that is none: the next jump may compare the same, whose flags are still there. */
+void emit_kept(struct jc *c);
 
 /* May the next instruction be done with instruction i? */
 static inline bool jc_follows(const struct jc *c, uint32_t i)
@@ -176,6 +181,11 @@ bool between_at(const struct jc *c, uint32_t i);	/* would those at i do? */
 /* From load c->in on, whose operand is m, one operation on memory; false: it is none. */
 bool emit_update(struct jc *c, struct x_mem m);
 bool made_for_update(const struct jc *c);	/* Only such reads the address that c->in makes. */
+
+/* ---- flags.c ---- */
+/* A jump on whether r & k is 0, the AND `behind` instructions behind c->in, as a test of register m.base or, where c->in
+ * is a load, of m; false: it is none. */
+bool emit_flags(struct jc *c, uint32_t behind, struct x_mem m);
 
 /* ---- vector.c ---- */
 bool emit_vector(struct jc *c);	/* what begins at c->in, in one; false: it does not */

@@ -9,7 +9,7 @@ enum { FAR = 64, LONG = 4 };	/* instructions looked back at; cycles of a chain t
 
 static bool jumps_over(const struct jc *c, const struct insn *in, uint32_t i)
 {
-	return i + 2 < c->code->n && (uint32_t)in->off == i + 2 && !(c->flow.mark[i + 1] & FLOW_TARGET);
+	return (uint32_t)in->off == i + 2 && !(c->flow.mark[i + 1] & FLOW_TARGET);
 }
 
 static void pass(uint8_t way[12], uint32_t regs, uint32_t cycles)
@@ -53,30 +53,62 @@ static bool waits(const struct jc *c, uint32_t i)
 	return false;
 }
 
+/* Is the jump at i over the move behind it to be none? */
+static bool selects(struct jc *c, uint32_t i)
+{
+	const struct insn *in = &c->code->insn[i];
+
+	if (c->checked || !(c->rules & RULE_SELECT) || !jumps_over(c, in, i) || (uint32_t)(in[1].op - OP_MOV64_K) > 3 ||
+	    (c->flags & JIT_BLIND && isa_op[in[1].op].shape == SHAPE_ALU_K))
+		return false;
+	if (!(c->rules & RULE_PREDICT) || !waits(c, i))
+		return true;
+	jc_hit(c, RULE_PREDICT);
+	return false;
+}
+
+bool emit_set(struct jc *c)
+{
+	const struct insn *in = c->in, *jcc = in + 1, *mov = in + 2;
+
+	if ((in->imm | 1) != 1 || !jc_follows(c, c->i) || !flow_is_branch(jcc) || flow_reads(c->code, jcc) >> in->dst & 1 ||
+	    !selects(c, c->i + 1) || mov->dst != in->dst || isa_op[mov->op].shape != SHAPE_ALU_K || (mov->imm ^ in->imm) != 1)
+		return false;
+	x_mov_k(&c->b, c->reg[in->dst], 0, false);
+	c->set_at = c->i + 1;
+	return true;
+}
+
 bool emit_select(struct jc *c, enum x_cc cc)
 {
 	const struct insn *mov = c->in + 1;
-	int from = TMP;
+	int from = c->reg[mov->src], to = c->reg[mov->dst];
 
-	if (c->checked || !(c->rules & RULE_SELECT) || !jumps_over(c, c->in, c->i) ||
-	    !((uint32_t)(mov->op - OP_MOV64_K) < 4))
+	if (!is_own(c) || !selects(c, c->i))
 		return false;
-	if (c->rules & RULE_PREDICT && is_own(c) && waits(c, c->i)) {
-		jc_hit(c, RULE_PREDICT);
-		return false;
-	}
-	switch (mov->op) {
-	case OP_MOV32_X:	/* the upper half is cleared only when it moves */
-		x_mov(&c->b, false, TMP, c->reg[mov->src]);
-		break;
-	case OP_MOV64_X: from = c->reg[mov->src]; break;
-	default:
-		if (c->flags & JIT_BLIND)
-			return false;
-		x_mov_k(&c->b, TMP, mov->op == OP_MOV64_K ? mov->imm : (int64_t)(uint32_t)mov->imm, true);
-	}
 	jc_hit(c, RULE_SELECT);
-	x_cmov(&c->b, true, cc ^ 1, c->reg[mov->dst], from);
 	c->skip = 1;
+	if (c->set_at == c->i) {
+		x_setcc(&c->b, mov->imm ? cc ^ 1 : cc, to);
+		return true;
+	}
+	if (mov->op != OP_MOV64_X) {	/* the upper half is cleared only when it moves */
+		if (mov->op == OP_MOV32_X)
+			x_mov(&c->b, false, TMP, from);
+		else
+			x_mov_k(&c->b, TMP, mov->op == OP_MOV64_K ? mov->imm : (int64_t)(uint32_t)mov->imm, true);
+		from = TMP;
+	}
+	x_cmov(&c->b, true, cc ^ 1, to, from);
 	return true;
+}
+
+void emit_kept(struct jc *c)
+{
+	const struct insn *in = c->in, *next = in + 2;
+
+	if (c->skip && flow_is_branch(next) && !((in->op ^ next->op) & 3) && in->dst == next->dst &&
+	    in->src == next->src && in->imm == next->imm && !(flow_reads(c->code, in) >> in[1].dst & 1) &&
+	    c->flow.mark[c->i + 2] == (FLOW_TARGET | FLOW_ONE))
+		c->flags_at = c->i + 2;
 }

@@ -66,6 +66,11 @@ static const char *const idioms[] = {
 	"rC = 0\nif rA %c rB goto l\nrC = 1\nl: rD ^= rC\n",
 	"rE = 3\nrB = 0\nh: rC = rB\nrC |= 4\nrC *= rC\nif rC > rA goto l\nrB = rC\nl: rE += 1\nif rE < 9 goto h\nrC = %i\n",
 	"if rA %c rB goto l\nrA = rB\nl: rC += rA\n",
+	/* flags */
+	"rA = *(u32 *)(rM + %o)\nrA &= %i\nif rA == 0 goto l\nrB += 3\nl: rA = %i\nrC ^= rB\n",
+	"rC = *(u16 *)(rM + 12)\nwC &= %n\nif wC == 0 goto l\nrB += 3\nl: wC = wB\nwC &= %n\nif rC != 0 goto m\nrA ^= rB\nm: rC = %i\n",
+	"rD = rA\nif rA %c rB goto +1\nrD = rB\nif rA %c rB goto +1\nrC = rA\nif rA %c rB goto +1\nrA = rD\nrC ^= rD\n",
+	"wD = wC\nrE = 1\nif wA %c %i goto +1\nrE = 0\nif wA %c %i goto +1\nwD = wB\nrC += rD\nrB += rE\n",
 	/* counted loops */
 	"rA = 0\nh: rB = rM\nrB += rA\nrC = *(u64 *)(rB + 0)\nrC *= 3\nrD ^= rC\nrA += 8\nif rA != 64 goto h\nrB = %i\n",
 	"rD = 0\nrA = 0\nh: rB = rM\nrB += rA\nrC = *(u32 *)(rB + 0)\nrD += rC\nrA += 4\nif rA != 64 goto h\nrB = %i\n",

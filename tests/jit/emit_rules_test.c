@@ -26,6 +26,19 @@ static const struct { const char *rule, *text, *on, *off; } single[] = {
 	  "movups xmmword ptr [rdi + 64]", "mov qword ptr" },
 	{ "select", "r0 = *(u64 *)(r1 + 0)\nr2 = *(u64 *)(r1 + 8)\nif r0 > r2 goto l\nr0 = r2\nl: r0 += 1\nexit\n", "cmovbe rax, rsi",
 	  "ja " },
+	/* what is 0 or 1 by a comparison */
+	{ "select", "r0 = *(u64 *)(r1 + 0)\nr2 = *(u64 *)(r1 + 8)\nr3 = 1\nif r0 > r2 goto l\nr3 = 0\nl: r0 += r3\nexit\n", "seta dl", "ja " },
+	{ "select", "r2 = *(u64 *)(r1 + 0)\nr3 = *(u64 *)(r1 + 8)\nw4 = 0\nif w2 s>= w3 goto l\nw4 = 1\nl: r0 = r4\nr0 += r2\nexit\n", "setl ",
+	  "jge " },
+	/* 32 bits whose upper half is known */
+	{ "select", "r0 = *(u32 *)(r1 + 0)\nr2 = *(u32 *)(r1 + 8)\nif r0 < r2 goto l\nw0 = w2\nl: r0 += 1\nexit\n", "cmovae rax, rsi", "jb " },
+	{ "flags", "r0 = 7\nr2 = *(u64 *)(r1 + 0)\nr2 += r1\nr2 &= -16\nif r2 == 0 goto l\nr0 *= 3\nl: exit\n", "test rsi, -16", "and rsi, -16" },
+	{ "flags", "r0 = *(u64 *)(r1 + 0)\nw0 += 3\nw2 = w0\nw2 &= 256\nif w2 != 0 goto l\nr0 *= 3\nl: exit\n", "test eax, 256", "and esi, 256" },
+	{ "flags", "r0 = 7\nr2 = *(u8 *)(r1 + 3)\nr2 &= 4\nif r2 == 0 goto l\nr0 *= 3\nl: exit\n", "test byte ptr [rdi + 3], 4", "and esi, 4" },
+	{ "flags", "r0 = 7\nr2 = *(u32 *)(r1 + 4)\nr2 &= -256\nif r2 != 0 goto l\nr0 *= 3\nl: exit\n", "test dword ptr [rdi + 4], -256",
+	  "and rsi, -256" },
+	{ "flags", "r0 = 7\nr2 = *(u8 *)(r1 + 0)\nr2 &= 63\nr3 = r1\nr3 += r2\nr3 = *(u16 *)(r3 + 1)\nr3 &= 7\nif r3 != 0 goto l\nr0 = r2\n"
+	  "r0 *= 3\nl: exit\n", "test byte ptr [rdi + rsi + 1], 7", "and edx, 7" },
 	{ "lanes", "r0 = 0\nr2 = 0\nh: r3 = r1\nr3 += r2\nr4 = *(u64 *)(r3 + 0)\nr0 += r4\nr2 += 8\nif r2 != 256 goto h\nexit\n", "xmm", NULL },
 	{ "update", "r3 = *(u64 *)(r1 + 8)\nr2 = *(u32 *)(r1 + 64)\nw2 += w3\n*(u32 *)(r1 + 64) = r2\nr0 = r3\nexit\n",
 	  "add dword ptr [rdi + 64], edx", "mov dword ptr" },
@@ -183,6 +196,75 @@ START_TEST(between_holds_at_its_bounds)
 }
 END_TEST
 
+/* r & mask is 0 or not: of what is loaded in each size, of a register, of copies. */
+START_TEST(flags_are_those_of_the_mask)
+{
+	static const int32_t mask[] = { 1, 2, 0x7f, 0x80, 0xff, 0x100, 0xff00, 0xffff, 0x10000, INT32_MAX, INT32_MIN, -65536, -256, -128, -1 };
+	static const uint64_t value[] = { 0, 1, 2, 0x7f, 0x80, 0xff, 0x100, 0x8000, 0xff00, 0x10000, 1ull << 31, UINT32_MAX, 1ull << 32, 1ull << 40,
+		1ull << 63, 0xffffffff00000000, 0xfffffffffffffe00, UINT64_MAX };
+	static const char *const from[] = { "r2 = *(u8 *)(r1 + 0)", "r2 = *(u16 *)(r1 + 0)", "r2 = *(u32 *)(r1 + 0)", "r2 = *(u64 *)(r1 + 0)",
+		"r2 = *(u64 *)(r1 + 0)\nr2 += r0", "r2 = *(u64 *)(r1 + 0)\nw2 += w0", "r3 = *(u64 *)(r1 + 0)\nr3 += r0\nr2 = r3",
+		"r3 = *(u64 *)(r1 + 0)\nr3 += r0\nw2 = w3" };
+	static const uint64_t keeps[] = { 0xff, 0xffff, UINT32_MAX, UINT64_MAX, UINT64_MAX, UINT32_MAX, UINT64_MAX, UINT32_MAX };
+	int rule = rule_index(jit_rule_names, "flags", 5);
+	const struct arm *arm = arm_named("jit trusted");
+	uint32_t before = arm_jit_hits[rule], n;
+
+	for (int form = 0; form < 8 * (int)(sizeof mask / sizeof *mask); form++) {
+		bool and_wide = form & 1, jump_wide = form & 2, equal = form & 4;
+		int32_t k = mask[form / 8];
+		struct uebpf_error err;
+		struct code code;
+		char text[256];
+		void *slots;
+
+		snprintf(text, sizeof text, "r0 = *(u64 *)(r1 + 8)\n%s\n%c2 &= %d\nif %c2 %s 0 goto l\nr0 += 5\nr0 *= 7\nl: exit\n", from[_i],
+			 and_wide ? 'r' : 'w', k, jump_wide ? 'r' : 'w', equal ? "==" : "!=");
+		assemble(text, &slots, &n);
+		ck_assert_msg(!arm_load(arm, &code, slots, n, &test_raw, &err), "%s\n%s", err.text, text);
+		free(slots);
+		for (size_t i = 0; i < sizeof value / sizeof *value; i++) {
+			uint64_t mem[2] = { value[i], 0 }, r0 = 0, x = value[i] & keeps[_i] & (and_wide ? (uint64_t)(int64_t)k : (uint32_t)k);
+			bool jumps = !(jump_wide ? x : (uint32_t)x) == equal;
+
+			ck_assert_int_eq(arm->run(&code, mem, sizeof mem, NULL, &r0), 0);
+			ck_assert_msg(r0 == (jumps ? 0 : 35), "0x%llx: %llu of\n%s", (unsigned long long)value[i], (unsigned long long)r0, text);
+		}
+		arm_free(arm, &code);
+	}
+	ck_assert_msg(arm_jit_hits[rule] > before, "never a test");
+}
+END_TEST
+
+/* Two moves by one comparison; the second is made anew where the first moves what was compared. */
+START_TEST(one_comparison_is_enough)
+{
+	static const char *const text[] = {
+		"r2 = *(u64 *)(r1 + 0)\nr3 = *(u64 *)(r1 + 8)\nr4 = r2\nr0 = r3\nif r2 > r3 goto +1\nr4 = r3\nif r2 < r3 goto +1\nr0 = r2\nr0 -= r4\nexit\n",
+		"r2 = *(u64 *)(r1 + 0)\nr3 = *(u64 *)(r1 + 8)\nr0 = r3\nif r2 > r3 goto +1\nr3 = r2\nif r2 s< r3 goto +1\nr0 = r2\nr0 -= r3\nexit\n",
+	};
+	const struct arm *arm = arm_named("jit trusted"), *interp = arm_named("interp trusted");
+	static char dump[65536];
+	struct code code, plain;
+	uint64_t mem[2][WORDS];
+	struct uebpf_error err;
+	uint32_t n, compared = 0;
+	void *slots;
+
+	compile(arm, &code, text[_i], 0, dump, sizeof dump);
+	for (const char *at = dump; (at = strstr(at, "cmp r")); at++)
+		compared++;
+	ck_assert_msg(compared == 1u + (uint32_t)_i, "%u comparisons:\n%s", compared, dump);
+	assemble(text[_i], &slots, &n);
+	ck_assert_int_eq(arm_load(interp, &plain, slots, n, &test_raw, &err), 0);
+	free(slots);
+	for (uint64_t from = 1; from < 200; from++)
+		ck_assert_uint_eq(run_once(arm, &code, from, mem[0]), run_once(interp, &plain, from, mem[1]));
+	arm_free(arm, &code);
+	arm_free(interp, &plain);
+}
+END_TEST
+
 START_TEST(each_has_a_test)
 {
 	for (int k = 0; k < JIT_RULE_COUNT; k++) {
@@ -206,6 +288,8 @@ int main(void)
 	}
 	tcase_add_test(t, each_has_a_test);
 	tcase_add_loop_test(t, between_holds_at_its_bounds, 0, 49);
+	tcase_add_loop_test(t, flags_are_those_of_the_mask, 0, 8);
+	tcase_add_loop_test(t, one_comparison_is_enough, 0, 2);
 	tcase_add_loop_test(t, each_rule_does_what_it_says, 0, sizeof single / sizeof single[0]);
 	return run_tests();
 }

@@ -108,6 +108,8 @@ static const struct { const char *rule, *before, *after; } single[] = {
 	{ "copy", "r2 = *(u64 *)(r1 + 0)\nr3 = r2\nr0 = 1\nr0 += r3\nexit\n", "r0 += r2" },
 	/* copied again; a number that a loop leaves alone */
 	{ "copy", "r2 = *(u32 *)(r1 + 0)\nw3 = w2\nif r2 > 9 goto l\nw3 = w2\nr2 += 5\nl: r0 = r3\nr0 += r2\nexit\n", "goto +0x3\nr2 +=" },
+	/* a conditional move whose upper half is known to be clear */
+	{ "copy", "r2 = *(u32 *)(r1 + 0)\nr0 = *(u32 *)(r1 + 8)\nif r2 > r0 goto l\nw2 = w0\nl: r0 = r2\nr0 *= 5\nexit\n", "r2 = r0" },
 	{ "fold", "r0 = 0\nr2 = 0\nr3 = 0x123456789a ll\nh: r4 = *(u64 *)(r1 + 0)\nr0 += r4\nr0 /= r3\nr2 += 1\nif r2 != 77 goto h\nexit\n",
 	  "r0 /= 0x123456789a" },
 	{ "dead", "r3 = r1\nr0 = 4\nr3 += 5\nexit\n", NULL },

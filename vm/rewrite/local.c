@@ -248,6 +248,11 @@ static void step(struct walk *w, uint32_t i)
 	walk_constants(w, in);
 	walk_fold(w, in);
 	walk_flag(w, in);
+	/* a conditional move of 64 bits needs no copy, one of 32 clears the upper half either way */
+	if (w->join.at == i + 1 && in->op == OP_MOV32_X && w->reg[in->src].zero_up && rule_on(w->rw, RULE_COPY)) {
+		in->op = OP_MOV64_X;
+		hit(w->rw, RULE_COPY);
+	}
 	open_join(w, i);
 	walk_branch(w, in);
 	if (in->op == DELETED)
