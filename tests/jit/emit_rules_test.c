@@ -249,7 +249,7 @@ START_TEST(one_comparison_is_enough)
 	uint64_t mem[2][WORDS];
 	struct uebpf_error err;
 	uint32_t n, compared = 0;
-	void *slots;
+	void *slots = NULL;
 
 	compile(arm, &code, text[_i], 0, dump, sizeof dump);
 	for (const char *at = dump; (at = strstr(at, "cmp r")); at++)
