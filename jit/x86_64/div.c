@@ -105,45 +105,56 @@ static struct magic magic_for(uint64_t d, unsigned width)
 	return (struct magic){ m + above, k, !above };
 }
 
-/* TMP = d / k for 32 bits; d stays.  Uses TMP2. */
-static void quotient32(struct jc *c, int d, uint32_t k)
+/* to = d / k for 32 bits; to is d, or TMP and d stays.  Uses TMP, TMP2. */
+static void quotient32(struct jc *c, int to, int d, uint32_t k)
 {
 	struct magic g = magic_for(k, 32);
 	unsigned less = g.more ? 0 : (unsigned)__builtin_ctzll(g.m);
+	int m = to == TMP ? TMP2 : to;
 
 	g.m >>= less;
 	x_mov(&c->b, false, TMP, d);
-	if (!g.more && x_fits32((int64_t)g.m)) {
-		x_imul_k(&c->b, true, TMP, TMP, (int32_t)g.m);
-	} else {
-		x_mov_k(&c->b, TMP2, (int64_t)g.m, false);
-		x_imul(&c->b, true, TMP, TMP2);
-	}
 	if (g.more)
-		x_alu(&c->b, true, X_ADD, TMP, TMP2);
-	x_shift_k(&c->b, true, X_SHR, TMP, 32 + g.shift - less);
+		x_alu_k(&c->b, true, X_ADD, TMP, 1);
+	if (x_fits32((int64_t)g.m)) {
+		x_imul_k(&c->b, true, to, TMP, (int32_t)g.m);
+	} else {
+		x_mov_k(&c->b, m, (int64_t)g.m, false);
+		x_imul(&c->b, true, to, to == TMP ? m : TMP);
+	}
+	x_shift_k(&c->b, true, X_SHR, to, 32 + g.shift - less);
 }
 
-static void one_more(struct jc *c, struct magic g, int reg)
+/* Before the multiplication: an even k is made smaller, what has no room in 64 bits goes into the dividend. */
+static void prepare(struct jc *c, struct magic g, unsigned even, int reg)
 {
+	if (even)
+		x_shift_k(&c->b, true, X_SHR, reg, even);
 	if (!g.more)
 		return;
 	x_alu_k(&c->b, true, X_ADD, reg, 1);
 	x_alu_k(&c->b, true, X_SBB, reg, 0);
 }
 
-/* TMP = d / k for 64 bits; d stays.  mul needs rax and rdx, mulx rdx: kept when they are live.  Uses TMP2. */
-static void quotient64(struct jc *c, int d, uint64_t k)
+/* to = d / k for 64 bits; to is d, or TMP and d stays.  mul needs rax and rdx, mulx rdx: kept when they are live.
+ * Uses TMP, TMP2. */
+static void quotient64(struct jc *c, int to, int d, uint64_t k)
 {
 	struct magic g = magic_for(k, 64);
-	bool keep_rax = d == RAX || live_after(c, 0), keep_rdx = d == RDX || live_after(c, 3);
+	bool keep_rax = d == RAX ? to == TMP : live_after(c, 0), keep_rdx = d == RDX ? to == TMP : live_after(c, 3);
+	unsigned even = g.more ? (unsigned)__builtin_ctzll(k) : 0;
 
+	if (even) {	/* of fewer bits: the next greater number is near enough */
+		g = magic_for(k >> even, 64);
+		g.m += g.more;
+		g.more = false;
+	}
 	if (c->cpu & JIT_CPU_BMI2) {
 		int by = d;
 
-		if (g.more)
+		if (g.more || even)
 			x_mov(&c->b, true, by = TMP, d);
-		one_more(c, g, TMP);
+		prepare(c, g, even, TMP);
 		if (by == RDX) {	/* in its place already */
 			x_mov_k(&c->b, by = TMP, (int64_t)g.m, false);
 			keep_rdx = false;
@@ -152,7 +163,7 @@ static void quotient64(struct jc *c, int d, uint64_t k)
 				x_mov(&c->b, true, TMP2, RDX);
 			x_mov_k(&c->b, RDX, (int64_t)g.m, false);
 		}
-		x_mulx(&c->b, TMP, TMP, by);
+		x_mulx(&c->b, to, to, by);
 		if (keep_rdx)
 			x_mov(&c->b, true, RDX, TMP2);
 	} else {
@@ -163,15 +174,16 @@ static void quotient64(struct jc *c, int d, uint64_t k)
 			x_movq_to(&c->b, 0, RDX);
 		if (d != RAX)
 			x_mov(&c->b, true, RAX, d);
-		one_more(c, g, RAX);
+		prepare(c, g, even, RAX);
 		x_unary(&c->b, true, X_MUL, TMP);
-		x_mov(&c->b, true, TMP, RDX);
+		if (to != RDX)
+			x_mov(&c->b, true, to, RDX);
 		if (keep_rax)
 			x_mov(&c->b, true, RAX, TMP2);
 		if (keep_rdx)
 			x_movq_from(&c->b, 0, RDX);
 	}
-	x_shift_k(&c->b, true, X_SHR, TMP, g.shift);
+	x_shift_k(&c->b, true, X_SHR, to, g.shift);
 }
 
 /* d -= TMP * k; k = 2^n - 1 or 2^n + 1 in less than imul's three cycles. */
@@ -218,13 +230,11 @@ static void reciprocal(struct jc *c, struct form f, bool mod)
 		return;
 	}
 	if (f.w)
-		quotient64(c, f.d, k);
+		quotient64(c, mod ? TMP : f.d, f.d, k);
 	else
-		quotient32(c, f.d, (uint32_t)k);
+		quotient32(c, mod ? TMP : f.d, f.d, (uint32_t)k);
 	if (mod)
 		take_times(c, f.w, f.d, k);
-	else
-		x_mov(&c->b, f.w, f.d, TMP);
 }
 
 void emit_divmod(struct jc *c, struct form f, bool sign, bool mod)

@@ -73,6 +73,7 @@ static void group1(struct jc *c, unsigned op)
 		x_alu_k(&c->b, f.w, op, f.d, (int32_t)f.k);
 	else
 		x_alu(&c->b, f.w, op, f.d, f.s);
+	keep_flags(c);
 }
 
 static void and(struct jc *c, unsigned op)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* flags.c - r &= k and a jump on whether that is 0, with r dead after it: a test and the jump, be it of what was copied
- * to r or loaded just before.  Not in checked code, nor in blinded. */
+ * to r or loaded just before.  And what has computed r has left its flags.  Not in checked code, nor in blinded. */
 #include "jit/x86_64/jc.h"
 
 bool emit_flags(struct jc *c, uint32_t behind, struct x_mem m)
@@ -32,5 +32,17 @@ bool emit_flags(struct jc *c, uint32_t behind, struct x_mem m)
 	c->flags_at = at + 1;
 	jc_hit(c, RULE_FLAGS);
 	return true;
+}
+
+void keep_flags(struct jc *c)
+{
+	const struct insn *in = c->in, *jcc = in + 1;
+
+	/* 32 bits of a result are all of it, but not of 64 */
+	if ((jcc->op - (unsigned)OP_JEQ64_K) & ~18u || jcc->imm || jcc->dst != in->dst || !jc_follows(c, c->i) ||
+	    !(c->rules & RULE_FLAGS) || isa_op[in->op].flags & ~isa_op[jcc->op].flags & OPF_WIDTH64)
+		return;
+	c->flags_at = c->i + 1;
+	jc_hit(c, RULE_FLAGS);
 }
 _Static_assert(OP_AND32_K - OP_AND64_K == 2 && OP_JEQ32_K - OP_JEQ64_K == 2 && OP_JNE64_K - OP_JEQ64_K == 16, "emit_flags");

@@ -186,6 +186,8 @@ bool made_for_update(const struct jc *c);	/* Only such reads the address that c-
 /* A jump on whether r & k is 0, the AND `behind` instructions behind c->in, as a test of register m.base or, where c->in
  * is a load, of m; false: it is none. */
 bool emit_flags(struct jc *c, uint32_t behind, struct x_mem m);
+/* c->in's flags are those of its result: a jump on whether that is 0 needs no comparison. */
+void keep_flags(struct jc *c);
 
 /* ---- vector.c ---- */
 bool emit_vector(struct jc *c);	/* what begins at c->in, in one; false: it does not */

@@ -39,6 +39,9 @@ static const struct { const char *rule, *text, *on, *off; } single[] = {
 	  "and rsi, -256" },
 	{ "flags", "r0 = 7\nr2 = *(u8 *)(r1 + 0)\nr2 &= 63\nr3 = r1\nr3 += r2\nr3 = *(u16 *)(r3 + 1)\nr3 &= 7\nif r3 != 0 goto l\nr0 = r2\n"
 	  "r0 *= 3\nl: exit\n", "test byte ptr [rdi + rsi + 1], 7", "and edx, 7" },
+	/* the result's own flags; of 32 bits not those of 64 */
+	{ "flags", "r0 = *(u64 *)(r1 + 0)\nr2 = *(u64 *)(r1 + 8)\nw2 -= w0\nif r2 != 0 goto l\nr0 *= 3\nl: r0 += r2\nexit\n", NULL, "test rsi, rsi" },
+	{ "flags", "r0 = *(u64 *)(r1 + 0)\nr2 = *(u64 *)(r1 + 8)\nr2 &= -5\nif r2 == 0 goto l\nr0 *= 3\nl: r0 += r2\nexit\n", NULL, "test rsi, rsi" },
 	{ "lanes", "r0 = 0\nr2 = 0\nh: r3 = r1\nr3 += r2\nr4 = *(u64 *)(r3 + 0)\nr0 += r4\nr2 += 8\nif r2 != 256 goto h\nexit\n", "xmm", NULL },
 	{ "update", "r3 = *(u64 *)(r1 + 8)\nr2 = *(u32 *)(r1 + 64)\nw2 += w3\n*(u32 *)(r1 + 64) = r2\nr0 = r3\nexit\n",
 	  "add dword ptr [rdi + 64], edx", "mov dword ptr" },

@@ -122,6 +122,9 @@ static const struct { const char *rule, *before, *after; } single[] = {
 	{ "index", "r3 = *(u64 *)(r1 + 0)\nr3 &= 7\nr2 = r1\nr3 <<= 3\nr2 += r3\nr0 = *(u64 *)(r2 + 8)\nexit\n", "r1 + r3 << 3 + 0x8" },
 	{ "sink", "r0 = *(u64 *)(r1 + 0)\nr2 = *(u64 *)(r1 + 8)\nr3 = r2\nr3 ^= 5\nif r0 > 9 goto l\nr0 *= r3\nl: r0 += r2\nexit\n",
 	  "goto +0x1\nr3 = r2" },
+	/* out of a loop, in front of where others come in */
+	{ "sink", "r0 = 0\nr3 = *(u64 *)(r1 + 8)\nr3 |= 1\nr4 = 1\nif r3 > 99 goto e\nh: r0 = *(u64 *)(r1 + 0)\nr4 *= r0\nr4 += 7\nr0 = r4\nr0 ^= 5\n"
+	  "r3 *= 3\nif r3 < 50 goto h\ne: exit\n", "goto -0x7\nr0 = r4\nr0 ^= 0x5\nexit" },
 	{ "hoist", "r3 = *(u64 *)(r1 + 0)\nr3 &= 31\nr2 = r1\nr2 += r3\nr3 = 9\nr0 = *(u8 *)(r2 + 8)\nr0 += r3\nexit\n",
 	  "r1 + r3 << 0 + 0x8" },
 	{ "widen", "r0 = *(u8 *)(r1 + 5)\nr0 <<= 8\nr2 = *(u8 *)(r1 + 4)\nr0 |= r2\nr3 = *(u8 *)(r1 + 7)\nr3 <<= 8\n"

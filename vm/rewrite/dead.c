@@ -82,7 +82,7 @@ static void sink_before(struct rewriter *rw, uint32_t at)
 	const struct insn *in = &code->insn[at];
 	uint32_t busy, writes = 0, sink = ~(uint32_t)rw->flow.live[in->off] & rw->flow.live[at + 1];
 
-	if (rw->flow.mark[at + 1] & FLOW_TARGET || flow_selects(in, at))
+	if (flow_selects(in, at))
 		return;
 	busy = flow_reads(code, in);
 	for (uint32_t i = at, least = at > SINK ? at - SINK : 0; i > least && !(rw->flow.mark[i] & FLOW_TARGET); ) {
