@@ -246,6 +246,7 @@ START_TEST(one_comparison_is_enough)
 		"r2 = *(u64 *)(r1 + 0)\nr3 = *(u64 *)(r1 + 8)\nr4 = r2\nr0 = r3\nif r2 > r3 goto +1\nr4 = r3\nif r2 < r3 goto +1\nr0 = r2\nr0 -= r4\nexit\n",
 		"r2 = *(u64 *)(r1 + 0)\nr3 = *(u64 *)(r1 + 8)\nr0 = r3\nif r2 > r3 goto +1\nr3 = r2\nif r2 s< r3 goto +1\nr0 = r2\nr0 -= r3\nexit\n",
 	};
+	const char *program = text[_i != 0];
 	const struct arm *arm = arm_named("jit trusted"), *interp = arm_named("interp trusted");
 	static char dump[65536];
 	struct code code, plain;
@@ -254,11 +255,11 @@ START_TEST(one_comparison_is_enough)
 	uint32_t n, compared = 0;
 	void *slots = NULL;
 
-	compile(arm, &code, text[_i], 0, dump, sizeof dump);
+	compile(arm, &code, program, 0, dump, sizeof dump);
 	for (const char *at = dump; (at = strstr(at, "cmp r")); at++)
 		compared++;
 	ck_assert_msg(compared == 1u + (uint32_t)_i, "%u comparisons:\n%s", compared, dump);
-	assemble(text[_i], &slots, &n);
+	assemble(program, &slots, &n);
 	ck_assert_int_eq(arm_load(interp, &plain, slots, n, &test_raw, &err), 0);
 	free(slots);
 	for (uint64_t from = 1; from < 200; from++)
