@@ -364,6 +364,15 @@ static int execute(struct env *e)
 	}
 }
 
+bool late(const struct env *e) { return e->deadline && self_clock() > e->deadline; }
+
+int too_late(struct env *e)
+{
+	e->loops.hopeful = false;	/* and no other attempt */
+	e->loops.unroll = true;
+	return refuse(e, UEBPF_E_COMPLEX, "the time for verification (option max_ns) is spent");
+}
+
 static int limits(struct env *e)
 {
 	uint64_t n = ++e->res->insns;
@@ -379,11 +388,8 @@ static int limits(struct env *e)
 	if (n > e->opts.max_insns)
 		return refuse(e, UEBPF_E_COMPLEX, "%" PRIu64 " instructions were explored and paths are left "
 			      "(option max_states); fewer branches inside loops or a subprogram may help", n - 1);
-	if (e->deadline && !(n & 1023) && self_clock() > e->deadline) {
-		e->loops.hopeful = false;	/* and no other attempt */
-		e->loops.unroll = true;
-		return refuse(e, UEBPF_E_COMPLEX, "the time for verification (option max_ns) is spent");
-	}
+	if (!(n & 1023) && late(e))
+		return too_late(e);
 	if (e->mem_now > (UINT64_C(1) << 30))
 		return refuse(e, UEBPF_E_COMPLEX, "more than 1 GiB of states");
 	return GO_ON;

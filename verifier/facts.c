@@ -127,14 +127,14 @@ static bool is_alu(const struct insn *in)
 
 /* ---- where numbers may be others than those that were looked at ---- */
 
-/* Paths that ended at a `loose` instruction go on with any numbers. */
-static void spread(struct env *e)
+/* Paths that ended at a `loose` instruction go on with any numbers.  false: the time is spent. */
+static bool spread(struct env *e)
 {
 	const struct code *code = e->code;
-	uint32_t to[2];
+	uint32_t to[2], back = 0;	/* exits were followed: 1 of the program, 2 of a function */
 	bool more = true;
 
-	while (more) {
+	while (more && !late(e)) {
 		more = false;
 		for (uint32_t i = 0; i < code->n; i++) {
 			const struct insn *in = &code->insn[i];
@@ -150,22 +150,28 @@ static void spread(struct env *e)
 			while (n--)
 				if (!e->flow[to[n]].loose)
 					e->flow[to[n]].loose = more = true;
-			for (uint32_t k = 0; shape == SHAPE_EXIT && k < code->n; k++)	/* to whoever called */
+			if (shape != SHAPE_EXIT || back > !!e->flow[i].sub)
+				continue;
+			back = 1 + !!e->flow[i].sub;
+			for (uint32_t k = 0; k < code->n; k++)	/* to whoever called */
 				if (!e->flow[k].loose && (e->flow[i].sub || (e->flow[k].mark & FLOW_CALLBACK)))
 					e->flow[k].loose = more = true;
 		}
 	}
+	return !more;
 }
 
-void facts_settle(struct env *e)
+int facts_settle(struct env *e)
 {
-	spread(e);
+	if (!spread(e))
+		return too_late(e);
 	for (uint32_t i = 0; i < e->code->n; i++)
 		if (e->flow[i].loose) {
 			e->res->fact[i].flags &= (uint8_t)~FACT_RANGE;
 			if (is_alu(&e->code->insn[i]))
 				e->res->fact[i].flags |= FACT_CHANGES;
 		}
+	return 0;
 }
 
 /* ---- used at once ---- */

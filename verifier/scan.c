@@ -4,7 +4,9 @@
  *
  * Stack liveness needs to know where frame pointers go.  A forward pass follows r10 + constant
  * through moves, additions and spills; a pointer that gets away from that (a variable offset, a
- * store elsewhere, a call's argument) makes everything live where it is used. */
+ * store elsewhere, a call's argument) makes everything live where it is used.
+ *
+ * A program made for it needs as many sweeps as it has instructions: passes stop when the time is spent. */
 #include <errno.h>
 #include <string.h>
 #include "verifier/state.h"
@@ -209,7 +211,7 @@ static void fp_pass(struct pass *p)
 	for (int r = 0; r < NR_REGS; r++)
 		p->val[p->start][r] = r == 10 ? 0 : V_OTHER;
 	p->escaped = false;
-	while (changed) {
+	while (changed && !late(p->e)) {
 		escaped = p->escaped;
 		changed = p->news = false;
 		for (uint32_t i = p->start; i < p->end; i++) {
@@ -370,7 +372,7 @@ static void live_pass(struct pass *p)
 	uint32_t to[2];
 	bool changed = true, back = false;
 
-	while (changed) {	/* once, when every edge leads down */
+	while (changed && !late(p->e)) {	/* once, when every edge leads down */
 		changed = false;
 		for (uint32_t i = p->end; i-- > p->start;) {
 			memset(&l, 0, sizeof l);
@@ -423,7 +425,7 @@ int scan_program(struct env *e)
 	}
 	mem_free(e->host, p.val, code->n * sizeof *p.val);
 	mem_free(e->host, p.sub_in, code->nr_sub * sizeof *p.sub_in);
-	return err;
+	return !err && late(e) ? too_late(e) : err;
 }
 
 void scan_free(struct env *e, uint32_t n)

@@ -56,7 +56,7 @@ int scan_reached(struct env *e)
 
 	if (stack && open) {
 		walk_from(e, 0, stack, open);
-		while (more) {		/* whatever reached code calls or takes the address of */
+		while (more && !late(e)) {		/* whatever reached code calls or takes the address of */
 			more = false;
 			for (uint32_t i = 0; i < code->n; i++) {
 				const struct insn *in = &code->insn[i];
@@ -139,7 +139,7 @@ static void innermost(struct env *e)
 	struct flow *f = e->flow;
 
 	for (uint32_t h = 0; h < e->code->n; h++) {
-		if (!(f[h].mark & FLOW_HEAD))
+		if (!(f[h].mark & FLOW_HEAD) || late(e))
 			continue;
 		for (uint32_t i = f[h].loop_begin; i <= f[h].loop_end; i++) {
 			uint32_t o = f[i].loop_of;
@@ -169,7 +169,7 @@ int scan_loops(struct env *e)
 	seen = mem_array(e->host, n, sizeof *seen);
 	if (!err && stack && seen) {
 		for (uint32_t h = 0; h < n; h++)
-			if (e->flow[h].mark & FLOW_HEAD)
+			if (e->flow[h].mark & FLOW_HEAD && !late(e))
 				loop_body(e, &p, h, stack, seen);
 		innermost(e);
 	} else {

@@ -384,6 +384,8 @@ int helper_finish(struct env *e);
 int callback_returns(struct env *e, uint32_t ret, uint32_t round);
 int leave_early(struct env *e);
 /* explore.c, loop.c */
+bool late(const struct env *e);		/* the time is spent: too_late() says so */
+int too_late(struct env *e);
 void fetch(struct env *e, uint32_t pc);	/* pc is the instruction at hand */
 int push_other(struct env *e, bool taken);
 int push_finish(struct env *e);
@@ -426,7 +428,7 @@ void fact_memory(struct env *e, const struct reg *p, int64_t off);
 void fact_result(struct env *e, const struct reg *r);
 void fact_constant(struct env *e, const struct args *a, bool known, uint64_t v);
 void fact_key(struct env *e, const struct args *a);
-void facts_settle(struct env *e);
+int facts_settle(struct env *e);
 void fact_zero(struct env *e, uint32_t sub, unsigned k, uint8_t bytes);
 
 /* arena.c */

@@ -286,7 +286,7 @@ static int all_parts(struct env *e)
 	err = err ? err : part(e, 0);
 	err = err ? err : global_parts(e);
 	if (!err && e->loose)
-		facts_settle(e);
+		err = facts_settle(e);
 	return err ? err : stack_depth(e);
 }
 
@@ -313,7 +313,8 @@ int verify(const struct code *code, const struct verify_opts *opts, struct verif
 		e->opts = *opts;
 	if (!e->opts.max_insns)
 		e->opts.max_insns = 1000000;
-	e->deadline = start + (e->opts.max_ns ? e->opts.max_ns : DEFAULT_NS);
+	if (__builtin_add_overflow(start, e->opts.max_ns ? e->opts.max_ns : DEFAULT_NS, &e->deadline))
+		e->deadline = 0;	/* none */
 	e->res = result;
 	e->err = err;
 	e->kernel = e->opts.policy == UEBPF_POLICY_KERNEL;

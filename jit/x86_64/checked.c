@@ -26,14 +26,11 @@ void enter_kinds(struct jc *c)
 {
 	if (!c->checked || !(c->flow.mark[c->i] & FLOW_TARGET))
 		return;
-	for (uint32_t k = 0; k < c->code->nr_sub; k++)
-		if (c->code->sub[k].start == c->i) {
-			memset(c->kind, KIND_UNKNOWN, sizeof c->kind);
-			c->kind[1] = k ? KIND_UNKNOWN : WINDOW_CTX;
-			c->kind[10] = KIND_FRAME;
-			return;
-		}
-	if (c->i && !flow_falls(c->in - 1) && c->kind_at[c->i][10] == KIND_FRAME)
+	if (code_sub_at(c->code, c->i)) {
+		memset(c->kind, KIND_UNKNOWN, sizeof c->kind);
+		c->kind[1] = c->i ? KIND_UNKNOWN : WINDOW_CTX;
+		c->kind[10] = KIND_FRAME;
+	} else if (c->i && !flow_falls(c->in - 1) && c->kind_at[c->i][10] == KIND_FRAME)
 		memcpy(c->kind, c->kind_at[c->i], sizeof c->kind);
 }
 

@@ -5,7 +5,7 @@
 #include <string.h>
 #include "jit/x86_64/jc.h"
 
-enum { FAR = 1 << 28 };
+enum { FAR = 1 << 28, TRIES = 64 };	/* ways back that are looked at, each takes a pass over the program */
 
 /* Does what jumps from j to `to` pass instruction i by, or come back to it within a round? */
 static bool around(const struct counted *l, uint32_t j, uint32_t to, uint32_t i)
@@ -124,12 +124,13 @@ static bool find_test(const struct jc *c, struct counted *l)
 
 void counted_find(struct jc *c)
 {
-	for (uint32_t i = 1; i < c->code->n && c->nr_counted < COUNTED; i++) {
+	for (uint32_t i = 1, tries = 0; i < c->code->n && c->nr_counted < COUNTED && tries < TRIES; i++) {
 		const struct insn *in = &c->code->insn[i];
 		struct counted *l = &c->counted[c->nr_counted];
 
 		if (!flow_is_jump(in) || (uint32_t)in->off >= i)
 			continue;
+		tries++;
 		l->head = (uint32_t)in->off;
 		l->last = i;
 		if (closed(c, l) && !counted_at(c, l->enter) && find_test(c, l))

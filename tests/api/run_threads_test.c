@@ -301,6 +301,29 @@ START_TEST(dump_is_the_program)
 }
 END_TEST
 
+/* The facts are found anew, without a limit on time. */
+START_TEST(a_long_program_has_facts)
+{
+	enum { N = 3000 };
+	char *text = calloc(N + 2, 8), *facts;
+	struct uebpf_object *obj;
+	long n;
+
+	for (int i = 0; i < N; i++)
+		strcat(text + 7 * i, "r0 = 1\n");
+	strcat(text + 7 * N, "exit\n");
+	obj = load_text(env, text, NULL);
+	n = uebpf_prog_dump(uebpf_object_prog(obj, NULL), "facts", NULL, 0);
+	ck_assert_int_gt(n, N);
+	facts = calloc((size_t)n + 1, 1);
+	uebpf_prog_dump(uebpf_object_prog(obj, NULL), "facts", facts, (size_t)n + 1);
+	ck_assert_ptr_nonnull(strstr(facts, "2999: r0 = 0x1\t; = 1"));
+	uebpf_object_free(obj);
+	free(facts);
+	free(text);
+}
+END_TEST
+
 /* ---- lifetimes ---- */
 
 START_TEST(program_outlives_object_and_env)
@@ -497,6 +520,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, short_records_are_refused);
 	tcase_add_test(tc, trace_sees_each_instruction);
 	tcase_add_test(tc, dump_is_the_program);
+	tcase_add_test(tc, a_long_program_has_facts);
 	tcase_add_test(tc, program_outlives_object_and_env);
 	tcase_add_test(tc, eight_threads_run_while_the_object_is_freed);
 	tcase_add_test(tc, threads_open_and_load_in_one_env);
