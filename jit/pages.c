@@ -251,7 +251,7 @@ static int fill(bool writable, uint8_t *page, size_t len, uint8_t *at, const voi
 	int err;
 
 	if (!writable && mprotect(page, len, PROT_READ | PROT_WRITE))
-		return -ENOMEM;
+		return -errno;
 	memset(page, 0xcc, len);	/* int3: a jump astray stops at once */
 	memcpy(at, bytes, size);
 	if (!mprotect(page, len, PROT_READ | PROT_EXEC))

@@ -3,8 +3,11 @@
  * private after fork, nothing left behind.  SOAK=1: a million create/run/free rounds instead of 20,000. */
 #include <check.h>
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -230,6 +233,22 @@ START_TEST(large_programs_have_room)
 }
 END_TEST
 
+/* mprotect with one of these rights, or any (0), is EPERM from now on: a sandbox. */
+static int deny_mprotect(uint32_t rights)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mprotect, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+		BPF_JUMP(BPF_JMP | (rights ? BPF_JSET : BPF_JGE) | BPF_K, rights, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog all = { sizeof filter / sizeof *filter, filter };
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &all);
+}
+
 /* Where executable memory is denied the answer is an error, and nothing else. */
 START_TEST(denied_executable_memory_is_an_error)
 {
@@ -245,7 +264,7 @@ START_TEST(denied_executable_memory_is_an_error)
 		struct uebpf_error err;
 		struct code code;
 
-		if (prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0))
+		if (_i ? deny_mprotect(_i == 1 ? PROT_EXEC : 0) : prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0))
 			_exit(77);
 		memset(&code, 0, sizeof code);
 		raw_store(slots, (struct raw_insn){ .code = 0xb7 });
@@ -254,13 +273,13 @@ START_TEST(denied_executable_memory_is_an_error)
 		code.type = &test_raw;
 		code.helpers = &test_helpers;
 		code_prepare(&code, &err);
-		if (jit_compile(&code, &o, &err) != -EACCES || !strstr(err.text, "executable memory") || code.jit)
+		if (jit_compile(&code, &o, &err) != (_i ? -EPERM : -EACCES) || !strstr(err.text, "executable memory") || code.jit)
 			_exit(1);
 		_exit(0);
 	}
 	waitpid(pid, &status, 0);
 	if (WEXITSTATUS(status) == 77) {
-		printf("skip: this kernel has no PR_SET_MDWE\n");
+		printf("skip: this kernel has no %s\n", _i ? "seccomp filters" : "PR_SET_MDWE");
 		return;
 	}
 	ck_assert_int_eq(status, 0);
@@ -311,6 +330,6 @@ int main(void)
 	tcase_add_test(t, rounds_leave_nothing);
 	tcase_add_test(t, large_programs_have_room);
 	tcase_add_test(t, a_large_program_shares_no_page);
-	tcase_add_test(t, denied_executable_memory_is_an_error);
+	tcase_add_loop_test(t, denied_executable_memory_is_an_error, 0, 3);
 	return run_tests();
 }
