@@ -35,6 +35,7 @@ static inline bool flow_is_jump(const struct insn *insn)
 	return (1u << SHAPE_JCC_K | 1u << SHAPE_JCC_X | 1u << SHAPE_JA | 1u << SHAPE_FUSED_JUMP) >>
 	       isa_op[insn->op].shape & 1;
 }
+static inline bool flow_is_goto(const struct insn *insn) { return insn->op == OP_JA || insn->op == OP_JA32; }
 /* The op that jumps exactly when `op` does not; OP_BAD for JSET. */
 enum op flow_inverse(enum op op);
 /* Cycles until a result is there; roughly an x86-64 of these years. */
@@ -45,7 +46,7 @@ bool flow_is_branch(const struct insn *insn);
 bool flow_selects(const struct insn *insn, uint32_t at);
 static inline bool flow_falls(const struct insn *insn)
 {
-	return insn->op != OP_JA && insn->op != OP_JA32 && insn->op != OP_EXIT;
+	return !flow_is_goto(insn) && insn->op != OP_EXIT;
 }
 
 /* Does insn use r10 only as the base of an access?  Where, and is it a store? */

@@ -71,6 +71,8 @@ static const char *const idioms[] = {
 	"rC = *(u16 *)(rM + 12)\nwC &= %n\nif wC == 0 goto l\nrB += 3\nl: wC = wB\nwC &= %n\nif rC != 0 goto m\nrA ^= rB\nm: rC = %i\n",
 	"rD = rA\nif rA %c rB goto +1\nrD = rB\nif rA %c rB goto +1\nrC = rA\nif rA %c rB goto +1\nrA = rD\nrC ^= rD\n",
 	"wD = wC\nrE = 1\nif wA %c %i goto +1\nrE = 0\nif wA %c %i goto +1\nwD = wB\nrC += rD\nrB += rE\n",
+	"wA &= 15\nif wA > 4 goto x\nrB ^= rC\ngoto e\nx: if rA == 5 goto a\nif rA == 6 goto b\nif wA != 7 goto d\nrB += 3\ngoto e\n"
+	"a: rC *= %f\ngoto e\nb: rC += 9\ngoto e\nd: rB ^= %i\ne: rA = %i\n",
 	/* counted loops */
 	"rA = 0\nh: rB = rM\nrB += rA\nrC = *(u64 *)(rB + 0)\nrC *= 3\nrD ^= rC\nrA += 8\nif rA != 64 goto h\nrB = %i\n",
 	"rD = 0\nrA = 0\nh: rB = rM\nrB += rA\nrC = *(u32 *)(rB + 0)\nrD += rC\nrA += 4\nif rA != 64 goto h\nrB = %i\n",

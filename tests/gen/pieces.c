@@ -273,6 +273,43 @@ static void stores_side_by_side(struct text *t, const struct draw *d, uint32_t w
 	}
 }
 
+/* One of few numbers, in a loop or not (which): chains of tests that may split in two, and what is done for each. */
+static void choice(struct text *t, const struct draw *d, uint32_t which)
+{
+	int plain = (int)pick(t, 2);	/* the numbers from 0 on, in order, and one question for all others */
+	int a = d->a, b = d->b, c = d->c, arms = 2 + (int)pick(t, plain ? 4 : 9), from = plain ? 0 : (int)pick(t, 3), arm = 0;
+	char z = d->l & 4 ? 'w' : 'r';
+	unsigned l = d->l;
+
+	say(t, "r%d = 0\nh%u:\nr%d = r9\nr%d += r%d\nr%d = *(u8 *)(r%d + %d)\n%c%d %s %d\n", b, l, a, a, b, a, a, d->k, z, a,
+	    pick(t, 4) ? "&=" : "%=", plain ? 15 : 1 + (int)(pick(t, 3) ? pick(t, 4) * 4 + 3 : pick(t, 70)));
+	for (; plain && arm < arms; arm++)
+		say(t, "if %c%d %s %d goto a%u_%d\n", z, a, arm < arms - 1 ? "==" : "!=", arm, l, arm);
+	for (int chain = 0, more = !plain; more; chain++) {
+		say(t, "t%u_%d:\n", l, chain);
+		more = chain < 4 && pick(t, 2);
+		if (more)
+			say(t, "if %c%d %s %d goto t%u_%d\n", z, a, pick(t, 2) ? ">" : "s>", from + arms / 2, l, chain + 1);
+		for (int n = 1 + (int)pick(t, 4); n && arm < arms; n--, arm++)
+			say(t, "if %c%d %s %d goto a%u_%d\n", pick(t, 20) ? z : 'r', a, n == 1 && pick(t, 2) ? "!=" : "==",
+			    from + (pick(t, 9) ? arm : (int)pick(t, 70)), l, pick(t, 5) ? arm : (int)pick(t, (uint32_t)arms));
+		if (pick(t, 2))
+			say(t, "goto a%u_%d\n", l, (int)pick(t, (uint32_t)arms));
+		else
+			say(t, "r%d ^= %d\ngoto e%u\n", c, d->imm, l);
+	}
+	if (plain)
+		say(t, "r%d ^= %d\ngoto e%u\n", c, d->imm, l);
+	for (int k = 0; k < arms; k++) {
+		say(t, "a%u_%d: r%d %s %d\n", l, k, c, pick(t, 2) ? "+=" : "*=", (int)pick(t, 99));
+		if (pick(t, 5))
+			say(t, "goto e%u\n", l);
+	}
+	say(t, "e%u: r%d += 1\n", l, b);
+	if (which)
+		say(t, "if r%d != %d goto h%u\n", b, 1 + (int)pick(t, 5), l);
+}
+
 static void piece(struct text *t, unsigned l)
 {
 	static const char *const cmp[] = { "==", "!=", ">", ">=", "<", "<=", "s>", "s>=", "s<", "s<=", "&" };
@@ -284,6 +321,7 @@ static void piece(struct text *t, unsigned l)
 		{ pieces_loop_ways, 8 },
 		{ numbers_in_pieces, 4 },
 		{ stores_side_by_side, 3 },
+		{ choice, 2 },
 	};
 	struct draw d = { .k = (int)pick(t, 63) + 1, .l = l };
 	uint32_t which, kind = 0, all = 0;

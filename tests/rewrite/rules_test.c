@@ -92,6 +92,9 @@ static const struct { const char *rule, *before, *after; } single[] = {
 	/* a branch back in front of the loop's beginning */
 	{ "place", "r0 = 0\nr2 = 0\ngoto m\nt: r2 += 1\nif r2 != 9 goto m\nexit\nm: r4 = r1\nr4 += r2\nr4 = *(u8 *)(r4 + 0)\n"
 	  "if r4 != r0 goto t\nr0 = r2\nexit\n", "if r4 == r0 goto" },
+	{ "likely", "r0 = *(u8 *)(r1 + 3)\nr0 &= 15\nif r0 > 3 goto a\nr0 *= 77\nexit\na: r0 += 9\nexit\n", "if r0 <= 0x3 goto" },
+	{ "rest", "r2 = *(u8 *)(r1 + 3)\nr0 = 3\nw2 &= 15\nif w2 == 1 goto a\nif w2 == 0 goto b\nif w2 != 2 goto d\nr0 ^= 5\nexit\n"
+	  "a: r0 += 7\nexit\nb: r0 *= 9\nexit\nd: r0 = 70\nexit\n", "if w2 <= 0x2 goto" },
 	{ "latch", "r0 = 0\nr2 = 0\nh: r3 = r1\nr3 += r2\nr4 = *(u8 *)(r3 + 0)\nif r4 > 99 goto l\nr0 += r4\nif r4 > 9 goto l\nr0 *= 3\n"
 	  "l: r0 += 1\nr2 += 1\nif r2 != 77 goto h\nexit\n", "if r2 == 0x4d goto" },
 	{ "diamond", "r0 = *(u64 *)(r1 + 0)\nr2 = *(u32 *)(r1 + 8)\nr3 = *(u32 *)(r1 + 12)\nif r2 < r3 goto m\nr0 *= 3\n"

@@ -37,8 +37,8 @@ static inline bool fits32(int64_t v) { return v == (int32_t)v; }
 int rewrite_inline(struct rewriter *rw);	/* inline.c */
 int rewrite_jumps(struct rewriter *rw);		/* jump.c */
 int rewrite_tails(struct rewriter *rw);
-int rewrite_places(struct rewriter *rw);
 int rewrite_latches(struct rewriter *rw);
+int rewrite_places(struct rewriter *rw);	/* place.c */
 int rewrite_invariants(struct rewriter *rw);	/* invariant.c */
 void rewrite_blocks(struct rewriter *rw);	/* local.c */
 void rewrite_hoist(struct rewriter *rw);	/* dead.c */

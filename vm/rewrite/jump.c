@@ -9,12 +9,10 @@
 
 enum { CHAIN = 8, SWEEPS = 64 };
 
-static bool is_goto(const struct insn *insn) { return insn->op == OP_JA || insn->op == OP_JA32; }
-
 /* Where a jump to `to` ends up. */
 static uint32_t follow(const struct code *code, uint32_t to)
 {
-	for (int k = 0; k < CHAIN && is_goto(&code->insn[to]) && (uint32_t)code->insn[to].off != to; k++)
+	for (int k = 0; k < CHAIN && flow_is_goto(&code->insn[to]) && (uint32_t)code->insn[to].off != to; k++)
 		to = (uint32_t)code->insn[to].off;
 	return to;
 }
@@ -24,7 +22,7 @@ static void invert(struct rewriter *rw, uint32_t i)
 	struct insn *in = &rw->code->insn[i], *next = in + 1;
 	enum op op = flow_inverse(in->op);
 
-	if (i + 2 >= rw->code->n || op == OP_BAD || (uint32_t)in->off != i + 2 || !is_goto(next) ||
+	if (i + 2 >= rw->code->n || op == OP_BAD || (uint32_t)in->off != i + 2 || !flow_is_goto(next) ||
 	    rw->flow.mark[i + 1] || !rule_on(rw, RULE_INVERT))
 		return;
 	in->op = (uint16_t)op;
@@ -40,7 +38,7 @@ static void turn_loop(struct rewriter *rw, uint32_t i)
 	enum op op = flow_inverse(in->op);
 	int32_t out = in->off;
 
-	if (i + 1 >= rw->code->n || op == OP_BAD || !is_goto(next) || rw->flow.mark[i + 1] ||
+	if (i + 1 >= rw->code->n || op == OP_BAD || !flow_is_goto(next) || rw->flow.mark[i + 1] ||
 	    (uint32_t)next->off > i || !rule_on(rw, RULE_LOOPBACK) || (out <= (int32_t)i && out >= next->off))
 		return;
 	in->op = (uint16_t)op;
@@ -141,16 +139,16 @@ static void turn(struct rewriter *rw)
 
 	flow_targets(code, rw->flow.mark);
 	for (uint32_t i = 0; i + 2 < code->n; i++)
-		if (is_goto(&code->insn[i + 2]) && flow_is_branch(&code->insn[i]))
+		if (flow_is_goto(&code->insn[i + 2]) && flow_is_branch(&code->insn[i]))
 			join(rw, i);
 	for (uint32_t i = 0; i + 1 < code->n; i++)
-		if (is_goto(&code->insn[i + 1]) && flow_is_branch(&code->insn[i]))
+		if (flow_is_goto(&code->insn[i + 1]) && flow_is_branch(&code->insn[i]))
 			invert(rw, i);
 	for (uint32_t i = 0; i + 1 < code->n; i++)
-		if (is_goto(&code->insn[i + 1]) && flow_is_branch(&code->insn[i]))
+		if (flow_is_goto(&code->insn[i + 1]) && flow_is_branch(&code->insn[i]))
 			turn_loop(rw, i);
 	for (uint32_t i = 0; i < code->n; i++)
-		if (is_goto(&code->insn[i]))
+		if (flow_is_goto(&code->insn[i]))
 			duplicate_end(rw, i);
 	memset(rw->flow.mark, 0, code->n);
 }
@@ -163,7 +161,7 @@ int rewrite_jumps(struct rewriter *rw)
 
 	for (uint32_t i = 0; i < code->n; i++)
 		if (!flow_falls(&code->insn[i])) {
-			gotos |= is_goto(&code->insn[i]);
+			gotos |= flow_is_goto(&code->insn[i]);
 			ends++;
 		}
 	if (gotos)
@@ -178,7 +176,7 @@ int rewrite_jumps(struct rewriter *rw)
 		drop_unreachable(rw);
 	/* A jump to the next instruction. */
 	for (uint32_t i = 0; i + 1 < code->n && rule_on(rw, RULE_THREAD); i++)
-		if ((uint32_t)code->insn[i].off == i + 1 && (is_goto(&code->insn[i]) || flow_is_branch(&code->insn[i]))) {
+		if ((uint32_t)code->insn[i].off == i + 1 && (flow_is_goto(&code->insn[i]) || flow_is_branch(&code->insn[i]))) {
 			drop(&code->insn[i]);
 			hit(rw, RULE_THREAD);
 		}
@@ -213,7 +211,7 @@ static uint32_t short_block(const struct code *code, uint32_t at)
 
 static uint32_t copy_length(const struct code *code, uint32_t i)
 {
-	uint32_t n = is_goto(&code->insn[i]) ? short_block(code, (uint32_t)code->insn[i].off) : 0;
+	uint32_t n = flow_is_goto(&code->insn[i]) ? short_block(code, (uint32_t)code->insn[i].off) : 0;
 
 	if (!n || (uint32_t)code->insn[i].off == i + 1)
 		return 0;
@@ -259,181 +257,6 @@ int rewrite_tails(struct rewriter *rw)
 	}
 	edit_end(rw, &e);
 	return 0;
-}
-
-/* ---- blocks in place of the only jump to them ----
- *
- * A run is a stretch of code up to its first goto or exit.  Where nothing but a goto at the end of one run leads
- * to the head of another, that one is put there.  A run that ends with a goto to its own head is a loop entered
- * in its middle: it is turned so that it begins there.  Where a branch leads back to the run in front of a loop's
- * beginning and nothing else does, that run is put behind the branch, so that a round is one jump and not two. */
-
-enum { ONE = 1, MORE = 2, MOVES = 4 };	/* how an instruction is reached; it is put elsewhere */
-enum { RUNS = 16, RUN = 512 };
-
-static void reach(uint8_t *reached) { *reached |= *reached ? MORE : ONE; }
-
-/* Instruction i is a goto to the head of a run that is reached by nothing else. */
-static bool takes_place(const struct code *code, const uint8_t *reached, uint32_t i)
-{
-	return is_goto(&code->insn[i]) && (uint32_t)code->insn[i].off != i + 1 &&
-	       (reached[code->insn[i].off] & (ONE | MORE)) == ONE;
-}
-
-static uint32_t run_end(const struct code *code, uint32_t i)
-{
-	uint32_t from = i;
-
-	while (flow_falls(&code->insn[i]) && i - from < RUN)
-		i++;
-	return i;
-}
-
-/* Would the runs that goto i draws in come round to it again? */
-static bool comes_round(const struct code *code, const uint8_t *reached, uint32_t i)
-{
-	uint32_t at = i;
-
-	for (int k = 0; k < RUNS; k++) {
-		at = run_end(code, (uint32_t)code->insn[at].off);
-		if (at == i || flow_falls(&code->insn[at]))
-			return true;
-		if (!takes_place(code, reached, at) || !(reached[code->insn[at].off] & MOVES))
-			return false;
-	}
-	return true;
-}
-
-/* Does branch i lead back to a run that another goto jumps over into the loop, and that ends before it? */
-static bool leads_back(const struct code *code, const uint8_t *reached, uint32_t i)
-{
-	uint32_t to = (uint32_t)code->insn[i].off, at, into;
-
-	if (!flow_is_branch(&code->insn[i]) || flow_inverse(code->insn[i].op) == OP_BAD || !to || to > i ||
-	    (reached[to] & (ONE | MORE)) != ONE || !is_goto(&code->insn[to - 1]))
-		return false;
-	into = (uint32_t)code->insn[to - 1].off;
-	for (at = to; at < into && flow_falls(&code->insn[at]); at++)
-		if (flow_is_jump(&code->insn[at]) && reached[code->insn[at].off] & MOVES)
-			return false;
-	return at < into && into <= i && !(is_goto(&code->insn[at]) && reached[code->insn[at].off] & MOVES);
-}
-
-static void put_runs(struct edit *e, const struct code *code, const uint8_t *reached, uint32_t i, bool moved);
-
-/* Instruction i, and behind a branch the run that it leads back to. */
-static void put_one(struct edit *e, const struct code *code, const uint8_t *reached, uint32_t i)
-{
-	struct insn in = code->insn[i];
-	bool back = flow_is_branch(&in) && reached[in.off] & MOVES;
-
-	e->label[i] = e->n;
-	if (back) {
-		in.op = (uint16_t)flow_inverse(in.op);
-		in.off = (int32_t)i + 1;
-	}
-	edit_put(e, in, code->slot[i]);
-	if (back)
-		put_runs(e, code, reached, (uint32_t)code->insn[i].off, true);
-}
-
-/* From i to the end of what belongs there; `moved`: i is such a run. */
-static void put_runs(struct edit *e, const struct code *code, const uint8_t *reached, uint32_t i, bool moved)
-{
-	for (;; i++) {
-		if (is_goto(&code->insn[i]) && reached[code->insn[i].off] & MOVES) {
-			e->label[i] = e->n;
-			moved = true;
-			i = (uint32_t)code->insn[i].off - 1;
-			continue;
-		}
-		put_one(e, code, reached, i);
-		if (!moved || !flow_falls(&code->insn[i]))
-			return;
-	}
-}
-
-/* Where the loop that is the run from i begins when it is turned; 0: it is no such loop. */
-static uint32_t entered_at(const struct code *code, const uint8_t *reached, uint32_t i)
-{
-	uint32_t end, to;
-
-	if (!i || !is_goto(&code->insn[i - 1]) || (uint32_t)code->insn[i - 1].off <= i)
-		return 0;
-	end = run_end(code, i);
-	to = (uint32_t)code->insn[i - 1].off;
-	return to <= end && takes_place(code, reached, end) && (uint32_t)code->insn[end].off == i ? to : 0;
-}
-
-static uint32_t put_turned(struct edit *e, const struct code *code, const uint8_t *reached, uint32_t head,
-			   uint32_t first)
-{
-	uint32_t end = run_end(code, head);
-
-	for (uint32_t k = 0; k < end - head; k++)
-		put_one(e, code, reached, first + k < end ? first + k : first + k - end + head);
-	e->label[end] = e->label[head];
-	edit_goto(e, (int32_t)first, code->slot[end]);
-	return end;
-}
-
-static uint32_t find_places(const struct code *code, uint8_t *reached)
-{
-	uint32_t places = 0;
-
-	for (uint32_t k = 0; k < code->nr_sub; k++)
-		reached[code->sub[k].start] = ONE | MORE;
-	for (uint32_t i = 0; i < code->n; i++) {
-		if (flow_is_jump(&code->insn[i]))
-			reach(&reached[code->insn[i].off]);
-		if (flow_falls(&code->insn[i]) && i + 1 < code->n)
-			reach(&reached[i + 1]);
-	}
-	for (uint32_t i = 0; i < code->n; i++) {
-		if (!takes_place(code, reached, i))
-			continue;
-		if (!comes_round(code, reached, i))
-			reached[code->insn[i].off] |= MOVES;
-		else if (!entered_at(code, reached, (uint32_t)code->insn[i].off))
-			continue;
-		places++;
-	}
-	for (uint32_t i = 0; i < code->n; i++)
-		if (leads_back(code, reached, i)) {
-			reached[code->insn[i].off] |= MOVES;
-			places++;
-		}
-	return places;
-}
-
-int rewrite_places(struct rewriter *rw)
-{
-	struct code *code = rw->code;
-	uint8_t *reached;
-	bool skip = false;
-	int ret = 0;
-	struct edit e;
-
-	if (!rule_on(rw, RULE_PLACE))
-		return 0;
-	reached = mem_array(code->host, code->n, 1);
-	if (!reached)
-		return -ENOMEM;
-	rw->hits[RULE_PLACE] = find_places(code, reached);
-	if (rw->hits[RULE_PLACE] && !(ret = edit_begin(rw, &e, code->n))) {
-		for (uint32_t i = 0, first; i < code->n; i++) {
-			skip |= reached[i] & MOVES;
-			first = entered_at(code, reached, i);
-			if (!skip && first)
-				i = put_turned(&e, code, reached, i, first);
-			else if (!skip)
-				put_runs(&e, code, reached, i, false);
-			skip &= flow_falls(&code->insn[i]);
-		}
-		edit_end(rw, &e);
-	}
-	mem_free(code->host, reached, rw->code->n);
-	return ret;
 }
 
 /* ---- latches ----
