@@ -24,7 +24,7 @@ void pages_enlist(struct jit_pages *pages, struct jit_code *jit);
 void pages_delist(struct jit_pages *pages, struct jit_code *jit);
 
 /* ---- being seen (debug.c) ---- */
-void debug_announce(struct jit_code *jit, const struct jit_opts *opts);
+bool debug_announce(struct jit_code *jit, const struct jit_opts *opts);	/* were the files written? */
 void gdb_register(struct jit_code *jit, const char *name, const struct jit_opts *opts);
 void gdb_drop(struct jit_code *jit);
 /* Machine offset of the next instruction: *at and *off begin with 0. */

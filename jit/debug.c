@@ -5,52 +5,52 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 #include "jit/state.h"
 #include "vm/self.h"
 
-/* *fresh: it did not exist. */
+/* Locked until it is closed: other threads load, too.  *fresh: it is empty. */
 static int open_ours(const char *path, bool *fresh)
 {
 	struct stat st;
 	int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 
-	*fresh = fd >= 0;
-	if (fd >= 0 || errno != EEXIST)
-		return fd;
-	fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
-	if (fd >= 0 && (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_uid != geteuid() || st.st_nlink != 1)) {
+	if (fd < 0 && errno == EEXIST)
+		fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd >= 0 && (flock(fd, LOCK_EX) || fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_uid != geteuid() ||
+			st.st_nlink != 1)) {
 		close(fd);
 		fd = -1;
 	}
+	*fresh = fd >= 0 && !st.st_size;
 	return fd;
 }
 
-static void perf_map(const struct jit_code *jit, const char *name)
+static bool perf_map(const struct jit_code *jit, const char *name)
 {
+	bool fresh, good = true;
 	char path[64], line[256];
-	bool fresh;
 	int fd, n;
 
 	snprintf(path, sizeof path, "/tmp/perf-%d.map", getpid());
 	fd = open_ours(path, &fresh);
 	if (fd < 0)
-		return;
-	for (uint32_t k = 0; k <= jit->code->nr_sub; k++) {
+		return false;
+	for (uint32_t k = 0; k <= jit->code->nr_sub && good; k++) {
 		uint32_t from = jit->sub_off[k];
 		size_t to = k < jit->code->nr_sub ? jit->sub_off[k + 1] : jit->bytes;
 		const char *sub = k == jit->code->nr_sub ? "entries" : jit->code->sub[k].name;
 
 		n = snprintf(line, sizeof line, "%lx %lx bpf:%s%s%s\n", (unsigned long)(uintptr_t)(jit->text + from),
 			     (unsigned long)(to - from), name, k ? ":" : "", k ? sub : "");
-		if (n > 0 && (size_t)n < sizeof line && write(fd, line, (size_t)n) != n)
-			break;
+		good = n > 0 && (size_t)n < sizeof line && write(fd, line, (size_t)n) == n;
 	}
 	close(fd);
+	return good;
 }
 
 /* linux/tools/perf/Documentation/jitdump-specification.txt */
@@ -101,42 +101,45 @@ static void dump_lines(int fd, const struct jit_code *jit, const struct jit_opts
 	}
 }
 
-static void jitdump(struct jit_code *jit, const struct jit_opts *o, const char *name)
+static bool jitdump(struct jit_code *jit, const struct jit_opts *o, const char *name)
 {
 	struct dump_head head = { DUMP_MAGIC, 1, sizeof head, MACHINE_X86_64, 0, (uint32_t)getpid(), self_clock(), 0 };
 	struct dump_load load = {
 		.id = DUMP_LOAD, .size = (uint32_t)(sizeof load + strlen(name) + 1 + jit->bytes),
 		.pid = (uint32_t)getpid(), .tid = (uint32_t)syscall(SYS_gettid), .vma = (uintptr_t)jit->text,
-		.addr = (uintptr_t)jit->text, .bytes = jit->bytes, .index = (uintptr_t)jit->text,
+		.addr = (uintptr_t)jit->text, .bytes = jit->bytes,
 	};
 	char path[64];
-	bool fresh;
+	bool fresh, good;
 	int fd;
 
 	snprintf(path, sizeof path, "jit-%d.dump", getpid());
 	fd = open_ours(path, &fresh);
 	if (fd < 0)
-		return;
+		return false;
 	if (fresh && put(fd, &head, sizeof head))	/* perf finds the file by this mapping */
 		(void)mmap(NULL, sizeof head, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
 	if (o->line)
 		dump_lines(fd, jit, o);
-	load.time = self_clock();
-	if (put(fd, &load, sizeof load) && put(fd, name, strlen(name) + 1))
-		put(fd, jit->text, jit->bytes);
+	load.index = load.time = self_clock();	/* an address comes again */
+	good = put(fd, &load, sizeof load) && put(fd, name, strlen(name) + 1) && put(fd, jit->text, jit->bytes);
+	flock(fd, LOCK_UN);	/* the mapping holds the file beyond close */
 	close(fd);
+	return good;
 }
 
-void debug_announce(struct jit_code *jit, const struct jit_opts *o)
+bool debug_announce(struct jit_code *jit, const struct jit_opts *o)
 {
 	const char *name = o->name ? o->name : "prog";
+	bool good = true;
 	int saved = errno;
 
 	if (o->flags & JIT_PERF_MAP)
-		perf_map(jit, name);
+		good = perf_map(jit, name);
 	if (o->flags & JIT_JITDUMP)
-		jitdump(jit, o, name);
+		good &= jitdump(jit, o, name);
 	if (o->flags & JIT_GDB)
 		gdb_register(jit, name, o);
 	errno = saved;
+	return good;
 }

@@ -42,6 +42,7 @@ struct jit_opts {
 	const char *name;		/* program's name for perf and gdb; NULL: "prog" */
 	const char *no_rules;		/* as uebpf_load_opts; NULL: none off */
 	uint32_t *hits;			/* JIT_RULE_COUNT: how often each of jit_rule_names did something is added; or NULL */
+	bool *unseen;			/* set where a file for perf could not be written; or NULL */
 	const struct code *source;	/* of checked code: as it was before it was rewritten; NULL: gone */
 	/* Source of an instruction slot for gdb and jitdump; NULL: unknown. */
 	bool (*line)(void *arg, uint32_t slot, const char **file, uint32_t *line);

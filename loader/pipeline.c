@@ -400,9 +400,10 @@ static int rewrite_stage(struct load *l, struct prog *prog)
 static int jit_stage(struct load *l, struct prog *prog)
 {
 	struct uebpf_env *env = l->obj->env;
+	bool unseen = false;
 	struct jit_opts o = {
 		.name = prog->name, .no_rules = l->o.no_rules, .source = &prog->code,
-		.flags = l->o.jit_flags, .line = prog->linked ? source_line : NULL, .line_arg = prog->linked,
+		.flags = l->o.jit_flags, .unseen = &unseen, .line = prog->linked ? source_line : NULL, .line_arg = prog->linked,
 	};
 	uint64_t began;
 	int rc;
@@ -420,6 +421,9 @@ static int jit_stage(struct load *l, struct prog *prog)
 			   l->err->text);
 		return 0;
 	}
+	if (unseen)
+		object_log(l->obj, UEBPF_LOG_WARN, "%s: perf is not told of %s: /tmp/perf-PID.map or jit-PID.dump here is somebody "
+			   "else's or cannot be written", l->obj->name, prog->name);
 	prog->compile_ns = self_clock() - began;
 	prog->engine = UEBPF_ENGINE_JIT;
 	return 0;

@@ -438,8 +438,8 @@ int jit_compile(struct code *code, const struct jit_opts *opts, struct uebpf_err
 	if (!ret) {
 		pages_enlist(opts->pages, code->jit);
 		code->jit->listed = true;
-		if (opts->flags & (JIT_PERF_MAP | JIT_JITDUMP | JIT_GDB))
-			debug_announce(code->jit, opts);
+		if (opts->flags & (JIT_PERF_MAP | JIT_JITDUMP | JIT_GDB) && !debug_announce(code->jit, opts) && opts->unseen)
+			*opts->unseen = true;
 		return 0;
 	}
 	jit_free(code);

@@ -144,9 +144,66 @@ START_TEST(perf_finds_names)
 	ck_assert_int_eq(symlink("/tmp/uebpf-not-there", map), 0);
 	obj = load(calls, UEBPF_MODE_TRUSTED, UEBPF_JIT_PERF_MAP);
 	ck_assert_int_ne(access("/tmp/uebpf-not-there", F_OK), 0);
+	ck_assert_msg(strstr(uebpf_object_log(obj), "perf is not told") != NULL, "%s", uebpf_object_log(obj));
 	uebpf_object_free(obj);
 	uebpf_env_free(env);
 	unlink(map);
+	ck_assert_int_eq(chdir("/"), 0);
+	rmdir(dir);
+}
+END_TEST
+
+enum { DUMPERS = 4, DUMPS = 60 };
+static void *dump_many(void *arg)
+{
+	struct uebpf_open_opts o = { .size = sizeof o, .type = "raw", .name = "seen" };
+	struct uebpf_load_opts l = { .size = sizeof l, .mode = UEBPF_MODE_TRUSTED, .engine = UEBPF_ENGINE_JIT,
+				     .jit_flags = UEBPF_JIT_JITDUMP };
+
+	for (int i = 0; i < DUMPS; i++) {
+		struct uebpf_object *obj = uebpf_object_open_text(env, "r0 = 1\nexit\n", &o, NULL);
+
+		if (!obj || uebpf_object_load(obj, &l, NULL) || *uebpf_object_log(obj))
+			return arg;
+		uebpf_object_free(obj);
+	}
+	return NULL;
+}
+
+/* Whole records whoever writes at the same time, each with a number of its own though addresses come again. */
+START_TEST(a_dump_is_whole)
+{
+	static struct { uint32_t id, size; uint64_t time, task, vma, addr, bytes, index; } rec;
+	char dump[64], dir[] = "/tmp/uebpf-dump-XXXXXX";
+	uint64_t last = 0, at = 40, nr = 0;
+	pthread_t thread[DUMPERS];
+	void *failed;
+	int fd;
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	ck_assert_int_eq(chdir(dir), 0);
+	env = uebpf_env_new(NULL);
+	for (int i = 0; i < DUMPERS; i++)
+		ck_assert_int_eq(pthread_create(&thread[i], NULL, dump_many, env), 0);
+	for (int i = 0; i < DUMPERS; i++) {
+		pthread_join(thread[i], &failed);
+		ck_assert_ptr_null(failed);
+	}
+	snprintf(dump, sizeof dump, "jit-%d.dump", getpid());
+	fd = open(dump, O_RDONLY);
+	while (pread(fd, &rec, sizeof rec, (off_t)at) == sizeof rec) {
+		ck_assert_msg(!rec.id && rec.size == sizeof rec + sizeof "main" + rec.bytes, "record %u of %u bytes at %lu",
+			      rec.id, rec.size, at);
+		ck_assert_uint_gt(rec.index, last);
+		last = rec.index;
+		at += rec.size;
+		nr++;
+	}
+	ck_assert_uint_eq(nr, DUMPERS * DUMPS);
+	ck_assert_int_eq(lseek(fd, 0, SEEK_END), (off_t)at);
+	close(fd);
+	uebpf_env_free(env);
+	unlink(dump);
 	ck_assert_int_eq(chdir("/"), 0);
 	rmdir(dir);
 }
@@ -287,6 +344,7 @@ int main(void)
 	tcase_add_test(t, an_address_tells_its_program);
 	tcase_add_test(t, unwinding_passes_through);
 	tcase_add_test(t, perf_finds_names);
+	tcase_add_test(t, a_dump_is_whole);
 	tcase_add_test(t, gdb_names_functions);
 	tcase_add_test(t, blinding_hides_constants);
 	tcase_add_test(t, a_thread_in_a_helper_can_be_cancelled);
