@@ -298,12 +298,14 @@ static void find_turns(struct rewriter *rw, uint8_t *reached)
 int rewrite_places(struct rewriter *rw)
 {
 	struct code *code = rw->code;
+	bool skip = false, some = false;
 	uint8_t *reached;
-	bool skip = false;
 	int ret = 0;
 	struct edit e;
 
-	if (!(rule_on(rw, RULE_PLACE) | rule_on(rw, RULE_LIKELY) | rule_on(rw, RULE_REST)))
+	for (uint32_t i = 0; i < code->n && !some; i++)
+		some = flow_is_goto(&code->insn[i]) || numbers_of(&code->insn[i]);
+	if (!some || !(rule_on(rw, RULE_PLACE) | rule_on(rw, RULE_LIKELY) | rule_on(rw, RULE_REST)))
 		return 0;
 	reached = mem_array(code->host, code->n, 1);
 	if (!reached)
