@@ -102,7 +102,7 @@ $(BUILD)/obj/vm/rewrite/local.o: common += $(if $(cold),$(shell $(CC) -Werror -m
 $(BUILD)/obj/vm/interp/interp.o: common += $(shell $(CC) -mllvm -tail-dup-pred-size=10000 -mllvm \
 	-tail-dup-succ-size=10000 -fsyntax-only -x c /dev/null 2>/dev/null && \
 	echo -mllvm -tail-dup-pred-size=10000 -mllvm -tail-dup-succ-size=10000)
-$(BUILD)/obj/%.o: %.c VERSION Makefile
+$(BUILD)/obj/%.o: %.c VERSION Makefile scripts/size.mk
 	@mkdir -p $(@D)
 	$(call say,CC   $<)
 	$(Q)$(CC) $(common) -fPIC -c -o $@ $<

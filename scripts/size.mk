@@ -20,7 +20,7 @@ $(eval $(call with,-fno-inline-functions-called-once,\
 	jit/x86_64/facts jit/x86_64/lanes loader/elf/btf_cut loader/elf/core loader/elf/ext \
 	loader/elf/legacy loader/filter/lttng loader/filter/sets loader/link loader/link_reloc loader/link_pack \
 	loader/pipeline verifier/scalar_alu verifier/trusted vm/args vm/decode vm/lanes vm/rewrite/loop \
-	vm/rewrite/wide))
+	vm/rewrite/place vm/rewrite/wide))
 $(eval $(call with,-fno-guess-branch-probability,\
 	jit/x86_64/counted jit/x86_64/entry jit/x86_64/frame loader/adjust loader/elf/btf loader/elf/core \
 	loader/filter/cbpf loader/filter/cbpf_survey loader/filter/lttng loader/prog maps/lpm_index maps/lpm_write maps/mirror \
