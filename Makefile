@@ -38,7 +38,7 @@ $(error MODE=$(MODE) is not one of release debug asan ubsan tsan cov fuzz)
 endif
 # Size matters: what a run passes through is built for speed and can be unwound; the rest
 # (loading, verifying, text) for size.  A user's own CFLAGS win.
-hot  := vm/interp/interp vm/interp/checked vm/call maps/hash_find maps/hash_lru maps/hash_twin maps/hash_write \
+hot  := vm/interp/interp vm/interp/access vm/interp/call vm/call maps/hash_find maps/hash_lru maps/hash_twin maps/hash_write \
 	maps/lpm_find maps/ring_write helpers/callback helpers/map helpers/ring jit/miss jit/run loader/run loader/slot
 # What gcc 12 still does at -Oz although it makes this code longer: 4 % of the whole, measured one by one.
 lean := -fno-tree-dominator-opts -fno-tree-sra -fno-caller-saves -fno-thread-jumps -fno-ipa-sra \
@@ -91,8 +91,8 @@ all: $(BUILD)/libuebpf.a $(BUILD)/libuebpf.so $(if $(wildcard tools/*.c),$(BUILD
 $(filter-out $(hot:%=$(BUILD)/obj/%.o),$(lib_obj)): common += $(cold)
 $(lib_obj): common += $(pack)
 $(hot:%=$(BUILD)/obj/%.o): common += $(if $(cold),$(dense))
-# Cold, but helpers are called from here, and an exception of theirs goes through.
-$(BUILD)/obj/vm/interp/slow.o: common += $(if $(cold),-fasynchronous-unwind-tables)
+# Cold, but the host's function is called from here, and an exception of its goes through.
+$(BUILD)/obj/vm/interp/trace.o: common += $(if $(cold),-fasynchronous-unwind-tables)
 # File by file, what makes the library shorter.
 include scripts/size.mk
 # Copies of what is known of a register: calls are half a microsecond faster per program than rep movs.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* no_filters.c - stands for loader/filter (all but cbpf.c) in a build without the tracer's languages
+/* no_filters.c - stands for loader/filter (all but cbpf*.c) in a build without the tracer's languages
  * (FILTERS=no). */
 #include <errno.h>
 #include "loader/env.h"

@@ -12,7 +12,7 @@ $(eval $(call with,-fno-inline-small-functions,vm/call))
 # 400 bytes, and no slower.
 $(eval $(call with,-fno-thread-jumps -fno-reorder-blocks,maps/hash_write))
 # Nothing of the host's runs beneath these, so that no exception and no cancelled thread unwinds through them.
-$(eval $(call with,-fno-asynchronous-unwind-tables,vm/call helpers/map helpers/ring jit/miss))
+$(eval $(call with,-fno-asynchronous-unwind-tables,vm/call vm/interp/access helpers/map helpers/ring jit/miss))
 # A map's operation is often just the call of another.
 $(eval $(call with,-fno-asynchronous-unwind-tables -foptimize-sibling-calls,$(basename $(wildcard maps/*.c))))
 $(eval $(call with,-fno-inline-functions-called-once,\
@@ -40,7 +40,7 @@ $(eval $(call with,-fno-tree-fre,\
 	helpers/packet helpers/print jit/pages jit/x86_64/between jit/x86_64/div jit/x86_64/emit \
 	jit/x86_64/frame jit/x86_64/lanes_op jit/x86_64/select jit/x86_64/tame jit/x86_64/unwind loader/elf/ext \
 	loader/elf/first loader/env_types loader/filter/cbpf loader/filter/parse maps/map maps/owned \
-	verifier/alu verifier/ctx_layout verifier/state vm/args vm/asm vm/asm_value vm/insn vm/interp/slow \
+	verifier/alu verifier/ctx_layout verifier/state vm/args vm/asm vm/asm_value vm/insn vm/interp/far \
 	vm/lanes vm/mark vm/rewrite/bits vm/rewrite/chain vm/rewrite/dead vm/rewrite/inline vm/rewrite/jump \
 	vm/rewrite/rewrite))
 $(eval $(call with,-fno-forward-propagate,\
@@ -72,7 +72,7 @@ $(eval $(call with,-foptimize-sibling-calls,\
 	loader/filter/cbpf loader/open loader/slot_change verifier/precise verifier/scalar vm/text))
 $(eval $(call with,-fcaller-saves,\
 	jit/cpu jit/x86_64/tame loader/elf/data loader/elf/kconfig loader/filter/lttng loader/filter/parse \
-	maps/batch maps/kernel maps/stacks verifier/arena verifier/jump vm/interp/slow vm/rewrite/rewrite \
+	maps/batch maps/kernel maps/stacks verifier/arena verifier/jump vm/interp/far vm/rewrite/rewrite \
 	vm/text))
 $(eval $(call with,-fno-ivopts,\
 	jit/gdb loader/filter/sets maps/stacks verifier/args verifier/facts verifier/jump verifier/precise \
@@ -84,7 +84,7 @@ $(eval $(call with,-fno-tree-ch,\
 	verifier/ctx_layout verifier/jump vm/interp/form vm/rewrite/invariant))
 $(eval $(call with,-fjump-tables,\
 	jit/x86_64/emit loader/filter/cbpf verifier/args verifier/scalar_branch verifier/trusted vm/args \
-	vm/decode vm/interp/slow))
+	vm/decode vm/interp/far))
 $(eval $(call with,-fno-code-hoisting,\
 	jit/x86_64/checked jit/x86_64/div jit/x86_64/facts jit/x86_64/lanes jit/x86_64/tame loader/elf/first \
 	loader/env_tables loader/filter/cbpf loader/filter/check loader/link_pack maps/share verifier/facts \

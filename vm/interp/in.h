@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* in.h - the state of an interpreted run, and what of a run is too rare to stand in the loop
- * (slow.c, built for size).  Private to vm/interp*. */
+/* in.h - the state of an interpreted run, and what of a run is too rare to stand in the loop (access.c, call.c; built
+ * for size: far.c, trace.c).  Private to vm/interp*. */
 #ifndef UEBPF_VM_INTERP_IN_H
 #define UEBPF_VM_INTERP_IN_H
 
@@ -63,6 +63,8 @@ const struct code *interp_tail(struct engine *e, const struct xinsn *pc, uint64_
 /* Checked: nothing is known of what may be touched; what most programs touch first. */
 void interp_forget(struct engine *e);
 void interp_expect(struct engine *e);
+/* Checked: a value that a helper returned is used next. */
+void interp_expect_value(struct engine *e, const struct region *values, uint64_t addr, uint32_t len);
 /* Checked: the stack region grew or shrank by one frame. */
 void interp_frame_changed(struct engine *e);
 static inline void zero_stack(const struct engine *e, uint64_t fp, uint32_t size)
@@ -76,5 +78,7 @@ static inline void zero_stack(const struct engine *e, uint64_t fp, uint32_t size
 const struct code *interp_trace_copy(struct engine *e, const struct code *code);
 const struct xinsn *interp_traced(struct engine *e, const struct xinsn *pc, const uint64_t *r);
 void interp_trace_free(struct engine *e);
+/* The copy of the program that a tail call leads to, as it was before it was rewritten; NULL: status is set. */
+const struct code *interp_trace_tail(struct engine *e, const struct code *code);
 
 #endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* checked.c - what checked runs do outside of the loop (in.h). */
+/* access.c - the memory of checked runs outside of the loop: the regions that were hit last, an access that missed them
+ * (in.h).  Nothing of the host's runs beneath. */
 #include "vm/interp/in.h"
-
-/* ---- checked memory ---- */
 
 /* A hit whose limits are 0 is none. */
 void interp_forget(struct engine *e)
@@ -44,8 +43,7 @@ void interp_frame_changed(struct engine *e)
 		*r = (struct region){ 0 };
 }
 
-/* What a helper returned is used next. */
-static void expect_value(struct engine *e, const struct region *values, uint64_t addr, uint32_t len)
+void interp_expect_value(struct engine *e, const struct region *values, uint64_t addr, uint32_t len)
 {
 	struct hit *write = values->access & ACCESS_WRITE ? &e->wr[1] : &e->rd[1];
 
@@ -101,41 +99,5 @@ bool interp_access(struct engine *e, const struct insn *in, uint64_t *r)
 		v = (uint64_t)((int64_t)(v << (64 - 8 * op->size)) >> (64 - 8 * op->size));
 	/* A context field that holds a pointer comes back whole from a 4-byte load: no narrowing. */
 	r[in->dst] = v;
-	return true;
-}
-
-/* ---- calls ---- */
-
-/* What a helper may have taken away or moved must not be hit any more (jit/run.c decides alike). */
-bool interp_call(struct engine *e, const struct helper *helper, uebpf_helper_fn fn, uint64_t *r)
-{
-	struct uebpf_call *call = &e->call;
-	const uint32_t gen = call->packet_gen, nr = call->nr_own, next = call->next_own;
-	const bool checked = call->code->checked;
-	enum call_check check = CALL_GOOD;
-	const struct region *values;
-	bool again;
-
-	call->helper = helper;
-	if (checked)
-		check = call_check_args(call, helper, r);
-	if (!check)
-		return false;
-	again = check == CALL_AGAIN && call->memo.quiet;
-	r[0] = fn(r[1], r[2], r[3], r[4], r[5], call);
-	if (call->status || !checked)
-		return !call->status;
-	if (again && (!r[0] || helper_returns(helper) == RET_SCALAR))
-		return true;
-	if (again && region_holds(&call->memo.map->values, r[0], call->memo.map->value_size)) {
-		values = &call->memo.map->values;
-	} else {
-		values = call_returned(call, helper, r);
-		if (gen != call->packet_gen || nr != call->nr_own || next != call->next_own || helper_of_host(helper) ||
-		    helper->flags & HF_DISTURBS)
-			interp_forget(e);
-	}
-	if (values)
-		expect_value(e, values, r[0], values->len ? values->len : 1);
 	return true;
 }
