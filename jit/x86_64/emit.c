@@ -107,7 +107,7 @@ static bool multiply_quickly(struct jc *c, bool w, int d, int s, int64_t k)
 	}
 	x_mov(&c->b, true, TMP, s);
 	x_shift_k(&c->b, w, X_SHL, TMP, n);
-	if (d == s && next->op == (w ? OP_ADD64_X : OP_ADD32_X) && next->dst == c->in->dst && next->src != next->dst && jc_follows(c, c->i)) {
+	if (d == s && jc_follows(c, c->i) && next->op == (w ? OP_ADD64_X : OP_ADD32_X) && next->dst == c->in->dst && next->src != next->dst) {
 		x_alu(&c->b, w, minus ? X_SUB : X_ADD, d, c->reg[next->src]);	/* beside the shift */
 		x_alu(&c->b, w, minus ? X_SUB : X_ADD, minus ? TMP : d, minus ? d : TMP);
 		if (minus)

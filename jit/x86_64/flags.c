@@ -5,16 +5,18 @@
 
 bool emit_flags(struct jc *c, uint32_t behind, struct x_mem m)
 {
-	const struct insn *in = c->in, *and = in + behind, *jcc = and + 1;
-	bool wide = isa_op[and->op].flags & isa_op[jcc->op].flags & OPF_WIDTH64;
+	const struct insn *in = c->in, *and = in + behind, *jcc = and + 1;	/* none behind one that stands alone */
 	uint32_t at = c->i + behind;
 	int size = isa_op[in->op].size;
-	int64_t k = and->imm;
+	bool wide;
+	int64_t k;
 
-	if ((and->op - (unsigned)OP_AND64_K) & ~2u || (jcc->op - (unsigned)OP_JEQ64_K) & ~18u || jcc->imm || and->dst != in->dst ||
-	    jcc->dst != in->dst || !jc_follows(c, c->i) || !jc_follows(c, at) || !(c->rules & RULE_FLAGS) || c->flags & JIT_BLIND ||
-	    flow_live_after(c->code, &c->flow, at + 1) >> in->dst & 1)
+	if (!jc_follows(c, c->i) || !jc_follows(c, at) || (and->op - (unsigned)OP_AND64_K) & ~2u ||
+	    (jcc->op - (unsigned)OP_JEQ64_K) & ~18u || jcc->imm || and->dst != in->dst || jcc->dst != in->dst ||
+	    !(c->rules & RULE_FLAGS) || c->flags & JIT_BLIND || flow_live_after(c->code, &c->flow, at + 1) >> in->dst & 1)
 		return false;
+	wide = isa_op[and->op].flags & isa_op[jcc->op].flags & OPF_WIDTH64;
+	k = and->imm;
 	if (!size) {
 		x_test_k(&c->b, wide && in->op != OP_MOV32_X, m.base, (int32_t)k);
 	} else {
@@ -39,7 +41,7 @@ void keep_flags(struct jc *c)
 	const struct insn *in = c->in, *jcc = in + 1;
 
 	/* 32 bits of a result are all of it, but not of 64 */
-	if ((jcc->op - (unsigned)OP_JEQ64_K) & ~18u || jcc->imm || jcc->dst != in->dst || !jc_follows(c, c->i) ||
+	if (!jc_follows(c, c->i) || (jcc->op - (unsigned)OP_JEQ64_K) & ~18u || jcc->imm || jcc->dst != in->dst ||
 	    !(c->rules & RULE_FLAGS) || isa_op[in->op].flags & ~isa_op[jcc->op].flags & OPF_WIDTH64)
 		return;
 	c->flags_at = c->i + 1;
