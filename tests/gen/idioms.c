@@ -96,6 +96,9 @@ static const char *const idioms[] = {
 	"if rA != 64 goto h\nrB = %i\nrC = %i\nrD = %n\n",
 	"rA = 0\nrD = rM\nh: rB = rM\nrB += rA\nrC = *(u8 *)(rB + 0)\n*(u8 *)(rD + 33) = rC\nrC >>= 4\n*(u8 *)(rD + 32) = rC\nrD += 2\nrA += 1\n"
 	"if rA != 16 goto h\nrB = %i\nrC = %i\nrD = %n\n",
+	/* in another one, which leads back to it; short, as the kernel's verifier goes each way */
+	"rB = 0\ngoto p\nh: rC = rM\nrC += rA\nrC = *(u8 *)(rC + 8)\nif rC == %i goto x\nrD ^= rC\nrA += 1\nif rA != 4 goto h\nx: rD *= %f\n"
+	"rB += 1\nif rB == 2 goto e\np: rA = 0\ngoto h\ne: rC = %i\n",
 	/* a map's element, with a key that is known and one that is not */
 	"*(u32 *)(r10 - 64) = 0\nr2 = r10\nr2 += -64\nr1 = map(0) ll\ncall 1\nif r0 == 0 goto n\nr1 = *(u64 *)(r0 + 88)\n"
 	"r1 ^= %n\n*(u64 *)(r0 + 96) = r1\nn: r0 = %i\nr1 = %i\nr2 = %n\nr3 = %i\nr4 = %i\nr5 = %n\n",

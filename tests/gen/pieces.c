@@ -322,6 +322,7 @@ static void piece(struct text *t, unsigned l)
 		{ numbers_in_pieces, 4 },
 		{ stores_side_by_side, 3 },
 		{ choice, 2 },
+		{ pieces_nested, 1 },
 	};
 	struct draw d = { .k = (int)pick(t, 63) + 1, .l = l };
 	uint32_t which, kind = 0, all = 0;

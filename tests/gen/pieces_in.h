@@ -15,5 +15,7 @@ extern const char *const width[4], *const alu[6];
 /* Piece number `which` of 5 and of 8. */
 void pieces_loop_memory(struct text *t, const struct draw *d, uint32_t which);
 void pieces_loop_ways(struct text *t, const struct draw *d, uint32_t which);
+/* A loop in a loop. */
+void pieces_nested(struct text *t, const struct draw *d, uint32_t which);
 
 #endif

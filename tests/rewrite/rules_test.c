@@ -123,6 +123,14 @@ static const struct { const char *rule, *before, *after; } single[] = {
 	{ "address", "r2 = r1\nr2 += 16\nr0 = *(u64 *)(r2 + 8)\nexit\n", "*(u64 *)(r1 + 0x18)" },
 	{ "index", "r3 = *(u64 *)(r1 + 0)\nr3 &= 31\nr2 = r1\nr2 += r3\nr0 = *(u8 *)(r2 + 8)\nexit\n", "r1 + r3 << 0 + 0x8" },
 	{ "index", "r3 = *(u64 *)(r1 + 0)\nr3 &= 7\nr2 = r1\nr3 <<= 3\nr2 += r3\nr0 = *(u64 *)(r2 + 8)\nexit\n", "r1 + r3 << 3 + 0x8" },
+	/* an inner loop in front of what leads to it: behind a goto, or behind a branch that ends the outer one */
+	{ "enter", "r0 = 0\nr2 = 0\ngoto p\nh: r4 = r1\nr4 += r3\nr4 = *(u8 *)(r4 + 0)\nr0 *= 3\nif r4 == 0 goto x\nr3 += 1\nif r3 != 9 goto h\n"
+	  "x: r0 += r3\nr2 += 1\nif r2 != 5 goto q\nexit\nq: r0 *= 7\np: r3 = 0\ngoto h\n", "r0 *= 0x7\nr3 = 0x0\nr4 = *(u8 *)(r1 + r3" },
+	{ "enter", "r0 = 0\nr2 = 0\ngoto p\nh: r4 = r1\nr4 += r3\nr4 = *(u8 *)(r4 + 0)\nr0 *= 3\nif r4 == 0 goto x\nr3 += 1\nif r3 != 9 goto h\n"
+	  "x: r0 += r3\nr2 += 1\nif r2 == 5 goto e\nr0 *= 7\np: r3 = 0\ngoto h\ne: exit\n", "r0 *= 0x7\nr3 = 0x0\nr4 = *(u8 *)(r1 + r3" },
+	/* jumps out of the loop; a counter that is used */
+	{ "unroll", "r0 = 0\nr3 = 0\nh: r4 = r1\nr4 += r3\nr4 = *(u8 *)(r4 + 0)\nr0 += r3\nr0 *= 3\nif r4 == 0 goto x\nr3 += 1\nif r3 != 16 goto h\n"
+	  "x: r0 += r3\nexit\n", "r3 += 0x1\nr4 = *(u8 *)(r1 + r3" },
 	{ "sink", "r0 = *(u64 *)(r1 + 0)\nr2 = *(u64 *)(r1 + 8)\nr3 = r2\nr3 ^= 5\nif r0 > 9 goto l\nr0 *= r3\nl: r0 += r2\nexit\n",
 	  "goto +0x1\nr3 = r2" },
 	/* out of a loop, in front of where others come in */

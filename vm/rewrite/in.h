@@ -39,6 +39,7 @@ int rewrite_jumps(struct rewriter *rw);		/* jump.c */
 int rewrite_tails(struct rewriter *rw);
 int rewrite_latches(struct rewriter *rw);
 int rewrite_places(struct rewriter *rw);	/* place.c */
+int rewrite_enters(struct rewriter *rw);		/* enter.c */
 int rewrite_invariants(struct rewriter *rw);	/* invariant.c */
 void rewrite_blocks(struct rewriter *rw);	/* local.c */
 void rewrite_hoist(struct rewriter *rw);	/* dead.c */

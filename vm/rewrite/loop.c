@@ -216,7 +216,7 @@ static bool counts_at_run_time(const struct rewriter *rw, struct loop *l)
 static bool find_loop(struct rewriter *rw, uint32_t tail, struct loop *l)
 {
 	const struct insn *jcc = &rw->code->insn[tail];
-	uint32_t body;
+	uint32_t body, exits = 0;	/* what is read where jumps out of the loop lead */
 
 	*l = (struct loop){ .head = (uint32_t)jcc->off, .tail = tail };
 	body = tail - l->head;
@@ -224,12 +224,17 @@ static bool find_loop(struct rewriter *rw, uint32_t tail, struct loop *l)
 		return false;
 	if (flow_enters_head(rw->code, &rw->flow, l->head, tail) || !flow_falls(jcc - body - 1))
 		return false;
-	for (uint32_t i = l->head; i < tail; i++)
-		if (!is_body_op(&rw->code->insn[i]) || (i > l->head && rw->flow.mark[i] & FLOW_TARGET))
+	for (uint32_t i = l->head; i < tail; i++) {
+		const struct insn *in = &rw->code->insn[i];
+		bool leaves = flow_is_branch(in) && (uint32_t)in->off - l->head > body;
+
+		if ((!leaves && !is_body_op(in)) || (i > l->head && rw->flow.mark[i] & FLOW_TARGET))
 			return false;
+		exits |= leaves ? rw->flow.live[in->off] | 1u << REGS : 0;
+	}
 	if (!find_counter(rw, l))
 		return false;
-	l->folded = true;
+	l->folded = !(exits >> l->counter & 1);
 	for (uint32_t i = l->head; i < tail; i++) {
 		const struct insn *in = &rw->code->insn[i];
 		uint32_t reads = flow_reads(rw->code, in) >> l->counter & 1;
@@ -238,13 +243,11 @@ static bool find_loop(struct rewriter *rw, uint32_t tail, struct loop *l)
 		if (i != l->step_at && reads && (!index_is(in, l->counter) || twice))
 			l->folded = false;
 	}
-	l->copies = body <= 4 ? 16 : 8;
-	if (!l->folded || !count_rounds(rw, l))
-		return counts_at_run_time(rw, l);
+	l->copies = count_rounds(rw, l) && (l->folded || body <= RUNTIME_BODY) ? l->folded ? body <= 4 ? 16 : 8 : body <= 6 ? 8 : 4 : 1;
 	for (; l->copies > 1; l->copies /= 2)
 		if (l->rounds % l->copies == 0 && l->copies * body <= MAX_OUT)
 			break;
-	return l->copies > 1 || counts_at_run_time(rw, l);
+	return l->copies > 1 || (!exits && counts_at_run_time(rw, l));
 }
 
 static void put_round(const struct rewriter *rw, const struct loop *l, struct edit *o, uint32_t round)

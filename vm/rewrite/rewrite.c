@@ -205,6 +205,8 @@ int rewrite_code(struct code *code, const char *no_rules, uint32_t hits[REWRITE_
 		ret = ret ? ret : rewrite_tails(&rw);
 		ret = ret ? ret : rewrite_places(&rw);
 		ret = ret ? ret : rewrite_refresh(&rw);
+		if (!ret && rw.flow.loops)
+			ret = rewrite_enters(&rw);
 		if (!ret && rw.frame)
 			rewrite_frames(&rw);
 		ret = ret ? ret : values(&rw);

@@ -24,6 +24,7 @@ enum rule_needs {
 	RULE(PLACE, "place", NEEDS_FLOW, "a block that nothing but a goto leads to stands in the goto's place") \
 	RULE(REST, "rest", NEEDS_FLOW, "tests for equality come behind the question for all that they leave, where that is most") \
 	RULE(LIKELY, "likely", NEEDS_FLOW, "what only a branch leads to stands behind it, where that is the likelier way") \
+	RULE(ENTER, "enter", NEEDS_FLOW | ONLY_COMPILED, "what ends in a goto to a loop stands in front of it") \
 	RULE(LATCH, "latch", NEEDS_FLOW | ONLY_COMPILED, "a loop's last block, where jumps lead to it, stands in front of the first") \
 	RULE(DIAMOND, "diamond", NEEDS_FLOW | ONLY_COMPILED, "if c goto L; r = x; goto L jumps over the move only") \
 	RULE(FOLD, "fold", NEEDS_FLOW, "constants are propagated and folded") \
