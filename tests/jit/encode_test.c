@@ -245,6 +245,8 @@ static void one_register(int d)
 			EXPECT(x_unary(&b, w, (enum x_unary)op, d), "%s %s", unary[op], reg(z, d));
 		EXPECT(x_bswap(&b, w, d), "bswap %s", reg(z, d));
 	}
+	for (int c = 0; c < 16; c++)
+		EXPECT(x_setcc(&b, (enum x_cc)c, d), "set%s %s", cc[c], r8[d]);
 	EXPECT(x_mov_k(&b, d, 0, false), "xor %s, %s", r32[d], r32[d]);
 	EXPECT(x_mov_k(&b, d, 0, true), "mov %s, 0", r32[d]);
 	EXPECT(x_mov_k(&b, d, 0xffffffff, false), "mov %s, 4294967295", r32[d]);
