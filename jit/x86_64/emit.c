@@ -30,17 +30,19 @@ static bool blinded(const struct jc *c, int64_t k)
 
 void emit_const(struct jc *c, int reg, uint64_t k)
 {
-	uint64_t key;
+	uint64_t keys, half;
 
 	if (!blinded(c, (int64_t)k)) {
 		x_mov_k(&c->b, reg, (int64_t)k, false);
 		return;
 	}
-	/* reg = k - key; reg += key in two halves of 32 bits that never hold k */
-	key = next_key(c) & 0x7fffffff;
-	x_mov_k(&c->b, reg, (int64_t)((k << 32 | k >> 32) - key), true);
-	x_alu_k(&c->b, true, X_ADD, reg, (int32_t)key);
+	/* Each half has a key of its own: whoever chose k knows nothing of the bytes. */
+	keys = next_key(c);
+	half = k ^ (uint64_t)(int32_t)keys;
+	x_mov_k(&c->b, reg, (int64_t)((half << 32 | half >> 32) ^ (uint64_t)((int64_t)keys >> 32)), true);
+	x_alu_k(&c->b, true, X_XOR, reg, (int32_t)(keys >> 32));
 	x_shift_k(&c->b, true, X_ROL, reg, 32);
+	x_alu_k(&c->b, true, X_XOR, reg, (int32_t)keys);
 }
 
 static struct form alu_form(const struct jc *c)

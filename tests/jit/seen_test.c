@@ -252,12 +252,15 @@ START_TEST(gdb_names_functions)
 }
 END_TEST
 
-/* A blinded program's constant is nowhere in its code; an unblinded one's is. */
+/* A blinded program's constant is nowhere in its code, nor one beside it (a borrow of a known half made k - 1 of it
+ * once); an unblinded one's is. */
 START_TEST(blinding_hides_constants)
 {
-	static const char text[] = "r0 = *(u64 *)(r1 + 0)\nr0 ^= 0x31c0909\nif r0 == 0x3cd9090 goto +1\nr0 += 1\nexit\n";
-	static const uint8_t needle[] = { 0x09, 0x09, 0x1c, 0x03 };
-	uint64_t mem[2] = { 5, 6 }, want = (5 ^ 0x31c0909) + 1, r0;
+	static const char text[] = "r0 = *(u64 *)(r1 + 0)\nr0 ^= 0x31c0909\nif r0 == 0x3cd9090 goto +1\nr0 += 1\n"
+				   "r0 *= -0x29d3c7b1\nr0 += 0x5ca31415\nr1 = 0x7b1379d246f8ace5 ll\nr0 ^= r1\nexit\n";
+	static const uint32_t hidden[] = { 0x31c0909, 0x3cd9090, -0x29d3c7b1u, 0x5ca31415, 0x7b1379d2, 0x46f8ace5 };
+	uint64_t mem[2] = { 5, 6 }, r0;
+	uint64_t want = (((5 ^ 0x31c0909) + 1) * -0x29d3c7b1ull + 0x5ca31415) ^ 0x7b1379d246f8ace5;
 
 	for (uint32_t flags = 0; flags < 8; flags++) {
 		struct uebpf_object *obj = load(text, UEBPF_MODE_TRUSTED, flags);
@@ -266,7 +269,14 @@ START_TEST(blinding_hides_constants)
 
 		uebpf_prog_info(prog, &info);
 		ck_assert_ptr_nonnull(code);
-		ck_assert_int_eq(memmem(code, info.code_bytes - 32, needle, 4) != NULL, !(flags & UEBPF_JIT_BLIND));
+		for (size_t k = 0; k < sizeof hidden / sizeof *hidden; k++)
+			for (uint32_t by = 0; by < 3; by++) {
+				uint32_t needle = hidden[k] + by - 1;
+				bool seen = memmem(code, info.code_bytes - 32, &needle, 4) != NULL;
+
+				ck_assert_msg(seen == (by == 1 && !(flags & UEBPF_JIT_BLIND)), "%#x is %sthere, flags %u", needle,
+					      seen ? "" : "not ", flags);
+			}
 		ck_assert_int_eq(!memcmp(code, "\xf3\x0f\x1e\xfa", 4), !!(flags & UEBPF_JIT_ENDBR));
 		ck_assert_int_eq(uebpf_prog_run(prog, mem, sizeof mem, NULL, &r0), 0);
 		ck_assert_uint_eq(r0, want);
