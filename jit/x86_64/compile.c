@@ -135,8 +135,7 @@ static void emit_sub(struct jc *c, uint32_t index)
 		return;
 	jc_align(c, 16);
 	jc_bind(c, c->cur->entry);
-	if (!index && !c->state && c->flags & JIT_ENDBR)
-		x_endbr64(&c->b);
+	entry_mark(c);		/* callbacks and callx come by an address */
 	emit_prologue(c);
 	if (!index && c->fact_index && !c->main_called && !c->jit->tame)
 		emit_twice(c);

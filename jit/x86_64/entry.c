@@ -33,7 +33,7 @@ static void pop_saved(struct jc *c)
 	x_ret(&c->b);
 }
 
-static void entry_mark(struct jc *c)
+void entry_mark(struct jc *c)
 {
 	if (c->flags & JIT_ENDBR)
 		x_endbr64(&c->b);
@@ -110,6 +110,7 @@ void emit_entries(struct jc *c, struct entries *out)
 	}
 
 	out->result = jc_here(c);	/* in place of a function that a nested run has done (jit_take_tail) */
+	entry_mark(c);
 	x_load(&c->b, 8, false, RAX, FIELD(r));
 	x_ret(&c->b);
 
@@ -168,10 +169,11 @@ void unwind_of_batch(struct unwind_frame *out)
 
 /* (base, stride, results, end): where the records are, r13 stride, r12 from -(bytes of results) up to 0, behind whose
  * end rbp points.  Two registers count: with one more for the results a round of a short filter takes a third longer. */
-static void enter_batch(struct jc *c)
+static void enter_batch(struct jc *c, uint32_t *label)
 {
 	jc_room(c, 1024);
 	jc_align(c, 16);
+	*label = jc_here(c);
 	entry_mark(c);
 	for (unsigned k = 0; k < sizeof kept; k++)
 		x_push(&c->b, kept[k]);
@@ -226,8 +228,7 @@ void emit_batch(struct jc *c, uint32_t *label)
 {
 	uint32_t next, records = jc_label(c);
 
-	*label = jc_here(c);
-	enter_batch(c);
+	enter_batch(c, label);
 	x_test(&c->b, true, RSI, RSI);
 	jc_jcc(c, CC_E, records);
 	next = jc_here(c);
@@ -285,8 +286,7 @@ void emit_packets(struct jc *c, uint32_t *label)
 		c->skip = 2;
 	}
 	c->jit->packets_view = view;
-	*label = jc_here(c);
-	enter_batch(c);
+	enter_batch(c, label);
 	behind_records(c);
 	begin_sub(c, 0);
 	if (c->rules & RULE_ALIGN)

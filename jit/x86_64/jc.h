@@ -223,6 +223,7 @@ void emit_jump_r(struct jc *c, int r);
 
 /* ---- entry.c ---- */
 struct entries { uint32_t full, callback, tail, bare, result; };
+void entry_mark(struct jc *c);		/* whatever an indirect branch leads to begins with it */
 void emit_entries(struct jc *c, struct entries *out);
 void emit_plain_tail(struct jc *c, struct entries *out);
 void emit_retpolines(struct jc *c);

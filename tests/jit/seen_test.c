@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "include/uebpf.h"
+#include "jit/state.h"
 #include "tests/util/run.h"
 
 /* As a C++ program has it: libgcc's unwinder linked in, not loaded later. */
@@ -286,6 +287,47 @@ START_TEST(blinding_hides_constants)
 }
 END_TEST
 
+/* Every place of the code that something goes to by an address begins with endbr64, and runs. */
+START_TEST(whatever_is_gone_to_by_address_is_marked)
+{
+	static const struct { const char *text, *type; } programs[] = {
+		{ calls, "raw" },
+		{ "r0 = *(u32 *)(r1 + 0)\nr0 += r2\nexit\n", "raw" },
+		{ "r2 = *(u32 *)(r1 + 0)\nr3 = *(u32 *)(r1 + 4)\nr0 = 1\nr2 += 14\nif r2 > r3 goto +1\nr0 = 2\nexit\n", "xdp" },
+		{ "r1 = 9\nr2 = func f ll\nr3 = 5\nr4 = 0\ncall 181\nexit\nf:\nr0 = 0\nexit\n", "raw" },
+	};
+	unsigned seen = 0;
+
+	for (unsigned i = 0; i < 8; i++) {
+		struct uebpf_open_opts o = { .size = sizeof o, .type = programs[i / 2].type, .name = "seen" };
+		struct uebpf_load_opts l = { .size = sizeof l, .engine = UEBPF_ENGINE_JIT, .jit_flags = UEBPF_JIT_ENDBR,
+					     .mode = i & 1 ? UEBPF_MODE_CHECKED : UEBPF_MODE_TRUSTED };
+		struct uebpf_object *obj;
+		const struct jit_code *jit;
+		struct uebpf_error err;
+
+		env = uebpf_env_new(NULL);
+		uebpf_env_add_helper(env, 0, "look", "u64 (scalar)", look, NULL, &err);
+		obj = uebpf_object_open_text(env, programs[i / 2].text, &o, &err);
+		ck_assert_msg(obj && !uebpf_object_load(obj, &l, &err), "%s", err.text);
+		jit = uebpf_object_prog(obj, NULL)->code->jit;
+		const void *at[] = { (const void *)(uintptr_t)jit->plain, (const void *)(uintptr_t)jit->bare,
+				     (const void *)(uintptr_t)jit->full, (const void *)(uintptr_t)jit->tame,
+				     (const void *)(uintptr_t)jit->callback, jit->tail, jit->result,
+				     (const void *)(uintptr_t)jit->batch, (const void *)(uintptr_t)jit->packets,
+				     jit->text + jit->sub_off[0], jit->text + jit->sub_off[jit->code->nr_sub - 1] };
+
+		for (unsigned k = 0; k < sizeof at / sizeof *at; k++) {
+			ck_assert_msg(!at[k] || !memcmp(at[k], "\xf3\x0f\x1e\xfa", 4), "program %u, address %u", i, k);
+			seen |= at[k] ? 1u << k : 0;
+		}
+		uebpf_object_free(obj);
+		uebpf_env_free(env);
+	}
+	ck_assert_uint_eq(seen, (1u << 11) - 1);
+}
+END_TEST
+
 /* pthread_cancel inside a helper unwinds the thread through compiled code; its cleanup runs. */
 static int cleaned;
 static void clean(void *arg) { (void)arg; cleaned = 1; }
@@ -357,6 +399,7 @@ int main(void)
 	tcase_add_test(t, a_dump_is_whole);
 	tcase_add_test(t, gdb_names_functions);
 	tcase_add_test(t, blinding_hides_constants);
+	tcase_add_test(t, whatever_is_gone_to_by_address_is_marked);
 	tcase_add_test(t, a_thread_in_a_helper_can_be_cancelled);
 	return run_tests();
 }
