@@ -175,19 +175,33 @@ static uint64_t taken(const struct insn *in, uint64_t numbers)
 
 static bool most(uint64_t part, uint64_t all) { return 2 * __builtin_popcountll(part) > __builtin_popcountll(all); }
 
-/* Does what stands at the head of a run, and all that is drawn in there, come from further on? */
-static bool only_forward(const struct code *code, const uint8_t *reached, uint32_t at)
+/* Does a loop go round branch `at` and end before what it leads to? */
+static bool ends_between(const struct code *code, uint32_t at)
 {
+	for (uint32_t i = at + 1, to = (uint32_t)code->insn[at].off; i < to && i - at < RUN; i++)
+		if (flow_is_jump(&code->insn[i]) && (uint32_t)code->insn[i].off <= at)
+			return true;
+	return false;
+}
+
+/* May what branch `from` leads to stand behind it?  What is drawn in there comes from further on, and it does not just
+ * leave the loop, which is done once. */
+static bool comes_forward(const struct code *code, const uint8_t *reached, uint32_t from)
+{
+	uint32_t to = (uint32_t)code->insn[from].off, at = to;
+	bool back = !ends_between(code, from);
+
 	for (int k = 0; k < RUN; k++, at++) {
 		const struct insn *in = &code->insn[at];
 
+		back |= flow_is_jump(in) && (uint32_t)in->off <= to;
 		if (flow_is_jump(in) && reached[in->off] & MOVES) {
 			if ((uint32_t)in->off <= at)
 				return false;
 			if (flow_is_goto(in))
 				at = (uint32_t)in->off - 1;
 		} else if (!flow_falls(in)) {
-			return true;
+			return back;
 		}
 	}
 	return false;
@@ -227,7 +241,7 @@ static uint32_t turn(struct rewriter *rw, uint8_t *reached, uint32_t at, const s
 	const struct insn *in = &rw->code->insn[at];
 
 	if (!most(yes, way->numbers) || way->nest == DEEPEST || reached[in->off] != ONE || flow_inverse(in->op) == OP_BAD ||
-	    !rule_on(rw, RULE_LIKELY) || !only_forward(rw->code, reached, (uint32_t)in->off))
+	    !rule_on(rw, RULE_LIKELY) || !comes_forward(rw->code, reached, at))
 		return 0;
 	reached[in->off] |= (uint8_t)(MOVES | (way->nest + 1) * NEST);
 	hit(rw, RULE_LIKELY);
