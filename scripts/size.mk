@@ -11,8 +11,6 @@ endef
 $(eval $(call with,-fno-inline-small-functions,vm/call))
 # 400 bytes, and no slower.
 $(eval $(call with,-fno-thread-jumps -fno-reorder-blocks,maps/hash_write))
-# Nothing of the host's runs beneath these, so that no exception and no cancelled thread unwinds through them.
-$(eval $(call with,-fno-asynchronous-unwind-tables,vm/call vm/interp/access helpers/map helpers/ring jit/miss))
 # A map's operation is often just the call of another.
 $(eval $(call with,-fno-asynchronous-unwind-tables -foptimize-sibling-calls,$(basename $(wildcard maps/*.c))))
 $(eval $(call with,-fno-inline-functions-called-once,\
