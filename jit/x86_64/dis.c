@@ -11,7 +11,7 @@
 /* Where text goes, and one instruction being read. */
 struct ins {
 	const uint8_t *p, *end;
-	bool rex_seen, w, o16, rep, have;	/* have: ModRM and what follows it were read */
+	bool rex_seen, w, o16, rep, fs, have;	/* have: ModRM and what follows it were read */
 	int r, x, b;			/* REX bits, shifted */
 	int reg, rm, vvvv;
 	uint32_t pp;			/* VEX: which prefix it stands for */
@@ -137,6 +137,10 @@ static void modrm(struct ins *in)
 		if (in->index == 4)
 			in->index = -1;
 	}
+	if (in->mem && m < 0x40 && (in->base & 7) == 5) {	/* nothing of ours asks for rip */
+		in->base = -1;
+		in->disp = take_signed(in, 4);
+	}
 	if (in->mem && m >> 6)
 		in->disp = take_signed(in, m >> 6 == 1 ? 1 : 4);
 }
@@ -151,7 +155,11 @@ static void put_rm(struct text_out *o, const struct ins *in, int size)
 		put_word(o, MESSAGE_TEXT("byte   word   dword  qword  xmmwordymmword"), 7, (uint32_t)__builtin_ctz((unsigned)size));
 		text_put(o, " ptr ");
 	}
-	text_put(o, "[");
+	text_put(o, in->fs ? "fs:[" : "[");
+	if (in->base < 0) {
+		text_put(o, "%d]", in->disp);
+		return;
+	}
 	put_reg(o, 8, in->base, true);
 	if (in->index >= 0) {
 		text_put(o, in->scale > 1 ? " + %d*" : " + ", in->scale);
@@ -297,6 +305,8 @@ static uint8_t prefixes(struct ins *in, bool *lock)
 			in->o16 = true;
 		else if (op == 0xf3)
 			in->rep = true;
+		else if (op == 0x64)
+			in->fs = true;
 		else
 			return op;
 	}

@@ -433,17 +433,7 @@ static void call_field(struct jc *c, unsigned unused)
 	(void)unused;
 	x_load(&c->b, 4, true, dst(c), x_at(STATE, (int32_t)offsetof(struct jit_state, call) + (int32_t)c->in->imm));
 }
-/* mov dst, fs:[imm] */
-static void thread(struct jc *c, unsigned flags)
-{
-	unsigned reg = (unsigned)dst(c);
-
-	x_8(&c->b, 0x64);
-	x_head(&c->b, flags, 0x8b, reg >> 3 << 2);
-	x_8(&c->b, (reg & 7) << 3 | 4);
-	x_8(&c->b, 0x25);
-	x_32(&c->b, (uint32_t)c->in->imm);
-}
+static void thread(struct jc *c, unsigned flags) { x_load_fs(&c->b, flags, dst(c), (int32_t)c->in->imm); }
 
 /* ---- calls, exit, marks ---- */
 

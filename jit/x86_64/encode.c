@@ -134,6 +134,15 @@ void x_load(struct x_buf *b, int size, bool sign, int d, struct x_mem m)
 		x_rm(b, x_w(sign) | X_0F, (sign ? 0xbe : 0xb6) | (size == 2), d, m);
 }
 
+void x_load_fs(struct x_buf *b, unsigned flags, int d, int32_t disp)
+{
+	x_8(b, 0x64);
+	x_head(b, flags, 0x8b, (unsigned)d >> 3 << 2);
+	x_8(b, ((unsigned)d & 7) << 3 | 4);
+	x_8(b, 0x25);		/* SIB: neither base nor index */
+	x_32(b, (uint32_t)disp);
+}
+
 void x_store(struct x_buf *b, int size, struct x_mem m, int s)
 {
 	x_rm(b, sized(size) | (size == 1 ? X_REG8 : 0), 0x88 | (size > 1), s, m);

@@ -55,6 +55,7 @@ void x_lea(struct x_buf *b, bool w, int d, struct x_mem m);
 /* Zero- or sign-extends the low `size` (1, 2, 4) bytes of s; w: to 64 bits. */
 void x_ext(struct x_buf *b, int size, bool sign, bool w, int d, int s);
 void x_load(struct x_buf *b, int size, bool sign, int d, struct x_mem m);
+void x_load_fs(struct x_buf *b, unsigned flags, int d, int32_t disp);	/* of the thread: X_W or 0 */
 void x_store(struct x_buf *b, int size, struct x_mem m, int s);
 void x_store_k(struct x_buf *b, int size, struct x_mem m, int32_t k);
 

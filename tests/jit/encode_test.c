@@ -259,6 +259,8 @@ static void one_register(int d)
 	EXPECT(x_test_k(&b, true, d, 0x5555), "test %s, 21845", r32[d]);
 	EXPECT(x_test_k(&b, true, d, -2), "test %s, -2", r64[d]);
 	EXPECT(x_test_k(&b, false, d, -2), "test %s, -2", r32[d]);
+	EXPECT(x_load_fs(&b, X_W, d, -56), "mov %s, qword ptr fs:[-56]", r64[d]);
+	EXPECT(x_load_fs(&b, 0, d, 0x12345), "mov %s, dword ptr fs:[74565]", r32[d]);
 	EXPECT(x_rol16_8(&b, d), "rol %s, 8", r16[d]);
 	EXPECT(x_push(&b, d), "push %s", r64[d]);
 	EXPECT(x_pop(&b, d), "pop %s", r64[d]);
