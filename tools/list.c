@@ -258,7 +258,7 @@ int dump_stages(struct session *s)
 		if (!is_known)
 			die(EXIT_USAGE, "--dump: '%s' is none of insns, facts, rewrite, x86", w);
 		if (n < 0)
-			die(EXIT_UNSUPPORTED, "--dump=%s: %s", w, n == -ENOENT ?
+			die(EXIT_UNSUPPORTED, "--dump=%s: %s", w, n != -ENOENT && n != -EINVAL ? strerror((int)-n) : n == -ENOENT ?
 			    "this program has no such stage in the engine and mode it was loaded for" :
 			    "this build has no such stage");
 		text = need(malloc((size_t)n + 1));
