@@ -44,7 +44,8 @@ struct jit_pages {
 };
 
 /* A lock that a child of fork can break: the thread that held it does not exist there.  What it was
- * doing is unknown, so the child leaves the half-done arenas alone and begins new ones. */
+ * doing is unknown, so the child leaves the half-done arenas alone and begins new ones; the way back through the
+ * list of programs is made anew, its way on is whole at every moment. */
 static void lock(struct jit_pages *pages)
 {
 	int me = (int)self_get()->pid, free = 0;
@@ -54,6 +55,8 @@ static void lock(struct jit_pages *pages)
 		if (free && free != me && atomic_compare_exchange_strong(&pages->owner, &free, me)) {
 			pages->arenas = NULL;
 			pages->spare = NULL;
+			for (struct jit_code *at = atomic_load(&pages->first), *before = NULL; at; before = at, at = at->next)
+				at->before = before;
 			return;
 		}
 		free = 0;
@@ -354,23 +357,20 @@ void pages_enlist(struct jit_pages *pages, struct jit_code *jit)
 	lock(pages);
 	jit->next = atomic_load_explicit(&pages->first, memory_order_relaxed);
 	atomic_store_explicit(&pages->first, jit, memory_order_release);
+	if (jit->next)
+		jit->next->before = jit;
 	unlock(pages);
 }
 
 void pages_delist(struct jit_pages *pages, struct jit_code *jit)
 {
-	struct jit_code *at;
-
 	lock(pages);
-	at = atomic_load_explicit(&pages->first, memory_order_relaxed);
-	if (at == jit) {
+	if (jit->before)
+		jit->before->next = jit->next;
+	else
 		atomic_store_explicit(&pages->first, jit->next, memory_order_release);
-	} else {
-		while (at && at->next != jit)
-			at = at->next;
-		if (at)
-			at->next = jit->next;
-	}
+	if (jit->next)
+		jit->next->before = jit->before;
 	unlock(pages);
 }
 

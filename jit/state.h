@@ -71,7 +71,7 @@ struct jit_code {
 	bool unwinds;			/* ... which the process's unwinder knows */
 	size_t unwind_bytes;
 	void *gdb;			/* told to GDB (gdb.c), NULL: not */
-	struct jit_code *next;		/* of the same pages (pages.c) */
+	struct jit_code *next, *before;	/* of the same pages (pages.c) */
 	uint32_t *sub_off;		/* machine offset of each subprogram's prologue */
 	bool needs_state, listed;
 	/* of checked code: what the context window grants */

@@ -162,6 +162,43 @@ START_TEST(work_is_linear_in_the_program)
 }
 END_TEST
 
+/* CPU time of freeing n loaded programs, the oldest first, in ms. */
+static double free_many(unsigned n)
+{
+	struct uebpf_open_opts open = { .size = sizeof open, .type = "raw" };
+	struct uebpf_load_opts load = { .size = sizeof load, .mode = UEBPF_MODE_TRUSTED };
+	struct uebpf_object **obj = calloc(n, sizeof(*obj));
+	struct uebpf_env *env = uebpf_env_new(NULL);
+	struct timespec from, to;
+
+	for (unsigned i = 0; i < n; i++) {
+		obj[i] = uebpf_object_open_text(env, "r0 = 1\nexit\n", &open, NULL);
+		ck_assert_int_eq(uebpf_object_load(obj[i], &load, NULL), 0);
+	}
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
+	for (unsigned i = 0; i < n; i++)
+		uebpf_object_free(obj[i]);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);
+	uebpf_env_free(env);
+	free(obj);
+	return (double)(to.tv_sec - from.tv_sec) * 1e3 + (double)(to.tv_nsec - from.tv_nsec) / 1e6;
+}
+
+START_TEST(many_programs_are_freed_in_any_order)
+{
+	enum { SMALL = 3000, TIMES = 8, MOST = 28, TRIES = 3 };
+	double ratio = 1e9, small = 0, large = 0;
+
+	for (int k = 0; k < TRIES && ratio > MOST; k++) {
+		small = free_many(SMALL);
+		large = free_many(SMALL * TIMES);
+		ratio = large / small;
+	}
+	printf("freeing %d programs: %.1f ms, %d times as many: %.1f ms\n", SMALL, small, TIMES, large);
+	ck_assert_msg(ratio <= MOST, "%.1f times the work", ratio);
+}
+END_TEST
+
 static void (*const slow[])(struct prog_shape *, uint32_t) = { zigzag, backwards, nested };
 
 /* The verifier's time is also that of what it does before it walks: these took a hundred seconds of ten. */
@@ -180,6 +217,7 @@ int main(void)
 	TCase *t = test_case("api/shapes", 600);
 
 	tcase_add_loop_test(t, work_is_linear_in_the_program, 0, sizeof linear / sizeof *linear);
+	tcase_add_test(t, many_programs_are_freed_in_any_order);
 	tcase_add_loop_test(t, the_verifier_s_time_ends_every_pass, 0, sizeof slow / sizeof *slow);
 	return run_tests();
 }
