@@ -3,6 +3,7 @@
  * loading takes time in proportion to their length, or ends when the verifier's time is spent. */
 #include <check.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,6 +163,37 @@ START_TEST(work_is_linear_in_the_program)
 }
 END_TEST
 
+static void (*const shapes[])(struct prog_shape *, uint32_t) = { zigzag, backwards, nested, functions, exits };
+
+static void *load_all(void *arg)
+{
+	for (int mode = UEBPF_MODE_VERIFIED; mode <= UEBPF_MODE_TRUSTED; mode++)
+		for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
+			struct uebpf_load_opts load = { .size = sizeof load, .mode = (uint32_t)mode };
+
+			cost(shapes[k], 6000, &load, 0);
+		}
+	return arg;
+}
+
+/* Nothing recurses as deep as a program is: a thread with little stack loads any. */
+START_TEST(a_small_stack_will_do)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+
+#ifdef __SANITIZE_ADDRESS__
+	printf("skip: AddressSanitizer's frames are large\n");
+	return;
+#endif
+	pthread_attr_init(&attr);
+	ck_assert_int_eq(pthread_attr_setstacksize(&attr, 65536), 0);
+	ck_assert_int_eq(pthread_create(&thread, &attr, load_all, NULL), 0);
+	pthread_join(thread, NULL);
+	pthread_attr_destroy(&attr);
+}
+END_TEST
+
 /* CPU time of freeing n loaded programs, the oldest first, in ms. */
 static double free_many(unsigned n)
 {
@@ -217,6 +249,7 @@ int main(void)
 	TCase *t = test_case("api/shapes", 600);
 
 	tcase_add_loop_test(t, work_is_linear_in_the_program, 0, sizeof linear / sizeof *linear);
+	tcase_add_test(t, a_small_stack_will_do);
 	tcase_add_test(t, many_programs_are_freed_in_any_order);
 	tcase_add_loop_test(t, the_verifier_s_time_ends_every_pass, 0, sizeof slow / sizeof *slow);
 	return run_tests();
