@@ -214,6 +214,7 @@ static void jump_if(struct jc *c, unsigned cc)
 		if (emit_between(c))
 			return;
 		compare(c, alu_form(c), cc & TEST);
+		c->only_zero = false;
 	}
 	jump_on(c, cc & 15);
 	if (!(cc & TEST))

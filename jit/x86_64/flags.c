@@ -45,6 +45,7 @@ void keep_flags(struct jc *c)
 	    !(c->rules & RULE_FLAGS) || isa_op[in->op].flags & ~isa_op[jcc->op].flags & OPF_WIDTH64)
 		return;
 	c->flags_at = c->i + 1;
+	c->only_zero = true;	/* carry, sign and overflow are not those of a comparison with 0 */
 	jc_hit(c, RULE_FLAGS);
 }
 _Static_assert(OP_AND32_K - OP_AND64_K == 2 && OP_JEQ32_K - OP_JEQ64_K == 2 && OP_JNE64_K - OP_JEQ64_K == 16, "emit_flags");

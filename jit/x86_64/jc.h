@@ -79,6 +79,7 @@ struct jc {				/* what is used most first: one byte reaches it */
 	uint8_t reg[11];
 	bool state, metered, checked;
 	bool dynamic;			/* the call depth is counted */
+	bool only_zero;			/* the flags at flags_at tell whether a result is 0 and nothing else */
 	uint32_t skip;			/* so many next instructions are part of this one */
 	bool tails, inits, main_called, packet_window, calls_c;
 	uint32_t cpu, flags;

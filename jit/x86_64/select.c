@@ -109,6 +109,7 @@ void emit_kept(struct jc *c)
 
 	if (c->skip && flow_is_branch(next) && !((in->op ^ next->op) & 3) && in->dst == next->dst &&
 	    in->src == next->src && in->imm == next->imm && !(flow_reads(c->code, in) >> in[1].dst & 1) &&
+	    (!c->only_zero || !((next->op - (unsigned)OP_JEQ64_K) & ~18u)) &&
 	    c->flow.mark[c->i + 2] == (FLOW_TARGET | FLOW_ONE))
 		c->flags_at = c->i + 2;
 }

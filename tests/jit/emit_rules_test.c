@@ -269,6 +269,42 @@ START_TEST(one_comparison_is_enough)
 }
 END_TEST
 
+/* The flags that an operation leaves tell whether its result is 0, and neither its sign nor which is greater. */
+START_TEST(flags_of_a_result_tell_zero_only)
+{
+	static const char *const op[] = { "r2 -= r3", "r2 += r3", "r2 ^= r3", "r2 &= -8", "w2 -= w3", "w2 += w3" };
+	static const char *const cmp[] = { "==", "!=", ">", ">=", "<", "<=", "s>", "s>=", "s<", "s<=", "&" };
+	static const uint64_t value[] = { 0, 1, 7, INT32_MAX, 1ull << 31, UINT32_MAX, 1ull << 32, INT64_MAX, 1ull << 63, UINT64_MAX };
+	enum { WAYS = sizeof cmp / sizeof *cmp, VALUES = sizeof value / sizeof *value };
+	const struct arm *arm = arm_named("jit trusted"), *interp = arm_named("interp trusted");
+
+	for (int form = 0; form < 4 * WAYS; form++) {
+		char text[256], z = form & 2 ? 'r' : 'w';
+		struct uebpf_error err;
+		struct code code, plain;
+		void *slots;
+		uint32_t n;
+
+		snprintf(text, sizeof text, "r2 = *(u64 *)(r1 + 0)\nr3 = *(u64 *)(r1 + 8)\nr0 = 0\nr4 = 1\n%s\nif %c2 %s 0 goto +1\nr0 = 5\n"
+			 "if %c2 %s 0 goto +1\nr4 = 9\nr0 += r4\nr0 += r2\nexit\n", op[_i], z, form & 1 ? "==" : "!=", z, cmp[form / 4]);
+		assemble(text, &slots, &n);
+		ck_assert_msg(!arm_load(arm, &code, slots, n, &test_raw, &err), "%s\n%s", err.text, text);
+		ck_assert_int_eq(arm_load(interp, &plain, slots, n, &test_raw, &err), 0);
+		free(slots);
+		for (size_t i = 0; i < VALUES * VALUES; i++) {
+			uint64_t mem[2] = { value[i % VALUES], value[i / VALUES] }, r0 = 0, want = 0;
+
+			ck_assert_int_eq(arm->run(&code, mem, sizeof mem, NULL, &r0), 0);
+			ck_assert_int_eq(interp->run(&plain, mem, sizeof mem, NULL, &want), 0);
+			ck_assert_msg(r0 == want, "0x%llx, 0x%llx: 0x%llx, should be 0x%llx, of\n%s", (unsigned long long)mem[0],
+				      (unsigned long long)mem[1], (unsigned long long)r0, (unsigned long long)want, text);
+		}
+		arm_free(arm, &code);
+		arm_free(interp, &plain);
+	}
+}
+END_TEST
+
 START_TEST(each_has_a_test)
 {
 	for (int k = 0; k < JIT_RULE_COUNT; k++) {
@@ -294,6 +330,7 @@ int main(void)
 	tcase_add_loop_test(t, between_holds_at_its_bounds, 0, 49);
 	tcase_add_loop_test(t, flags_are_those_of_the_mask, 0, 8);
 	tcase_add_loop_test(t, one_comparison_is_enough, 0, 2);
+	tcase_add_loop_test(t, flags_of_a_result_tell_zero_only, 0, 6);
 	tcase_add_loop_test(t, each_rule_does_what_it_says, 0, sizeof single / sizeof single[0]);
 	return run_tests();
 }
