@@ -326,6 +326,34 @@ START_TEST(values_are_read_more_often_than_a_byte_counts)
 }
 END_TEST
 
+/* What leads to a long loop stays where it is: each way back would have its whole loop looked through, which takes
+ * quadratic time where they lie in one another. */
+START_TEST(long_loops_are_not_entered_anew)
+{
+	static const struct { int body; bool moves; } loop[] = { { 200, true }, { 300, false } };
+	static struct text t;
+
+	for (size_t k = 0; k < sizeof loop / sizeof *loop; k++) {
+		uint32_t n, hits[REWRITE_RULE_COUNT] = { 0 };
+		struct outcome want, have;
+		struct uebpf_error err;
+		void *slots;
+
+		t.n = 0;
+		say(&t, "r0 = 0\nr2 = 0\ngoto p\nh: r3 += 1\n");
+		for (int i = 0; i < loop[k].body / 2; i++)
+			say(&t, "r0 *= 3\nr0 += r3\n");
+		say(&t, "if r3 != 9 goto h\nr2 += 1\nif r2 != 5 goto q\nexit\nq: r0 *= 7\np: r3 = 0\ngoto h\n");
+		ck_assert_msg(!asm_text(t.buf, &slots, &n, &err), "%s in\n%s", err.text, t.buf);
+		run(slots, n, 1, false, false, NULL, false, NULL, &want);
+		run(slots, n, 1, false, true, NULL, true, hits, &have);
+		compare(t.buf, 1, NULL, &want, &have, "jit");
+		ck_assert_msg(hits[RULE_ENTER] == loop[k].moves, "%d instructions: %u", loop[k].body, hits[RULE_ENTER]);
+		free(slots);
+	}
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
 	TCase *t = test_case("rewrite/rules", 0);
@@ -343,6 +371,7 @@ int main(int argc, char **argv)
 	jit_cpu_detect(NULL, &cpu);
 	tcase_add_test(t, each_rule_does_what_it_says);
 	tcase_add_test(t, values_are_read_more_often_than_a_byte_counts);
+	tcase_add_test(t, long_loops_are_not_entered_anew);
 	tcase_add_test(t, composed_programs_agree);
 	return run_tests();
 }

@@ -14,7 +14,7 @@ static bool find_run(const struct rewriter *rw, const struct subprog *sub, uint3
 	const struct insn *insn = rw->code->insn;
 	uint32_t head = (uint32_t)insn[tail].off, at = head > sub->start + REACH ? head - REACH : sub->start;
 
-	if (!flow_is_branch(&insn[tail]) || head > tail || head == sub->start || flow_falls(&insn[head - 1]) ||
+	if (!flow_is_branch(&insn[tail]) || tail - head > REACH || head == sub->start || flow_falls(&insn[head - 1]) ||
 	    flow_enters_head(rw->code, &rw->flow, head, tail) != 1)
 		return false;
 	for (; insn[at].op != OP_JA || (uint32_t)insn[at].off != head || at - head <= tail - head; at++)

@@ -207,6 +207,9 @@ static bool comes_forward(const struct code *code, const uint8_t *reached, uint3
 	return false;
 }
 
+/* The number that a test for equality asks for. */
+static uint64_t asked(const struct insn *in) { return (uint64_t)in->imm < NUMBERS ? 1ull << in->imm : 0; }
+
 /* Tests of one register for equality, one after the other; the last jumps where none is met. */
 static void ask_for_rest(struct rewriter *rw, const uint8_t *reached, uint32_t at, const struct way *way)
 {
@@ -215,13 +218,13 @@ static void ask_for_rest(struct rewriter *rw, const uint8_t *reached, uint32_t a
 	uint64_t rest = way->numbers;
 
 	for (; in->op == OP_JEQ64_K || in->op == OP_JEQ32_K; in++) {
-		rest &= ~taken(in, way->numbers);
+		rest &= ~asked(in);
 		if (in[1].dst != in->dst || reached[in + 1 - rw->code->insn] != ONE)
 			return;
 	}
 	if (in->op != OP_JNE64_K && in->op != OP_JNE32_K)
 		return;
-	rest &= taken(in, way->numbers);
+	rest &= ~asked(in);
 	last = *in;
 	last.imm = 63 - __builtin_clzll((way->numbers & ~rest) | 1);
 	if (in == first || !most(rest, way->numbers) || rest & ((2ull << last.imm) - 1) || !rule_on(rw, RULE_REST))
