@@ -168,10 +168,11 @@ bool emit_set(struct jc *c);
 /* Behind c->in, a jump, and a move that is none: the next jump may compare the same, whose flags are still there. */
 void emit_kept(struct jc *c);
 
-/* May the next instruction be done with instruction i? */
+/* May the next instruction be done with instruction i?  Not in checked code, whose inlined calls (call.c) are emitted as
+ * if they were none: they are numbered by themselves, and flow is the program's. */
 static inline bool jc_follows(const struct jc *c, uint32_t i)
 {
-	return !c->checked && i + 1 < c->code->n && !(c->flow.mark[i + 1] & FLOW_TARGET);
+	return !c->code->checked && i + 1 < c->code->n && !(c->flow.mark[i + 1] & FLOW_TARGET);
 }
 
 /* ---- between.c ---- */
