@@ -76,8 +76,11 @@ void session_env(struct session *s)
 
 	replay_hooks(s, &opts.hooks);
 	s->env = uebpf_env_new(&opts);
+	if (!s->env && o->no_cpu)
+		die(EXIT_USAGE, "--no-cpu %s: not each of these is a CPU feature that is made use of (see --version)",
+		    o->no_cpu);
 	if (!s->env)
-		die(EXIT_USAGE, "no env: out of memory, or --no-cpu names a feature that does not exist");
+		die(EXIT_USAGE, "no env: out of memory");
 }
 
 /* The loader opens these when a relocation or an extern asks for them; a wrong name is a mistake in any case. */
