@@ -322,7 +322,7 @@ int rewrite_places(struct rewriter *rw)
 
 	for (uint32_t i = 0; i < code->n && !some; i++)
 		some = flow_is_goto(&code->insn[i]) || numbers_of(&code->insn[i]);
-	if (!some || !(rule_on(rw, RULE_PLACE) | rule_on(rw, RULE_LIKELY) | rule_on(rw, RULE_REST)))
+	if (!some || !(rule_on(rw, RULE_PLACE) || rule_on(rw, RULE_LIKELY) || rule_on(rw, RULE_REST)))
 		return 0;
 	reached = mem_array(code->host, code->n, 1);
 	if (!reached)
@@ -330,7 +330,7 @@ int rewrite_places(struct rewriter *rw)
 	find_reached(code, reached);
 	if (rule_on(rw, RULE_PLACE))
 		rw->hits[RULE_PLACE] = find_places(code, reached);
-	if (rule_on(rw, RULE_LIKELY) | rule_on(rw, RULE_REST))
+	if (rule_on(rw, RULE_LIKELY) || rule_on(rw, RULE_REST))
 		find_turns(rw, reached);
 	if (rw->hits[RULE_PLACE] | rw->hits[RULE_LIKELY] && !(ret = edit_begin(rw, &e, code->n))) {
 		for (uint32_t i = 0, first; i < code->n; i++) {
