@@ -91,8 +91,9 @@ static __attribute__((noinline)) int run_other(const struct prog *p, void *ctx, 
 	return prog_run(p, ctx, ctx_len, run, r0);
 }
 
-int uebpf_prog_run(const struct uebpf_prog *prog, void *ctx, size_t ctx_len, struct uebpf_run *run,
-		   uint64_t *r0)
+/* In one cache line: across two, a run takes a quarter of a nanosecond more. */
+__attribute__((aligned(64))) int uebpf_prog_run(const struct uebpf_prog *prog, void *ctx, size_t ctx_len, struct uebpf_run *run,
+						uint64_t *r0)
 {
 	const struct prog *p = prog_of(prog);
 
