@@ -75,14 +75,15 @@ static void refuse_run(struct arm *a, int status, const struct uebpf_run *run)
 	refuse(a, err.text);
 }
 
-/* As many runs as there are inputs, each of its own or all of one; false: a run did not end, and the arm is out. */
-static bool pass(struct bench *b, struct arm *a, struct input *one)
+/* As many runs as there are inputs, from one on, by steps of 1 or all of that one; false: a run did not end, and the
+ * arm is out. */
+static bool pass(struct bench *b, struct arm *a, struct input *from, size_t step)
 {
 	struct uebpf_run run = { .size = sizeof run, .budget = a->s.opt->budget };
 	uint64_t r0;
 
 	for (size_t i = 0; i < b->nr_inputs; i++) {
-		struct input *in = one ? one : &b->in[i];
+		struct input *in = from + i * step;
 		int status;
 
 		if (b->restore)
@@ -126,7 +127,7 @@ static void take_sample(struct bench *b, struct arm *a, int round)
 	}
 	start = now_ns();
 	for (uint64_t p = 0; p < a->passes; p++)
-		if (!pass(b, a, a->one ? round_input(b, round) : NULL))
+		if (!pass(b, a, a->one ? round_input(b, round) : b->in, !a->one))
 			return;
 	a->sample[round] = (double)(now_ns() - start) / (double)(a->passes * b->nr_inputs);
 }
@@ -157,7 +158,7 @@ static void first_run(struct bench *b, struct arm *a)
 	start = now_ns();
 	a->passes = 0;
 	do {
-		if (a->absent || !pass(b, a, a->one ? b->in : NULL))
+		if (a->absent || !pass(b, a, b->in, !a->one))
 			return;
 		a->passes++;
 		took = now_ns() - start;
