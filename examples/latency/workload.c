@@ -97,13 +97,16 @@ static void child(struct truth *truth)
 
 struct truth *workload_start(pid_t *pid)
 {
+	pid_t parent = getpid();
 	struct truth *truth = mmap(NULL, sizeof *truth, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (truth == MAP_FAILED)
 		return NULL;
 	*pid = fork();
 	if (!*pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		/* it may have ended before it could be asked for */
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent)
+			_exit(1);
 		child(truth);
 	}
 	return *pid < 0 ? NULL : truth;
