@@ -9,6 +9,7 @@
 #include <time.h>
 #include "jit/jit.h"
 #include "tests/util/arms.h"
+#include "tests/util/linear.h"
 #include "tests/util/run.h"
 #include "tests/util/text.h"
 #include "vm/rewrite/rewrite.h"
@@ -350,13 +351,13 @@ static const struct { const char *what; struct raw_insn body[12]; bool from_behi
 	{ "blocks from the last to the first", { I(0x07, .imm = 1), I(0x27, .imm = 3), I(0x05, .off = -6) }, true },
 };
 
-static double cost(unsigned part, uint32_t n)
+static double cost(int part, uint32_t n)
 {
 	uint8_t *slots = calloc(n + 16, 8);
 	struct jit_opts o = { .pages = pages, .cpu = cpu };
 	uint32_t at = 0, size = 0;
 	struct uebpf_error err;
-	struct timespec from, to;
+	double from, ms;
 	struct code code;
 
 	while (size < 12 && (parts[part].body[size].code || parts[part].body[size].imm))
@@ -374,29 +375,19 @@ static double cost(unsigned part, uint32_t n)
 		raw_store(slots + 8 * at++, (struct raw_insn){ .code = 0x95 });
 	}
 	load(&code, slots, at);
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
+	from = cpu_ms();
 	ck_assert_int_eq(rewrite_code(&code, NULL, NULL), 0);
 	ck_assert_int_eq(jit_compile(&code, &o, &err), 0);
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);
+	ms = cpu_ms() - from;
 	jit_free(&code);
 	code_free(&code);
 	free(slots);
-	return (double)(to.tv_sec - from.tv_sec) * 1e3 + (double)(to.tv_nsec - from.tv_nsec) / 1e6;
+	return ms;
 }
 
-/* Eight times the program: eight times the work, not 64 times.  Loose, this is no bench. */
 START_TEST(work_is_linear_in_the_program)
 {
-	enum { SMALL = 10000, TIMES = 8, MOST = 28, TRIES = 3 };
-	double ratio = 1e9, small = 0, large = 0;
-
-	for (int k = 0; k < TRIES && ratio > MOST; k++) {
-		small = cost((unsigned)_i, SMALL);
-		large = cost((unsigned)_i, SMALL * TIMES);
-		ratio = large / small;
-	}
-	printf("%s: %.1f ms, of %d times as many %.1f ms\n", parts[_i].what, small, TIMES, large);
-	ck_assert_msg(ratio <= MOST, "%s: %.1f times the work", parts[_i].what, ratio);
+	assert_linear(parts[_i].what, cost, _i, 10000);
 }
 END_TEST
 
