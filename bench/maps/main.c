@@ -115,6 +115,9 @@ struct row { const char *what, *prog, *loop; double bar; int relative; /* to nat
 static const struct row rows[] = {
 	{ "array lookup", "array_lookup", "loop4", 0.2, 1 },
 	{ "per-CPU array lookup", "percpu_array_lookup", "loop4", 0.6, 1 },
+	/* what is subtracted may be compiled better on one side than on the other: the round with its loop says so */
+	{ "array lookup, loop included", "array_lookup", NULL, 0.2, 1 },
+	{ "per-CPU array lookup, loop included", "percpu_array_lookup", NULL, 0.6, 1 },
 	{ "hash lookup, 8 B key, hit", "hash8_lookup", "loop8", 6, 0 },
 	{ "hash lookup, 8 B key, miss", "hash8_miss", "loop8", 0, 0 },
 	{ "hash lookup, 16 B key, hit", "hash16_lookup", "loop16", 8, 0 },
@@ -128,6 +131,7 @@ static const struct row rows[] = {
 	{ "LPM lookup, dense /16-/28", "lpm_dense_lookup", "loop8", 25, 0 },
 	{ "ring buffer reserve + submit", "ring_submit", "loop0", 6, 0 },
 	{ "arena hash lookup", "arena_lookup", "arena_loop", 1.5, 0 },
+	{ "arena hash lookup, loop included", "arena_lookup", NULL, 0, 0 },
 	{ "ktime_get_ns", "ktime_get", "loop0", 0, 0 },
 	{ "get_prandom_u32", "prandom_get", "loop0", 2, 0 },
 	{ "get_current_pid_tgid", "pid_tgid_get", "loop0", 1, 0 },
